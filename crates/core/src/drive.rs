@@ -1,0 +1,421 @@
+//! What every driver does alike: the simulator and the runtime both drive a protocol through [`Driver`], so that packing,
+//! spare room and the budget are the same code in both.
+//!
+//! A driver hands in inputs with [`Driver::input`], as many as belong to one instant, and then calls [`Driver::flush`]: frames for one
+//! peer share datagrams, what is left of the last one is offered to the protocol ([`Input::Spare`]), and the [`Budget`] decides what
+//! leaves. What is shed is told ([`Input::Shed`]) and counted. Nothing is queued here between two flushes.
+
+use crate::identity::NodeId;
+use crate::protocol::{Cx, Input, Message, Output, Protocol, Via};
+use crate::rng::Rng;
+use crate::time::{Duration, Time, Wall};
+use crate::wire;
+use alloc::vec::Vec;
+
+/// Sizes that a driver packs and counts by.
+#[derive(Copy, Clone, Debug)]
+pub struct Limits {
+    /// Bytes of messages that fit one datagram: the MTU less everything around them.
+    pub datagram_bytes_max: usize,
+    /// Bytes around the messages of a datagram: seal, UDP and IP headers.
+    pub datagram_overhead_bytes: usize,
+    /// Bytes around a message on the stream.
+    pub stream_overhead_bytes: usize,
+    /// What the node may send, in bytes per second, counted with everything around it.
+    pub budget_bytes_per_s: u64,
+}
+
+impl Default for Limits {
+    /// A datagram of 1,400 bytes with 28 of IPv4 and UDP and 52 of seal on top; 8 MiB/s (our guess: a tenth of a gigabit link).
+    fn default() -> Self {
+        Limits {
+            datagram_bytes_max: 1_320,
+            datagram_overhead_bytes: 80,
+            stream_overhead_bytes: 80,
+            budget_bytes_per_s: 8 << 20,
+        }
+    }
+}
+
+/// Where a driver's effects go.
+pub trait Sink<P: Protocol> {
+    /// These messages leave for `to` in one datagram of `bytes`, everything around them included.
+    fn datagram(&mut self, to: NodeId, messages: &mut Vec<P::Message>, bytes: usize);
+    /// This message leaves for `to` over the stream.
+    fn stream(&mut self, to: NodeId, message: P::Message, bytes: usize);
+    /// Hand this timer back at `at`.
+    fn timer(&mut self, at: Time, timer: P::Timer);
+    /// Tell (or no longer) when the connection to `peer` breaks.
+    fn watch(&mut self, peer: NodeId, on: bool);
+    /// The protocol tells the application.
+    fn event(&mut self, event: P::Event);
+    /// A message of `lane` was dropped for the budget.
+    fn shed(&mut self, to: NodeId, lane: usize, bytes: usize);
+}
+
+/// A protocol with what its driver keeps for it.
+pub struct Driver<P: Protocol> {
+    /// The protocol.
+    pub node: P,
+    me: NodeId,
+    rng: Rng,
+    budget: Budget,
+}
+
+/// Scratch space for one instant, empty between two flushes: one per thread is enough for any number of drivers.
+pub struct Scratch<P: Protocol> {
+    frames: Vec<Frame<P::Message>>,
+    leaving: Vec<Frame<P::Message>>,
+    packed: Vec<P::Message>,
+}
+
+/// Rounds of one flush: what was sent, what was sent to others while room was offered, and what a [`Input::Shed`] was answered with.
+/// What is sent even later in the same instant is shed without being told.
+const FLUSH_ROUNDS_MAX: usize = 3;
+
+struct Frame<M> {
+    to: NodeId,
+    via: Via,
+    bytes: usize,
+    message: M,
+}
+
+impl<P: Protocol> Default for Scratch<P> {
+    fn default() -> Self {
+        Scratch { frames: Vec::new(), leaving: Vec::new(), packed: Vec::new() }
+    }
+}
+
+impl<P: Protocol> Driver<P> {
+    /// Drives `node` as `me`, with randomness from `seed`.
+    pub fn new(node: P, me: NodeId, seed: u64, limits: &Limits) -> Self {
+        Driver { node, me, rng: Rng::seeded(seed), budget: Budget::new(limits, P::Message::lanes().len()) }
+    }
+
+    /// Who it drives.
+    pub fn me(&self) -> NodeId {
+        self.me
+    }
+
+    /// Hands one input in. What it sends stays in `scratch` until [`flush`](Driver::flush).
+    pub fn input(
+        &mut self,
+        scratch: &mut Scratch<P>,
+        sink: &mut impl Sink<P>,
+        now: Time,
+        wall: Wall,
+        input: Input<P>,
+    ) {
+        let frames = &mut scratch.frames;
+        let mut out = |output: Output<P>| match output {
+            Output::Send(to, via, message) => {
+                let bytes = wire::len(&message);
+                frames.push(Frame { to, via, bytes, message });
+            }
+            Output::Timer(delay, timer) => sink.timer(now + delay, timer),
+            Output::Watch(peer, on) => sink.watch(peer, on),
+            Output::Event(event) => sink.event(event),
+        };
+        let room = self.budget.room(now);
+        self.node.handle(&mut Cx { now, wall, me: self.me, rng: &mut self.rng, room, out: &mut out }, input);
+    }
+
+    /// Ends the instant: packs what was sent, offers what is spare, and lets go what the budget allows.
+    pub fn flush(
+        &mut self,
+        scratch: &mut Scratch<P>,
+        sink: &mut impl Sink<P>,
+        now: Time,
+        wall: Wall,
+        limits: &Limits,
+    ) {
+        for round in 0..FLUSH_ROUNDS_MAX {
+            if scratch.frames.is_empty() {
+                return;
+            }
+            let mut leaving = core::mem::take(&mut scratch.leaving);
+            core::mem::swap(&mut leaving, &mut scratch.frames);
+            leaving.sort_by_key(|frame| frame.to); // stable: frames to one peer keep their order
+            let mut frames = leaving.drain(..).peekable();
+            while let Some(peer) = frames.peek().map(|frame| frame.to) {
+                self.flush_peer(scratch, sink, now, wall, limits, peer, &mut frames, round == 0);
+            }
+            drop(frames);
+            scratch.leaving = leaving;
+        }
+        for frame in scratch.frames.drain(..) {
+            sink.shed(frame.to, frame.message.lane(), frame.bytes);
+        }
+    }
+
+    #[allow(clippy::too_many_arguments)] // one screen further down than flush, and called from there alone
+    fn flush_peer(
+        &mut self,
+        scratch: &mut Scratch<P>,
+        sink: &mut impl Sink<P>,
+        now: Time,
+        wall: Wall,
+        limits: &Limits,
+        peer: NodeId,
+        frames: &mut core::iter::Peekable<alloc::vec::Drain<'_, Frame<P::Message>>>,
+        offer: bool,
+    ) {
+        let mut used = 0;
+        while let Some(frame) = frames.next_if(|frame| frame.to == peer) {
+            if frame.via == Via::Stream || frame.bytes > limits.datagram_bytes_max {
+                let bytes = frame.bytes + limits.stream_overhead_bytes;
+                if self.affords(scratch, sink, now, wall, peer, &frame.message, bytes) {
+                    sink.stream(peer, frame.message, bytes);
+                }
+                continue;
+            }
+            if used + frame.bytes > limits.datagram_bytes_max {
+                sink.datagram(peer, &mut scratch.packed, used + limits.datagram_overhead_bytes);
+                scratch.packed.clear();
+                used = 0;
+            }
+            let around = if used == 0 { limits.datagram_overhead_bytes } else { 0 };
+            if self.affords(scratch, sink, now, wall, peer, &frame.message, frame.bytes + around) {
+                used += frame.bytes;
+                scratch.packed.push(frame.message);
+            }
+        }
+        if used == 0 {
+            return;
+        }
+        if offer && used < limits.datagram_bytes_max {
+            used += self.offer(scratch, sink, now, wall, peer, limits.datagram_bytes_max - used);
+        }
+        sink.datagram(peer, &mut scratch.packed, used + limits.datagram_overhead_bytes);
+        scratch.packed.clear();
+    }
+
+    /// Offers the spare bytes of a datagram, and returns how many of them were taken.
+    fn offer(
+        &mut self,
+        scratch: &mut Scratch<P>,
+        sink: &mut impl Sink<P>,
+        now: Time,
+        wall: Wall,
+        peer: NodeId,
+        spare: usize,
+    ) -> usize {
+        let first = scratch.frames.len();
+        self.input(scratch, sink, now, wall, Input::Spare(peer, spare));
+        let mut taken = 0;
+        let mut at = first;
+        while at < scratch.frames.len() {
+            let frame = &scratch.frames[at];
+            if frame.to != peer || frame.via == Via::Stream || taken + frame.bytes > spare {
+                at += 1; // not for this datagram: it leaves in the next round
+                continue;
+            }
+            let frame = scratch.frames.remove(at);
+            if self.affords(scratch, sink, now, wall, peer, &frame.message, frame.bytes) {
+                taken += frame.bytes;
+                scratch.packed.push(frame.message);
+            }
+        }
+        taken
+    }
+
+    /// Takes `bytes` from the budget, or tells protocol and sink that this message is shed.
+    #[allow(clippy::too_many_arguments)]
+    fn affords(
+        &mut self,
+        scratch: &mut Scratch<P>,
+        sink: &mut impl Sink<P>,
+        now: Time,
+        wall: Wall,
+        peer: NodeId,
+        message: &P::Message,
+        bytes: usize,
+    ) -> bool {
+        let lane = message.lane();
+        let affords = self.budget.take(now, lane, bytes);
+        if !affords {
+            sink.shed(peer, lane, bytes);
+            self.input(scratch, sink, now, wall, Input::Shed(peer, lane));
+        }
+        affords
+    }
+}
+
+/// Bytes per second, shared fairly among protocols: each lane fills a bucket of its own at its even share, what overflows there
+/// fills one that all may draw on. A lane that is idle lends its share; one that floods cannot touch the others'.
+struct Budget {
+    rate: u64,
+    shared: u64,
+    lanes: Vec<u64>,
+    filled: Time,
+}
+
+impl Budget {
+    fn new(limits: &Limits, lanes: usize) -> Budget {
+        let lanes = lanes.max(1);
+        let rate = limits.budget_bytes_per_s;
+        Budget {
+            rate,
+            shared: rate / 2,
+            lanes: alloc::vec![rate / 2 / lanes as u64; lanes],
+            filled: Time::ZERO,
+        }
+    }
+
+    /// Buckets hold one second in all: half of it in the lanes, half in common.
+    fn fill(&mut self, now: Time) {
+        let elapsed = now.since(self.filled);
+        let earned =
+            (u128::from(self.rate) * elapsed.min(Duration::from_secs(1)).as_nanos() / 1_000_000_000) as u64;
+        let share = earned / self.lanes.len() as u64;
+        if share == 0 {
+            return; // too early to be counted in whole bytes: let the time add up
+        }
+        let lane_max = self.rate / 2 / self.lanes.len() as u64;
+        for lane in &mut self.lanes {
+            let level = *lane + share;
+            *lane = level.min(lane_max);
+            self.shared += level - *lane;
+        }
+        self.shared = self.shared.min(self.rate / 2);
+        self.filled = now;
+    }
+
+    fn room(&mut self, now: Time) -> usize {
+        self.fill(now);
+        (self.shared + self.lanes.iter().sum::<u64>()) as usize
+    }
+
+    fn take(&mut self, now: Time, lane: usize, bytes: usize) -> bool {
+        self.fill(now);
+        let own = self.lanes[lane].min(bytes as u64);
+        let common = bytes as u64 - own;
+        if common > self.shared {
+            return false;
+        }
+        self.lanes[lane] -= own;
+        self.shared -= common;
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::vec;
+
+    /// Says what it is told to say, fills spare room with what it has, and remembers what was shed.
+    struct Talker {
+        filler: usize,
+        shed: Vec<usize>,
+    }
+    #[derive(Clone, Debug, PartialEq, minicbor::Encode, minicbor::Decode, minicbor::CborLen)]
+    enum Say {
+        #[n(0)]
+        Important(#[cbor(n(0), with = "minicbor::bytes")] Vec<u8>),
+        #[n(1)]
+        Filler(#[cbor(n(0), with = "minicbor::bytes")] Vec<u8>),
+    }
+    impl Message for Say {
+        fn lanes() -> Vec<&'static str> {
+            vec!["important", "filler"]
+        }
+        fn lane(&self) -> usize {
+            matches!(self, Say::Filler(_)) as usize
+        }
+    }
+    impl Protocol for Talker {
+        type Call = (u64, Via, Say);
+        type Message = Say;
+        type Timer = ();
+        type Event = ();
+        fn handle(&mut self, cx: &mut Cx<'_, Self>, input: Input<Self>) {
+            match input {
+                Input::Call((to, Via::Auto, say)) => cx.send(NodeId(to), say),
+                Input::Call((to, Via::Stream, say)) => cx.stream(NodeId(to), say),
+                Input::Spare(peer, spare) if self.filler > 0 && spare > self.filler + 10 => {
+                    cx.send(peer, Say::Filler(vec![0; self.filler]));
+                }
+                Input::Shed(_, lane) => self.shed.push(lane),
+                _ => {}
+            }
+        }
+    }
+    #[derive(Default)]
+    struct Seen {
+        datagrams: Vec<(u64, Vec<Say>, usize)>,
+        streams: Vec<(u64, usize)>,
+        shed: usize,
+    }
+    impl Sink<Talker> for Seen {
+        fn datagram(&mut self, to: NodeId, messages: &mut Vec<Say>, bytes: usize) {
+            self.datagrams.push((to.0, messages.drain(..).collect(), bytes));
+        }
+        fn stream(&mut self, to: NodeId, _: Say, bytes: usize) {
+            self.streams.push((to.0, bytes));
+        }
+        fn timer(&mut self, _: Time, _: ()) {}
+        fn watch(&mut self, _: NodeId, _: bool) {}
+        fn event(&mut self, _: ()) {}
+        fn shed(&mut self, _: NodeId, _: usize, _: usize) {
+            self.shed += 1;
+        }
+    }
+
+    fn run(limits: &Limits, filler: usize, calls: Vec<(u64, Via, Say)>) -> (Seen, Driver<Talker>) {
+        let mut driver = Driver::new(Talker { filler, shed: vec![] }, NodeId(9), 1, limits);
+        let (mut scratch, mut seen) = (Scratch::default(), Seen::default());
+        for call in calls {
+            driver.input(&mut scratch, &mut seen, Time::ZERO, Wall(0), Input::Call(call));
+        }
+        driver.flush(&mut scratch, &mut seen, Time::ZERO, Wall(0), limits);
+        (seen, driver)
+    }
+    fn important(n: usize) -> Say {
+        Say::Important(vec![1; n])
+    }
+
+    #[test]
+    fn frames_for_one_peer_share_a_datagram_up_to_its_size() {
+        let limits = Limits::default();
+        let calls =
+            [(2, 600), (1, 10), (2, 600), (2, 600), (1, 20)].map(|(to, n)| (to, Via::Auto, important(n)));
+        let (seen, _) = run(&limits, 0, calls.to_vec());
+        let shape: Vec<_> = seen.datagrams.iter().map(|(to, m, _)| (*to, m.len())).collect();
+        assert_eq!(shape, [(1, 2), (2, 2), (2, 1)]);
+        for (_, messages, bytes) in &seen.datagrams {
+            let content: usize = messages.iter().map(wire::len).sum();
+            assert!(content <= limits.datagram_bytes_max);
+            assert_eq!(*bytes, content + limits.datagram_overhead_bytes);
+        }
+    }
+
+    #[test]
+    fn what_fits_no_datagram_takes_the_stream_and_spare_room_is_offered_once() {
+        let limits = Limits::default();
+        let calls = vec![
+            (1, Via::Auto, important(5_000)),
+            (1, Via::Auto, important(10)),
+            (1, Via::Stream, important(1)),
+        ];
+        let (seen, _) = run(&limits, 100, calls);
+        assert_eq!(seen.streams.len(), 2);
+        assert_eq!(seen.datagrams.len(), 1);
+        assert_eq!(seen.datagrams[0].1, [important(10), Say::Filler(vec![0; 100])]);
+    }
+
+    #[test]
+    fn a_lane_that_floods_cannot_starve_the_other() {
+        let limits = Limits { budget_bytes_per_s: 100_000, ..Limits::default() };
+        let mut calls: Vec<_> = (0..500).map(|i| (i, Via::Auto, Say::Filler(vec![0; 1_000]))).collect();
+        calls.extend((0..20).map(|i| (1_000 + i, Via::Auto, important(1_000))));
+        let (seen, driver) = run(&limits, 0, calls);
+        let important = seen.datagrams.iter().filter(|(to, ..)| *to >= 1_000).count();
+        assert_eq!(important, 20, "a quarter of the second is this lane's own: 25,000 bytes");
+        let bytes: usize = seen.datagrams.iter().map(|d| d.2).sum();
+        assert!(bytes <= 100_000, "{bytes}");
+        assert_eq!(driver.node.shed.len(), seen.shed);
+        assert!(driver.node.shed.iter().all(|lane| *lane == 1));
+        assert_eq!(seen.shed + seen.datagrams.len(), 520);
+    }
+}

@@ -1,0 +1,32 @@
+//! What a gossip protocol is, for everyone who writes, drives or watches one.
+//!
+//! | module | what it defines |
+//! | --- | --- |
+//! | [`protocol`] | the trait: a state machine that never sees a socket, a clock, a thread or a global random source |
+//! | [`stack`] | one protocol on top of another |
+//! | [`drive`] | what every driver does alike: packing frames, offering what is spare, keeping the budget |
+//! | [`wire`] | how a message becomes bytes, and why no bytes can hurt the one who reads them |
+//! | [`record`] | what is gossiped *about*: signed by its owner, relayed verbatim, guarded in memory |
+//! | [`identity`] | who a node is: id, epoch, session, and the keys that prove it |
+//! | [`time`], [`rng`], [`payload`] | monotonic and wall time, seeded randomness, cheap bytes |
+//!
+//! Nothing here does I/O, reads a clock, or depends on hash order.
+#![no_std]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+
+pub mod drive;
+pub mod identity;
+pub mod payload;
+pub mod protocol;
+pub mod record;
+pub mod rng;
+pub mod stack;
+pub mod time;
+pub mod wire;
+
+pub use identity::NodeId;
+pub use protocol::{Change, Cx, Input, Loss, Message, Output, Protocol, Via};
+pub use rng::Rng;
+pub use time::{Duration, Time, Wall};

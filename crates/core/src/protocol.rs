@@ -1,0 +1,170 @@
+//! The trait: a gossip protocol as a state machine.
+//!
+//! A run is a pure function of (state, seed, inputs). What drives a protocol is the simulator, the agent, a test or a
+//! program of one's own; it hands in [`Input`]s and carries out [`Output`]s. [`Protocol::handle`] cannot fail: bad bytes die
+//! in [`wire`](crate::wire), and a broken invariant is an `assert!`.
+
+use crate::identity::NodeId;
+use crate::rng::Rng;
+use crate::time::{Duration, Time, Wall};
+use crate::wire::Wire;
+use alloc::vec::Vec;
+use core::fmt::Debug;
+
+/// A gossip protocol as a state machine: a run is a pure function of (state, seed, inputs).
+pub trait Protocol: Sized {
+    /// What the application, or the layer above, asks of it.
+    type Call;
+    /// What it says to its peers.
+    type Message: Message;
+    /// What it asks to be reminded of. It carries what shows it stale, so nothing is ever cancelled.
+    type Timer;
+    /// What it tells the application, or the layer above.
+    type Event;
+    /// Takes one input and pushes what follows from it into `cx`. One `match`: the protocol's table of contents.
+    fn handle(&mut self, cx: &mut Cx<'_, Self>, input: Input<Self>);
+}
+
+/// What a protocol says to its peers.
+pub trait Message: Wire + Clone + Debug {
+    /// The lanes of this message type, for a fair budget and for counting: one name per protocol in it.
+    fn lanes() -> Vec<&'static str>;
+    /// Which of [`lanes`](Message::lanes) this message belongs to.
+    fn lane(&self) -> usize {
+        0
+    }
+    /// Whether hearing it again from the past does no harm: a merge that only goes up, a question, an answer that
+    /// carries the asker's nonce. All else is refused from a session that has not proved that it is live.
+    fn replayable(&self) -> bool {
+        false
+    }
+}
+
+/// How a message travels.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub enum Via {
+    /// In a datagram; over the stream if it does not fit one.
+    Auto,
+    /// Over the stream, always: for bulk, and to reach a peer whose datagrams are blocked.
+    Stream,
+}
+
+/// Why something did not arrive. A hint, never proof.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub enum Loss {
+    /// Nobody listens there.
+    Refused,
+    /// The connection broke.
+    Reset,
+    /// Nothing came back in time.
+    TimedOut,
+    /// The driver knows no address for this peer.
+    Unknown,
+}
+
+/// What a view tells a spreader.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub enum Change {
+    /// This peer can be talked to.
+    Up(NodeId),
+    /// It no longer can.
+    Down(NodeId),
+}
+
+/// What is handed to a protocol.
+pub enum Input<P: Protocol> {
+    /// The first input, once.
+    Start,
+    /// The application, or the layer above, asks for something.
+    Call(P::Call),
+    /// A peer says something.
+    Message(NodeId, P::Message),
+    /// What it wanted to be reminded of.
+    Timer(P::Timer),
+    /// A datagram to that peer leaves now and has so many bytes to spare.
+    Spare(NodeId, usize),
+    /// A message of that lane to that peer was dropped for the budget: it does not count as sent.
+    Shed(NodeId, usize),
+    /// A hint, never proof, that something did not arrive.
+    Lost(NodeId, Loss),
+}
+
+/// What a protocol pushes out.
+pub enum Output<P: Protocol> {
+    /// Say this to that peer.
+    Send(NodeId, Via, P::Message),
+    /// Remind me after this long.
+    Timer(Duration, P::Timer),
+    /// From now on tell me (or no longer) when the connection to this peer breaks.
+    Watch(NodeId, bool),
+    /// Tell the application, or the layer above.
+    Event(P::Event),
+}
+
+/// What a protocol may know and do while it handles one input. Lent by the driver, kept by nobody.
+pub struct Cx<'a, P: Protocol> {
+    /// Monotonic.
+    pub now: Time,
+    /// Unix time, which may be off, drift or jump.
+    pub wall: Wall,
+    /// Who I am.
+    pub me: NodeId,
+    /// My random source.
+    pub rng: &'a mut Rng,
+    /// Bytes that may be sent now without being shed, as of the start of this handler.
+    pub room: usize,
+    /// Where outputs go: the simulator's wheel, the agent's packer, a test's `Vec`.
+    pub out: &'a mut dyn FnMut(Output<P>),
+}
+
+impl<P: Protocol> Cx<'_, P> {
+    /// Says `message` to `to`, in a datagram if it fits one.
+    pub fn send(&mut self, to: NodeId, message: P::Message) {
+        (self.out)(Output::Send(to, Via::Auto, message));
+    }
+
+    /// Says `message` to `to` over the stream.
+    pub fn stream(&mut self, to: NodeId, message: P::Message) {
+        (self.out)(Output::Send(to, Via::Stream, message));
+    }
+
+    /// Asks to be reminded of `timer` after `delay`.
+    pub fn after(&mut self, delay: Duration, timer: P::Timer) {
+        (self.out)(Output::Timer(delay, timer));
+    }
+
+    /// Tells the application, or the layer above.
+    pub fn emit(&mut self, event: P::Event) {
+        (self.out)(Output::Event(event));
+    }
+
+    /// Asks to be told (or no longer) of a broken connection to `peer`.
+    pub fn watch(&mut self, peer: NodeId, on: bool) {
+        (self.out)(Output::Watch(peer, on));
+    }
+
+    /// Lends the context to an inner protocol: its messages and timers are wrapped, its events go to `on_event`.
+    pub fn lend<Q: Protocol, R>(
+        &mut self,
+        message: impl Fn(Q::Message) -> P::Message,
+        timer: impl Fn(Q::Timer) -> P::Timer,
+        mut on_event: impl FnMut(Q::Event),
+        body: impl FnOnce(&mut Cx<'_, Q>) -> R,
+    ) -> R {
+        let out = &mut *self.out;
+        let mut inner = |output: Output<Q>| match output {
+            Output::Send(to, via, m) => out(Output::Send(to, via, message(m))),
+            Output::Timer(delay, t) => out(Output::Timer(delay, timer(t))),
+            Output::Watch(peer, on) => out(Output::Watch(peer, on)),
+            Output::Event(event) => on_event(event),
+        };
+        body(&mut Cx {
+            now: self.now,
+            wall: self.wall,
+            me: self.me,
+            rng: self.rng,
+            room: self.room,
+            out: &mut inner,
+        })
+    }
+}

@@ -1,0 +1,150 @@
+//! One protocol on top of another (the composition of MiCA, Princehouse 2014, as a type).
+//!
+//! In `Stack<Upper, Lower>` the lower's events become the upper's calls, as in a spreader on a membership view. Both
+//! talk to their own kind on the peers; what is sent to one peer at one instant shares a datagram. Events of the lower
+//! layer are queued and delivered, in order, after its `handle` has returned.
+
+use crate::protocol::{Cx, Input, Message, Protocol};
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+
+/// `Upper` on `Lower`: what the lower tells, the upper is called with, as far as `From` translates it.
+pub struct Stack<U, L: Protocol> {
+    /// The upper protocol.
+    pub upper: U,
+    /// The lower protocol.
+    pub lower: L,
+    told: VecDeque<L::Event>,
+}
+
+/// What belongs to the upper layer, and what to the lower.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Layer<U, L> {
+    /// The upper layer's.
+    Upper(U),
+    /// The lower layer's.
+    Lower(L),
+}
+
+/// How the lower layer's events become the upper layer's calls; `None` is passed over.
+pub trait Told<E>: Protocol {
+    /// The call that follows from `event`.
+    fn told(event: &E) -> Option<Self::Call>;
+}
+
+impl<U, L: Protocol> Stack<U, L> {
+    /// Puts `upper` on `lower`.
+    pub fn new(upper: U, lower: L) -> Self {
+        Stack { upper, lower, told: VecDeque::new() }
+    }
+}
+
+impl<U: Protocol + Told<L::Event>, L: Protocol> Stack<U, L> {
+    fn lower(&mut self, cx: &mut Cx<'_, Self>, input: Input<L>) {
+        let (lower, told) = (&mut self.lower, &mut self.told);
+        cx.lend(Layer::Lower, Layer::Lower, |event| told.push_back(event), |cx| lower.handle(cx, input));
+        while let Some(event) = self.told.pop_front() {
+            if let Some(call) = U::told(&event) {
+                self.upper(cx, Input::Call(call));
+            }
+            cx.emit(Layer::Lower(event));
+        }
+    }
+
+    fn upper(&mut self, cx: &mut Cx<'_, Self>, input: Input<U>) {
+        let upper = &mut self.upper;
+        let mut told = Vec::new();
+        cx.lend(Layer::Upper, Layer::Upper, |event| told.push(event), |cx| upper.handle(cx, input));
+        told.into_iter().for_each(|event| cx.emit(Layer::Upper(event)));
+    }
+}
+
+impl<U: Protocol + Told<L::Event>, L: Protocol> Protocol for Stack<U, L> {
+    type Call = Layer<U::Call, L::Call>;
+    type Message = Layer<U::Message, L::Message>;
+    type Timer = Layer<U::Timer, L::Timer>;
+    type Event = Layer<U::Event, L::Event>;
+
+    fn handle(&mut self, cx: &mut Cx<'_, Self>, input: Input<Self>) {
+        match input {
+            Input::Start => {
+                self.upper(cx, Input::Start);
+                self.lower(cx, Input::Start);
+            }
+            Input::Call(Layer::Upper(call)) => self.upper(cx, Input::Call(call)),
+            Input::Call(Layer::Lower(call)) => self.lower(cx, Input::Call(call)),
+            Input::Message(from, Layer::Upper(m)) => self.upper(cx, Input::Message(from, m)),
+            Input::Message(from, Layer::Lower(m)) => self.lower(cx, Input::Message(from, m)),
+            Input::Timer(Layer::Upper(t)) => self.upper(cx, Input::Timer(t)),
+            Input::Timer(Layer::Lower(t)) => self.lower(cx, Input::Timer(t)),
+            // Half each, so that neither layer starves the other.
+            Input::Spare(peer, bytes) => {
+                self.lower(cx, Input::Spare(peer, bytes / 2));
+                self.upper(cx, Input::Spare(peer, bytes - bytes / 2));
+            }
+            Input::Shed(peer, lane) => match lane.checked_sub(L::Message::lanes().len()) {
+                None => self.lower(cx, Input::Shed(peer, lane)),
+                Some(lane) => self.upper(cx, Input::Shed(peer, lane)),
+            },
+            Input::Lost(peer, loss) => {
+                self.lower(cx, Input::Lost(peer, loss));
+                self.upper(cx, Input::Lost(peer, loss));
+            }
+        }
+    }
+}
+
+impl<U: Message, L: Message> Message for Layer<U, L> {
+    fn lanes() -> Vec<&'static str> {
+        let mut lanes = L::lanes();
+        lanes.extend(U::lanes());
+        lanes
+    }
+    fn lane(&self) -> usize {
+        match self {
+            Layer::Lower(m) => m.lane(),
+            Layer::Upper(m) => L::lanes().len() + m.lane(),
+        }
+    }
+    fn replayable(&self) -> bool {
+        match self {
+            Layer::Lower(m) => m.replayable(),
+            Layer::Upper(m) => m.replayable(),
+        }
+    }
+}
+
+// On the wire a layer is [0, lower] or [1, upper].
+impl<C, U: minicbor::Encode<C>, L: minicbor::Encode<C>> minicbor::Encode<C> for Layer<U, L> {
+    fn encode<W: minicbor::encode::Write>(
+        &self,
+        e: &mut minicbor::Encoder<W>,
+        c: &mut C,
+    ) -> Result<(), minicbor::encode::Error<W::Error>> {
+        e.array(2)?;
+        match self {
+            Layer::Lower(m) => m.encode(e.u8(0)?, c),
+            Layer::Upper(m) => m.encode(e.u8(1)?, c),
+        }
+    }
+}
+
+impl<'b, C, U: minicbor::Decode<'b, C>, L: minicbor::Decode<'b, C>> minicbor::Decode<'b, C> for Layer<U, L> {
+    fn decode(d: &mut minicbor::Decoder<'b>, c: &mut C) -> Result<Self, minicbor::decode::Error> {
+        crate::wire::array(d, 2)?;
+        match d.u8()? {
+            0 => L::decode(d, c).map(Layer::Lower),
+            1 => U::decode(d, c).map(Layer::Upper),
+            other => Err(minicbor::decode::Error::unknown_variant(other.into())),
+        }
+    }
+}
+
+impl<C, U: minicbor::CborLen<C>, L: minicbor::CborLen<C>> minicbor::CborLen<C> for Layer<U, L> {
+    fn cbor_len(&self, c: &mut C) -> usize {
+        2 + match self {
+            Layer::Lower(m) => m.cbor_len(c),
+            Layer::Upper(m) => m.cbor_len(c),
+        }
+    }
+}

@@ -1,0 +1,220 @@
+//! SWIM's and Lifeguard's experiments: first detection, load per member, false deaths under pauses, partitions that heal.
+//!
+//! Each run builds a cluster by joining, waits until all views agree, and then does to it what the [`Experiment`] says, in this
+//! order: members pause or stop again and again, the cluster is cut and heals, members crash. Figures are means over the runs.
+
+mod cluster;
+mod run;
+
+pub use cluster::{Cluster, Node, card_for};
+use rumormill_core::rng::mix;
+use rumormill_core::time::Duration;
+use rumormill_protocols::member::swim::Config;
+use serde::Serialize;
+
+/// What to do, and how often.
+#[derive(Clone, Debug)]
+pub struct Experiment {
+    /// Members.
+    pub nodes: usize,
+    /// Run r takes its seed from this and r.
+    pub seed: u64,
+    /// Runs.
+    pub runs: usize,
+    /// The part of datagrams that is lost.
+    pub loss: f64,
+    /// Members that crash, all at the start of one period.
+    pub kill: usize,
+    /// Members whose sends and receives queue for a time, again and again, while their timers run (Dadgar 2018, section V-A).
+    pub pause: Option<Stall>,
+    /// Members that stand still for a time, again and again.
+    pub stop: Option<Stall>,
+    /// A part of the members is cut off from the rest for so long.
+    pub partition: Option<(f64, Duration)>,
+    /// How long the cluster is watched (with pauses: paused); by default 30 periods, 60 with pauses.
+    pub time: Option<Duration>,
+    /// Lifeguard's three parts.
+    pub lifeguard: bool,
+    /// Whether a failed probe suspects before it declares dead.
+    pub suspicion: bool,
+    /// Synchronous rounds in place of latencies.
+    pub synchronous: bool,
+    /// SWIM's other settings.
+    pub config: Config,
+}
+
+impl Default for Experiment {
+    fn default() -> Self {
+        Experiment {
+            nodes: 100,
+            seed: 1,
+            runs: 1,
+            loss: 0.0,
+            kill: 0,
+            pause: None,
+            stop: None,
+            partition: None,
+            time: None,
+            lifeguard: true,
+            suspicion: true,
+            synchronous: false,
+            config: Config::lan(),
+        }
+    }
+}
+
+/// A part of the members is stalled again and again: so long in each, then running for so long.
+#[derive(Copy, Clone, Debug, PartialEq)]
+pub struct Stall {
+    /// The part of the members that this happens to, always the same ones.
+    pub fraction: f64,
+    /// A stall takes at least so long,
+    pub min: Duration,
+    /// and at most so long.
+    pub max: Duration,
+    /// Between two stalls a member runs for so long.
+    pub run: Duration,
+}
+
+/// What came of it: means over the runs, unless it says otherwise.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Outcome {
+    /// Members.
+    pub nodes: usize,
+    /// The seed.
+    pub seed: u64,
+    /// Runs.
+    pub runs: usize,
+    /// Seconds of one protocol period.
+    pub period_s: f64,
+    /// Seconds from the first start until all views agreed.
+    pub joined_s: f64,
+    /// The period, counted from 1 at the crash, whose probe of the crashed member first fails.
+    pub first_detection_periods: Option<f64>,
+    /// The largest of them in all runs.
+    pub first_detection_periods_max: Option<u64>,
+    /// Periods from the crash until all that live hold it to be dead.
+    pub all_know_periods: Option<f64>,
+    /// Datagrams sent by a member in a period, after the cluster has converged, all kinds included.
+    pub messages_per_node_period: f64,
+    /// Bytes sent by a member in a second, datagrams and streams, with all headers.
+    pub bytes_per_node_s: f64,
+    /// Times that a member which was never stalled was held to be dead by one that was never stalled: once for each incarnation of it
+    /// that was, however many believed it.
+    pub false_deaths: f64,
+    /// The same, summed over all runs.
+    pub false_deaths_total: u64,
+    /// The same, each believer counted.
+    pub false_death_events: f64,
+    /// Seconds from the healing of the partition until all views agreed again.
+    pub remerged_s: Option<f64>,
+    /// The largest of them in all runs.
+    pub remerged_s_max: Option<f64>,
+    /// Whether at the end of every run each live member's view was the true set of live members.
+    pub converged: bool,
+    /// A sum over all deliveries of a hash of time, sender, receiver and content, in hexadecimal.
+    pub digest: String,
+}
+
+/// What one run came to.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct RunOutcome {
+    joined_s: f64,
+    first_detections: Vec<u64>,
+    all_know: Vec<f64>,
+    messages_per_node_period: f64,
+    bytes_per_node_s: f64,
+    false_deaths: u64,
+    false_death_events: u64,
+    remerged_s: Option<f64>,
+    converged: bool,
+    digest: u64,
+}
+
+impl Experiment {
+    /// Says what is wrong with it, if anything is, and what to do.
+    pub fn check(&self) -> Result<(), String> {
+        if self.nodes < 2 {
+            return Err("a cluster needs at least 2 nodes: give --nodes 2 or more".into());
+        }
+        if self.runs == 0 {
+            return Err("no runs: give --runs 1 or more".into());
+        }
+        if !(0.0..1.0).contains(&self.loss) {
+            return Err(format!("--loss {} is no part of all: give 0 or more, and less than 1", self.loss));
+        }
+        if self.kill + 2 > self.nodes {
+            return Err(format!(
+                "--kill {} leaves fewer than 2 of {} nodes: kill fewer",
+                self.kill, self.nodes
+            ));
+        }
+        for stall in self.pause.iter().chain(&self.stop) {
+            if !(0.0..=1.0).contains(&stall.fraction) || stall.min > stall.max || stall.max.is_zero() {
+                return Err("a pause needs FRACTION between 0 and 1 and MIN_S <= MAX_S, MAX_S above 0".into());
+            }
+        }
+        if let Some((fraction, _)) = self.partition
+            && !(0.0..=1.0).contains(&fraction)
+        {
+            return Err(format!("--partition {fraction}: the fraction lies between 0 and 1"));
+        }
+        // About 64 bytes a row, as much again in tables, in each of n views.
+        let bytes = (self.nodes as u64).pow(2) * 160;
+        if bytes > 16 << 30 {
+            return Err(format!(
+                "{} nodes that each know all others need about {} GiB: use fewer nodes",
+                self.nodes,
+                bytes >> 30
+            ));
+        }
+        Ok(())
+    }
+
+    /// Runs it. `progress` is told how many runs are done.
+    ///
+    /// # Errors
+    /// As [`Experiment::check`].
+    pub fn run(&self, mut progress: impl FnMut(usize)) -> Result<Outcome, String> {
+        self.check()?;
+        let mut runs = Vec::with_capacity(self.runs);
+        for r in 0..self.runs {
+            runs.push(run::run(self, mix(self.seed ^ mix(r as u64))));
+            progress(r + 1);
+        }
+        Ok(self.summary(&runs))
+    }
+
+    fn summary(&self, runs: &[RunOutcome]) -> Outcome {
+        let n = runs.len() as f64;
+        let mean = |of: &dyn Fn(&RunOutcome) -> f64| runs.iter().map(of).sum::<f64>() / n;
+        let first: Vec<u64> = runs.iter().flat_map(|run| run.first_detections.iter().copied()).collect();
+        let all_know: Vec<f64> = runs.iter().flat_map(|run| run.all_know.iter().copied()).collect();
+        let remerged: Vec<f64> = runs.iter().filter_map(|run| run.remerged_s).collect();
+        let mean_of = |all: &[f64]| (!all.is_empty()).then(|| all.iter().sum::<f64>() / all.len() as f64);
+        Outcome {
+            nodes: self.nodes,
+            seed: self.seed,
+            runs: self.runs,
+            period_s: self.config.period.as_secs_f64(),
+            joined_s: mean(&|run| run.joined_s),
+            first_detection_periods: mean_of(&first.iter().map(|&p| p as f64).collect::<Vec<_>>()),
+            first_detection_periods_max: first.iter().copied().max(),
+            all_know_periods: mean_of(&all_know),
+            messages_per_node_period: mean(&|run| run.messages_per_node_period),
+            bytes_per_node_s: mean(&|run| run.bytes_per_node_s),
+            false_deaths: mean(&|run| run.false_deaths as f64),
+            false_deaths_total: runs.iter().map(|run| run.false_deaths).sum(),
+            false_death_events: mean(&|run| run.false_death_events as f64),
+            // A cluster that did not become one again has no time for it, and is not converged either.
+            remerged_s: mean_of(&remerged).filter(|_| remerged.len() == runs.len()),
+            remerged_s_max: remerged
+                .iter()
+                .copied()
+                .reduce(f64::max)
+                .filter(|_| remerged.len() == runs.len()),
+            converged: runs.iter().all(|run| run.converged),
+            digest: format!("{:016x}", runs.iter().fold(0u64, |sum, run| sum.wrapping_add(run.digest))),
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! One run.
+
+use super::cluster::Cluster;
+use super::{Experiment, RunOutcome, Stall};
+use rumormill_core::identity::NodeId;
+use rumormill_core::time::{Duration, Time};
+use rumormill_protocols::member::swim::Event;
+use std::collections::BTreeSet;
+
+/// Forming the cluster is given up after this long.
+const JOIN_LIMIT: Duration = Duration::from_secs(120);
+/// So is waiting for all views to agree, after each thing that was done to them.
+const AGREE_LIMIT: Duration = Duration::from_secs(600);
+/// What a fault leaves behind is given so long to become quiet before the load is measured.
+const QUIET: Duration = Duration::from_secs(10);
+
+/// One run of `experiment`.
+pub(super) fn run(experiment: &Experiment, seed: u64) -> RunOutcome {
+    let mut cluster = Cluster::new(experiment, seed);
+    let period = cluster.config.period;
+    let mut outcome = RunOutcome::default();
+    let joined = cluster.converge(JOIN_LIMIT);
+    outcome.joined_s = joined.unwrap_or(cluster.sim.now()).as_secs_f64();
+    if experiment.kill == 0 {
+        cluster.run_for(QUIET);
+    }
+    run_to_boundary(&mut cluster);
+    cluster.count_anew();
+    let (before, start) = (cluster.sim.total(), cluster.sim.now());
+
+    let stalls = experiment.pause.is_some() || experiment.stop.is_some();
+    let time = experiment.time.unwrap_or(period * if stalls { 60 } else { 30 });
+    if stalls {
+        stall(&mut cluster, experiment, time);
+    }
+    if let Some((fraction, cut_for)) = experiment.partition {
+        outcome.remerged_s = partition(&mut cluster, fraction, cut_for);
+    }
+    if experiment.kill > 0 {
+        kill(&mut cluster, experiment.kill, &mut outcome);
+    }
+    if let Some(rest) = (start + time).since(cluster.sim.now()).checked_sub(Duration::ZERO)
+        && (experiment.kill == 0 || experiment.time.is_some())
+    {
+        cluster.run_for(rest);
+    }
+
+    let (after, end) = (cluster.sim.total(), cluster.sim.now());
+    let node_seconds = end.since(start).as_secs_f64().max(f64::MIN_POSITIVE) * experiment.nodes as f64;
+    let datagrams = (after.datagrams_sent - before.datagrams_sent) as f64;
+    outcome.messages_per_node_period = datagrams / node_seconds * period.as_secs_f64();
+    outcome.bytes_per_node_s = (after.bytes_sent() - before.bytes_sent()) as f64 / node_seconds;
+    outcome.converged = joined.is_some() && cluster.agree(AGREE_LIMIT).is_some();
+    cluster.note_false_deaths();
+    outcome.false_deaths = cluster.false_deaths.len() as u64;
+    outcome.false_death_events = cluster.false_death_events();
+    outcome.digest = cluster.sim.digest();
+    outcome
+}
+
+/// Periods begin at multiples of their length; this stops just before one, so that what is done next happens at its start.
+fn run_to_boundary(cluster: &mut Cluster) {
+    let period = cluster.config.period.as_nanos() as u64;
+    let now = cluster.sim.now().0;
+    cluster.run_for(Duration::from_nanos(period - 1 - now % period));
+}
+
+/// Members stall again and again, for `time` in all.
+fn stall(cluster: &mut Cluster, experiment: &Experiment, time: Duration) {
+    #[derive(Copy, Clone, PartialEq)]
+    enum How {
+        Pause,
+        Stop,
+    }
+    let mut turns: Vec<(Time, NodeId, How, Stall, bool)> = Vec::new(); // next turn, who, how, stalled now
+    for (how, stall) in [(How::Pause, experiment.pause), (How::Stop, experiment.stop)] {
+        let Some(stall) = stall else { continue };
+        for id in cluster.draw(stall.fraction) {
+            cluster.stalled.insert(id);
+            let first = cluster.sim.now() + cluster.rng.within(stall.run);
+            turns.push((first, id, how, stall, false));
+        }
+    }
+    let end = cluster.sim.now() + time;
+    while let Some(turn) = turns.iter_mut().filter(|turn| turn.0 < end).min_by_key(|turn| (turn.0, turn.1)) {
+        let (at, id, how, stall, stalled) = *turn;
+        let next = if stalled { stall.run } else { stall.min + cluster.rng.within(stall.max - stall.min) };
+        (turn.0, turn.4) = (at + next, !stalled);
+        cluster.run_for(at.since(cluster.sim.now()));
+        match (how, stalled) {
+            (How::Pause, false) => cluster.sim.block(id),
+            (How::Pause, true) => cluster.sim.unblock(id),
+            (How::Stop, false) => cluster.sim.freeze(id),
+            (How::Stop, true) => cluster.sim.thaw(id),
+        }
+        cluster.note_false_deaths();
+    }
+    cluster.run_for(end.since(cluster.sim.now()));
+    for (_, id, how, _, stalled) in turns {
+        match (how, stalled) {
+            (How::Pause, true) => cluster.sim.unblock(id),
+            (How::Stop, true) => cluster.sim.thaw(id),
+            (_, false) => {}
+        }
+    }
+}
+
+/// A part of the members is cut off for a while; returns the seconds from the healing to one cluster.
+fn partition(cluster: &mut Cluster, fraction: f64, cut_for: Duration) -> Option<f64> {
+    let apart: BTreeSet<NodeId> = cluster.draw(fraction).into_iter().collect();
+    cluster.sim.partition(move |a, b| apart.contains(&a) != apart.contains(&b));
+    cluster.run_for(cut_for);
+    cluster.sim.heal();
+    // What the sides said of each other while they were apart is no false death: neither could know.
+    cluster.count_anew();
+    let healed = cluster.sim.now();
+    cluster.agree(AGREE_LIMIT).map(|at| at.since(healed).as_secs_f64())
+}
+
+/// Members crash, at the start of a period; waits until everybody knows.
+fn kill(cluster: &mut Cluster, count: usize, outcome: &mut RunOutcome) {
+    run_to_boundary(cluster);
+    let crash = cluster.sim.now() + Duration::from_nanos(1);
+    let period = cluster.config.period;
+    let mut victims: Vec<NodeId> = cluster.draw(1.0);
+    victims.truncate(count);
+    victims.iter().for_each(|id| cluster.sim.crash(*id));
+    cluster.note_false_deaths();
+    cluster.agree(AGREE_LIMIT);
+    let live = cluster.sim.live_ids().count();
+    for victim in victims {
+        let started = cluster.seen.iter().filter_map(|seen| match seen.what {
+            Event::ProbeFailed { target, started } if target == victim => Some(started),
+            _ => None,
+        });
+        if let Some(started) = started.min() {
+            let whole = started.since(crash).as_nanos() / period.as_nanos();
+            outcome.first_detections.push(whole as u64 + 1);
+        }
+        let knew: Vec<Time> =
+            cluster.seen.iter().filter(|seen| seen.what == Event::Dead(victim)).map(|seen| seen.at).collect();
+        if knew.len() >= live {
+            let last = knew.into_iter().max().expect("somebody knew");
+            outcome.all_know.push(last.since(crash).as_secs_f64() / period.as_secs_f64());
+        }
+    }
+}

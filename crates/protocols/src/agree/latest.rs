@@ -1,0 +1,320 @@
+//! Newest-wins records: each member's latest word about itself, at every member, as old as the budget makes it.
+//!
+//! **Problem.** Every member wants to know a little about every other (its load, its memory), nobody wants to pay for it.
+//!
+//! **Idea.** A record has one owner, who alone writes it; of two, the newer wins, so a merge needs no history. Records
+//! travel only in what datagrams of other protocols have to spare: half of the ration is fresh news, which spreads like a
+//! rumor, half is drawn at random, which repairs what the rumor missed.
+//!
+//! **Papers.** Demers et al. 1987 (section 1.5, recent updates before full comparison); van Renesse et al. 2003 (Astrolabe's rows).
+//!
+//! **Cost.** At most `budget_bytes_per_s`, whatever n: so the larger the cluster, the less often a new value is worth putting
+//! ([`Latest::put_interval`]). State: the latest record of each live member.
+
+use crate::kit::buffer::Buffer;
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+use minicbor::{CborLen, Decode, Encode};
+use rumormill_core::identity::{Life, NodeId};
+use rumormill_core::payload::Payload;
+use rumormill_core::protocol::{self, Change, Cx, Input, Protocol};
+use rumormill_core::record::checksum;
+use rumormill_core::time::{Duration, Time, Wall};
+use rumormill_core::wire::{self, Item};
+
+/// Longest value, in bytes.
+pub const VALUE_BYTES_MAX: usize = 512;
+/// How often a fresh record is passed on by each who hears it (our guess: two would reach most, the random half the rest).
+const FRESH_SENDS: u32 = 3;
+/// What a frame takes besides its records.
+const FRAME_OVERHEAD_BYTES: usize = 6;
+/// Records drawn for the random half of one frame, at most.
+const DRAWS_MAX: usize = 16;
+
+/// Settings.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// What this protocol adds to what the node sends, in bytes per second (our guess: a hundredth of a slow uplink).
+    pub budget_bytes_per_s: u32,
+    /// A new value is not worth putting more often than this (our guess: as often as a person looks).
+    pub period: Duration,
+    /// Owners that are remembered at most.
+    pub owners_max: usize,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Config { budget_bytes_per_s: 2048, period: Duration::from_secs(5), owners_max: 100_000 }
+    }
+}
+
+/// What is asked of it.
+#[derive(Clone, Debug)]
+pub enum Call {
+    /// This is my newest value (at most [`VALUE_BYTES_MAX`] bytes; a longer one is ignored and counted).
+    Put(Payload),
+    /// Follow a change of the view: records are kept of those who are up.
+    Peer(Change),
+}
+
+/// What travels.
+#[derive(Clone, Debug, Encode, Decode, CborLen)]
+#[cbor(transparent)]
+pub struct Message(#[cbor(n(0), with = "rumormill_core::wire::list")] pub Vec<Record>);
+
+/// It asks for no reminders.
+#[derive(Clone, Debug)]
+pub enum Timer {}
+
+/// What it tells.
+#[derive(Copy, Clone, Debug, PartialEq)]
+pub enum Event {
+    /// There is a newer value of this member.
+    Heard(NodeId),
+}
+
+/// One member's latest word.
+#[derive(Clone, Debug, PartialEq, Encode, Decode, CborLen)]
+pub struct Record {
+    /// Whose.
+    #[n(0)]
+    pub owner: NodeId,
+    /// The owner's epoch and counter: the greater is the newer.
+    #[n(1)]
+    pub version: Version,
+    /// When it was written, by the owner's clock.
+    #[n(2)]
+    pub written: Wall,
+    /// Guards the value in every memory that it passes through.
+    #[n(3)]
+    pub sum: u64,
+    /// The value.
+    #[n(4)]
+    pub value: Payload,
+}
+
+/// What orders the records of one owner.
+#[derive(Copy, Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Encode, Decode, CborLen)]
+pub struct Version {
+    /// Starts of the owner.
+    #[n(0)]
+    pub epoch: u64,
+    /// Values since its start.
+    #[n(1)]
+    pub counter: u64,
+}
+
+impl Item for Record {
+    // Of an honest record the time of writing and the checksum alone take that much.
+    const BYTES_MIN: usize = 16;
+}
+
+impl Record {
+    fn sum_of(&self) -> u64 {
+        let tag = checksum(&self.value) ^ self.owner.0.rotate_left(17) ^ self.version.epoch.rotate_left(31);
+        tag ^ self.version.counter.rotate_left(47) ^ self.written.0
+    }
+
+    fn is_intact(&self) -> bool {
+        self.sum == self.sum_of()
+    }
+}
+
+impl protocol::Message for Message {
+    fn lanes() -> Vec<&'static str> {
+        alloc::vec!["vitals"]
+    }
+    /// The newer wins, whatever the order.
+    fn replayable(&self) -> bool {
+        true
+    }
+}
+
+/// What is known of one member.
+#[derive(Clone, Debug)]
+pub struct Known {
+    /// Its record.
+    pub record: Record,
+    /// When it came, by this node's clock.
+    pub heard: Time,
+}
+
+/// What is counted; all only go up.
+#[derive(Copy, Clone, Debug, Default)]
+#[allow(missing_docs)] // each name is its own sentence
+pub struct Counters {
+    pub records_sent: u64,
+    pub records_heard: u64,
+    pub records_stale: u64,
+    pub records_corrupt: u64,
+    pub values_refused: u64,
+}
+
+/// The state machine.
+pub struct Latest {
+    config: Config,
+    life: Life,
+    counter: u64,
+    mine: Option<Record>,
+    peers: Vec<NodeId>,
+    known: BTreeMap<NodeId, Slot>,
+    fresh: Buffer<NodeId, Record>,
+    tokens: f64,
+    filled: Time,
+    counters: Counters,
+}
+
+/// Where a peer stands in `peers`, and what is known of it.
+struct Slot {
+    place: usize,
+    known: Option<Known>,
+}
+
+impl Protocol for Latest {
+    type Call = Call;
+    type Message = Message;
+    type Timer = Timer;
+    type Event = Event;
+
+    fn handle(&mut self, cx: &mut Cx<'_, Self>, input: Input<Self>) {
+        match input {
+            Input::Call(Call::Put(value)) => self.on_put(cx, value),
+            Input::Call(Call::Peer(Change::Up(peer))) => self.on_up(peer),
+            Input::Call(Call::Peer(Change::Down(peer))) => self.on_down(peer),
+            Input::Message(_, Message(records)) => self.on_records(cx, records),
+            Input::Spare(peer, bytes) => self.on_spare(cx, peer, bytes),
+            Input::Timer(timer) => match timer {},
+            Input::Start | Input::Shed(..) | Input::Lost(..) => {}
+        }
+    }
+}
+
+impl Latest {
+    /// Knows nobody yet. `life` is the owner's, so that a restart is newer than all it said before.
+    pub fn new(config: Config, life: Life) -> Latest {
+        Latest {
+            fresh: Buffer::new(config.owners_max),
+            config,
+            life,
+            counter: 0,
+            mine: None,
+            peers: Vec::new(),
+            known: BTreeMap::new(),
+            tokens: 0.0,
+            filled: Time::ZERO,
+            counters: Counters::default(),
+        }
+    }
+
+    /// The latest word of a member, if any has come.
+    pub fn get(&self, owner: NodeId) -> Option<&Known> {
+        self.known.get(&owner).and_then(|slot| slot.known.as_ref())
+    }
+
+    /// What has been counted.
+    pub fn counters(&self) -> Counters {
+        self.counters
+    }
+
+    /// How often a new value is worth putting at this size of cluster: as often as half of the budget passes everybody's
+    /// record on [`FRESH_SENDS`] times.
+    pub fn put_interval(&self) -> Duration {
+        let record_bytes = self.mine.as_ref().map_or(128, wire::len) as f64;
+        let n = self.peers.len() as f64 + 1.0;
+        let seconds = n * record_bytes * f64::from(FRESH_SENDS) * 2.0
+            / f64::from(self.config.budget_bytes_per_s.max(1));
+        self.config.period.max(Duration::from_secs_f64(seconds))
+    }
+
+    fn on_put(&mut self, cx: &mut Cx<'_, Self>, value: Payload) {
+        if value.len() > VALUE_BYTES_MAX {
+            self.counters.values_refused += 1;
+            return;
+        }
+        self.counter += 1;
+        let version = Version { epoch: self.life.epoch, counter: self.counter };
+        let mut record = Record { owner: cx.me, version, written: cx.wall, sum: 0, value };
+        record.sum = record.sum_of();
+        self.mine = Some(record.clone());
+        self.pass_on(record);
+    }
+
+    fn pass_on(&mut self, record: Record) {
+        let bytes = wire::len(&record);
+        self.fresh.put(record.owner, record, bytes);
+    }
+
+    fn on_up(&mut self, peer: NodeId) {
+        if self.peers.len() < self.config.owners_max && !self.known.contains_key(&peer) {
+            self.known.insert(peer, Slot { place: self.peers.len(), known: None });
+            self.peers.push(peer);
+        }
+    }
+
+    fn on_down(&mut self, peer: NodeId) {
+        let Some(slot) = self.known.remove(&peer) else { return };
+        self.fresh.remove(peer);
+        self.peers.swap_remove(slot.place);
+        if let Some(moved) = self.peers.get(slot.place) {
+            self.known.get_mut(moved).expect("every peer has its slot").place = slot.place;
+        }
+    }
+
+    fn on_records(&mut self, cx: &mut Cx<'_, Self>, records: Vec<Record>) {
+        for record in records {
+            if !record.is_intact() || record.value.len() > VALUE_BYTES_MAX {
+                self.counters.records_corrupt += 1;
+                continue;
+            }
+            let newer = |known: &Known| record.version > known.record.version;
+            match self.known.get_mut(&record.owner) {
+                Some(slot) if slot.known.as_ref().is_none_or(newer) => {
+                    self.counters.records_heard += 1;
+                    slot.known = Some(Known { record: record.clone(), heard: cx.now });
+                    cx.emit(Event::Heard(record.owner));
+                    self.pass_on(record);
+                }
+                _ => self.counters.records_stale += 1,
+            }
+        }
+    }
+
+    /// A datagram leaves: a fixed ration of it, half of that fresh, as far as the budget goes.
+    fn on_spare(&mut self, cx: &mut Cx<'_, Self>, peer: NodeId, bytes: usize) {
+        let rate = f64::from(self.config.budget_bytes_per_s);
+        let earned = cx.now.since(self.filled).as_secs_f64() * rate;
+        self.tokens = (self.tokens + earned).min(rate);
+        self.filled = cx.now;
+        let ration = (rate / 2.0).min(self.tokens) as usize;
+        let room = ration.min(bytes).saturating_sub(FRAME_OVERHEAD_BYTES);
+        let mut records: Vec<Record> = Vec::new();
+        let mut used = 0;
+        self.fresh.take(room / 2, FRESH_SENDS, DRAWS_MAX, |owner, record| {
+            used += wire::len(&record);
+            if owner != peer {
+                records.push(record);
+            }
+        });
+        for _ in 0..DRAWS_MAX.min(self.peers.len() + 1) {
+            let drawn = match cx.rng.below(self.peers.len() + 1).checked_sub(1) {
+                None => self.mine.as_ref(),
+                Some(at) => self.get(self.peers[at]).map(|known| &known.record),
+            };
+            let Some(record) = drawn.filter(|drawn| drawn.owner != peer) else { continue };
+            let len = wire::len(record);
+            if used + len <= room && !records.iter().any(|have| have.owner == record.owner) {
+                used += len;
+                records.push(record.clone());
+            }
+        }
+        let before = records.len();
+        records.retain(Record::is_intact);
+        self.counters.records_corrupt += (before - records.len()) as u64;
+        if !records.is_empty() {
+            self.counters.records_sent += records.len() as u64;
+            let message = Message(records);
+            self.tokens -= wire::len(&message) as f64;
+            cx.send(peer, message);
+        }
+    }
+}

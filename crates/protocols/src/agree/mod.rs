@@ -1,0 +1,3 @@
+//! Protocols that bring data into agreement.
+
+pub mod latest;

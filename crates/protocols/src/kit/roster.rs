@@ -1,0 +1,186 @@
+//! A table of members by id, and the order in which they are probed.
+//!
+//! Looking one up, adding and removing one cost the same at any size. The probe order is SWIM's randomised round-robin
+//! (section 4.3): a shuffled list, walked once, then shuffled again; who is new is put in at a random place.
+
+use alloc::vec::Vec;
+use hashbrown::HashMap;
+use rumormill_core::identity::NodeId;
+use rumormill_core::rng::Rng;
+
+// Ids are heads of hashes or indices, never chosen against us within one life: a fixed seed keeps runs repeatable.
+type Hasher = foldhash::fast::FixedState;
+
+/// What a roster holds: something with an id.
+pub trait Entry {
+    /// Whose entry it is.
+    fn id(&self) -> NodeId;
+}
+
+/// Members by id.
+#[derive(Debug)]
+pub struct Roster<T> {
+    slots: HashMap<NodeId, u32, Hasher>,
+    rows: Vec<T>,
+}
+
+impl<T> Default for Roster<T> {
+    fn default() -> Self {
+        Roster { slots: HashMap::with_hasher(Hasher::default()), rows: Vec::new() }
+    }
+}
+
+impl<T: Entry> Roster<T> {
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// The entry of `id`.
+    pub fn get(&self, id: NodeId) -> Option<&T> {
+        self.slots.get(&id).map(|&slot| &self.rows[slot as usize])
+    }
+
+    /// The entry of `id`, to be changed; its id stays what it is.
+    pub fn get_mut(&mut self, id: NodeId) -> Option<&mut T> {
+        self.slots.get(&id).map(|&slot| &mut self.rows[slot as usize])
+    }
+
+    /// Adds an entry whose id is not yet here.
+    pub fn insert(&mut self, row: T) {
+        let fresh = self.slots.insert(row.id(), self.rows.len() as u32).is_none();
+        assert!(fresh, "a roster holds an id once");
+        self.rows.push(row);
+    }
+
+    /// Takes the entry of `id` out.
+    pub fn remove(&mut self, id: NodeId) -> Option<T> {
+        let slot = self.slots.remove(&id)? as usize;
+        let row = self.rows.swap_remove(slot);
+        if let Some(moved) = self.rows.get(slot) {
+            self.slots.insert(moved.id(), slot as u32);
+        }
+        Some(row)
+    }
+
+    /// All entries, in no order that means anything, but the same in every run.
+    pub fn iter(&self) -> core::slice::Iter<'_, T> {
+        self.rows.iter()
+    }
+}
+
+/// The probe order.
+#[derive(Debug, Default)]
+pub struct Ring {
+    order: Vec<NodeId>,
+    at: usize,
+}
+
+impl Ring {
+    /// Puts a member in at a random place; who stood there moves to the end and is still met in this round.
+    pub fn insert(&mut self, id: NodeId, rng: &mut Rng) {
+        self.order.push(id);
+        let last = self.order.len() - 1;
+        let place = rng.below(self.order.len());
+        self.order.swap(place, last);
+    }
+
+    /// The next member for which `wanted` holds; at the end of the round the others fall out and the rest is shuffled.
+    pub fn next(&mut self, rng: &mut Rng, mut wanted: impl FnMut(NodeId) -> bool) -> Option<NodeId> {
+        for _ in 0..2 {
+            while let Some(&id) = self.order.get(self.at) {
+                self.at += 1;
+                if wanted(id) {
+                    return Some(id);
+                }
+            }
+            self.order.retain(|&id| wanted(id));
+            self.order.sort_unstable(); // who left and came back within the round stands here twice
+            self.order.dedup();
+            rng.shuffle(&mut self.order);
+            self.at = 0;
+        }
+        None
+    }
+
+    /// Up to `k` different members for which `wanted` holds, drawn at random. Looks at 4·k + 8 places at most, so where few are
+    /// wanted it may find fewer than there are.
+    pub fn sample(&self, k: usize, rng: &mut Rng, wanted: impl Fn(NodeId) -> bool) -> Vec<NodeId> {
+        let mut found: Vec<NodeId> = Vec::with_capacity(k);
+        if self.order.len() <= 2 * k + 8 {
+            found.extend(self.order.iter().copied().filter(|&id| wanted(id)));
+            found.sort_unstable(); // a member that left and came back may stand here twice
+            found.dedup();
+            rng.shuffle(&mut found);
+            found.truncate(k);
+            return found;
+        }
+        for _ in 0..4 * k + 8 {
+            if found.len() == k {
+                break;
+            }
+            let id = self.order[rng.below(self.order.len())];
+            if wanted(id) && !found.contains(&id) {
+                found.push(id);
+            }
+        }
+        found
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::collections::BTreeMap;
+
+    #[derive(Debug, PartialEq)]
+    struct Row(u64, &'static str);
+    impl Entry for Row {
+        fn id(&self) -> NodeId {
+            NodeId(self.0)
+        }
+    }
+
+    #[test]
+    fn who_remains_is_found_after_others_left() {
+        let mut roster = Roster::default();
+        for (id, name) in [(1, "a"), (2, "b"), (3, "c")] {
+            roster.insert(Row(id, name));
+        }
+        assert_eq!(roster.remove(NodeId(1)), Some(Row(1, "a")));
+        assert_eq!(roster.get(NodeId(3)), Some(&Row(3, "c")));
+        assert_eq!(roster.get(NodeId(2)), Some(&Row(2, "b")));
+        assert_eq!(roster.remove(NodeId(1)), None);
+    }
+
+    #[test]
+    fn everybody_is_probed_once_a_round_and_at_most_two_rounds_apart() {
+        let (mut ring, mut rng) = (Ring::default(), Rng::seeded(3));
+        let n = 20;
+        (0..n).for_each(|id| ring.insert(NodeId(id), &mut rng));
+        let mut last = BTreeMap::new();
+        for step in 0..10 * n {
+            let id = ring.next(&mut rng, |_| true).unwrap();
+            if let Some(before) = last.insert(id, step) {
+                assert!(step - before < 2 * n, "2n-1 periods is the bound of SWIM, section 4.3");
+            }
+        }
+        assert_eq!(last.len(), n as usize);
+    }
+
+    #[test]
+    fn who_is_gone_falls_out_at_the_end_of_the_round() {
+        let (mut ring, mut rng) = (Ring::default(), Rng::seeded(3));
+        (0..4).for_each(|id| ring.insert(NodeId(id), &mut rng));
+        for _ in 0..8 {
+            assert!(ring.next(&mut rng, |id| id.0 < 2).unwrap().0 < 2);
+        }
+        assert_eq!(ring.order.len(), 2);
+        assert_eq!(ring.next(&mut rng, |_| false), None);
+    }
+}

@@ -1,0 +1,3 @@
+//! Protocols that know who is alive.
+
+pub mod swim;

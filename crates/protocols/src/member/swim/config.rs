@@ -1,0 +1,94 @@
+//! Every knob of SWIM, with its source.
+
+use rumormill_core::time::Duration;
+
+/// Settings. The same on all members of a cluster, or nearly so.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Config {
+    /// The protocol period T' (SWIM, section 3.1): one member is probed in each.
+    pub period: Duration,
+    /// How long a direct probe may take before helpers are asked; the round trip of the peer shortens it.
+    pub probe_timeout: Duration,
+    /// A direct probe waits at least so long, however short the round trip (our guess: what a busy scheduler may cost).
+    pub probe_timeout_min: Duration,
+    /// k: how many helpers are asked (SWIM, section 3.1).
+    pub helpers: usize,
+    /// How often news goes out in rounds of its own.
+    pub gossip_interval: Duration,
+    /// To how many members in each such round.
+    pub gossip_fanout: usize,
+    /// Datagrams of news for one target in one round, while there is so much (our guess).
+    pub gossip_datagrams_max: usize,
+    /// λ: each item is sent λ·⌈log10(n+1)⌉ times (SWIM, section 4.1).
+    pub retransmit_mult: u32,
+    /// α: the minimum suspicion time is α·max(1, log10 n) periods (Lifeguard, section IV-B).
+    pub suspicion_alpha: f64,
+    /// β: the maximum suspicion time is β times the minimum (Lifeguard, section IV-B).
+    pub suspicion_beta: f64,
+    /// K: confirmations that bring the suspicion time down to its minimum (Lifeguard, section IV-B).
+    pub suspicion_confirmations: u32,
+    /// Whether a failed probe suspects first (SWIM, section 4.2) or declares dead at once (section 3).
+    pub suspicion: bool,
+    /// Lifeguard's three parts: local health, shrinking suspicion times, buddy system.
+    pub lifeguard: bool,
+    /// S: the saturation of the local health score (Lifeguard, section IV-A: 8).
+    pub health_max: u32,
+    /// Departed members (dead and left) are remembered so long.
+    pub departed_for: Duration,
+    /// And at most so many of them, the oldest dropped first.
+    pub departed_max: usize,
+    /// The cluster as a whole tries its dead members at intervals between these two.
+    pub retry_interval: (Duration, Duration),
+    /// After leaving is announced, how long the member stays to spread it.
+    pub leave_linger: Duration,
+}
+
+impl Config {
+    /// One machine: loopback, sub-millisecond round trips.
+    pub fn local() -> Config {
+        Config {
+            probe_timeout: Duration::from_millis(300),
+            gossip_interval: Duration::from_millis(100),
+            leave_linger: Duration::from_millis(500),
+            ..Config::lan()
+        }
+    }
+
+    /// One site.
+    pub fn lan() -> Config {
+        Config {
+            period: Duration::from_secs(1), // memberlist LAN; SWIM's experiments used 2 s
+            probe_timeout: Duration::from_millis(500), // memberlist LAN
+            probe_timeout_min: Duration::from_millis(100), // our guess
+            helpers: 3,                     // memberlist LAN
+            gossip_interval: Duration::from_millis(200), // memberlist LAN
+            gossip_fanout: 3,               // memberlist LAN
+            gossip_datagrams_max: 4,        // our guess
+            retransmit_mult: 4,             // memberlist LAN
+            suspicion_alpha: 3.0, // our guess between Lifeguard's α = 2 and memberlist's 4: confirmations come within a period here
+            suspicion_beta: 6.0,  // Lifeguard, section V
+            suspicion_confirmations: 3, // Lifeguard, section V
+            suspicion: true,
+            lifeguard: true,
+            health_max: 8,                                // Lifeguard, section V
+            departed_for: Duration::from_secs(24 * 3600), // Serf's ReconnectTimeout and TombstoneTimeout
+            departed_max: 4096,                           // our guess
+            retry_interval: (Duration::from_secs(1), Duration::from_secs(60)), // our guess
+            leave_linger: Duration::from_secs(1),         // Serf's LeavePropagateDelay
+        }
+    }
+
+    /// Sites far apart: slower on purpose.
+    pub fn wan() -> Config {
+        Config {
+            period: Duration::from_secs(5),                // memberlist WAN
+            probe_timeout: Duration::from_secs(3),         // memberlist WAN
+            probe_timeout_min: Duration::from_millis(500), // our guess
+            gossip_interval: Duration::from_millis(500),   // memberlist WAN
+            gossip_fanout: 4,                              // memberlist WAN
+            suspicion_alpha: 4.0, // our guess, below memberlist's 6 for the same reason as in `lan`
+            leave_linger: Duration::from_secs(3), // our guess
+            ..Config::lan()
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! The dead and the gone: remembered for a time, tried again, forgotten; and how one leaves.
+
+use super::probe::Kind;
+use super::record::{Accusation, Charge};
+use super::*;
+use alloc::collections::{BTreeMap, BTreeSet};
+use rumormill_core::record::Record;
+use rumormill_core::time::Duration;
+
+/// Departed members, by id and by age.
+#[derive(Default)]
+pub(super) struct Departed {
+    all: BTreeMap<NodeId, (Time, Option<Record<Accusation>>)>,
+    by_age: BTreeSet<(Time, NodeId)>,
+    /// Those of them that are dead, to draw one from.
+    dead: alloc::vec::Vec<NodeId>,
+    last_death: Time,
+}
+
+impl Departed {
+    /// `verdict` says why it is dead; none: it left.
+    pub(super) fn enter(&mut self, id: NodeId, verdict: Option<Record<Accusation>>, now: Time) {
+        self.remove(id);
+        if verdict.is_some() {
+            self.dead.push(id);
+            self.last_death = now;
+        }
+        self.all.insert(id, (now, verdict));
+        self.by_age.insert((now, id));
+    }
+
+    pub(super) fn remove(&mut self, id: NodeId) {
+        if let Some((at, verdict)) = self.all.remove(&id) {
+            self.by_age.remove(&(at, id));
+            if verdict.is_some() {
+                self.dead.retain(|dead| *dead != id);
+            }
+        }
+    }
+
+    /// Why it is held to be dead.
+    pub(super) fn verdict(&self, id: NodeId) -> Option<&Record<Accusation>> {
+        self.all.get(&id).and_then(|(_, verdict)| verdict.as_ref())
+    }
+}
+
+impl<K: Keys> Swim<K> {
+    /// Tries one of the dead, so that a healed partition becomes one cluster again without anyone acting.
+    ///
+    /// The cluster as a whole makes one try per interval: each of its n members with probability `period` / (interval·n) in each of
+    /// its periods, which are the longer the less it trusts itself. The interval grows with the age of the last death, between the two bounds of `retry_interval`.
+    pub(super) fn try_departed(&mut self, cx: Ctx<K>, period: Duration) {
+        let (min, max) = self.config.retry_interval;
+        let interval = (cx.now.since(self.departed.last_death) / 8).clamp(min, max);
+        let p = period.as_secs_f64() / (interval.as_secs_f64() * self.live_len() as f64);
+        if !self.departed.dead.is_empty() && cx.rng.chance(p) {
+            let id = *cx.rng.pick(&self.departed.dead).expect("there is one");
+            self.counters.departed_tries += 1;
+            self.probe(cx, id, Kind::Departed);
+        }
+    }
+
+    /// Lets the oldest go: those whose time is over, and those beyond the number that is remembered.
+    pub(super) fn reap_departed(&mut self, cx: Ctx<K>) {
+        while let Some(&(at, id)) = self.departed.by_age.first() {
+            let over = cx.now.since(at) >= self.config.departed_for;
+            if !over && self.departed.all.len() <= self.config.departed_max {
+                break;
+            }
+            self.counters.departed_dropped += 1;
+            self.drop_departed(cx, id);
+        }
+    }
+
+    /// Takes a departed member off every list here.
+    pub(super) fn drop_departed(&mut self, cx: Ctx<K>, id: NodeId) {
+        self.departed.remove(id);
+        self.roster.remove(id);
+        self.tags.forget(id);
+        cx.emit(Event::Forgotten(id));
+    }
+
+    /// An operator wants a departed member forgotten, here and everywhere.
+    pub(super) fn on_forget(&mut self, cx: Ctx<K>, id: NodeId) {
+        if self.departed.all.contains_key(&id) {
+            self.accuse(cx, id, Charge::Forget, Evidence::default());
+        } else {
+            self.counters.requests_refused += 1;
+        }
+    }
+
+    /// I leave of my own will: a last card, and time for it to travel.
+    pub(super) fn on_leave(&mut self, cx: Ctx<K>) {
+        if self.mine.card.value().left {
+            return;
+        }
+        self.say_of_myself(cx, |card| {
+            card.left = true;
+            card.incarnation += 1;
+        });
+        self.spread(cx, News::Card(self.mine.card.clone()));
+        self.gossip_round(cx);
+        let linger = if self.live == 0 { Duration::ZERO } else { self.config.leave_linger };
+        cx.after(linger, Timer::Gone);
+    }
+}

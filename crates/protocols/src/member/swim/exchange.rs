@@ -1,0 +1,259 @@
+//! Anti-entropy, and joining, which is the same: only what differs travels, in pages that the receiver asks for.
+//!
+//! Each ack carries the root hash of its sender. Where it differs, the news may still be on its way: the peer is
+//! pinged again after the news has had its time, and only if the roots still differ an exchange runs over the stream:
+//!
+//! ```text
+//! opener                          peer
+//!   Sums (256 bucket sums)  ->          who am I, per bucket
+//!                           <-  Stamps  (id, hash) of the buckets that differ, one page
+//!   Give (what it lacks)    ->
+//!   Want (ids, a page)      ->
+//!                           <-  Give    cards, or why they are dead
+//! ```
+//!
+//! A node that joins knows only itself: all buckets differ, and it asks for everybody. Equal peers exchange nothing.
+
+use super::card::Path;
+use super::message::{Id, PAGE_BYTES_MAX, Stamp};
+use super::probe::Kind;
+use super::table::{BUCKETS, bucket, card_hash};
+use super::*;
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+use rumormill_core::time::Duration;
+use rumormill_core::wire;
+
+/// Ids asked for at once: their cards fill a page or two.
+const WANT_IDS_MAX: usize = 100;
+/// Stamps in one page: at most 16 bytes each.
+const STAMPS_MAX: usize = PAGE_BYTES_MAX / 16;
+/// Peers waiting for an exchange.
+const WAITING_MAX: usize = 16;
+/// An exchange that is silent for so long is given up (our guess: a TCP connect with two retransmissions).
+const SILENCE_MAX: Duration = Duration::from_secs(5);
+
+/// The exchange that this node has opened, at most one, and who waits.
+#[derive(Default)]
+pub(super) struct State {
+    open: Option<Open>,
+    waiting: VecDeque<NodeId>,
+    doubt: Option<NodeId>,
+}
+
+struct Open {
+    peer: NodeId,
+    live_at_open: usize,
+    learned: usize,
+    wants: VecDeque<NodeId>,
+    next: Option<u16>,
+    active: Time,
+}
+
+impl State {
+    /// Whether what comes from `peer` is worth spreading: one who knows little learns what everybody else knows.
+    pub(super) fn shares_what_it_learns(&mut self, peer: NodeId) -> bool {
+        match &mut self.open {
+            Some(open) if open.peer == peer => {
+                open.learned += 1;
+                open.learned <= open.live_at_open
+            }
+            _ => true,
+        }
+    }
+}
+
+impl<K: Keys> Swim<K> {
+    /// A peer's root hash differs from mine.
+    pub(super) fn on_other_root(&mut self, cx: Ctx<K>, peer: NodeId, kind: Kind) {
+        if kind == Kind::Doubt {
+            self.open_exchange(cx, peer);
+        } else if self.exchange.doubt.is_none() && self.exchange.open.is_none() && self.is_live(peer) {
+            self.exchange.doubt = Some(peer);
+            // What is news takes about log n rounds to reach everybody; two more for those that were missed.
+            let rounds = 2 + libm::ceil(libm::log2(self.live_len() as f64 + 1.0)) as u32;
+            cx.after(self.config.gossip_interval * rounds, Timer::Doubt);
+        }
+    }
+
+    /// The news has had its time: does the root still differ?
+    pub(super) fn on_doubt(&mut self, cx: Ctx<K>) {
+        if let Some(peer) = self.exchange.doubt.take().filter(|peer| self.is_live(*peer)) {
+            self.probe(cx, peer, Kind::Doubt);
+        }
+    }
+
+    /// Compares notes with `peer`, now or when the exchange that is under way has ended.
+    pub(super) fn open_exchange(&mut self, cx: Ctx<K>, peer: NodeId) {
+        if peer == cx.me || self.exchange.open.as_ref().is_some_and(|open| open.peer == peer) {
+            return;
+        }
+        if self.exchange.open.is_some() {
+            if self.exchange.waiting.len() < WAITING_MAX && !self.exchange.waiting.contains(&peer) {
+                self.exchange.waiting.push_back(peer);
+            }
+            return;
+        }
+        self.counters.exchanges_opened += 1;
+        self.exchange.open = Some(Open {
+            peer,
+            live_at_open: self.live_len(),
+            learned: 0,
+            wants: VecDeque::new(),
+            next: None,
+            active: cx.now,
+        });
+        self.ask_for_stamps(cx, peer, 0);
+    }
+
+    fn ask_for_stamps(&mut self, cx: Ctx<K>, peer: NodeId, from_bucket: u16) {
+        cx.stream(peer, Message::Sums { sums: self.sums.buckets.to_vec(), from_bucket });
+    }
+
+    /// A peer wants to know where we differ.
+    pub(super) fn on_sums(&mut self, cx: Ctx<K>, from: NodeId, sums: Vec<u64>, from_bucket: u16) {
+        let differs = |b: usize| sums.get(b) != Some(&self.sums.buckets[b]);
+        let mut by_bucket: BTreeMap<u8, Vec<Stamp>> =
+            (from_bucket as usize..BUCKETS).filter(|b| differs(*b)).map(|b| (b as u8, Vec::new())).collect();
+        for (id, hash) in self.live_hashes(cx.me) {
+            if let Some(list) = by_bucket.get_mut(&(bucket(id) as u8)) {
+                list.push(Stamp { id, hash: (hash >> 32) as u32 });
+            }
+        }
+        let (mut buckets, mut stamps, mut next) = (Vec::new(), Vec::new(), None);
+        for (b, list) in by_bucket {
+            if !stamps.is_empty() && stamps.len() + list.len() > STAMPS_MAX {
+                next = Some(u16::from(b));
+                break;
+            }
+            buckets.push(b);
+            stamps.extend(list);
+        }
+        cx.stream(from, Message::Stamps { buckets: buckets.as_slice().into(), stamps, next });
+    }
+
+    /// Whom I hold to be alive, myself included, with the hash of the card.
+    fn live_hashes(&self, me: NodeId) -> impl Iterator<Item = (NodeId, u64)> {
+        let mine = self.mine.card.value();
+        let others = self.roster.iter().filter(|row| row.is_live()).map(|row| (row.id, row.hash));
+        core::iter::once((me, card_hash(mine))).filter(|_| !mine.left).chain(others)
+    }
+
+    /// Where we differ: I give what the peer lacks, and note what I want.
+    pub(super) fn on_stamps(
+        &mut self,
+        cx: Ctx<K>,
+        from: NodeId,
+        buckets: &[u8],
+        stamps: Vec<Stamp>,
+        next: Option<u16>,
+    ) {
+        let Some(open) = self.exchange.open.as_mut().filter(|open| open.peer == from) else { return };
+        open.active = cx.now;
+        open.next = next;
+        let theirs: BTreeMap<NodeId, u32> = stamps.iter().map(|stamp| (stamp.id, stamp.hash)).collect();
+        let mine: BTreeMap<NodeId, u32> = self
+            .live_hashes(cx.me)
+            .filter(|(id, _)| buckets.contains(&(bucket(*id) as u8)))
+            .map(|(id, hash)| (id, (hash >> 32) as u32))
+            .collect();
+        let wants: Vec<NodeId> = theirs
+            .iter()
+            .filter(|(id, hash)| **id != cx.me && mine.get(id) != Some(hash))
+            .map(|(id, _)| *id)
+            .collect();
+        // They lack what I hold alive and they do not list, and they have not heard that whom they list has departed.
+        let gives = mine
+            .iter()
+            .filter(|(id, hash)| theirs.get(id) != Some(hash))
+            .map(|(id, _)| *id)
+            .chain(wants.iter().copied().filter(|id| !mine.contains_key(id)))
+            .filter_map(|id| self.what_i_hold(cx.me, id))
+            .collect();
+        self.give(cx, from, gives, false);
+        let open = self.exchange.open.as_mut().expect("it was open above");
+        open.wants.extend(wants);
+        self.go_on(cx);
+    }
+
+    /// Asks for the next page, of cards or of stamps, or ends the exchange.
+    fn go_on(&mut self, cx: Ctx<K>) {
+        let Some(open) = &mut self.exchange.open else { return };
+        let peer = open.peer;
+        if !open.wants.is_empty() {
+            let page = open.wants.len().min(WANT_IDS_MAX);
+            let ids = open.wants.drain(..page).map(Id).collect();
+            cx.stream(peer, Message::Want(ids));
+        } else if let Some(next) = open.next.take() {
+            self.ask_for_stamps(cx, peer, next);
+        } else {
+            self.close_exchange(cx);
+        }
+    }
+
+    fn close_exchange(&mut self, cx: Ctx<K>) {
+        self.exchange.open = None;
+        if let Some(peer) = self.exchange.waiting.pop_front() {
+            self.open_exchange(cx, peer);
+        }
+    }
+
+    /// A peer wants what I hold about these.
+    pub(super) fn on_want(&mut self, cx: Ctx<K>, from: NodeId, ids: Vec<Id>) {
+        let news =
+            ids.into_iter().take(WANT_IDS_MAX).filter_map(|Id(id)| self.what_i_hold(cx.me, id)).collect();
+        self.give(cx, from, news, true);
+    }
+
+    /// Gives in messages of at most a page each; the last one says so, if it is an answer.
+    fn give(&mut self, cx: Ctx<K>, to: NodeId, news: Vec<News>, answer: bool) {
+        self.counters.exchange_records_sent += news.len() as u64;
+        let (mut page, mut bytes) = (Vec::new(), 0);
+        for item in news {
+            let intact = match &item {
+                News::Card(record) => record.is_intact(),
+                News::Accusation(record) => record.is_intact(),
+            };
+            if !intact {
+                self.counters.records_corrupted_in_memory += 1;
+                continue;
+            }
+            let len = wire::len(&item);
+            if bytes + len > PAGE_BYTES_MAX && !page.is_empty() {
+                cx.stream(to, Message::Give { news: core::mem::take(&mut page), done: false });
+                bytes = 0;
+            }
+            bytes += len;
+            page.push(item);
+        }
+        if answer || !page.is_empty() {
+            cx.stream(to, Message::Give { news: page, done: answer });
+        }
+    }
+
+    /// What a peer holds.
+    pub(super) fn on_give(&mut self, cx: Ctx<K>, from: NodeId, news: Vec<News>, done: bool) {
+        let answers = news.into_iter().filter_map(|item| self.take(cx, from, item, Path::Exchange)).collect();
+        self.give(cx, from, answers, false);
+        if let Some(open) = self.exchange.open.as_mut().filter(|open| open.peer == from) {
+            open.active = cx.now;
+            if done {
+                self.go_on(cx);
+            }
+        }
+    }
+
+    /// Gives up an exchange that has fallen silent.
+    pub(super) fn tend_exchange(&mut self, cx: Ctx<K>) {
+        if self.exchange.open.as_ref().is_some_and(|open| cx.now.since(open.active) > SILENCE_MAX) {
+            self.close_exchange(cx);
+        }
+    }
+
+    /// A hint that a peer cannot be reached: an exchange with it need not wait for its time-out.
+    pub(super) fn on_lost(&mut self, cx: Ctx<K>, peer: NodeId) {
+        if self.exchange.open.as_ref().is_some_and(|open| open.peer == peer) {
+            self.close_exchange(cx);
+        }
+    }
+}

@@ -1,0 +1,287 @@
+//! The failure detector: one member a period, directly, through helpers, over the stream (SWIM, section 3.1; Lifeguard, IV-A).
+
+use super::record::Charge;
+use super::*;
+use alloc::vec::Vec;
+use rumormill_core::time::Duration;
+
+/// Probes in flight: one of the round, one of a suspect, one of a departed member, one to settle a doubt, the rest by hand.
+const PROBES_MAX: usize = 16;
+/// Errands for others in flight; more are refused and counted.
+const RELAYS_MAX: usize = 256;
+/// Suspects that wait to be probed next.
+const SUSPECTS_MAX: usize = 64;
+/// A helper gives up so far into the time-out (Lifeguard, section IV-A: 80 %), so that its nack still counts.
+const NACK_SHARE: f64 = 0.8;
+
+/// Probes and errands in flight.
+#[derive(Default)]
+pub(super) struct Probes {
+    mine: Vec<Probe>,
+    relays: Vec<Relay>,
+    suspects: VecDeque<NodeId>,
+}
+
+struct Probe {
+    kind: Kind,
+    target: NodeId,
+    nonce: u64,
+    started: Time,
+    helpers: u8,
+    nacks: u8,
+    answered: bool,
+}
+
+/// Why a member is probed.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub(super) enum Kind {
+    /// It is its turn.
+    Round,
+    /// Somebody suspects it.
+    Suspect,
+    /// It is dead, perhaps not for ever.
+    Departed,
+    /// Its root hash differed.
+    Doubt,
+    /// The application asked.
+    Call,
+}
+
+struct Relay {
+    nonce: u64,
+    asker: NodeId,
+    askers_nonce: u64,
+    target: NodeId,
+}
+
+impl<K: Keys> Swim<K> {
+    /// The probes of a new period.
+    pub(super) fn start_probes(&mut self, cx: Ctx<K>) {
+        let roster = &self.roster;
+        let next = self.ring.next(cx.rng, |id| roster.get(id).is_some_and(table::Row::is_live));
+        if let Some(target) = next {
+            self.probe(cx, target, Kind::Round);
+        }
+        while let Some(suspect) = self.probes.suspects.pop_front() {
+            let open = self.cases.against(suspect).is_some() && !self.cases.is_accuser(suspect, cx.me);
+            if open && Some(suspect) != next {
+                self.probe(cx, suspect, Kind::Suspect);
+                break;
+            }
+        }
+    }
+
+    /// One more suspect to look at.
+    pub(super) fn probe_suspect_next(&mut self, id: NodeId) {
+        if self.probes.suspects.len() < SUSPECTS_MAX && !self.probes.suspects.contains(&id) {
+            self.probes.suspects.push_back(id);
+        }
+    }
+
+    /// The application wants to know.
+    pub(super) fn on_ping_call(&mut self, cx: Ctx<K>, id: NodeId) {
+        if id == cx.me {
+            return cx.emit(Event::Pong(id, Some(Duration::ZERO)));
+        }
+        if self.roster.get(id).is_none() || !self.probe(cx, id, Kind::Call) {
+            self.counters.requests_refused += 1;
+            cx.emit(Event::Pong(id, None));
+        }
+    }
+
+    /// Sends a ping; false if too many are in flight.
+    pub(super) fn probe(&mut self, cx: Ctx<K>, target: NodeId, kind: Kind) -> bool {
+        if self.probes.mine.len() >= PROBES_MAX {
+            return false;
+        }
+        let nonce = cx.rng.next();
+        self.counters.probes += 1;
+        self.probes.mine.push(Probe {
+            kind,
+            target,
+            nonce,
+            started: cx.now,
+            helpers: 0,
+            nacks: 0,
+            answered: false,
+        });
+        cx.send(target, Message::Ping { nonce, stream: false });
+        if self.config.lifeguard
+            && let Some(accusation) = self.cases.against(target).cloned()
+        {
+            self.tell(cx, target, News::Accusation(accusation)); // the buddy system
+        }
+        if kind != Kind::Departed {
+            cx.after(self.timeout_for(target), Timer::Timeout(nonce));
+        }
+        true
+    }
+
+    /// How long a direct probe of `target` may take: as its round trips suggest (RFC 6298, section 2.3: SRTT + 4·RTTVAR),
+    /// within bounds, and longer the less this node trusts itself.
+    fn timeout_for(&self, target: NodeId) -> Duration {
+        let config = &self.config;
+        let timeout = match self.roster.get(target) {
+            Some(row) if row.srtt_us > 0 => {
+                let rto = u64::from(row.srtt_us) + 4 * u64::from(row.rttvar_us);
+                Duration::from_micros(rto).clamp(config.probe_timeout_min, config.probe_timeout)
+            }
+            _ => config.probe_timeout,
+        };
+        timeout * self.health.multiplier()
+    }
+
+    /// Somebody asks whether I am there.
+    pub(super) fn on_ping(&mut self, cx: Ctx<K>, from: NodeId, nonce: u64, stream: bool) {
+        let ack = Message::Ack { nonce, stream, root: self.sums.root };
+        if stream {
+            cx.stream(from, ack)
+        } else {
+            cx.send(from, ack)
+        }
+        self.hear(cx, from);
+    }
+
+    /// A sign of life, directly from `from`. If it is held to be suspect or dead, it is told, so that it can answer.
+    fn hear(&mut self, cx: Ctx<K>, from: NodeId) {
+        let Some(row) = self.roster.get_mut(from) else { return };
+        row.heard = cx.now;
+        let accusation = match row.status {
+            Status::Dead => self.departed.verdict(from),
+            Status::Suspect => self.cases.against(from),
+            Status::Alive | Status::Left => None,
+        };
+        if let Some(accusation) = accusation.cloned() {
+            self.tell(cx, from, News::Accusation(accusation));
+        }
+    }
+
+    /// An answer to a probe of mine, or to an errand for another.
+    pub(super) fn on_ack(&mut self, cx: Ctx<K>, from: NodeId, nonce: u64, stream: bool, root: u64) {
+        if let Some(at) =
+            self.probes.relays.iter().position(|relay| relay.nonce == nonce && relay.target == from)
+        {
+            let relay = self.probes.relays.swap_remove(at);
+            return cx.send(relay.asker, Message::Relayed { nonce: relay.askers_nonce });
+        }
+        let Some(probe) =
+            self.probes.mine.iter_mut().find(|probe| probe.nonce == nonce && probe.target == from)
+        else {
+            return; // too late, or repeated
+        };
+        let (kind, rtt, again) = (probe.kind, cx.now.since(probe.started), probe.answered);
+        probe.answered = true;
+        if let Some(row) = self.roster.get_mut(from) {
+            if !stream && !again {
+                row.measured(rtt);
+                cx.emit(Event::RoundTrip(from, rtt));
+            }
+            row.stream_only = stream && (row.stream_only || !again);
+        }
+        self.hear(cx, from);
+        if !again && kind == Kind::Call {
+            cx.emit(Event::Pong(from, Some(rtt)));
+        }
+        if root != self.sums.root {
+            self.on_other_root(cx, from, kind);
+        }
+    }
+
+    /// The direct probe has had its time: helpers, and the stream beside them, in case datagrams alone are blocked.
+    pub(super) fn on_timeout(&mut self, cx: Ctx<K>, nonce: u64) {
+        let Some(at) = self.probes.mine.iter().position(|probe| probe.nonce == nonce && !probe.answered)
+        else {
+            return;
+        };
+        let (target, kind) = (self.probes.mine[at].target, self.probes.mine[at].kind);
+        if kind == Kind::Doubt {
+            return; // not worth anybody's errand
+        }
+        let helpers = self.sample(cx, self.config.helpers, Some(target));
+        self.probes.mine[at].helpers = helpers.len() as u8;
+        for helper in helpers {
+            self.counters.indirect_probes += 1;
+            cx.send(helper, Message::PingReq { nonce, target });
+        }
+        self.counters.stream_probes += 1;
+        cx.stream(target, Message::Ping { nonce, stream: true });
+    }
+
+    /// An errand for another member.
+    pub(super) fn on_ping_req(&mut self, cx: Ctx<K>, asker: NodeId, askers_nonce: u64, target: NodeId) {
+        self.hear(cx, asker);
+        if target == cx.me {
+            return cx.send(asker, Message::Relayed { nonce: askers_nonce });
+        }
+        if self.probes.relays.len() >= RELAYS_MAX || self.roster.get(target).is_none() {
+            self.counters.requests_refused += 1;
+            return;
+        }
+        let nonce = cx.rng.next();
+        self.probes.relays.push(Relay { nonce, asker, askers_nonce, target });
+        cx.send(target, Message::Ping { nonce, stream: false });
+        cx.after(self.config.probe_timeout.mul_f64(NACK_SHARE), Timer::Nack(nonce));
+    }
+
+    /// The target of an errand did not answer in time.
+    pub(super) fn on_nack_due(&mut self, cx: Ctx<K>, nonce: u64) {
+        let Some(at) = self.probes.relays.iter().position(|relay| relay.nonce == nonce) else { return };
+        let relay = self.probes.relays.swap_remove(at);
+        if self.config.lifeguard {
+            self.counters.nacks_sent += 1;
+            cx.send(relay.asker, Message::Nack { nonce: relay.askers_nonce });
+        }
+    }
+
+    /// A helper reached the target.
+    pub(super) fn on_relayed(&mut self, cx: Ctx<K>, nonce: u64) {
+        let Some(probe) = self.probes.mine.iter_mut().find(|probe| probe.nonce == nonce) else { return };
+        let first = !core::mem::replace(&mut probe.answered, true);
+        if first && probe.kind == Kind::Call {
+            let (target, took) = (probe.target, cx.now.since(probe.started));
+            cx.emit(Event::Pong(target, Some(took)));
+        }
+    }
+
+    /// A helper did not reach it, but I hear the helper.
+    pub(super) fn on_nack(&mut self, nonce: u64) {
+        if let Some(probe) = self.probes.mine.iter_mut().find(|probe| probe.nonce == nonce) {
+            probe.nacks = probe.nacks.saturating_add(1).min(probe.helpers);
+        }
+    }
+
+    /// What the last period's probes came to. Those of this very moment stay open.
+    pub(super) fn settle_probes(&mut self, cx: Ctx<K>, stalled: bool) {
+        let (done, open) = core::mem::take(&mut self.probes.mine)
+            .into_iter()
+            .partition::<Vec<_>, _>(|probe| cx.now.since(probe.started) >= self.config.period / 2);
+        self.probes.mine = open;
+        for probe in done {
+            match (probe.kind, probe.answered) {
+                (Kind::Round | Kind::Suspect, true) => self.health.succeeded(),
+                (Kind::Round | Kind::Suspect, false) if !stalled => self.probe_failed(cx, &probe),
+                (Kind::Call, false) => cx.emit(Event::Pong(probe.target, None)),
+                _ => {}
+            }
+        }
+    }
+
+    fn probe_failed(&mut self, cx: Ctx<K>, probe: &Probe) {
+        // A helper that is heard to fail as well exonerates me; one that is not heard accuses me.
+        let missed = if probe.helpers == 0 { 1 } else { u32::from(probe.helpers - probe.nacks) };
+        self.health.missed(missed);
+        self.counters.probes_failed += 1;
+        if !self.is_live(probe.target) {
+            return;
+        }
+        cx.emit(Event::ProbeFailed { target: probe.target, started: probe.started });
+        let evidence = Evidence {
+            helpers: probe.helpers,
+            nacks: probe.nacks,
+            waited_ms: cx.now.since(probe.started).as_millis() as u32,
+            ..Evidence::default()
+        };
+        let charge = if self.config.suspicion { Charge::Suspect } else { Charge::Dead };
+        self.accuse(cx, probe.target, charge, evidence);
+    }
+}

@@ -1,0 +1,169 @@
+//! What the caller does to the nodes and to what connects them. All of it holds from this `now` on.
+
+use crate::clock::Clock;
+use crate::network::{ARRIVAL, FIRST, timeout};
+use crate::node::{Node, What};
+use crate::sim::Sim;
+use rumormill_core::identity::NodeId;
+use rumormill_core::protocol::{Loss, Protocol};
+use std::mem;
+
+impl<P: Protocol> Sim<P> {
+    /// Kills a node's process. Its timers and what waits in its buffers are gone; datagrams to it vanish; a stream message to it comes
+    /// back as [`Loss::Refused`], and who watches its connection to it hears [`Loss::Reset`], if they can be reached. What it has sent
+    /// arrives. A node that has not started yet will not.
+    ///
+    /// # Panics
+    /// If there is no such node.
+    pub fn crash(&mut self, id: NodeId) {
+        let slot = self.slot(id);
+        let (network, Node { port, later, .. }) = (&mut self.network, &mut self.nodes[slot as usize]);
+        let seat = &mut network.seats[slot as usize];
+        seat.life += 1; // a start that is still to come is not for this life, either
+        let was_up = mem::take(&mut seat.up);
+        *later = None;
+        (port.blocked, port.frozen) = (false, false);
+        port.overdue.clear();
+        port.outbox.take();
+        port.timers = 0;
+        for entry in port.inbox.take() {
+            match entry.what {
+                What::Datagram(_) => port.counters.dropped.crashed += 1,
+                What::Stream(packet) => {
+                    port.counters.dropped.crashed += 1;
+                    network.bounce(port, packet.from, packet.from_life, Loss::Reset);
+                }
+                _ => {}
+            }
+        }
+        if !was_up {
+            return;
+        }
+        network.forget_watches(port);
+        for watcher in network.watchers.get(&id).cloned().unwrap_or_default() {
+            if !network.is_cut_either_way(id, network.seats[watcher as usize].id) {
+                let life = network.seats[watcher as usize].life;
+                network.bounce(port, watcher, life, Loss::Reset);
+            }
+        }
+    }
+
+    /// Starts a node again, with `node` as its fresh state; crashes it first if it is up. It has another random sequence than in
+    /// its earlier lives.
+    ///
+    /// # Panics
+    /// If there is no such node.
+    pub fn restart(&mut self, id: NodeId, node: P) {
+        self.crash(id);
+        self.replace(self.slot(id), node);
+    }
+
+    /// From now on what this node sends and what is sent to it waits, while its timers run and calls reach it: the pause of
+    /// Lifeguard's experiments (Dadgar 2018, section V-A). What finds the buffer full is dropped and counted.
+    ///
+    /// # Panics
+    /// If there is no such node.
+    pub fn block(&mut self, id: NodeId) {
+        let slot = self.slot(id);
+        self.nodes[slot as usize].port.blocked = true;
+    }
+
+    /// Ends [`Sim::block`]: what the node wanted to send leaves now, and what was sent to it is handed in, both in the order in which
+    /// they came.
+    ///
+    /// # Panics
+    /// If there is no such node.
+    pub fn unblock(&mut self, id: NodeId) {
+        let slot = self.slot(id);
+        let (network, port) = (&mut self.network, &mut self.nodes[slot as usize].port);
+        port.blocked = false;
+        for departure in port.outbox.take() {
+            network.depart(port, departure);
+        }
+        self.hand_in(slot);
+    }
+
+    /// From now on this node stands still, as by SIGSTOP: datagrams wait in its socket's buffer, as far as they fit, and timers become
+    /// overdue.
+    ///
+    /// # Panics
+    /// If there is no such node.
+    pub fn freeze(&mut self, id: NodeId) {
+        let slot = self.slot(id);
+        self.nodes[slot as usize].port.frozen = true;
+    }
+
+    /// Ends [`Sim::freeze`]: what waited is handed in, in the order in which it came, and after that the overdue timers, in the order of
+    /// their deadlines.
+    ///
+    /// # Panics
+    /// If there is no such node.
+    pub fn thaw(&mut self, id: NodeId) {
+        let slot = self.slot(id);
+        self.nodes[slot as usize].port.frozen = false;
+        self.hand_in(slot);
+    }
+
+    /// Queues what waited for a node.
+    fn hand_in(&mut self, slot: u32) {
+        let (network, port) = (&mut self.network, &mut self.nodes[slot as usize].port);
+        if port.frozen {
+            return;
+        }
+        if !port.blocked {
+            for entry in port.inbox.take() {
+                network.push(network.now, FIRST, slot, entry.life, entry.what);
+            }
+        }
+        for entry in mem::take(&mut port.overdue) {
+            network.push(network.now, network.timer_class(), slot, entry.life, entry.what);
+        }
+    }
+
+    /// From now on nothing that the first id sends reaches the second if `cut` says so of them; it is asked with both orders, so it may
+    /// cut one way alone. What is on its way arrives. Streams need both directions: what is sent over one that is cut comes back
+    /// as [`Loss::TimedOut`] 1 to 3 s later, and who watches such a connection hears the same unless it is healed before. Takes the
+    /// place of an earlier partition.
+    pub fn partition(&mut self, cut: impl Fn(NodeId, NodeId) -> bool + Send + 'static) {
+        let network = &mut self.network;
+        network.cut = Some(Box::new(cut));
+        let watched: Vec<(NodeId, u32)> =
+            network.watchers.iter().flat_map(|(peer, who)| who.iter().map(|w| (*peer, *w))).collect();
+        for (peer, watcher) in watched {
+            if network.is_silent(watcher, peer) {
+                let delay = timeout(&mut self.nodes[watcher as usize].port.chance);
+                let life = network.seats[watcher as usize].life;
+                network.push(network.now + delay, ARRIVAL, watcher, life, What::Silent(peer));
+            }
+        }
+    }
+
+    /// Like [`Sim::partition`], for datagrams alone, as by a firewall: streams get through. Holds beside it.
+    pub fn partition_datagrams(&mut self, cut: impl Fn(NodeId, NodeId) -> bool + Send + 'static) {
+        self.network.cut_datagrams = Some(Box::new(cut));
+    }
+
+    /// Ends [`Sim::partition`] and [`Sim::partition_datagrams`].
+    pub fn heal(&mut self) {
+        self.network.cut = None;
+        self.network.cut_datagrams = None;
+    }
+
+    /// Changes the part of datagrams that is lost, from now on.
+    ///
+    /// # Panics
+    /// If it is not between 0 and 1.
+    pub fn set_loss(&mut self, loss: f64) {
+        assert!((0.0..=1.0).contains(&loss), "loss is {loss}: give a part of all between 0 and 1");
+        self.network.world.loss = loss;
+    }
+
+    /// Sets a node's wall clock.
+    ///
+    /// # Panics
+    /// If there is no such node.
+    pub fn set_clock(&mut self, id: NodeId, clock: Clock) {
+        let slot = self.slot(id);
+        self.nodes[slot as usize].port.clock = clock;
+    }
+}
