@@ -3,66 +3,83 @@
 //! The dissemination component of SWIM (section 4.1). Each call of [`Buffer::take`] goes on where the last one stopped,
 //! so that the targets of one round are given different selections.
 
-use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::collections::{BTreeMap, VecDeque};
+use alloc::vec::Vec;
 
 /// Items by key, each with its size and how often it has been sent.
 #[derive(Debug)]
 pub struct Buffer<K, T> {
-    items: BTreeMap<K, Slot<T>>,
-    /// (sent, newest first, key): the order in which items leave.
-    order: BTreeSet<(u32, core::cmp::Reverse<u64>, K)>,
-    counter: u64,
+    places: BTreeMap<K, u32>,
+    slots: Vec<Slot<K, T>>,
+    free: Vec<u32>,
+    /// One queue per number of times sent. An entry whose mark is not its slot's is stale and passed over.
+    queues: Vec<VecDeque<Entry>>,
     items_max: usize,
 }
 
 #[derive(Debug)]
-struct Slot<T> {
-    item: T,
-    bytes: usize,
+struct Slot<K, T> {
+    mark: u32,
     sent: u32,
-    born: u64,
+    bytes: usize,
+    held: Option<(K, T)>,
+}
+
+#[derive(Copy, Clone, Debug)]
+struct Entry {
+    slot: u32,
+    mark: u32,
 }
 
 impl<K: Ord + Copy, T: Clone> Buffer<K, T> {
     /// An empty buffer for at most `items_max` items.
     pub fn new(items_max: usize) -> Self {
-        Buffer { items: BTreeMap::new(), order: BTreeSet::new(), counter: 0, items_max }
+        Buffer { places: BTreeMap::new(), slots: Vec::new(), free: Vec::new(), queues: Vec::new(), items_max }
     }
 
     /// How many items are still being sent.
     pub fn len(&self) -> usize {
-        self.items.len()
+        self.places.len()
     }
 
     /// Whether there is nothing to send.
     pub fn is_empty(&self) -> bool {
-        self.items.is_empty()
+        self.places.is_empty()
     }
 
     /// Puts an item in, in place of what stood under its key. Returns whether the one sent most often had to go for it.
     pub fn put(&mut self, key: K, item: T, bytes: usize) -> bool {
         self.remove(key);
-        let full = self.items.len() >= self.items_max;
-        if full && let Some((.., last)) = self.order.last().copied() {
-            self.remove(last);
+        let full = self.places.len() >= self.items_max;
+        if full {
+            self.drop_most_sent();
         }
-        self.counter += 1;
-        let born = self.counter;
-        self.order.insert((0, core::cmp::Reverse(born), key));
-        self.items.insert(key, Slot { item, bytes, sent: 0, born });
+        let slot = self.free.pop().unwrap_or_else(|| {
+            self.slots.push(Slot { mark: 0, sent: 0, bytes: 0, held: None });
+            self.slots.len() as u32 - 1
+        });
+        let place = &mut self.slots[slot as usize];
+        (place.sent, place.bytes, place.held) = (0, bytes, Some((key, item)));
+        self.places.insert(key, slot);
+        let entry = Entry { slot, mark: place.mark };
+        self.queue(0).push_front(entry); // the newest first
+        if self.queues[0].len() > 2 * self.items_max {
+            let slots = &self.slots;
+            self.queues[0].retain(|entry| slots[entry.slot as usize].mark == entry.mark);
+        }
         full
     }
 
     /// Takes the item under `key` out.
     pub fn remove(&mut self, key: K) {
-        if let Some(slot) = self.items.remove(&key) {
-            self.order.remove(&(slot.sent, core::cmp::Reverse(slot.born), key));
+        if let Some(slot) = self.places.remove(&key) {
+            self.vacate(slot);
         }
     }
 
     /// Takes every item out whose key lies in `range`.
     pub fn remove_range(&mut self, range: core::ops::RangeInclusive<K>) {
-        while let Some((&key, _)) = self.items.range(range.clone()).next() {
+        while let Some((&key, _)) = self.places.range(range.clone()).next() {
             self.remove(key);
         }
     }
@@ -70,34 +87,83 @@ impl<K: Ord + Copy, T: Clone> Buffer<K, T> {
     /// Hands out items that together fit `room` bytes, least sent first; each counts as sent once more, and
     /// has left for good at `limit`. At most `items_max` are looked at.
     pub fn take(&mut self, mut room: usize, limit: u32, items_max: usize, mut give: impl FnMut(K, T)) {
-        let mut taken = alloc::vec::Vec::new();
-        for &(sent, born, key) in self.order.iter().take(items_max) {
-            let slot = &self.items[&key];
-            if slot.bytes <= room {
+        let mut looks = items_max;
+        let mut sent: Vec<u32> = Vec::new();
+        for level in 0..self.queues.len() {
+            let mut too_large = Vec::new();
+            while looks > 0
+                && let Some(entry) = self.queues[level].pop_front()
+            {
+                let slot = &self.slots[entry.slot as usize];
+                let Some((key, item)) = slot.held.as_ref().filter(|_| slot.mark == entry.mark) else {
+                    continue;
+                };
+                looks -= 1;
+                if slot.bytes > room {
+                    too_large.push(entry);
+                    continue;
+                }
                 room -= slot.bytes;
-                give(key, slot.item.clone());
-                taken.push((sent, born, key));
+                give(*key, item.clone());
+                sent.push(entry.slot);
+            }
+            too_large.into_iter().rev().for_each(|entry| self.queues[level].push_front(entry));
+            if looks == 0 {
+                break;
             }
         }
-        for entry in taken {
-            self.order.remove(&entry);
-            let (sent, born, key) = entry;
-            if sent + 1 >= limit {
-                self.items.remove(&key);
-            } else {
-                self.order.insert((sent + 1, born, key));
-                self.items.get_mut(&key).expect("it was just given out").sent = sent + 1;
+        for slot in sent {
+            let place = &mut self.slots[slot as usize];
+            place.sent += 1;
+            if place.sent < limit {
+                let (level, entry) = (place.sent, Entry { slot, mark: place.mark });
+                self.queue(level).push_back(entry);
+            } else if let Some((key, _)) = place.held {
+                self.places.remove(&key);
+                self.vacate(slot);
             }
         }
     }
 
     /// What was given out under `key` did not leave after all: it does not count.
     pub fn unsend(&mut self, key: K) {
-        if let Some(slot) = self.items.get_mut(&key).filter(|slot| slot.sent > 0) {
-            let born = core::cmp::Reverse(slot.born);
-            self.order.remove(&(slot.sent, born, key));
-            slot.sent -= 1;
-            self.order.insert((slot.sent, born, key));
+        let Some(&slot) = self.places.get(&key) else { return };
+        let place = &mut self.slots[slot as usize];
+        if place.sent > 0 {
+            place.sent -= 1;
+            place.mark = place.mark.wrapping_add(1);
+            let (level, entry) = (place.sent, Entry { slot, mark: place.mark });
+            self.queue(level).push_front(entry);
+        }
+    }
+
+    fn queue(&mut self, level: u32) -> &mut VecDeque<Entry> {
+        if self.queues.len() <= level as usize {
+            self.queues.resize_with(level as usize + 1, VecDeque::new);
+        }
+        &mut self.queues[level as usize]
+    }
+
+    fn vacate(&mut self, slot: u32) {
+        let place = &mut self.slots[slot as usize];
+        place.mark = place.mark.wrapping_add(1);
+        place.held = None;
+        self.free.push(slot);
+        if self.places.is_empty() {
+            // Nothing is left but stale entries, and what a busy time has allocated.
+            (self.slots, self.free, self.queues) = (Vec::new(), Vec::new(), Vec::new());
+        }
+    }
+
+    fn drop_most_sent(&mut self) {
+        for level in (0..self.queues.len()).rev() {
+            while let Some(entry) = self.queues[level].pop_back() {
+                let place = &self.slots[entry.slot as usize];
+                if let Some((key, _)) = place.held.as_ref().filter(|_| place.mark == entry.mark) {
+                    let key = *key;
+                    return self.remove(key);
+                }
+            }
         }
     }
 }
@@ -140,6 +206,15 @@ mod tests {
         assert!(!buffer.put(2, 2, 10));
         assert!(buffer.put(3, 3, 10));
         assert_eq!(take(&mut buffer, 100, 9), [3, 2]);
+    }
+
+    #[test]
+    fn news_of_one_that_changes_all_the_time_does_not_pile_up() {
+        let mut buffer = Buffer::new(8);
+        (0..1_000).for_each(|n| _ = buffer.put(1, n, 10));
+        assert!(buffer.queues[0].len() <= 17, "{}", buffer.queues[0].len());
+        assert_eq!(take(&mut buffer, 100, 1), [999]);
+        assert!(buffer.is_empty());
     }
 
     #[test]

@@ -7,6 +7,9 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use rumormill_core::record::Record;
 use rumormill_core::time::Duration;
 
+/// Members that are told directly that one is to be forgotten (our guess: all, in most clusters).
+const FORGET_DIRECT_MAX: usize = 64;
+
 /// Departed members, by id and by age.
 #[derive(Default)]
 pub(super) struct Departed {
@@ -82,10 +85,14 @@ impl<K: Keys> Swim<K> {
 
     /// An operator wants a departed member forgotten, here and everywhere.
     pub(super) fn on_forget(&mut self, cx: Ctx<K>, id: NodeId) {
-        if self.departed.all.contains_key(&id) {
-            self.accuse(cx, id, Charge::Forget, Evidence::default());
-        } else {
+        if !self.departed.all.contains_key(&id) {
             self.counters.requests_refused += 1;
+            return;
+        }
+        let charge = self.accuse(cx, id, Charge::Forget, Evidence::default());
+        // The departed are in no root hash, so no exchange repairs what gossip misses: many are told directly.
+        for peer in self.sample(cx, FORGET_DIRECT_MAX, Some(id)) {
+            charge.iter().for_each(|charge| self.tell(cx, peer, News::Accusation(charge.clone())));
         }
     }
 

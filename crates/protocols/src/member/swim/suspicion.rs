@@ -64,9 +64,15 @@ impl<K: Keys> Swim<K> {
         max - (max - min).mul_f64(share.min(1.0))
     }
 
-    /// I accuse `accused`.
-    pub(super) fn accuse(&mut self, cx: Ctx<K>, accused: NodeId, charge: Charge, evidence: Evidence) {
-        let Some(row) = self.roster.get(accused) else { return };
+    /// I accuse `accused`, if I know it, and return what I said.
+    pub(super) fn accuse(
+        &mut self,
+        cx: Ctx<K>,
+        accused: NodeId,
+        charge: Charge,
+        evidence: Evidence,
+    ) -> Option<Record<Accusation>> {
+        let row = self.roster.get(accused)?;
         let card = row.card.value();
         let evidence = Evidence {
             silent_ms: (row.heard > Time::ZERO).then(|| cx.now.since(row.heard).as_millis() as u64),
@@ -83,7 +89,8 @@ impl<K: Keys> Swim<K> {
             evidence,
         };
         let record = Record::signed(accusation, &self.keys);
-        self.take_accusation(cx, cx.me, record, Path::News);
+        self.take_accusation(cx, cx.me, record.clone(), Path::News);
+        Some(record)
     }
 
     /// An accusation arrived, or is mine. It is verified once, when it changes something. Returns what its bringer should hear.

@@ -1,1 +1,478 @@
+//! SWIM's promises, as stories on the simulator.
 
+use super::record::{Accusation, Charge, TagMap};
+use super::*;
+use alloc::collections::BTreeMap;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+use rumormill_core::identity::{Life, Unsigned};
+use rumormill_core::payload::Payload;
+use rumormill_core::protocol::{Output, Via};
+use rumormill_core::record::Record;
+use rumormill_core::rng::{Rng, mix};
+use rumormill_core::time::{Duration, Wall};
+use rumormill_sim::{Latency, Sim, World};
+
+type Node = Swim<Unsigned>;
+const SECOND: Duration = Duration::from_secs(1);
+
+fn me(i: u64, epoch: u64) -> Me {
+    let life = Life { epoch, session: mix(i ^ mix(epoch)) };
+    let (contact, tags) = (Payload::from(&i.to_be_bytes()[..]), Payload::EMPTY);
+    Me { id: NodeId(i), life, name: format!("node-{i}"), contact, tags, copied_from: None }
+}
+
+fn node(i: u64, epoch: u64) -> Node {
+    Swim::new(Config::lan(), me(i, epoch), Unsigned)
+}
+
+/// A cluster with all that its members told.
+struct Story {
+    sim: Sim<Node>,
+    told: Vec<(Time, NodeId, Event)>,
+}
+
+impl Story {
+    /// `n` members that joined the first and agree.
+    fn of(n: u64, world: World) -> Story {
+        let seed = 42;
+        std_print(&format!("seed {seed}, {n} members"));
+        let mut story = Story { sim: Sim::new(world, seed), told: Vec::new() };
+        (0..n).for_each(|i| story.sim.spawn(NodeId(i), node(i, 1), Time::ZERO));
+        story.run(SECOND);
+        (1..n).for_each(|i| story.sim.call(NodeId(i), Call::Join(NodeId(0))));
+        assert!(story.agree(30), "no cluster after 30 s");
+        story.run(10 * SECOND); // until the news has run dry
+        story.told.clear();
+        story
+    }
+
+    fn run(&mut self, time: Duration) {
+        let told = &mut self.told;
+        self.sim.run_for(time, &mut |at, by, event| told.push((at, by, event)));
+    }
+
+    /// Whether all that live agree on who lives, within so many seconds.
+    fn agree(&mut self, seconds: u32) -> bool {
+        (0..seconds * 10).any(|_| {
+            self.run(SECOND / 10);
+            let live: Vec<NodeId> = self.sim.live_ids().collect();
+            let roots: Vec<u64> = live.iter().map(|id| self.sim.node(*id).root()).collect();
+            live.iter().all(|id| self.sim.node(*id).live_len() == live.len())
+                && roots.windows(2).all(|w| w[0] == w[1])
+        })
+    }
+
+    fn status(&self, by: u64, of: u64) -> Option<Status> {
+        self.sim.node(NodeId(by)).member(NodeId(of)).map(|member| member.status)
+    }
+
+    fn count(&self, wanted: impl Fn(&Event) -> bool) -> usize {
+        self.told.iter().filter(|(.., event)| wanted(event)).count()
+    }
+}
+
+fn std_print(line: &str) {
+    extern crate std;
+    std::println!("{line}");
+}
+
+#[test]
+fn a_crashed_member_is_known_dead_by_all_and_why_says_who_said_so_and_on_what_evidence() {
+    let mut story = Story::of(10, World::default());
+    story.sim.crash(NodeId(7));
+    assert!(story.agree(30));
+    assert!((0..10).filter(|i| *i != 7).all(|i| story.status(i, 7) == Some(Status::Dead)));
+    let why: Vec<&Verdict> = story.sim.node(NodeId(3)).why(NodeId(7)).collect();
+    let suspect =
+        why.iter().find(|v| v.what == Said::Charged(Charge::Suspect)).expect("it was suspected first");
+    let dead = why.iter().find(|v| v.what == Said::Charged(Charge::Dead)).expect("then declared dead");
+    assert!(suspect.heard <= dead.heard && suspect.by != NodeId(7));
+    let evidence = suspect.evidence.expect("an accusation has evidence");
+    assert_eq!(
+        (evidence.helpers, evidence.nacks),
+        (3, 3),
+        "the helpers answered that they got no answer either"
+    );
+    assert!(dead.evidence.expect("as above").confirmations >= 3);
+    assert_eq!(story.count(|e| matches!(e, Event::Dead(id) if *id != NodeId(7))), 0);
+}
+
+#[test]
+fn a_restart_is_the_same_member_with_a_higher_epoch_known_before_anybody_missed_it() {
+    let mut story = Story::of(10, World::default());
+    story.sim.restart(NodeId(4), node(4, 2));
+    story.sim.call(NodeId(4), Call::Join(NodeId(9)));
+    assert!(story.agree(5));
+    let epochs: Vec<u64> =
+        (0..10).map(|i| story.sim.node(NodeId(i)).member(NodeId(4)).unwrap().card.life.epoch).collect();
+    assert_eq!(epochs, [2; 10]);
+    assert_eq!(story.count(|e| matches!(e, Event::Dead(_))), 0);
+}
+
+#[test]
+fn leaving_is_not_failing_and_the_departed_can_be_forgotten_everywhere_but_not_the_living() {
+    let mut story = Story::of(10, World::default());
+    story.sim.call(NodeId(5), Call::Leave);
+    story.run(2 * SECOND);
+    assert_eq!(story.count(|e| *e == Event::LeftCluster), 1);
+    story.sim.crash(NodeId(5));
+    story.run(20 * SECOND);
+    assert!((0..10).filter(|i| *i != 5).all(|i| story.status(i, 5) == Some(Status::Left)));
+    assert_eq!(story.count(|e| matches!(e, Event::Dead(_) | Event::Suspected(_))), 0);
+    story.sim.call(NodeId(0), Call::Forget(NodeId(5)));
+    story.sim.call(NodeId(0), Call::Forget(NodeId(6)));
+    story.run(5 * SECOND);
+    assert!((0..10).filter(|i| *i != 5).all(|i| story.status(i, 5).is_none()));
+    assert!((0..10).filter(|i| *i != 5).all(|i| story.status(i, 6) == Some(Status::Alive)));
+}
+
+#[test]
+fn two_halves_become_one_again_without_anyone_acting() {
+    let mut story = Story::of(20, World::default());
+    story.sim.partition(|a, b| (a.0 < 10) != (b.0 < 10));
+    story.run(60 * SECOND);
+    assert_eq!(story.sim.node(NodeId(0)).live_len(), 10);
+    assert_eq!(story.sim.node(NodeId(19)).live_len(), 10);
+    story.sim.heal();
+    story.told.clear();
+    assert!(story.agree(30));
+    assert_eq!(story.count(|e| matches!(e, Event::Dead(_))), 0, "nobody dies of the healing");
+}
+
+#[test]
+fn a_member_cut_off_alone_comes_back_even_after_an_hour() {
+    let mut story = Story::of(8, World::default());
+    story.sim.partition(|a, b| (a.0 == 3) != (b.0 == 3));
+    story.run(3600 * SECOND);
+    assert_eq!(story.sim.node(NodeId(3)).live_len(), 1);
+    let tries: u64 = (0..8).map(|i| story.sim.node(NodeId(i)).counters().departed_tries).sum();
+    assert!(
+        tries < 400,
+        "{tries} tries in an hour: at most one a minute on each side once it is old, more at first"
+    );
+    story.sim.heal();
+    assert!(story.agree(300));
+}
+
+#[test]
+fn where_datagrams_are_blocked_the_stream_keeps_a_member_alive() {
+    let mut story = Story::of(6, World::default());
+    story.sim.partition_datagrams(|a, b| (a.0 == 2) != (b.0 == 2));
+    story.run(120 * SECOND);
+    assert_eq!(story.count(|e| matches!(e, Event::Dead(_))), 0);
+    assert!((0..6).all(|i| story.sim.node(NodeId(i)).live_len() == 6));
+    assert!(story.sim.node(NodeId(0)).member(NodeId(2)).unwrap().stream_only);
+    story.sim.heal();
+    story.run(30 * SECOND);
+    assert!(!story.sim.node(NodeId(0)).member(NodeId(2)).unwrap().stream_only);
+}
+
+#[test]
+fn equal_peers_exchange_nothing_and_say_two_datagrams_a_period() {
+    let mut story = Story::of(30, World::default());
+    let before = story.sim.total();
+    story.run(60 * SECOND);
+    let after = story.sim.total();
+    assert_eq!(after.stream_messages_sent, before.stream_messages_sent);
+    assert_eq!(after.datagrams_sent - before.datagrams_sent, 2 * 30 * 60);
+}
+
+#[test]
+fn who_missed_the_news_is_told_by_an_exchange_of_what_differs() {
+    let mut story = Story::of(40, World::default());
+    // Cut off from everybody while a member joins and its news runs dry; too short to be declared dead.
+    story.sim.spawn(NodeId(99), node(99, 1), story.sim.now());
+    story.sim.partition_datagrams(|a, b| (a.0 == 7) != (b.0 == 7));
+    story.run(SECOND / 10);
+    story.sim.call(NodeId(99), Call::Join(NodeId(0)));
+    story.run(15 * SECOND);
+    let streamed = |story: &Story| -> u64 {
+        (0..40).map(|i| story.sim.node(NodeId(i)).counters().exchange_records_sent).sum()
+    };
+    assert_eq!(story.status(7, 99), None, "all gossip to 7 was blocked");
+    let before = streamed(&story);
+    story.sim.heal();
+    assert!(story.agree(30));
+    assert!(streamed(&story) - before < 20, "of 41 members only those that differ travel");
+}
+
+#[test]
+fn hundreds_that_join_at_once_through_one_seed_become_one_cluster_with_bounded_queues() {
+    let mut story = Story { sim: Sim::new(World::default(), 7), told: Vec::new() };
+    let n = 300;
+    (0..n).for_each(|i| story.sim.spawn(NodeId(i), node(i, 1), Time::ZERO));
+    (1..n).for_each(|i| story.sim.call(NodeId(i), Call::Join(NodeId(0))));
+    let mut longest = 0;
+    while story.sim.node(NodeId(n - 1)).live_len() < n as usize {
+        story.run(SECOND / 10);
+        longest = longest.max(story.sim.ids().map(|id| story.sim.node(id).news_len()).max().unwrap());
+        assert!(
+            story.sim.now() < Time::ZERO + 10 * SECOND,
+            "still {} of {n}",
+            story.sim.node(NodeId(9)).live_len()
+        );
+    }
+    assert!(story.agree(5));
+    assert!(longest <= n as usize, "{longest} items of news: one a member is all there is");
+    assert_eq!(story.sim.total().shed, 0);
+}
+
+#[test]
+fn one_that_stood_still_accuses_nobody_when_it_wakes() {
+    let mut story = Story::of(10, World::default());
+    story.sim.freeze(NodeId(6));
+    story.run(2 * SECOND);
+    // Two others die meanwhile, so that it wakes with probes and suspicions that are overdue.
+    story.sim.thaw(NodeId(6));
+    for _ in 0..10 {
+        story.sim.freeze(NodeId(6));
+        story.run(3 * SECOND);
+        story.sim.thaw(NodeId(6));
+        story.run(SECOND);
+    }
+    story.run(30 * SECOND);
+    assert_eq!(story.count(|e| matches!(e, Event::Dead(id) if *id != NodeId(6))), 0);
+    assert!(story.agree(10));
+}
+
+fn tags_of(bytes: usize) -> Payload {
+    let mut rng = Rng::seeded(bytes as u64);
+    let value: String = (0..bytes).map(|_| char::from(b'a' + rng.below(26) as u8)).collect();
+    Payload::from(&TagMap(BTreeMap::from([(String::from("rack"), value)])).encoded()[..])
+}
+
+#[test]
+fn large_tags_reach_all_and_the_owner_serves_few_of_them() {
+    let mut story = Story::of(60, World::default());
+    let tags = tags_of(60_000);
+    let before = story.sim.counters(NodeId(8)).stream_bytes_sent;
+    story.sim.call(NodeId(8), Call::SetTags(tags.clone()));
+    story.run(30 * SECOND);
+    for i in 0..60 {
+        let held = story.sim.node(NodeId(i)).member(NodeId(8)).unwrap().tags;
+        assert!(held == Some(&tags[..]), "member {i} lacks them");
+    }
+    let served = (story.sim.counters(NodeId(8)).stream_bytes_sent - before) as usize / tags.len();
+    assert!(served <= 30, "the owner served {served} of 59");
+    // Too large a value changes nothing.
+    story.sim.call(NodeId(8), Call::SetTags(tags_of(70_000)));
+    story.run(SECOND);
+    assert_eq!(story.sim.node(NodeId(8)).me().tags, Some(&tags[..]));
+    // Small ones travel on the card.
+    story.sim.call(NodeId(8), Call::SetTags(tags_of(50)));
+    story.run(5 * SECOND);
+    assert!(
+        (0..60).all(|i| story.sim.node(NodeId(i)).member(NodeId(8)).unwrap().tags == Some(&tags_of(50)[..]))
+    );
+}
+
+#[test]
+fn a_bit_that_flips_in_a_relay_dies_there() {
+    let mut story = Story::of(3, World::default());
+    let mut relay = node(9, 1);
+    let (card, other) =
+        (story.sim.node(NodeId(1)).me().card.clone(), story.sim.node(NodeId(2)).me().card.clone());
+    let mut said = Vec::new();
+    let mut counted = 0;
+    for bit in 0..64 {
+        let mut out = |output: Output<Node>| {
+            if let Output::Send(_, _, Message::News(items)) = output {
+                said.push(items);
+            }
+        };
+        let (now, mut rng) = (Time(1 + bit as u64), Rng::seeded(1));
+        let mut cx = Cx { now, wall: Wall(0), me: NodeId(9), rng: &mut rng, room: 0, out: &mut out };
+        let news = [&card, &other].map(|card| News::Card(Record::signed(card.clone(), &Unsigned))).to_vec();
+        relay.handle(&mut cx, Input::Message(NodeId(1), Message::News(news)));
+        relay.news.put(
+            (card.id, 0, NodeId(0)),
+            News::Card(relay.roster.get(card.id).unwrap().card.clone()),
+            200,
+        );
+        relay.corrupt_news(bit);
+        relay.handle(&mut cx, Input::Spare(NodeId(1), 1_000));
+        relay.handle(&mut cx, Input::Spare(NodeId(2), 1_000));
+        counted = relay.counters().records_corrupted_in_memory;
+        relay.news.remove((card.id, 0, NodeId(0)));
+    }
+    assert!(said.is_empty(), "a corrupt record left: {said:?}");
+    assert_eq!(counted, 64);
+    story.run(SECOND);
+}
+
+#[test]
+fn two_that_claim_one_name_are_both_members() {
+    let mut story = Story::of(4, World::default());
+    let twin = Swim::new(Config::lan(), Me { name: "node-1".into(), ..me(50, 1) }, Unsigned);
+    story.sim.spawn(NodeId(50), twin, story.sim.now());
+    story.sim.call(NodeId(50), Call::Join(NodeId(0)));
+    assert!(story.agree(10));
+    let same = story.sim.node(NodeId(3)).members().filter(|m| m.card.name == "node-1").count();
+    assert_eq!(same, 2);
+}
+
+#[test]
+fn of_two_lives_under_one_id_the_smaller_gives_way_and_the_greater_answers() {
+    let give = |mine: Me, theirs: Me| {
+        let (mut a, b) =
+            (Swim::new(Config::lan(), mine, Unsigned), Swim::new(Config::lan(), theirs, Unsigned));
+        let (mut events, mut answers) = (Vec::new(), 0);
+        let mut out = |output: Output<Node>| match output {
+            Output::Event(event) => events.push(event),
+            Output::Send(_, Via::Auto, Message::News(_)) => answers += 1,
+            _ => {}
+        };
+        let mut rng = Rng::seeded(1);
+        let mut cx = Cx { now: Time(5), wall: Wall(5), me: NodeId(1), rng: &mut rng, room: 0, out: &mut out };
+        let card = News::Card(Record::signed(b.me().card.clone(), &Unsigned));
+        a.handle(&mut cx, Input::Message(NodeId(2), Message::News(alloc::vec![card])));
+        let copied = a.why(NodeId(1)).any(|v| v.what == Said::Copied);
+        (events, answers, copied)
+    };
+    let life = |epoch, session| Me { life: Life { epoch, session }, ..me(1, 1) };
+    assert_eq!(
+        give(life(2, 10), life(2, 11)),
+        (alloc::vec![Event::Superseded(Life { epoch: 2, session: 11 })], 0, false)
+    );
+    assert_eq!(
+        give(life(2, 10), life(3, 1)),
+        (alloc::vec![Event::Superseded(Life { epoch: 3, session: 1 })], 0, false)
+    );
+    assert_eq!(give(life(2, 11), life(2, 10)), (alloc::vec![], 1, true));
+    assert_eq!(
+        give(life(3, 1), life(2, 99)),
+        (alloc::vec![], 1, false),
+        "an earlier life of mine is no copy"
+    );
+}
+
+#[test]
+fn who_gave_way_to_a_copy_says_so_and_both_ids_remember() {
+    let mut story = Story::of(4, World::default());
+    let fresh = Swim::new(Config::lan(), Me { copied_from: Some(NodeId(2)), ..me(60, 1) }, Unsigned);
+    story.sim.spawn(NodeId(60), fresh, story.sim.now());
+    story.sim.call(NodeId(60), Call::Join(NodeId(0)));
+    assert!(story.agree(10));
+    let observer = story.sim.node(NodeId(3));
+    assert_eq!(observer.member(NodeId(60)).unwrap().card.copied_from, Some(NodeId(2)));
+    for id in [2, 60] {
+        assert_eq!(observer.why(NodeId(id)).filter(|v| v.what == Said::Copied).count(), 1);
+    }
+}
+
+#[test]
+fn an_outdated_accusation_changes_nothing_and_a_current_one_is_refuted() {
+    let mut story = Story::of(5, World::default());
+    let accuse = |incarnation, charge| {
+        let accusation = Accusation {
+            accuser: NodeId(4),
+            accused: NodeId(1),
+            epoch: 1,
+            incarnation,
+            charge,
+            written: Wall(1_800_000_000_000),
+            evidence: Evidence::default(),
+        };
+        Message::News(alloc::vec![News::Accusation(Record::signed(accusation, &Unsigned))])
+    };
+    // Into a member's ear by hand: a probe of it, then the lie, for the lie has to come from somewhere.
+    for (incarnation, charge, refutations) in
+        [(0, Charge::Suspect, 1), (0, Charge::Dead, 1), (5, Charge::Dead, 2)]
+    {
+        story.sim.call(NodeId(0), Call::Ping(NodeId(1)));
+        inject(&mut story, 0, 4, accuse(incarnation, charge));
+        story.run(5 * SECOND);
+        assert_eq!(story.sim.node(NodeId(1)).counters().refutations, refutations, "{incarnation} {charge:?}");
+        assert!(story.agree(5));
+    }
+    assert_eq!(story.sim.node(NodeId(1)).me().card.incarnation, 6);
+}
+
+/// Lets `from` say something that it would not say by itself: a node that is started in its place says it and is gone again.
+fn inject(story: &mut Story, to: u64, from: u64, message: Message) {
+    let Message::News(items) = message else { unreachable!("only news is injected") };
+    let mut liar = node(from, 1 + story.sim.now().0);
+    items.into_iter().for_each(|item| _ = liar.news.put((NodeId(1), 2, NodeId(from)), item, 200));
+    story.sim.restart(NodeId(from), liar);
+    story.sim.call(NodeId(from), Call::Join(NodeId(to)));
+    story.run(SECOND * 2);
+    story.sim.call(NodeId(to), Call::Ping(NodeId(from)));
+}
+
+#[test]
+fn suspicion_waits_as_long_as_lifeguard_says() {
+    let mut swim = node(0, 1);
+    swim.live = 99; // a hundred members: log10 n = 2
+    let seconds: Vec<f64> = (0..=3).map(|c| swim.suspicion_time(c).as_secs_f64()).collect();
+    // Min = 3·2·1 s, Max = 6·Min; 36 - 30·log(C+1)/log(4)
+    for (got, want) in seconds.iter().zip([36.0, 21.0, 12.226, 6.0]) {
+        assert!((got - want).abs() < 0.01, "{seconds:?}");
+    }
+    swim.live = 1;
+    assert_eq!(
+        swim.suspicion_time(0),
+        3 * SECOND,
+        "two members: nobody could confirm, so nobody is waited for"
+    );
+}
+
+#[test]
+fn what_is_remembered_of_the_departed_is_bounded_in_number_and_time() {
+    let config = Config { departed_max: 5, departed_for: 120 * SECOND, ..Config::lan() };
+    let mut story = Story { sim: Sim::new(World::default(), 3), told: Vec::new() };
+    (0..20)
+        .for_each(|i| story.sim.spawn(NodeId(i), Swim::new(config.clone(), me(i, 1), Unsigned), Time::ZERO));
+    story.run(SECOND);
+    (1..20).for_each(|i| story.sim.call(NodeId(i), Call::Join(NodeId(0))));
+    assert!(story.agree(10));
+    (10..20).for_each(|i| story.sim.call(NodeId(i), Call::Leave));
+    story.run(3 * SECOND);
+    (10..20).for_each(|i| story.sim.crash(NodeId(i)));
+    story.run(10 * SECOND);
+    let departed =
+        |story: &Story| story.sim.node(NodeId(0)).members().filter(|m| m.status == Status::Left).count();
+    assert_eq!(departed(&story), 5);
+    story.run(120 * SECOND);
+    assert_eq!(departed(&story), 0);
+}
+
+#[test]
+fn loss_corruption_and_jitter_on_real_bytes_kill_nobody() {
+    let latency = Latency::Exponential { min: Duration::from_millis(1), mean: Duration::from_millis(20) };
+    let world =
+        World { latency, loss: 0.05, duplicate: 0.02, wire: true, corruption: 0.01, ..World::default() };
+    let mut story = Story::of(25, world);
+    story.run(120 * SECOND);
+    assert_eq!(story.count(|e| matches!(e, Event::Dead(_))), 0);
+    assert!(story.agree(10));
+}
+
+#[test]
+fn timers_in_flight_stay_within_their_bound() {
+    let mut story = Story::of(30, World { loss: 0.3, ..World::default() });
+    story.sim.crash(NodeId(5));
+    story.run(60 * SECOND);
+    let most = story.sim.ids().map(|id| story.sim.counters(id).timers_max).max().unwrap();
+    assert!(most <= 64, "{most} timers at once on one node");
+}
+
+#[test]
+fn a_ping_by_hand_is_answered_with_a_round_trip_or_with_none() {
+    let mut story = Story::of(4, World::default());
+    story.sim.crash(NodeId(3));
+    for target in [0, 1, 3, 77] {
+        story.sim.call(NodeId(0), Call::Ping(NodeId(target)));
+    }
+    story.run(5 * SECOND);
+    let mut pongs: Vec<(u64, bool)> = story
+        .told
+        .iter()
+        .filter_map(
+            |(_, _, event)| if let Event::Pong(id, rtt) = event { Some((id.0, rtt.is_some())) } else { None },
+        )
+        .collect();
+    pongs.sort_unstable();
+    assert_eq!(pongs, [(0, true), (1, true), (3, false), (77, false)]);
+}
