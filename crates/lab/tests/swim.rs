@@ -1,0 +1,103 @@
+//! The figures that SWIM and Lifeguard must reach, on the simulator. `rumormill sim swim` prints the same ones.
+
+use rumormill_core::time::Duration;
+use rumormill_lab::swim::{Experiment, Outcome, Stall};
+
+fn run(experiment: Experiment) -> Outcome {
+    let outcome = experiment.run(|_| {}).expect("a sound experiment");
+    println!("{outcome:?}");
+    outcome
+}
+
+/// Das 2002, section 3.1: the first detection takes 1/(1-1/e) = 1.58 periods on average, 2n-1 at most (section 4.3).
+#[test]
+fn a_crash_is_first_detected_after_1_58_periods_as_in_the_paper() {
+    let (kill, runs) = (1, 1_000);
+    let outcome =
+        run(Experiment { kill, runs, synchronous: true, suspicion: false, ..Experiment::default() });
+    let mean = outcome.first_detection_periods.expect("each crash is detected");
+    let paper = 1.0 / (1.0 - (-1.0f64).exp());
+    assert!((mean / paper - 1.0).abs() < 0.05, "{mean:.3} periods, the paper has {paper:.3}");
+    assert!(outcome.first_detection_periods_max.expect("as above") < 2 * 100);
+    assert!(outcome.converged);
+    assert_eq!(outcome.false_deaths_total, 0);
+}
+
+/// Das 2002, section 5: the load of a member does not depend on how many there are.
+#[test]
+fn the_load_of_a_member_is_flat_from_10_to_1000_members() {
+    for loss in [0.0, 0.05] {
+        let load = |nodes, runs| {
+            let outcome = run(Experiment { nodes, runs, loss, ..Experiment::default() });
+            assert!(outcome.converged);
+            assert_eq!(outcome.false_deaths_total, 0);
+            outcome.messages_per_node_period
+        };
+        let loads = [load(10, 10), load(100, 2), load(1_000, 1)];
+        assert!(
+            loads.iter().all(|l| *l <= loads[0] * 1.1),
+            "at {loss} loss: {loads:?} datagrams per member and period"
+        );
+    }
+}
+
+/// The lower 95 % bound of a ratio of two Poisson counts, `a` over `b` (Wilson's bound on a's share of the sum).
+fn ratio_lower_bound(a: u64, b: u64) -> f64 {
+    let (n, z) = ((a + b) as f64, 1.645);
+    let p = a as f64 / n;
+    let centre = p + z * z / (2.0 * n);
+    let spread = z * (p * (1.0 - p) / n + z * z / (4.0 * n * n)).sqrt();
+    let low = (centre - spread) / (1.0 + z * z / n);
+    low / (1.0 - low)
+}
+
+/// Dadgar 2018, section V: with Lifeguard's three parts far fewer healthy members are declared dead, at the same minimum
+/// suspicion time.
+#[test]
+fn lifeguard_has_a_twentieth_of_the_false_deaths_at_most() {
+    let stall = Stall {
+        fraction: 0.1,
+        min: Duration::from_secs(5),
+        max: Duration::from_secs(20),
+        run: Duration::from_secs(1),
+    };
+    let side =
+        |lifeguard| run(Experiment { pause: Some(stall), lifeguard, runs: 5, ..Experiment::default() });
+    let (without, with) = (side(false), side(true));
+    assert!(without.converged && with.converged);
+    assert!(without.false_deaths_total >= 100, "too mild a workload: {}", without.false_deaths_total);
+    let bound = ratio_lower_bound(without.false_deaths_total, with.false_deaths_total);
+    assert!(
+        bound >= 20.0,
+        "{} to {}: {bound:.1} times fewer",
+        without.false_deaths_total,
+        with.false_deaths_total
+    );
+}
+
+#[test]
+fn a_partition_of_a_minute_heals_into_one_cluster_within_30_seconds() {
+    let partition = Some((0.5, Duration::from_secs(60)));
+    let outcome = run(Experiment { partition, runs: 20, ..Experiment::default() });
+    let worst = outcome.remerged_s_max.expect("it heals");
+    assert!(worst < 30.0, "{worst} s");
+    assert!(outcome.converged);
+}
+
+#[test]
+fn the_same_arguments_give_the_same_digest_and_others_another() {
+    let digest =
+        |seed, loss| run(Experiment { nodes: 20, seed, loss, kill: 1, ..Experiment::default() }).digest;
+    assert_eq!(digest(1, 0.0), digest(1, 0.0));
+    assert_ne!(digest(1, 0.0), digest(2, 0.0));
+    assert_ne!(digest(1, 0.0), digest(1, 0.01));
+}
+
+#[test]
+fn an_experiment_that_makes_no_sense_is_refused_with_a_reason() {
+    let refused = |experiment: Experiment| experiment.run(|_| {}).expect_err("it makes no sense");
+    assert!(refused(Experiment { nodes: 1, ..Experiment::default() }).contains("--nodes"));
+    assert!(refused(Experiment { kill: 99, ..Experiment::default() }).contains("--kill"));
+    assert!(refused(Experiment { loss: 1.5, ..Experiment::default() }).contains("--loss"));
+    assert!(refused(Experiment { nodes: 1_000_000, ..Experiment::default() }).contains("GiB"));
+}
