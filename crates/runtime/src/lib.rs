@@ -1,0 +1,55 @@
+//! Drives any gossip protocol on real sockets.
+//!
+//! A [`Protocol`](rumormill_core::Protocol) knows neither sockets nor addresses nor keys. Here are all three: datagrams over UDP for gossip and
+//! connections over TCP for bulk, on one port; an address book; and a seal around every packet. One task owns the node.
+//!
+//! | module | what it does |
+//! | --- | --- |
+//! | [`config`] | what a node is told before it starts, and the sockets it is given |
+//! | [`drive`] | the task that owns a node: waiting, batches, timers |
+//! | [`effects`] | where a protocol's effects go; what an application implements ([`App`]) |
+//! | [`handle`] | how the rest of a program talks to a running node |
+//! | [`contact`], [`book`] | where members say they are, and where they are reached |
+//! | [`keyring`] | the cluster's keys |
+//! | [`seal`] | the seal around each packet, replays, lives, and who is confirmed |
+//! | [`hello`] | who is at an address? |
+//! | [`counters`] | what was sent, received and lost, and why |
+//! | [`faults`] | faults on purpose, for demos and tests |
+//!
+#![forbid(unsafe_code)]
+
+mod accept;
+pub mod book;
+pub mod config;
+pub mod contact;
+pub mod counters;
+mod courtesy;
+pub mod drive;
+pub mod effects;
+pub mod faults;
+mod frame;
+pub mod handle;
+mod handshake;
+pub mod hello;
+pub mod keyring;
+mod link;
+mod receive;
+pub mod seal;
+mod sessions;
+mod socket;
+mod stream;
+mod subkeys;
+mod text;
+mod timers;
+mod window;
+
+pub use book::{Book, Reach};
+pub use config::{Config, Sockets, StartError, limits};
+pub use contact::Contact;
+pub use counters::{Cause, Counters, Snapshot};
+pub use drive::start;
+pub use effects::{App, View};
+pub use faults::{FaultState, Faults};
+pub use handle::{Handle, Stopped};
+pub use hello::ResolveError;
+pub use keyring::{Fingerprint, Key, Keyring};

@@ -1,0 +1,287 @@
+//! What comes in: packets are opened, courtesies are answered, and what is left are messages for the protocol.
+
+use crate::counters::Cause;
+use crate::courtesy::Courtesy;
+use crate::effects::Effects;
+use crate::handshake::{random, supersede};
+use crate::hello::{Nonce, ResolveError, Resolves, Step, TRY_EVERY};
+use crate::seal::{Kind, Refused};
+use crate::timers::Due;
+use rumormill_core::identity::Life;
+use rumormill_core::{Loss, Message, NodeId, Protocol, wire};
+use std::net::SocketAddr;
+use tokio::sync::oneshot;
+
+/// Turns packets into messages.
+pub struct Receiver<P: Protocol> {
+    /// The messages of the last packet.
+    pub messages: Vec<(NodeId, P::Message)>,
+    courtesy: Courtesy,
+}
+
+impl<P: Protocol> Default for Receiver<P> {
+    fn default() -> Self {
+        Receiver { messages: Vec::new(), courtesy: Courtesy::default() }
+    }
+}
+
+/// A packet that opened, without borrowing it.
+struct Heard {
+    kind: Kind,
+    from: NodeId,
+    life: Life,
+    confirmed: bool,
+    is_new: bool,
+    /// Whether it carries my session as echo: nobody recorded it before this life.
+    is_fresh: bool,
+    source: SocketAddr,
+}
+
+impl<P: Protocol> Receiver<P> {
+    /// Takes the datagram in slot `at`; messages are left in [`messages`](Receiver::messages). Returns the greater life of mine that it
+    /// proves, if it does.
+    pub fn datagram<A>(
+        &mut self,
+        effects: &mut Effects<P, A>,
+        resolves: &mut Resolves,
+        at: usize,
+    ) -> Option<Life> {
+        let shared = effects.shared.clone();
+        let counters = &shared.counters;
+        let Some((source, packet)) = effects.datagrams.arrived(at) else {
+            counters.lose(Cause::OversizedIn);
+            return None;
+        };
+        if shared.faults.cuts_arrival(source) {
+            counters.lose(Cause::Fault);
+            return None;
+        }
+        let (opened, me, mine) = {
+            let mut seal = shared.seal();
+            let (me, mine) = seal.me();
+            (seal.open(packet), me, mine)
+        };
+        let opened = match opened {
+            Ok(opened) => opened,
+            Err(why) => {
+                counters.lose(why.into());
+                if let Refused::Stale { from, session, greater } = why {
+                    self.supersede(effects, source, from, session, greater);
+                }
+                return None;
+            }
+        };
+        if shared.faults.cuts_peer(opened.from) {
+            counters.lose(Cause::Fault);
+            return None;
+        }
+        let heard = Heard {
+            kind: opened.kind,
+            from: opened.from,
+            life: opened.life,
+            confirmed: opened.confirmed,
+            is_new: opened.is_new,
+            is_fresh: opened.echo == mine.session,
+            source,
+        };
+        let (mut refused, mut superseded) = (false, None);
+        let mut nonce = None;
+        match heard.kind {
+            Kind::Data if heard.from != me => {
+                refused = decode_all(&mut self.messages, counters, &heard, opened.content);
+            }
+            Kind::Hello => nonce = wire::decode::<Nonce>(opened.content).ok(),
+            Kind::HelloAck if heard.is_fresh => {
+                let result = match heard.from == me {
+                    true => Err(ResolveError::Copy(heard.life)),
+                    false => Ok(heard.from),
+                };
+                let asked = resolves.answered(opened.content, result);
+                if let Some(asked) = asked.filter(|_| result.is_ok()) {
+                    effects.book.met(heard.from, asked);
+                }
+            }
+            Kind::Superseded if heard.is_fresh => superseded = wire::decode::<Life>(opened.content).ok(),
+            Kind::StreamHello | Kind::StreamAck => counters.lose(Cause::Kind),
+            _ => {}
+        }
+        if heard.from == me {
+            counters.lose(Cause::Myself);
+            self.myself(effects, resolves, &heard, mine, nonce);
+            // A fresh packet of my own id proves its life as a notice does.
+            return superseded.or(heard.is_fresh.then_some(heard.life));
+        }
+        if heard.is_new {
+            self.new_life(effects, heard.from, heard.life);
+        }
+        self.meet(effects, &heard, nonce, refused);
+        superseded
+    }
+
+    /// Takes a message from a connection, which proved that its peer is live.
+    pub fn stream_message<A>(&mut self, effects: &Effects<P, A>, from: NodeId, bytes: &[u8]) {
+        let counters = &effects.shared.counters;
+        match wire::decode::<P::Message>(bytes) {
+            Ok(message) => {
+                counters.lane_received(message.lane(), bytes.len());
+                self.messages.push((from, message));
+            }
+            Err(_) => counters.lose(Cause::Undecodable),
+        }
+    }
+
+    /// `peer` runs in `life`: connections to earlier ones lead nowhere.
+    pub fn new_life<A>(&mut self, effects: &mut Effects<P, A>, peer: NodeId, life: Life) {
+        if effects.streams.cut_before(peer, life) {
+            effects.lost(peer, Loss::Reset);
+        }
+    }
+
+    /// Begins to find out who is at `address`.
+    pub fn begin<A>(
+        &mut self,
+        effects: &mut Effects<P, A>,
+        resolves: &mut Resolves,
+        address: SocketAddr,
+        reply: oneshot::Sender<Result<NodeId, ResolveError>>,
+    ) {
+        let Ok(drawn) = random() else {
+            let _ = reply.send(Err(ResolveError::TimedOut));
+            return;
+        };
+        let nonce = u64::from_be_bytes(*drawn.first_chunk().expect("it has 16 bytes"));
+        if let Some(ticket) = resolves.begin(address, nonce, reply) {
+            self.resolve(effects, resolves, ticket);
+        }
+    }
+
+    /// The next step of that.
+    pub fn resolve<A>(&mut self, effects: &mut Effects<P, A>, resolves: &mut Resolves, ticket: u64) {
+        match resolves.step(ticket) {
+            Step::Hello(address, nonce) => {
+                effects.packet(Kind::Hello, NodeId(0), address, |packet| wire::put(&Nonce { nonce }, packet));
+                effects.timers.push(effects.now + TRY_EVERY, Due::Resolve(ticket));
+            }
+            Step::Connect(address) => effects.streams.resolve(ticket, address),
+            Step::Nothing => {}
+        }
+    }
+
+    /// Notes where a peer is, and answers what is to be answered.
+    fn meet<A>(&mut self, effects: &mut Effects<P, A>, heard: &Heard, nonce: Option<Nonce>, refused: bool) {
+        let Heard { kind, from, source, confirmed, .. } = *heard;
+        if confirmed {
+            effects.book.met(from, source);
+        } else {
+            effects.book.heard(from, source);
+        }
+        match kind {
+            Kind::Hello => {
+                let answer = |packet: &mut Vec<u8>| nonce.iter().for_each(|nonce| wire::put(nonce, packet));
+                effects.packet(Kind::HelloAck, from, source, answer);
+            }
+            Kind::Greet if heard.is_fresh => effects.packet(Kind::Greeted, from, source, |_| {}),
+            // Where an answer would go elsewhere, or a message was refused, it is worth a word to know.
+            Kind::Data if !confirmed && (refused || effects.book.address(from) != Some(source)) => {
+                self.greet(effects, heard);
+            }
+            _ => {}
+        }
+    }
+
+    /// A packet sealed by my own id: mine, come back, or of a copy of me.
+    fn myself<A>(
+        &mut self,
+        effects: &mut Effects<P, A>,
+        resolves: &mut Resolves,
+        heard: &Heard,
+        mine: Life,
+        nonce: Option<Nonce>,
+    ) {
+        if heard.life == mine {
+            if let Some(nonce) = nonce {
+                let mut content = Vec::new();
+                wire::put(&nonce, &mut content);
+                resolves.answered(&content, Err(ResolveError::Myself));
+            }
+        } else if heard.life < mine {
+            self.supersede(effects, heard.source, heard.from, heard.life.session, mine);
+        } else if let (Kind::Hello, Some(nonce)) = (heard.kind, nonce) {
+            // It says that it is the greater. If it is live, it learns my session from this, and can prove it.
+            self.answer_copy(effects, heard, Kind::HelloAck, Some(nonce));
+        } else if !heard.is_fresh {
+            self.greet(effects, heard);
+        }
+    }
+
+    fn greet<A>(&mut self, effects: &mut Effects<P, A>, heard: &Heard) {
+        if self.courtesy.allows(heard.from, Kind::Greet as u8, effects.now) {
+            self.answer_copy(effects, heard, Kind::Greet, None);
+        }
+    }
+
+    /// Answers with the session that the packet itself names as echo.
+    fn answer_copy<A>(
+        &mut self,
+        effects: &mut Effects<P, A>,
+        heard: &Heard,
+        kind: Kind,
+        nonce: Option<Nonce>,
+    ) {
+        let mut packet = effects.datagrams.packet();
+        crate::seal::Seal::start(&mut packet);
+        nonce.iter().for_each(|nonce| wire::put(nonce, &mut packet));
+        {
+            let mut seal = effects.shared.seal();
+            let key = seal.primary();
+            seal.seal_with(key, heard.life.session, kind, heard.from, &mut packet);
+        }
+        effects.depart(Some(heard.from), heard.source, packet);
+    }
+
+    fn supersede<A>(
+        &mut self,
+        effects: &mut Effects<P, A>,
+        source: SocketAddr,
+        id: NodeId,
+        session: u64,
+        greater: Life,
+    ) {
+        if self.courtesy.allows(id, Kind::Superseded as u8, effects.now) {
+            let mut packet = effects.datagrams.packet();
+            supersede(&mut effects.shared.seal(), id, session, greater, &mut packet);
+            effects.depart(Some(id), source, packet);
+        }
+    }
+}
+
+/// Decodes a sequence of messages. What is not understood is skipped and counted, and so is what an unconfirmed sender may not say;
+/// returns whether there was such a thing.
+fn decode_all<M: Message>(
+    messages: &mut Vec<(NodeId, M)>,
+    counters: &crate::counters::Counters,
+    heard: &Heard,
+    mut content: &[u8],
+) -> bool {
+    let mut refused = false;
+    while !content.is_empty() {
+        let Ok(end) = wire::check(content) else {
+            counters.lose(Cause::Undecodable);
+            break;
+        };
+        let (item, rest) = content.split_at(end);
+        content = rest;
+        match wire::decode::<M>(item) {
+            Ok(message) if heard.confirmed || message.replayable() => {
+                counters.lane_received(message.lane(), end);
+                messages.push((heard.from, message));
+            }
+            Ok(_) => {
+                refused = true;
+                counters.lose(Cause::Unconfirmed);
+            }
+            Err(_) => counters.lose(Cause::Undecodable), // of a newer version, say
+        }
+    }
+    refused
+}

@@ -1,0 +1,324 @@
+//! All connections: one per peer where possible, opened on demand, bounded in number, messages and bytes.
+
+use crate::counters::{Cause, add};
+use crate::frame;
+use crate::handshake::{self, DialError, Established, Shared};
+use crate::link::{self, Gauge, StreamEvent};
+use rumormill_core::identity::Life;
+use rumormill_core::{Loss, NodeId, Time};
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+use tokio::task::{AbortHandle, JoinSet};
+
+/// Connections open or being opened at once (our guess: a join storm through one seed, with room to breathe). Beyond it the one idle longest is closed.
+pub const CONNECTIONS_MAX: usize = 192;
+/// Messages that wait on one connection.
+pub const QUEUE_MESSAGES_MAX: usize = 128;
+/// Bytes that wait on one connection.
+pub const QUEUE_BYTES_MAX: usize = 512 * 1024;
+/// What connections have to tell that waits for the driver: at most so many messages of 64 KiB.
+const EVENTS_MAX: usize = 16;
+/// Addresses tried for one peer.
+const ADDRESSES_TRIED_MAX: usize = 4;
+
+const _: () = assert!(QUEUE_BYTES_MAX >= frame::MESSAGE_BYTES_MAX);
+
+/// The queue of that connection is full: the message was not taken.
+#[derive(Debug, PartialEq, Eq)]
+pub struct QueueFull;
+
+/// All connections of a node.
+pub struct Streams {
+    shared: Arc<Shared>,
+    tasks: JoinSet<()>,
+    links: BTreeMap<u64, Link>,
+    preferred: BTreeMap<NodeId, u64>,
+    watched: BTreeSet<NodeId>,
+    events: mpsc::Receiver<StreamEvent>,
+    tell: mpsc::Sender<StreamEvent>,
+    serial: u64,
+    connections_max: usize,
+}
+
+struct Link {
+    peer: NodeId,
+    life: Option<Life>,
+    queue: Option<mpsc::Sender<Vec<u8>>>,
+    gauge: Arc<Gauge>,
+    used: Time,
+    task: AbortHandle,
+}
+
+impl Streams {
+    /// Listens on `listener`.
+    pub fn new(listener: TcpListener, shared: Arc<Shared>, connections_max: usize) -> Streams {
+        let (tell, events) = mpsc::channel(EVENTS_MAX);
+        let mut tasks = JoinSet::new();
+        tasks.spawn(crate::accept::run(listener, shared.clone(), tell.clone()));
+        Streams {
+            shared,
+            tasks,
+            links: BTreeMap::new(),
+            preferred: BTreeMap::new(),
+            watched: BTreeSet::new(),
+            events,
+            tell,
+            serial: 0,
+            connections_max,
+        }
+    }
+
+    /// Waits for the next event.
+    pub async fn next(&mut self) -> Option<StreamEvent> {
+        self.events.recv().await
+    }
+
+    /// The next event, if there is one.
+    pub fn try_next(&mut self) -> Option<StreamEvent> {
+        self.events.try_recv().ok()
+    }
+
+    /// Whether there is a connection to send on.
+    pub fn is_open(&self, peer: NodeId) -> bool {
+        self.preferred.get(&peer).and_then(|serial| self.links.get(serial)).is_some_and(|l| l.life.is_some())
+    }
+
+    /// Sends a frame (from [`frame::start`]) to `peer`, over a new connection to one of `addresses` if there is none.
+    pub fn send(
+        &mut self,
+        peer: NodeId,
+        addresses: impl Iterator<Item = SocketAddr>,
+        mut frame: Vec<u8>,
+        now: Time,
+    ) -> Result<(), QueueFull> {
+        for _ in 0..2 {
+            let serial = self.preferred.get(&peer).copied();
+            let Some(link) = serial.and_then(|serial| self.links.get_mut(&serial)) else { break };
+            let Some(queue) = &link.queue else { break };
+            let length = frame.len();
+            if link.gauge.queued.load(Relaxed) + length > QUEUE_BYTES_MAX {
+                return Err(QueueFull);
+            }
+            link.gauge.queued.fetch_add(length, Relaxed);
+            match queue.try_send(frame) {
+                Ok(()) => {
+                    link.used = now;
+                    return Ok(());
+                }
+                Err(mpsc::error::TrySendError::Full(_)) => {
+                    link.gauge.queued.fetch_sub(length, Relaxed);
+                    return Err(QueueFull);
+                }
+                Err(mpsc::error::TrySendError::Closed(back)) => {
+                    frame = back;
+                    self.retire(peer, serial.expect("found by it"));
+                }
+            }
+        }
+        self.dial(peer, addresses, frame, now);
+        Ok(())
+    }
+
+    fn dial(&mut self, peer: NodeId, addresses: impl Iterator<Item = SocketAddr>, frame: Vec<u8>, now: Time) {
+        self.make_room();
+        let serial = self.next_serial();
+        let (queue, receiver) = mpsc::channel(QUEUE_MESSAGES_MAX);
+        let gauge = self.gauge(peer);
+        gauge.queued.store(frame.len(), Relaxed);
+        queue.try_send(frame).expect("the queue is new");
+        let addresses: Vec<_> = addresses.take(ADDRESSES_TRIED_MAX).collect();
+        let (shared, tell, its) = (self.shared.clone(), self.tell.clone(), gauge.clone());
+        let task = self.tasks.spawn(async move {
+            match handshake::dial(&shared, &addresses, Some(peer)).await {
+                Ok((established, address)) => {
+                    add(&shared.counters.connections_opened, 1);
+                    let life = established.life;
+                    let _ = tell.send(StreamEvent::Up { serial, peer, life, address }).await;
+                    link::run(serial, established, receiver, its, tell, shared).await;
+                }
+                Err(error) => {
+                    if let DialError::Superseded(life) = error {
+                        let _ = tell.send(StreamEvent::Superseded(life)).await;
+                    }
+                    let loss = Some(loss_of(&error));
+                    let _ = tell.send(StreamEvent::Ended { serial, loss }).await;
+                }
+            }
+        });
+        self.links.insert(serial, Link { peer, life: None, queue: Some(queue), gauge, used: now, task });
+        self.preferred.insert(peer, serial);
+    }
+
+    /// Finds out who answers at `address`: told as [`StreamEvent::Resolved`] with that ticket.
+    pub fn resolve(&mut self, ticket: u64, address: SocketAddr) {
+        let (shared, tell) = (self.shared.clone(), self.tell.clone());
+        self.tasks.spawn(async move {
+            let result = handshake::dial(&shared, &[address], None).await;
+            let result = result.map(|(established, address)| (Box::new(established), address));
+            let _ = tell.send(StreamEvent::Resolved { ticket, result }).await;
+        });
+    }
+
+    /// Takes over a connection that stands. One to an earlier life of that peer is cut.
+    pub fn adopt(&mut self, established: Established, now: Time) {
+        self.cut_before(established.peer, established.life);
+        self.make_room();
+        let serial = self.next_serial();
+        let (peer, life) = (established.peer, established.life);
+        let (queue, receiver) = mpsc::channel(QUEUE_MESSAGES_MAX);
+        let gauge = self.gauge(peer);
+        let (shared, tell, its) = (self.shared.clone(), self.tell.clone(), gauge.clone());
+        let task = self.tasks.spawn(link::run(serial, established, receiver, its, tell, shared));
+        self.links
+            .insert(serial, Link { peer, life: Some(life), queue: Some(queue), gauge, used: now, task });
+        self.preferred.entry(peer).or_insert(serial);
+    }
+
+    /// My connection stands.
+    pub fn up(&mut self, serial: u64, life: Life) {
+        if let Some(link) = self.links.get_mut(&serial) {
+            link.life = Some(life);
+        }
+    }
+
+    /// Whose message it is; none if that connection was cut meanwhile.
+    pub fn heard(&mut self, serial: u64, now: Time) -> Option<NodeId> {
+        let link = self.links.get_mut(&serial)?;
+        link.used = now;
+        Some(link.peer)
+    }
+
+    /// Lets go of a connection's queue, so that it ends when that is empty.
+    pub fn closing(&mut self, serial: u64) {
+        if let Some(link) = self.links.get_mut(&serial) {
+            link.queue = None;
+            let peer = link.peer;
+            self.retire(peer, serial);
+        }
+    }
+
+    /// A connection is gone: whom to tell of what.
+    pub fn ended(&mut self, serial: u64, loss: Option<Loss>) -> Option<(NodeId, Loss)> {
+        while self.tasks.try_join_next().is_some() {}
+        let link = self.links.remove(&serial)?;
+        self.retire(link.peer, serial);
+        let watched = self.watched.contains(&link.peer) && !self.preferred.contains_key(&link.peer);
+        let loss = loss.or(watched.then_some(Loss::Reset))?;
+        Some((link.peer, loss))
+    }
+
+    /// Keeps (or no longer keeps) the connection to `peer` open, so that its end is noticed.
+    pub fn watch(&mut self, peer: NodeId, on: bool, addresses: impl Iterator<Item = SocketAddr>, now: Time) {
+        if !on {
+            self.watched.remove(&peer);
+        } else if self.watched.len() < self.connections_max / 2 {
+            self.watched.insert(peer);
+        }
+        let on = self.watched.contains(&peer);
+        for link in self.links.values().filter(|link| link.peer == peer) {
+            link.gauge.watched.store(on, Relaxed);
+        }
+        if on {
+            // An empty frame opens the connection, or wakes it up to what is wanted of it.
+            let _ = self.send(peer, addresses, frame::start(), now);
+        }
+    }
+
+    /// Cuts connections to lives of `peer` before `life`, and returns whether one was watched.
+    pub fn cut_before(&mut self, peer: NodeId, life: Life) -> bool {
+        let cut = self.cut(|link| link.peer == peer && link.life.is_some_and(|known| known < life));
+        cut > 0 && self.watched.contains(&peer)
+    }
+
+    /// Cuts what fault injection wants cut.
+    pub fn cut_faulty(&mut self) {
+        let shared = self.shared.clone();
+        self.cut(|link| shared.faults.cuts_peer(link.peer));
+    }
+
+    /// Lets go of all queues, so that all connections end.
+    pub fn close_all(&mut self) {
+        self.preferred.clear();
+        self.links.values_mut().for_each(|link| link.queue = None);
+    }
+
+    /// How many connections there are, closing ones too.
+    pub fn len(&self) -> usize {
+        self.links.len()
+    }
+
+    fn cut(&mut self, which: impl Fn(&Link) -> bool) -> usize {
+        let cut: Vec<_> = self.links.iter().filter(|(_, l)| which(l)).map(|(s, l)| (*s, l.peer)).collect();
+        for (serial, peer) in &cut {
+            if let Some(link) = self.links.remove(serial) {
+                link.task.abort();
+                self.retire(*peer, *serial);
+            }
+        }
+        cut.len()
+    }
+
+    /// No longer sends to `peer` over that connection, but over another one if there is one.
+    fn retire(&mut self, peer: NodeId, serial: u64) {
+        if self.preferred.get(&peer) != Some(&serial) {
+            return;
+        }
+        self.preferred.remove(&peer);
+        let other = self.links.iter().find(|(s, l)| **s != serial && l.peer == peer && l.queue.is_some());
+        if let Some((other, _)) = other {
+            self.preferred.insert(peer, *other);
+        }
+    }
+
+    /// Closes the connection that was idle longest if there are as many as there may be; those that are closing already are cut
+    /// when they pile up.
+    fn make_room(&mut self) {
+        let open = self.links.values().filter(|link| link.queue.is_some()).count();
+        if open >= self.connections_max {
+            let worth = |link: &Link| (self.watched.contains(&link.peer), link.used);
+            let idle = self.links.iter().filter(|(_, l)| l.queue.is_some()).min_by_key(|(_, l)| worth(l));
+            if let Some(serial) = idle.map(|(serial, _)| *serial) {
+                self.shared.counters.lose(Cause::StreamEvicted);
+                self.closing(serial);
+            }
+        }
+        if self.links.len() >= 2 * self.connections_max
+            && let Some(serial) = self.links.iter().find(|(_, l)| l.queue.is_none()).map(|(s, _)| *s)
+            && let Some(link) = self.links.remove(&serial)
+        {
+            link.task.abort();
+        }
+    }
+
+    fn gauge(&self, peer: NodeId) -> Arc<Gauge> {
+        let gauge = Gauge::default();
+        gauge.watched.store(self.watched.contains(&peer), Relaxed);
+        Arc::new(gauge)
+    }
+
+    fn next_serial(&mut self) -> u64 {
+        self.serial += 1;
+        self.serial
+    }
+}
+
+/// What a failed connection is to the protocol.
+fn loss_of(error: &DialError) -> Loss {
+    match error {
+        DialError::Lost(loss) => *loss,
+        DialError::Somebody(_) | DialError::Myself(_) => Loss::Refused,
+        DialError::Superseded(_) | DialError::Refused(_) => Loss::Reset,
+    }
+}
+
+#[cfg(test)]
+#[path = "stream_tests.rs"]
+mod tests;
+
+/// After how long a cut line would have been noticed.
+pub const CUT_NOTICED: Duration = handshake::CONNECT_MAX;
