@@ -85,7 +85,13 @@ impl<T: Wire> Record<T> {
         let at = bit % (bytes.len() * 8);
         bytes[at / 8] ^= 1 << (at % 8);
         let value = inner.value.clone();
-        Record(Arc::new(Inner { value, bytes, body_len: inner.body_len, key_len: inner.key_len, sum: inner.sum }))
+        Record(Arc::new(Inner {
+            value,
+            bytes,
+            body_len: inner.body_len,
+            key_len: inner.key_len,
+            sum: inner.sum,
+        }))
     }
 }
 

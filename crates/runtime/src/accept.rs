@@ -14,8 +14,8 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 /// Handshakes under way at once (our guess). The rest waits in the system's queue.
 pub const PENDING_MAX: usize = 128;
-/// How long a handshake is left alone when all places are taken: a member needs a few milliseconds.
-const PATIENCE: Duration = Duration::from_millis(250);
+/// How long a handshake is left alone when all places are taken: a member needs milliseconds, or a while on a crowded machine (our guess).
+const PATIENCE: Duration = Duration::from_secs(1);
 /// How long to wait when the system has no descriptor to give.
 const EXHAUSTED_WAIT: Duration = Duration::from_millis(200);
 

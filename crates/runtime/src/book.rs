@@ -57,6 +57,11 @@ struct Entry {
 }
 
 impl Entry {
+    /// Whether its member, or a packet that was confirmed, stands behind it.
+    fn is_vouched(&self) -> bool {
+        self.seen.is_some() || !self.contact.addresses().is_empty()
+    }
+
     fn addresses(&self) -> impl Iterator<Item = SocketAddr> + '_ {
         let told = self.contact.addresses().iter().copied().filter(|a| Some(*a) != self.seen);
         let hearsay = self.hearsay.filter(|_| self.seen.is_none() && self.contact.addresses().is_empty());
@@ -142,9 +147,10 @@ impl Book {
 
     /// A packet of an unconfirmed session of `id` came from `address`: believed only if nothing else is known.
     pub(crate) fn heard(&mut self, id: NodeId, address: SocketAddr) {
-        let known =
-            self.entries.get(&id).is_some_and(|e| e.seen.is_some() || !e.contact.addresses().is_empty());
-        if !known {
+        // Nor does it push out an entry that is vouched for.
+        let has_room =
+            || self.entries.len() < self.entries_max || self.entries.values().any(|e| !e.is_vouched());
+        if self.entries.get(&id).map_or_else(has_room, |entry| !entry.is_vouched()) {
             self.entry(id).hearsay.get_or_insert(canonical(address));
         }
     }
@@ -154,7 +160,7 @@ impl Book {
         self.touched += 1;
         if self.entries.len() >= self.entries_max && !self.entries.contains_key(&id) {
             // Those that nobody vouches for go first.
-            let worth = |e: &Entry| (!e.contact.addresses().is_empty() || e.seen.is_some(), e.touched);
+            let worth = |e: &Entry| (e.is_vouched(), e.touched);
             let oldest = self.entries.iter().min_by_key(|(_, e)| worth(e)).map(|(id, _)| *id);
             oldest.map(|oldest| self.entries.remove(&oldest));
         }
@@ -231,6 +237,8 @@ mod tests {
         assert_eq!(book.address(NodeId(2)), None);
         book.met(NodeId(5), at(5));
         assert_eq!(book.address(NodeId(1)), None, "then the one touched longest ago");
+        book.heard(NodeId(6), at(6));
+        assert_eq!(book.address(NodeId(6)), None, "hearsay pushes out nobody who is vouched for");
         assert_eq!(book.len(), 3);
     }
 

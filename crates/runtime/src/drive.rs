@@ -157,7 +157,7 @@ impl<P: Protocol, A: App<P>> Engine<P, A> {
                 () = &mut sleep, if due.is_some() => Woke::Timer,
             };
             self.tick();
-            let stalled = false && due.is_some_and(|at| self.effects.now.since(at) > STALL);
+            let stalled = due.is_some_and(|at| self.effects.now.since(at) > STALL);
             if let Next::Stop(reply) = self.batch(woke, stalled).await {
                 self.stop().await;
                 drop(self);

@@ -54,7 +54,7 @@ fn bytes_are_counted_with_what_is_around_them() {
     let sim = send(ten_ms(), 1, 10);
     let counters = sim.counters(A);
     let content = rumormill_core::wire::len(&note(100, 0)) as u64;
-    assert_eq!(counters.datagram_bytes_sent, 10 * (content + 80));
+    assert_eq!(counters.datagram_bytes_sent, 10 * (content + 94));
     assert_eq!(counters.bytes_sent(), sim.counters(B).datagram_bytes_received);
     assert_eq!(counters.inputs, 11, "its start and ten calls");
 }

@@ -1,0 +1,195 @@
+//! Who is there, how they do, what was said about them, and whether they answer.
+
+use super::failure::{Answer, Failure, Params};
+use super::find::{Meant, find};
+use super::shape::{self, Shape};
+use crate::model;
+use crate::run::Agent;
+use axum::Json;
+use axum::extract::{Path, State};
+use rumormill_core::identity::NodeId;
+use rumormill_protocols::member::swim::{self, Status};
+use serde::Deserialize;
+use std::sync::Arc;
+use tokio::task::JoinSet;
+use utoipa::IntoParams;
+
+/// Members that are pinged at the same time for `/v1/reachability` (our guess: far below what a period's probes cost a large cluster).
+pub const REACHABILITY_CONCURRENT_MAX: usize = 16;
+
+/// Which members.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct MembersParams {
+    /// Only of this status: `alive`, `suspect`, `dead` or `left`; several are separated by commas.
+    status: Option<String>,
+    /// Only of this name.
+    name: Option<String>,
+    /// Only with this tag: `NAME=VALUE`, or `NAME` for any value.
+    tag: Option<String>,
+}
+
+/// List members.
+///
+/// All that this agent knows, itself included, departed ones as long as they are remembered.
+#[utoipa::path(
+    get, path = "/v1/members", params(MembersParams),
+    responses((status = 200, body = model::Members), (status = 400, body = model::Error))
+)]
+pub async fn members(
+    State(agent): State<Arc<Agent>>,
+    Params(params): Params<MembersParams>,
+) -> Answer<model::Members> {
+    let statuses = params.status.as_deref().map(|list| list.split(',').map(str::parse).collect());
+    let statuses: Option<Vec<model::Status>> = match statuses.transpose() {
+        Ok(statuses) => statuses,
+        Err(error) => {
+            let error: String = error;
+            return Err(Failure::bad(error, "several are separated by commas: ?status=dead,left"));
+        }
+    };
+    let tag = params.tag.map(|tag| match tag.split_once('=') {
+        Some((name, value)) => (name.to_string(), Some(value.to_string())),
+        None => (tag, None),
+    });
+    let matches = move |member: &swim::Member<'_>| {
+        statuses.as_ref().is_none_or(|statuses| statuses.contains(&shape::status(member.status)))
+            && params.name.as_ref().is_none_or(|name| member.card.name == *name)
+            && tag.as_ref().is_none_or(|(name, value)| {
+                let tags = shape::tags(member);
+                let found = tags.get(name);
+                found.is_some() && (value.is_none() || found == value.as_ref())
+            })
+    };
+    let (members, cursor) = agent.inspect(move |inside| Shape::new(inside).members(matches)).await?;
+    Ok(Json(model::Members { members, cursor: cursor.to_string() }))
+}
+
+/// One member.
+#[utoipa::path(
+    get, path = "/v1/members/{member}", params(("member" = String, Path, description = "An id, or a name if one member carries it.")),
+    responses(
+        (status = 200, body = model::Member), (status = 404, body = model::Error),
+        (status = 409, description = "Several carry that name.", body = model::Error),
+    )
+)]
+pub async fn member(State(agent): State<Arc<Agent>>, Path(member): Path<String>) -> Answer<model::Member> {
+    let found = agent.inspect(move |inside| {
+        let id = find(inside, &member, Meant::Any)?;
+        let found = inside.node.swim.member(id).map(|member| Shape::new(inside).member(&member));
+        found.ok_or_else(|| {
+            let hint = format!("GET /v1/why/{id} tells what is still known of it");
+            Failure::not_found(format!("{id} is on no list any more"), hint)
+        })
+    });
+    Ok(Json(found.await??))
+}
+
+/// What was said about a member.
+///
+/// Who suspected it or declared it dead, when, and on what evidence, oldest first, as far as this agent remembers.
+#[utoipa::path(
+    get, path = "/v1/why/{member}", params(("member" = String, Path, description = "An id, or a name if one member carries it.")),
+    responses(
+        (status = 200, body = model::Why), (status = 404, body = model::Error),
+        (status = 409, description = "Several carry that name.", body = model::Error),
+    )
+)]
+pub async fn why(State(agent): State<Arc<Agent>>, Path(member): Path<String>) -> Answer<model::Why> {
+    let found = agent
+        .inspect(move |inside| find(inside, &member, Meant::Any).map(|id| Shape::new(inside).why(id)))
+        .await?;
+    Ok(Json(found?))
+}
+
+/// The machine a member runs on.
+///
+/// The newest vitals of it that arrived here, and how old they are.
+#[utoipa::path(
+    get, path = "/v1/vitals/{member}", params(("member" = String, Path, description = "An id, or a name if one live member carries it.")),
+    responses(
+        (status = 200, body = model::Vitals), (status = 404, body = model::Error),
+        (status = 409, description = "Several carry that name.", body = model::Error),
+    )
+)]
+pub async fn vitals(State(agent): State<Arc<Agent>>, Path(member): Path<String>) -> Answer<model::Vitals> {
+    let found = agent.inspect(move |inside| {
+        let id = find(inside, &member, Meant::Live)?;
+        if inside.node.vitals.is_none() {
+            let hint = "start it with --vitals on";
+            return Err(Failure::not_found("this agent was started with vitals off", hint));
+        }
+        let vitals = inside.node.swim.member(id).and_then(|member| Shape::new(inside).vitals(&member));
+        vitals.ok_or_else(|| {
+            let hint = "they come within a minute or so of a member's start, unless it was started with vitals off or is gone";
+            Failure::not_found(format!("no vitals of {id} have arrived here"), hint)
+        })
+    });
+    Ok(Json(found.await??))
+}
+
+/// Probe a member now.
+///
+/// By datagram, from this agent, directly. No answer in time is an answer: `rtt_ms` is null.
+#[utoipa::path(
+    get, path = "/v1/ping/{member}", params(("member" = String, Path, description = "An id, or a name if one live member carries it.")),
+    responses(
+        (status = 200, body = model::Ping), (status = 404, body = model::Error),
+        (status = 409, description = "Several carry that name.", body = model::Error),
+        (status = 503, description = "Too many pings at once.", body = model::Error),
+    )
+)]
+pub async fn ping(State(agent): State<Arc<Agent>>, Path(member): Path<String>) -> Answer<model::Ping> {
+    let found = agent.inspect(move |inside| {
+        let id = find(inside, &member, Meant::Live)?;
+        Ok::<_, Failure>(inside.node.swim.member(id).map(|member| target(&member)))
+    });
+    let target = found.await??;
+    let (id, answer) = target.ok_or_else(|| Failure::not_found("it is on no list any more", "ask again"))?;
+    pinged(agent, id, answer).await.map(Json)
+}
+
+/// Probe every live member now.
+///
+/// At most 16 at a time, so that it costs the cluster little; those that do not answer come first.
+#[utoipa::path(get, path = "/v1/reachability", responses((status = 200, body = model::Reachability)))]
+pub async fn reachability(State(agent): State<Arc<Agent>>) -> Answer<model::Reachability> {
+    let targets = agent.inspect(|inside| {
+        let me = inside.node.swim.me().id;
+        let live = |m: &swim::Member<'_>| m.id != me && matches!(m.status, Status::Alive | Status::Suspect);
+        inside.node.swim.members().filter(live).map(|member| target(&member)).collect::<Vec<_>>()
+    });
+    let mut targets = targets.await?.into_iter();
+    let mut running = JoinSet::new();
+    let mut pings = Vec::new();
+    loop {
+        while running.len() < REACHABILITY_CONCURRENT_MAX
+            && let Some((id, answer)) = targets.next()
+        {
+            running.spawn(pinged(agent.clone(), id, answer));
+        }
+        match running.join_next().await {
+            Some(done) => pings.push(done.map_err(|_| Failure::gone())??),
+            None => break,
+        }
+    }
+    pings.sort_by(|a, b| (a.rtt_ms.is_some(), &a.name, &a.id).cmp(&(b.rtt_ms.is_some(), &b.name, &b.id)));
+    let reached = pings.iter().filter(|ping| ping.rtt_ms.is_some()).count();
+    Ok(Json(model::Reachability { reached, unreached: pings.len() - reached, pings }))
+}
+
+fn target(member: &swim::Member<'_>) -> (NodeId, model::Ping) {
+    let answer = model::Ping {
+        id: member.id.to_string(),
+        name: member.card.name.clone(),
+        status: shape::status(member.status),
+        rtt_ms: None,
+    };
+    (member.id, answer)
+}
+
+async fn pinged(agent: Arc<Agent>, id: NodeId, answer: model::Ping) -> Result<model::Ping, Failure> {
+    let rtt = agent.ping(id).await?;
+    Ok(model::Ping { rtt_ms: rtt.map(shape::millis), ..answer })
+}

@@ -1,0 +1,277 @@
+//! What operators and their tools ask: the agent itself, its health, its counters, faults on purpose.
+
+use super::failure::{Answer, Body, Failure};
+use super::find::{Meant, find};
+use super::shape::Shape;
+use crate::metrics::{self, Table};
+use crate::model;
+use crate::run::{Agent, Inside};
+use axum::Json;
+use axum::extract::State;
+use axum::http::{HeaderMap, header};
+use axum::response::{IntoResponse, Response};
+use rumormill_core::identity::NodeId;
+use rumormill_protocols::member::swim::Counters;
+use rumormill_runtime::faults::{Faults, FaultsError};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long the node's task may take to answer for the agent to be healthy (our guess: twice what a period takes on one site).
+pub const HEALTH_WAIT: Duration = Duration::from_secs(2);
+
+/// This agent.
+#[utoipa::path(get, path = "/v1/self", responses((status = 200, body = model::SelfInfo)))]
+pub async fn itself(State(agent): State<Arc<Agent>>) -> Answer<model::SelfInfo> {
+    let mut info = agent.inspect(about_node).await?;
+    agent.describe(&mut info);
+    info.counters = table(&agent).await?.counters();
+    Ok(Json(info))
+}
+
+fn about_node(inside: &Inside<'_>) -> model::SelfInfo {
+    let swim = &inside.node.swim;
+    let taken = inside.view.taken_names();
+    let taken = taken.iter().map(|(name, count)| format!("{count} members claim the name {name:?}"));
+    let me = swim.me();
+    let vitals = inside.node.vitals.as_ref();
+    model::SelfInfo {
+        member: Shape::new(inside).member(&me),
+        session: format!("{:016x}", me.card.life.session),
+        health: swim.health(),
+        live: swim.live_len(),
+        news_queued: swim.news_len(),
+        root: format!("{:016x}", swim.root()),
+        vitals: vitals.is_some(),
+        vitals_interval_s: vitals.map(|vitals| vitals.put_interval().as_secs_f64()),
+        warnings: taken.collect(),
+        ..model::SelfInfo::default()
+    }
+}
+
+/// Whether the agent works.
+///
+/// 200 if the node's task, which does the work, answers within two seconds.
+#[utoipa::path(
+    get, path = "/healthz",
+    responses((status = 200, body = model::Healthz), (status = 503, description = "It does not answer.", body = model::Error))
+)]
+pub async fn healthz(State(agent): State<Arc<Agent>>) -> Answer<model::Healthz> {
+    let asked = agent.inspect(|inside| (inside.node.swim.health(), inside.node.swim.live_len()));
+    match tokio::time::timeout(HEALTH_WAIT, asked).await {
+        Ok(Ok((health, live))) => {
+            Ok(Json(model::Healthz { ok: true, health: Some(health), live: Some(live) }))
+        }
+        Ok(Err(_)) | Err(_) => Err(Failure::gone()),
+    }
+}
+
+/// Counters for Prometheus.
+///
+/// In the OpenMetrics text format if it is accepted, else in Prometheus's own.
+#[utoipa::path(
+    get, path = "/metrics",
+    responses((status = 200, content_type = "text/plain", body = String), (status = 503, body = model::Error))
+)]
+pub async fn prometheus(State(agent): State<Arc<Agent>>, headers: HeaderMap) -> Result<Response, Failure> {
+    let text = table(&agent).await?.openmetrics(agent.histograms());
+    let accepts = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    Ok(if accepts.into_iter().any(|accepted| accepted.contains("application/openmetrics-text")) {
+        ([(header::CONTENT_TYPE, metrics::OPENMETRICS)], text).into_response()
+    } else {
+        ([(header::CONTENT_TYPE, metrics::PLAIN)], metrics::plain(&text)).into_response()
+    })
+}
+
+/// This description.
+#[utoipa::path(
+    get, path = "/openapi.json",
+    responses((status = 200, content_type = "application/json", body = serde_json::Value))
+)]
+pub async fn openapi() -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], super::document()).into_response()
+}
+
+/// Break something on purpose.
+///
+/// For demonstrations and tests: answers only in an agent that was started with fault injection, 404 otherwise.
+#[utoipa::path(
+    post, path = "/v1/faults", request_body = model::FaultsRequest,
+    responses((status = 200, body = model::Faults), (status = 400, body = model::Error), (status = 404, body = model::Error))
+)]
+pub async fn faults(
+    State(agent): State<Arc<Agent>>,
+    body: Result<Body<model::FaultsRequest>, Failure>,
+) -> Answer<model::Faults> {
+    let Some(faults) = agent.faults().filter(Faults::is_enabled) else {
+        let hint = "start the agent with --faults, for a demonstration or a test alone";
+        return Err(Failure::not_found("this agent injects no faults", hint));
+    };
+    let Body(request) = body?;
+    let to_block = peers(&agent, &request.block).await?;
+    let to_unblock = peers(&agent, &request.unblock).await?;
+    let change = || {
+        if request.clear {
+            faults.clear()?;
+        }
+        to_block.iter().try_for_each(|peer| match peer {
+            Peer::Address(address) => faults.block_address(*address),
+            Peer::Member(id) => faults.block(*id),
+        })?;
+        to_unblock.iter().try_for_each(|peer| match peer {
+            Peer::Address(address) => faults.unblock_address(*address),
+            Peer::Member(id) => faults.unblock(*id),
+        })?;
+        request.loss.map_or(Ok(()), |loss| faults.drop_datagrams(0.0, loss))?;
+        request.datagrams_blocked.map_or(Ok(()), |blocked| faults.block_datagrams(blocked))
+    };
+    change().map_err(|error: FaultsError| {
+        Failure::bad(error.to_string(), "GET /openapi.json describes the body")
+    })?;
+    let state = faults.state();
+    tracing::warn!(?state, "faults are injected as asked for");
+    let ids = state.blocked.iter().map(NodeId::to_string);
+    let blocked = ids.chain(state.blocked_addresses.iter().map(SocketAddr::to_string)).collect();
+    Ok(Json(model::Faults { blocked, loss: state.drop_out, datagrams_blocked: state.datagrams_blocked }))
+}
+
+enum Peer {
+    Address(SocketAddr),
+    Member(NodeId),
+}
+
+/// Ids are taken as they are: a cut may be asked for before its victim is known.
+async fn peers(agent: &Arc<Agent>, texts: &[String]) -> Result<Vec<Peer>, Failure> {
+    let mut peers = Vec::new();
+    for text in texts {
+        peers.push(match (text.parse(), super::find::id(text)) {
+            (Ok(address), _) => Peer::Address(address),
+            (Err(_), Some(id)) => Peer::Member(id),
+            (Err(_), None) => {
+                let text = text.clone();
+                Peer::Member(agent.inspect(move |inside| find(inside, &text, Meant::Any)).await??)
+            }
+        });
+    }
+    Ok(peers)
+}
+
+/// Everything that is counted, as it stands now.
+async fn table(agent: &Arc<Agent>) -> Result<Table, Failure> {
+    let mut table = agent.inspect(in_node).await?;
+    in_runtime(agent, &mut table);
+    table.gauge("watchers", "Consumers of /v1/watch", &[], agent.watching() as f64);
+    table.gauge("build_info", "The version that runs", &[("version", env!("CARGO_PKG_VERSION"))], 1.0);
+    table.gauge("uptime_seconds", "Time since the agent started", &[], agent.uptime().as_secs_f64());
+    Ok(table)
+}
+
+fn in_node(inside: &Inside<'_>) -> Table {
+    let swim = &inside.node.swim;
+    let mut table = Table::default();
+    for (name, help, value) in swim_counters(&swim.counters()) {
+        table.count(name, help, &[], value);
+    }
+    let mut counts = [0usize; 4];
+    swim.members().for_each(|member| counts[super::shape::status(member.status) as usize] += 1);
+    for (status, count) in model::Status::ALL.into_iter().zip(counts) {
+        table.gauge(
+            "members",
+            "Members by status, this one included",
+            &[("status", status.as_str())],
+            count as f64,
+        );
+    }
+    table.gauge(
+        "health_score",
+        "Lifeguard's local health score: 0 is healthy",
+        &[],
+        f64::from(swim.health()),
+    );
+    table.gauge("news_queued", "Items still being gossiped", &[], swim.news_len() as f64);
+    let taken = inside.view.taken_names().len();
+    table.gauge("names_taken_twice", "Names that more than one live member carries", &[], taken as f64);
+    if let Some(vitals) = &inside.node.vitals {
+        let interval = vitals.put_interval().as_secs_f64();
+        table.gauge(
+            "vitals_interval_seconds",
+            "How often new vitals are written at this cluster size",
+            &[],
+            interval,
+        );
+    }
+    table
+}
+
+fn in_runtime(agent: &Agent, table: &mut Table) {
+    let Some(counters) = agent.counters() else { return };
+    for lane in &counters.lanes {
+        let label = [("protocol", lane.name)];
+        table.count("messages_sent", "Messages sent, by protocol", &label, lane.sent);
+        table.count("messages_received", "Messages received, by protocol", &label, lane.received);
+        table.count("message_bytes_sent", "Bytes of messages sent, by protocol", &label, lane.sent_bytes);
+        table.count(
+            "message_bytes_received",
+            "Bytes of messages received, by protocol",
+            &label,
+            lane.received_bytes,
+        );
+        table.count(
+            "messages_shed",
+            "Messages dropped for the budget or a full queue, by protocol",
+            &label,
+            lane.shed,
+        );
+    }
+    let way = |by| [("by", by)];
+    let help = "Packets and stream messages sent";
+    table.count("packets_sent", help, &way("datagram"), counters.datagrams_sent);
+    table.count("packets_sent", help, &way("stream"), counters.stream_messages_sent);
+    let help = "Packets and stream messages received";
+    table.count("packets_received", help, &way("datagram"), counters.datagrams_received);
+    table.count("packets_received", help, &way("stream"), counters.stream_messages_received);
+    let help = "Bytes sent, sealed; datagrams with their headers";
+    table.count("bytes_sent", help, &way("datagram"), counters.datagram_bytes_sent);
+    table.count("bytes_sent", help, &way("stream"), counters.stream_bytes_sent);
+    let help = "Bytes received, sealed; datagrams with their headers";
+    table.count("bytes_received", help, &way("datagram"), counters.datagram_bytes_received);
+    table.count("bytes_received", help, &way("stream"), counters.stream_bytes_received);
+    let help = "Connections made, handshake and all";
+    table.count("connections", help, &way("opened"), counters.connections_opened);
+    table.count("connections", help, &way("accepted"), counters.connections_accepted);
+    table.gauge("connections_open", "Connections open now", &[], counters.connections as f64);
+    for (cause, count) in &counters.dropped {
+        table.count("dropped", "What was lost, by cause", &[("cause", cause)], *count);
+    }
+}
+
+/// The counters of membership, each with its name and what it means.
+fn swim_counters(c: &Counters) -> [(&'static str, &'static str, u64); 21] {
+    [
+        ("swim_probes", "Members probed", c.probes),
+        ("swim_probes_failed", "Probes without an answer by any path", c.probes_failed),
+        ("swim_indirect_probes", "Probes through helpers", c.indirect_probes),
+        ("swim_stream_probes", "Probes over TCP, where datagrams got no answer", c.stream_probes),
+        ("swim_nacks_sent", "Times this helper got no answer either, and said so", c.nacks_sent),
+        ("swim_suspicions_raised", "Suspicions of this member's own", c.suspicions_raised),
+        ("swim_suspicions_heard", "Suspicions of others", c.suspicions_heard),
+        ("swim_refutations", "Suspicions of this member that it answered", c.refutations),
+        ("swim_deaths", "Members held to be dead", c.deaths),
+        ("swim_news_sent", "Items of news sent", c.news_sent),
+        ("swim_news_heard", "Items of news that were new", c.news_heard),
+        ("swim_news_stale", "Items of news that were not", c.news_stale),
+        ("swim_news_shed", "Items of news dropped", c.news_shed),
+        ("swim_records_forged", "Records whose signature is not their owner's", c.records_forged),
+        (
+            "swim_records_corrupted_in_memory",
+            "Records that changed in this machine's memory",
+            c.records_corrupted_in_memory,
+        ),
+        ("swim_exchanges_opened", "Comparisons of all members with a peer that differed", c.exchanges_opened),
+        ("swim_exchange_records_sent", "Records sent in such comparisons", c.exchange_records_sent),
+        ("swim_departed_tries", "Dead members tried again", c.departed_tries),
+        ("swim_departed_dropped", "Departed members forgotten for age or number", c.departed_dropped),
+        ("swim_tags_fetched", "Large tags fetched", c.tags_fetched),
+        ("swim_requests_refused", "Requests of peers or the operator that were refused", c.requests_refused),
+    ]
+}

@@ -1,0 +1,222 @@
+//! One source of settings: a file, the environment, or the command's flags; and what is wrong with it.
+
+use super::kind::Raw;
+use super::nearest::nearest;
+use super::partial::{Partial, Refused, SwimPartial};
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use toml::de::{DeTable, DeValue};
+
+/// The environment variables that are settings begin with this.
+pub const ENV_PREFIX: &str = "RUMORMILL_";
+/// Names the file, and is no setting itself.
+pub(super) const ENV_FILE: &str = "RUMORMILL_CONFIG";
+/// The largest configuration file that is read, in bytes (our guess: tags alone may take 64 KiB).
+const FILE_BYTES_MAX: u64 = 1 << 20;
+
+/// Where a value comes from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Source {
+    /// Nobody said anything.
+    Default,
+    /// A file, and the line in it.
+    File {
+        /// Which file.
+        path: PathBuf,
+        /// Counted from one.
+        line: usize,
+    },
+    /// An environment variable.
+    Env(String),
+    /// A flag of the command.
+    Flag(String),
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Source::Default => f.write_str("default"),
+            Source::File { path, line } => write!(f, "{}:{line}", path.display()),
+            Source::Env(variable) => write!(f, "${variable}"),
+            Source::Flag(flag) => write!(f, "--{flag}"),
+        }
+    }
+}
+
+/// How bad a [`Problem`] is.
+#[derive(Copy, Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Severity {
+    /// The agent does not start.
+    Error,
+    /// The agent starts, and somebody should look at it.
+    Warning,
+}
+
+/// Something wrong with the settings.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Problem {
+    /// How bad it is.
+    pub severity: Severity,
+    /// Which setting.
+    pub key: String,
+    /// Where the setting came from.
+    pub source: Source,
+    /// What is wrong, and what to do.
+    pub text: String,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let label = match self.severity {
+            Severity::Error => "error",
+            Severity::Warning => "warning",
+        };
+        write!(f, "{label}: ")?;
+        if !self.key.is_empty() {
+            write!(f, "{} ", self.key)?;
+        }
+        write!(f, "({}): {}", self.source, self.text)
+    }
+}
+
+/// What one source says.
+#[derive(Clone, Debug, Default)]
+pub struct Layer {
+    pub(super) values: Partial,
+    pub(super) swim: SwimPartial,
+    sources: BTreeMap<String, Source>,
+    pub(super) problems: Vec<Problem>,
+}
+
+impl Layer {
+    /// Reads a TOML file.
+    pub fn file(path: &Path) -> Layer {
+        let read = std::fs::metadata(path).and_then(|meta| {
+            if meta.len() > FILE_BYTES_MAX {
+                let text = format!("larger than {FILE_BYTES_MAX} bytes");
+                return Err(std::io::Error::new(std::io::ErrorKind::FileTooLarge, text));
+            }
+            std::fs::read_to_string(path)
+        });
+        match read {
+            Ok(text) => Layer::toml(&text, path),
+            Err(e) => {
+                let mut layer = Layer::default();
+                let source = Source::File { path: path.into(), line: 0 };
+                layer.refuse("config", source, format!("cannot read {}: {e}", path.display()));
+                layer
+            }
+        }
+    }
+
+    /// Reads the text of a TOML file; `path` is only named.
+    pub fn toml(text: &str, path: &Path) -> Layer {
+        let mut layer = Layer::default();
+        let at = |offset: usize| {
+            let line = 1 + text.as_bytes()[..offset.min(text.len())].iter().filter(|b| **b == b'\n').count();
+            Source::File { path: path.into(), line }
+        };
+        let (table, errors) = DeTable::parse_recoverable(text);
+        for e in errors {
+            layer.refuse("", at(e.span().map_or(0, |s| s.start)), e.message().to_string());
+        }
+        for (key, value) in table.get_ref() {
+            let source = at(key.span().start);
+            match (key.get_ref().as_ref(), value.get_ref()) {
+                ("swim", DeValue::Table(knobs)) => {
+                    for (knob, value) in knobs {
+                        let source = at(knob.span().start);
+                        layer.take(&format!("swim.{}", knob.get_ref()), Raw::Toml(value.get_ref()), source);
+                    }
+                }
+                (key, value) => layer.take(key, Raw::Toml(value), source),
+            }
+        }
+        layer
+    }
+
+    /// Reads the variables that begin with [`ENV_PREFIX`]: `RUMORMILL_BIND`, `RUMORMILL_SWIM_PERIOD_MS`.
+    ///
+    /// A variable that is no setting is passed over, with a warning if it is nearly one: orchestrators put variables of their own
+    /// beside ours.
+    pub fn env(vars: impl IntoIterator<Item = (String, String)>) -> Layer {
+        let mut layer = Layer::default();
+        for (variable, value) in vars {
+            let Some(rest) = variable.strip_prefix(ENV_PREFIX) else { continue };
+            if variable == ENV_FILE {
+                continue;
+            }
+            let key = rest.to_ascii_lowercase();
+            let key = key.strip_prefix("swim_").map_or(key.clone(), |knob| format!("swim.{knob}"));
+            let known = keys();
+            let source = Source::Env(variable.clone());
+            if known.contains(&key.as_str()) {
+                layer.take(&key, Raw::Text(&value), source);
+            } else if let Some(meant) = nearest(&key, &known) {
+                let meant = format!("{ENV_PREFIX}{}", meant.replace('.', "_").to_ascii_uppercase());
+                let text = format!("there is no such setting; {meant} was probably meant");
+                layer.problems.push(Problem { severity: Severity::Warning, key, source, text });
+            }
+        }
+        layer
+    }
+
+    /// What the command's flags say.
+    pub fn flags(values: Partial) -> Layer {
+        Layer { values, ..Layer::default() }
+    }
+
+    /// The source of a value that this layer gave.
+    pub(super) fn source(&self, key: &str) -> Source {
+        // Flags that may be given more than once are named in the singular.
+        let flag = || match key {
+            "tags" => "tag".to_string(),
+            "http_hosts" => "http-host".to_string(),
+            key => key.replace('_', "-"),
+        };
+        self.sources.get(key).cloned().unwrap_or_else(|| Source::Flag(flag()))
+    }
+
+    fn take(&mut self, key: &str, raw: Raw<'_>, source: Source) {
+        let taken = match key.strip_prefix("swim.") {
+            Some(knob) => self.swim.set(knob, raw),
+            None => self.values.set(key, raw),
+        };
+        match taken {
+            Ok(()) => {
+                self.sources.insert(key.into(), source);
+            }
+            Err(Refused::Wants(what)) => self.refuse(key, source, format!("must be {what}")),
+            Err(Refused::Unknown) => {
+                let hint = match nearest(key, &keys()) {
+                    Some(meant) => format!("; {} was probably meant", placed(meant)),
+                    None => "; `rumormill config check` lists all there are".to_string(),
+                };
+                self.refuse(key, source, format!("there is no such setting{hint}"));
+            }
+        }
+    }
+
+    fn refuse(&mut self, key: &str, source: Source, text: String) {
+        self.problems.push(Problem { severity: Severity::Error, key: key.into(), source, text });
+    }
+}
+
+/// A key with the table that it belongs into.
+fn placed(key: &str) -> String {
+    match key.split_once('.') {
+        Some((table, knob)) => format!("`{knob}` in [{table}]"),
+        None => format!("`{key}`"),
+    }
+}
+
+/// Every key that a file may hold.
+pub(super) fn keys() -> Vec<&'static str> {
+    static SWIM: std::sync::OnceLock<Vec<String>> = std::sync::OnceLock::new();
+    let swim = SWIM.get_or_init(|| SwimPartial::KEYS.iter().map(|knob| format!("swim.{knob}")).collect());
+    Partial::KEYS.iter().copied().chain(swim.iter().map(String::as_str)).collect()
+}

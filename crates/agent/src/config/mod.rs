@@ -1,0 +1,188 @@
+//! Every setting of the agent, from a TOML file, the environment and flags (the later wins), each with where it came from.
+//!
+//! Nothing stops at the first mistake: [`load`] returns a [`Checked`], which holds the effective value of every setting, its
+//! [`Source`], and all problems at once. `rumormill config check` prints it; the agent takes [`Checked::into_config`].
+
+mod check;
+pub mod files;
+mod kind;
+mod layer;
+mod nearest;
+mod partial;
+mod resolve;
+mod swim_knobs;
+
+pub use check::{Checked, ConfigError, Setting};
+pub use kind::Bytes;
+pub use layer::{ENV_PREFIX, Layer, Problem, Severity, Source};
+pub use partial::{Partial, SwimPartial};
+pub use resolve::resolve;
+
+use crate::discover::Seed;
+use rumormill_protocols::member::swim;
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+/// Where gossip is received: UDP and TCP.
+pub const GOSSIP_PORT: u16 = 7900;
+/// Where the admin API answers.
+pub const HTTP_PORT: u16 = 7901;
+
+/// Everything an agent must know to start, checked.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Config {
+    /// The node's name: a label, at most 255 bytes.
+    pub name: String,
+    /// Where gossip is received, UDP and TCP. Port 0 takes any.
+    pub bind: SocketAddr,
+    /// Under which addresses others reach this node; empty: to be found from `bind`.
+    pub advertise: Vec<SocketAddr>,
+    /// Seeds.
+    pub join: Vec<Seed>,
+    /// A file of more seeds, read again when it changes.
+    pub join_file: Option<PathBuf>,
+    /// The cluster's name.
+    pub cluster: String,
+    /// The file with the cluster's key.
+    pub key_file: Option<PathBuf>,
+    /// The operator wants no key on an address that others can reach.
+    pub insecure: bool,
+    /// Where the admin API answers; none: nowhere but on the socket.
+    pub http: Option<SocketAddr>,
+    /// The file with the API's token; there is one whenever `http` is not loopback.
+    pub http_token_file: Option<PathBuf>,
+    /// Host names, beside the address itself, under which the API answers.
+    pub http_hosts: Vec<String>,
+    /// The API's Unix socket; none if it is off, or there is no data directory to put it in.
+    pub socket: Option<PathBuf>,
+    /// The data directory; none for a node that forgets itself.
+    pub data_dir: Option<PathBuf>,
+    /// Tags to start with; those set at run time win.
+    pub tags: BTreeMap<String, String>,
+    /// Which network this is for.
+    pub profile: Profile,
+    /// Whether the machine's vitals are read and gossiped.
+    pub vitals: bool,
+    /// Bytes per second that vitals may cost this node, sealed, with headers.
+    pub vitals_bytes_per_s: u64,
+    /// Where the host's root directory is seen.
+    pub host_root: PathBuf,
+    /// Bytes per second that this node sends at most, sealed, with headers.
+    pub budget_bytes_per_s: u64,
+    /// Which log lines are written, in the form of `tracing_subscriber::filter::Targets`.
+    pub log: String,
+    /// In which form.
+    pub log_format: LogFormat,
+    /// The name server to ask instead of the system's.
+    pub dns_server: Option<SocketAddr>,
+    /// Whether the agent takes orders to drop, delay and cut.
+    pub faults: bool,
+    /// SWIM's knobs: the profile's, with what `[swim]` changes.
+    pub swim: swim::Config,
+}
+
+/// For which network the defaults are made.
+#[derive(Copy, Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Profile {
+    /// One machine.
+    Local,
+    /// One site.
+    Lan,
+    /// Sites far apart.
+    Wan,
+}
+
+impl Profile {
+    /// SWIM's knobs for this network.
+    pub fn swim(self) -> swim::Config {
+        match self {
+            Profile::Local => swim::Config::local(),
+            Profile::Lan => swim::Config::lan(),
+            Profile::Wan => swim::Config::wan(),
+        }
+    }
+
+    /// Bytes per second that a node sends at most by default (architecture: 8 MiB/s on one site, 1 MiB/s between sites).
+    pub fn budget_bytes_per_s(self) -> u64 {
+        match self {
+            Profile::Local | Profile::Lan => 8 << 20,
+            Profile::Wan => 1 << 20,
+        }
+    }
+}
+
+impl FromStr for Profile {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Profile, String> {
+        match text {
+            "local" => Ok(Profile::Local),
+            "lan" => Ok(Profile::Lan),
+            "wan" => Ok(Profile::Wan),
+            _ => Err(format!("{text:?} is none of local, lan, wan")),
+        }
+    }
+}
+
+impl fmt::Display for Profile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Profile::Local => "local",
+            Profile::Lan => "lan",
+            Profile::Wan => "wan",
+        })
+    }
+}
+
+/// In which form log lines are written.
+#[derive(Copy, Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object per line.
+    Json,
+}
+
+impl FromStr for LogFormat {
+    type Err = String;
+    fn from_str(text: &str) -> Result<LogFormat, String> {
+        match text {
+            "text" => Ok(LogFormat::Text),
+            "json" => Ok(LogFormat::Json),
+            _ => Err(format!("{text:?} is neither text nor json")),
+        }
+    }
+}
+
+impl fmt::Display for LogFormat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            LogFormat::Text => "text",
+            LogFormat::Json => "json",
+        })
+    }
+}
+
+/// Reads all sources and checks everything: `file` (or the file that `RUMORMILL_CONFIG` names), the environment, `flags`.
+pub fn load(file: Option<&Path>, flags: Partial) -> Checked {
+    // Variables that are not text cannot be settings of ours, and must not end the process, as `std::env::vars` would.
+    let vars = std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)));
+    load_with(file, vars.collect(), flags)
+}
+
+/// [`load`] with an environment of the caller's.
+pub fn load_with(file: Option<&Path>, vars: Vec<(String, String)>, flags: Partial) -> Checked {
+    let env = |name: &str| vars.iter().find(|(n, _)| n == name).map(|(_, v)| v.clone());
+    let file = file.map(PathBuf::from).or_else(|| env(layer::ENV_FILE).map(PathBuf::from));
+    let is_root = rustix::process::geteuid().is_root();
+    let mut layers = Vec::with_capacity(3);
+    layers.extend(file.as_deref().map(Layer::file));
+    layers.push(Layer::env(vars.iter().cloned()));
+    layers.push(Layer::flags(flags));
+    resolve(layers, files::default_data_dir(&env, is_root))
+}

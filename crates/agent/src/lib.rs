@@ -1,0 +1,29 @@
+//! The rumormill agent: configuration, the composed node, store, admin API, metrics.
+//!
+//! | module | what it does |
+//! | --- | --- |
+//! | [`config`] | every setting, from file, environment and flags, with where each value came from |
+//! | [`identity`] | the node's key: who it is, and how its records are signed |
+//! | [`store`] | the data directory: identity, epoch, known members, tags set at run time |
+//! | [`discover`] | seeds: from addresses, DNS names and a file, to socket addresses |
+//! | [`host`] | reads the machine the agent runs on |
+//! | [`logging`] | where log lines go and which of them |
+//! | [`node`] | the composed protocol: SWIM beside the vitals |
+//! | [`run`] | puts the parts together; joins, keeps up, leaves |
+//! | [`view`] | what is remembered of events: changes with a cursor, names, histograms |
+//! | [`model`] | what the admin API says, as types |
+//! | [`api`] | the admin API over TCP and a Unix socket |
+//! | [`metrics`] | `/metrics` for Prometheus |
+
+pub mod api;
+pub mod config;
+pub mod discover;
+pub mod host;
+pub mod identity;
+pub mod logging;
+pub mod metrics;
+pub mod model;
+pub mod node;
+pub mod run;
+pub mod store;
+pub mod view;

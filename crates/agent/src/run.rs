@@ -1,0 +1,376 @@
+//! A whole agent, from its configuration to its end.
+//!
+//! | module | what it does |
+//! | --- | --- |
+//! | [`Agent`] | what all parts share, and what the API asks of it |
+//! | `ears` | what is done with what the node tells |
+//! | `join` | finding the cluster, and not losing it |
+//! | `upkeep` | saving members, reading the machine, the watchdog |
+//!
+//! Everything runs in one thread: the node's task owns its state, and all others reach it by messages.
+
+mod agent;
+mod ears;
+mod join;
+mod upkeep;
+
+pub use agent::{Agent, Inside, Listens};
+
+use crate::api::guard::{Guard, Token};
+use crate::api::serve::{self, Listener};
+use crate::config::{Config, LogFormat};
+use crate::identity::{self, NodeKeys};
+use crate::model::ChangeKind;
+use crate::node::Node;
+use crate::store::{Store, StoreError};
+use agent::{Handle, lock};
+use rumormill_core::identity::{Life, NodeId};
+use rumormill_core::payload::Payload;
+use rumormill_core::time::{Duration, Wall};
+use rumormill_protocols::agree::latest::{self, Latest};
+use rumormill_protocols::member::swim::Swim;
+use rumormill_protocols::member::swim::{self, record::TagMap};
+use rumormill_runtime::config::{Sockets, StartError, limits};
+use rumormill_runtime::keyring::{Keyring, KeyringError};
+use sd_notify::NotifyState;
+use std::future::Future;
+use std::io::Write;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+/// How often an agent makes itself a new identity before it gives up (our guess: more than one copy at a time is already a mistake).
+pub const NEW_IDENTITIES_MAX: usize = 4;
+
+/// How an agent ended.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub enum Exit {
+    /// It left, and the others have been told.
+    Left,
+    /// It left, but whether the others have been told is not certain.
+    Unheard,
+    /// It was told a second time to stop, and did so at once.
+    Cut,
+}
+
+/// Why an agent cannot start, or had to stop. Each text says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The key file cannot be used.
+    #[error("{}: {source}", path.display())]
+    Key {
+        /// Which file.
+        path: PathBuf,
+        /// Why not.
+        source: KeyringError,
+    },
+    /// The data directory cannot be used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Gossip cannot be received.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// The admin API's address cannot be had.
+    #[error(
+        "the admin API cannot listen on {address}: {source}; is another agent running there? Give another address with --http, or --http off"
+    )]
+    Http {
+        /// Which address.
+        address: SocketAddr,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// The admin API's Unix socket cannot be had.
+    #[error("the admin API cannot listen on {}: {source}; give another path, or socket = \"off\"", path.display())]
+    Socket {
+        /// Which path.
+        path: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// The admin API's token cannot be used.
+    #[error("the token file {}: {text}", path.display())]
+    Token {
+        /// Which file.
+        path: PathBuf,
+        /// Why not.
+        text: String,
+    },
+    /// The admin API would be open to others without a token.
+    #[error(
+        "the admin API on {0} could be used by anybody who reaches it: give a token with http_token_file, or listen on loopback"
+    )]
+    NoToken(SocketAddr),
+    /// The system gives no random numbers.
+    #[error("the system gives no random numbers: {0}")]
+    Random(#[from] getrandom::Error),
+    /// A signal cannot be waited for.
+    #[error("signals cannot be heard: {0}")]
+    Signal(#[from] std::io::Error),
+    /// The node's task ended by itself.
+    #[error("the node stopped by itself, which is a bug; its log tells more")]
+    NodeStopped,
+    /// Copies of this data directory keep being started.
+    #[error(
+        "this agent has made itself {NEW_IDENTITIES_MAX} new identities and found each of them copied: something copies its data directory as it runs; stop that"
+    )]
+    CopiedAgain,
+}
+
+/// Runs an agent until `shutdown` is ready, then leaves the cluster; SIGINT and SIGTERM while it leaves end it at once.
+///
+/// Prints who it is and where it listens to standard output, unless logs are JSON. Wants a tokio runtime with I/O and time.
+pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<Exit, RunError> {
+    let greets = config.log_format == LogFormat::Text;
+    let running = start(config).await?;
+    if greets {
+        let _ = std::io::stdout().write_all(running.greeting().as_bytes()); // nobody may be reading
+    }
+    running.until(shutdown).await
+}
+
+/// Ready at the next SIGINT or SIGTERM.
+pub async fn interrupted() -> Result<(), RunError> {
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+    Ok(())
+}
+
+/// Starts an agent: when this returns, it gossips and its API answers.
+pub async fn start(config: Config) -> Result<Running, RunError> {
+    let keyring = match &config.key_file {
+        Some(path) => Keyring::load(path).map_err(|source| RunError::Key { path: path.clone(), source })?,
+        None => Keyring::insecure(),
+    };
+    // The store first: its lock says that no other agent runs here, so that a socket file beside it is stale.
+    let store = match &config.data_dir {
+        Some(dir) => Store::open(dir)?,
+        None => Store::ephemeral()?,
+    };
+    let listeners = listen(&config).await?;
+    let agent = Arc::new(Agent::new(config, keyring, store, identity::new_session()?));
+    let repairs = lock(&agent.store).repairs().to_vec();
+    repairs.into_iter().for_each(|repair| agent.warn(repair));
+    let gossip = start_node(&agent, agent.config.bind).await?;
+    let http = listeners.iter().find_map(|(listener, _)| listener.address());
+    let listens = Listens { gossip, http, socket: agent.config.socket.clone() };
+    agent.listens.set(listens).unwrap_or_else(|_| unreachable!("it is set here alone"));
+    let mut serving = JoinSet::new();
+    for (listener, guard) in listeners {
+        serving.spawn(serve::serve(listener, agent.clone(), guard));
+    }
+    let mut tasks = JoinSet::new();
+    tasks.spawn(join::stay_joined(agent.clone(), identity::new_session()?));
+    tasks.spawn(upkeep::save_members(agent.clone()));
+    tasks.spawn(upkeep::feed_watchdog(agent.clone()));
+    if agent.config.vitals {
+        tasks.spawn(upkeep::read_machine(agent.clone()));
+    }
+    upkeep::tell(&[NotifyState::Ready]);
+    Ok(Running { agent, serving, tasks, identities: 0 })
+}
+
+/// Where the API listens, before anything is said to anybody.
+async fn listen(config: &Config) -> Result<Vec<(Listener, Guard)>, RunError> {
+    let mut listeners = Vec::new();
+    if let Some(address) = config.http {
+        let token = match &config.http_token_file {
+            Some(path) => {
+                let failed = |text: String| RunError::Token { path: path.clone(), text };
+                let text = std::fs::read_to_string(path).map_err(|error| failed(error.to_string()))?;
+                Some(Token::parse(&text).map_err(failed)?)
+            }
+            None => None,
+        };
+        let guard = match token {
+            Some(token) => Guard::Token(Arc::new(token)),
+            None if address.ip().to_canonical().is_loopback() => {
+                Guard::Loopback(config.http_hosts.clone().into())
+            }
+            None => return Err(RunError::NoToken(address)),
+        };
+        let listener = Listener::tcp(address).await.map_err(|source| RunError::Http { address, source })?;
+        listeners.push((listener, guard));
+    }
+    if let Some(path) = &config.socket {
+        if let Some(dir) = path.parent().filter(|dir| Some(*dir) == config.data_dir.as_deref()) {
+            use std::os::unix::fs::DirBuilderExt;
+            let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir);
+            made.map_err(|source| RunError::Socket { path: path.clone(), source })?;
+        }
+        let failed = |source| RunError::Socket { path: path.clone(), source };
+        listeners.push((Listener::unix(path).await.map_err(failed)?, Guard::Socket));
+    }
+    Ok(listeners)
+}
+
+/// Starts a node under the store's identity, and puts it into `agent`. Returns where it listens.
+async fn start_node(agent: &Arc<Agent>, bind: SocketAddr) -> Result<SocketAddr, RunError> {
+    let config = &agent.config;
+    let (keys, epoch, copied_from, tags) = {
+        let store = lock(&agent.store);
+        (store.keys().clone(), store.epoch(), store.copied_from(), store.tags()?)
+    };
+    let life = Life { epoch, session: identity::new_session()? };
+    let wire = rumormill_runtime::config::Config {
+        bind,
+        advertise: (!config.advertise.is_empty()).then(|| config.advertise.clone()),
+        cluster: config.cluster.clone(),
+        keyring: agent.keyring.clone(),
+        insecure: config.insecure,
+        me: keys.id(),
+        life,
+        limits: limits(bind.ip(), config.budget_bytes_per_s),
+        faults: config.faults,
+        seed: None,
+    };
+    let sockets = Sockets::bind(&wire)?;
+    let local = sockets.local_addr();
+    *lock(&agent.own) = sockets.contact().addresses().iter().copied().chain([local]).collect();
+    let me = swim::Me {
+        id: keys.id(),
+        life,
+        name: config.name.clone(),
+        contact: sockets.contact().payload(),
+        tags: Payload::from(&tags.unwrap_or_else(|| TagMap(config.tags.clone()).encoded())[..]),
+        copied_from,
+    };
+    let budget_bytes_per_s = u32::try_from(config.vitals_bytes_per_s).unwrap_or(u32::MAX);
+    let vitals = config
+        .vitals
+        .then(|| Latest::new(latest::Config { budget_bytes_per_s, ..latest::Config::default() }, life));
+    let node = Node::new(Swim::new(config.swim.clone(), me, keys.clone()), vitals);
+    agent.view().on_change(ChangeKind::Up, keys.id(), Some((&config.name, true)), wall());
+    let handle: Handle = rumormill_runtime::start(wire, sockets, node, agent.ears()).await?;
+    agent.set_handle(Some(handle));
+    tracing::info!(id = %keys.id(), epoch, name = config.name, gossip = %local, cluster = config.cluster, "started");
+    if let Some(before) = copied_from {
+        agent.warn(format!(
+            "this node was {before} until a copy of its data directory was found running; both are members now"
+        ));
+    }
+    Ok(local)
+}
+
+fn wall() -> Wall {
+    let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
+    Wall(u64::try_from(unix.as_millis()).unwrap_or(u64::MAX))
+}
+
+/// Waits until this id, and not one that the node had before, is superseded.
+async fn is(superseded: &mut watch::Receiver<Option<NodeId>>, me: NodeId) {
+    if superseded.wait_for(|of| *of == Some(me)).await.is_err() {
+        std::future::pending().await // unreachable as long as there is an agent
+    }
+}
+
+/// An agent that runs. Dropped, it stops without a word to the others.
+pub struct Running {
+    agent: Arc<Agent>,
+    serving: JoinSet<()>,
+    tasks: JoinSet<()>,
+    identities: usize,
+}
+
+impl Running {
+    /// What its parts share.
+    pub fn agent(&self) -> &Arc<Agent> {
+        &self.agent
+    }
+
+    /// Where it listens.
+    pub fn listens(&self) -> &Listens {
+        self.agent.listens().unwrap_or_else(|| unreachable!("an agent that runs listens"))
+    }
+
+    /// Who it is and where it listens, for people.
+    pub fn greeting(&self) -> String {
+        let Listens { gossip, http, socket } = self.listens();
+        let config = &self.agent.config;
+        let id = self.agent.handle().map(|handle| handle.me().to_string()).unwrap_or_default();
+        let version = env!("CARGO_PKG_VERSION");
+        let mut text =
+            format!("rumormill {version}: {} ({id}) in cluster {:?}\n", config.name, config.cluster);
+        let mut line = |what: &str, value: &str| text.extend(["  ", what, value, "\n"]);
+        line("gossip  ", &format!("{gossip} (UDP and TCP)"));
+        match self.agent.keyring.is_insecure() {
+            true => line("key     ", "none: anybody who reaches that port can take part"),
+            false => line("key     ", &self.agent.keyring.primary().to_string()),
+        }
+        if let Some(http) = http {
+            line("http    ", &format!("http://{http}"));
+        }
+        if let Some(socket) = socket {
+            line("socket  ", &socket.display().to_string());
+        }
+        match &config.data_dir {
+            Some(dir) => line("data    ", &dir.display().to_string()),
+            None => line("data    ", "none: this node forgets itself when it stops"),
+        }
+        text
+    }
+
+    /// Runs until `shutdown` is ready, or somebody asks it to leave by its API; then leaves.
+    pub async fn until(mut self, shutdown: impl Future<Output = ()>) -> Result<Exit, RunError> {
+        let mut shutdown = std::pin::pin!(shutdown);
+        let mut superseded = self.agent.superseded.subscribe();
+        loop {
+            let handle = self.agent.handle().map_err(|_| RunError::NodeStopped)?;
+            tokio::select! {
+                () = shutdown.as_mut() => break,
+                () = self.agent.asked_to_leave() => break,
+                () = is(&mut superseded, handle.me()) => self.begin_anew(&handle).await?,
+                () = handle.stopped() => return Err(RunError::NodeStopped),
+            }
+        }
+        upkeep::tell(&[NotifyState::Stopping]);
+        tracing::info!("leaving the cluster");
+        let exit = tokio::select! {
+            told = self.agent.leave() => if told { Exit::Left } else { Exit::Unheard },
+            _ = interrupted() => return Ok(Exit::Cut),
+        };
+        upkeep::save_all(&self.agent).await;
+        self.stop().await;
+        Ok(exit)
+    }
+
+    /// Stops without a word to the others: what a crash looks like to them. For tests.
+    pub async fn crash(self) {
+        self.stop().await;
+    }
+
+    async fn stop(mut self) {
+        self.tasks.shutdown().await;
+        self.agent.stop();
+        while self.serving.join_next().await.is_some() {}
+        if let Some(handle) = self.agent.set_handle(None) {
+            handle.shutdown().await;
+        }
+    }
+
+    /// A copy of this data directory runs elsewhere, in a greater life: this agent goes on as somebody else.
+    async fn begin_anew(&mut self, before: &Handle) -> Result<(), RunError> {
+        self.identities += 1;
+        if self.identities > NEW_IDENTITIES_MAX {
+            return Err(RunError::CopiedAgain);
+        }
+        upkeep::save_all(&self.agent).await; // the new node joins by those whom the old one knew
+        self.agent.set_handle(None);
+        before.shutdown().await;
+        let was: NodeId = before.me();
+        lock(&self.agent.store).rekey()?;
+        let keys: NodeKeys = lock(&self.agent.store).keys().clone();
+        tracing::error!(%was, now = %keys.id(), "this agent goes on under a new identity; both copies stay members");
+        self.agent.view().begin_anew(was, wall());
+        start_node(&self.agent, before.local_addr()).await?;
+        self.agent.seeds_changed.notify_one(); // join again, and at once
+        Ok(())
+    }
+}

@@ -1,0 +1,399 @@
+//! What all parts of a running agent share, and what the API asks of it.
+
+use super::ears::Ears;
+use crate::api::WATCHERS_MAX;
+use crate::api::failure::Failure;
+use crate::config::Config;
+use crate::discover::{self, Finder, Seed};
+use crate::identity::NodeKeys;
+use crate::metrics::Histograms;
+use crate::model;
+use crate::node::{Call, Node};
+use crate::store::Store;
+use crate::view::View;
+use rumormill_core::identity::NodeId;
+use rumormill_core::payload::Payload;
+use rumormill_core::time::{Duration, Time, Wall};
+use rumormill_protocols::member::swim;
+use rumormill_runtime::counters::Snapshot;
+use rumormill_runtime::faults::Faults;
+use rumormill_runtime::keyring::Keyring;
+use std::collections::{BTreeSet, VecDeque};
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Instant;
+use tokio::sync::{Notify, Semaphore, watch};
+use tokio::task::JoinSet;
+
+/// How the runtime is reached.
+pub(super) type Handle = rumormill_runtime::Handle<Node<NodeKeys>>;
+
+/// Members that changed and wait to be saved; beyond it they are saved when they change again (our guess: what a store keeps).
+const UNSAVED_MAX: usize = crate::store::MEMBERS_MAX;
+/// Warnings that are kept for `/v1/self`; older ones are only in the log.
+const WARNINGS_MAX: usize = 16;
+/// An answer to a ping that has not come by then will not come: the node was started anew (our guess: ten of its periods on a wide network).
+const PONG_WAIT: Duration = Duration::from_secs(60);
+/// Addresses that are asked at one time who is there (our guess).
+const MEETINGS_MAX: usize = 8;
+/// How much longer than its linger a leave may take.
+const LEAVE_GRACE: Duration = Duration::from_secs(3);
+
+/// What is seen from inside the node's task.
+pub struct Inside<'a> {
+    /// The node.
+    pub node: &'a Node<NodeKeys>,
+    /// What is kept of what it told.
+    pub view: &'a View,
+    /// This moment, monotonic.
+    pub now: Time,
+    /// This moment, as Unix time.
+    pub wall: Wall,
+}
+
+/// A running agent, as its API and its own tasks share it.
+pub struct Agent {
+    pub(super) config: Config,
+    pub(super) keyring: Keyring,
+    pub(super) store: Mutex<Store>,
+    pub(super) finder: Mutex<Finder>,
+    /// Something about seeds changed.
+    pub(super) seeds_changed: Notify,
+    /// Members whose record changed since the store last heard of it.
+    pub(super) unsaved: Mutex<BTreeSet<NodeId>>,
+    pub(super) save: Notify,
+    /// The id under which somebody else runs in a greater life: this node's, or one that it had before.
+    pub(super) superseded: watch::Sender<Option<NodeId>>,
+    pub(super) listens: OnceLock<Listens>,
+    /// Where this node itself is reached.
+    pub(super) own: Mutex<Vec<SocketAddr>>,
+    handle: Mutex<Option<Handle>>,
+    view: Mutex<View>,
+    histograms: Histograms,
+    watchers: Arc<Semaphore>,
+    started: Instant,
+    leaving: watch::Sender<Leaving>,
+    stopping: watch::Sender<bool>,
+    tags: tokio::sync::Mutex<()>,
+    warnings: Mutex<VecDeque<String>>,
+}
+
+/// Where the agent listens.
+#[derive(Clone, Debug)]
+pub struct Listens {
+    /// Gossip: UDP and TCP.
+    pub gossip: SocketAddr,
+    /// The admin API; none if it is off.
+    pub http: Option<SocketAddr>,
+    /// The admin API's Unix socket; none if it is off.
+    pub socket: Option<std::path::PathBuf>,
+}
+
+/// How far leaving has come.
+#[derive(Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(super) enum Leaving {
+    /// Nobody wants to.
+    No,
+    /// It was asked for.
+    Asked,
+    /// The others have been told.
+    Told,
+}
+
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Agent {
+    pub(super) fn new(config: Config, keyring: Keyring, store: Store, session: u64) -> Agent {
+        let histograms = Histograms::default();
+        Agent {
+            finder: Mutex::new(Finder::new(&config)),
+            config,
+            keyring,
+            store: Mutex::new(store),
+            seeds_changed: Notify::new(),
+            unsaved: Mutex::default(),
+            save: Notify::new(),
+            superseded: watch::Sender::new(None),
+            listens: OnceLock::new(),
+            own: Mutex::default(),
+            handle: Mutex::new(None),
+            view: Mutex::new(View::new(session, histograms.clone())),
+            histograms,
+            watchers: Arc::new(Semaphore::new(WATCHERS_MAX)),
+            started: Instant::now(),
+            leaving: watch::Sender::new(Leaving::No),
+            stopping: watch::Sender::new(false),
+            tags: tokio::sync::Mutex::new(()),
+            warnings: Mutex::default(),
+        }
+    }
+
+    /// Puts a runtime in the place of the one before, which is returned.
+    pub(super) fn set_handle(&self, handle: Option<Handle>) -> Option<Handle> {
+        std::mem::replace(&mut lock(&self.handle), handle)
+    }
+
+    pub(super) fn handle(&self) -> Result<Handle, Failure> {
+        lock(&self.handle).clone().ok_or_else(Failure::gone)
+    }
+
+    /// Looks at the node from inside its task. Fails if there is no node now.
+    pub async fn inspect<R: Send + 'static>(
+        self: &Arc<Self>,
+        look: impl FnOnce(&Inside<'_>) -> R + Send + 'static,
+    ) -> Result<R, Failure> {
+        let agent = self.clone();
+        let handle = self.handle()?;
+        let looked = handle.inspect(move |node, seen| {
+            let view = agent.view();
+            look(&Inside { node, view: &view, now: seen.now, wall: seen.wall })
+        });
+        looked.await.map_err(|_| Failure::gone())
+    }
+
+    /// Asks something of the node. Fails if there is no node now.
+    pub async fn call(&self, call: Call) -> Result<(), Failure> {
+        self.handle()?.call(call).await.map_err(|_| Failure::gone())
+    }
+
+    /// What is kept of what the node told. Not to be held across an await.
+    pub fn view(&self) -> MutexGuard<'_, View> {
+        lock(&self.view)
+    }
+
+    /// Probes a member now; none if no answer came in time.
+    pub async fn ping(&self, id: NodeId) -> Result<Option<Duration>, Failure> {
+        let waiting = self.view().await_pong(id);
+        let (pong, is_first) = waiting.ok_or_else(|| Failure::busy("too many pings are under way"))?;
+        if is_first {
+            self.call(Call::Swim(swim::Call::Ping(id))).await?;
+        }
+        let answer = tokio::time::timeout(PONG_WAIT, pong).await;
+        answer.map_err(|_| Failure::gone())?.map_err(|_| Failure::gone())
+    }
+
+    /// Resolves seeds and meets whoever answers there. Those that answered are seeds from now on.
+    pub async fn join(self: &Arc<Self>, seeds: &[String]) -> Vec<model::Joined> {
+        let failed = |address: String, error: String| model::Joined { address, id: None, error: Some(error) };
+        let mut joined = Vec::new();
+        let mut found: Vec<(Seed, Vec<SocketAddr>)> = Vec::new();
+        for text in seeds {
+            match text.parse::<Seed>() {
+                Ok(seed) => {
+                    let dns_server = self.config.dns_server;
+                    let (addresses, errors) = discover::lookup(std::slice::from_ref(&seed), dns_server).await;
+                    joined.extend(errors.into_iter().map(|error| failed(text.clone(), error.text)));
+                    found.push((seed, addresses));
+                }
+                Err(error) => joined.push(failed(text.clone(), error)),
+            }
+        }
+        let mut addresses: Vec<SocketAddr> = Vec::new();
+        for address in found.iter().flat_map(|(_, addresses)| addresses) {
+            if !addresses.contains(address) && addresses.len() < discover::ADDRESSES_MAX {
+                addresses.push(*address);
+            }
+        }
+        let met = self.meet_all(addresses).await;
+        let answered = |address: &SocketAddr| met.iter().any(|(at, met)| at == address && met.is_ok());
+        for (seed, _) in found.into_iter().filter(|(_, addresses)| addresses.iter().any(answered)) {
+            lock(&self.finder).add(seed);
+            self.seeds_changed.notify_one();
+        }
+        joined.extend(met.into_iter().map(|(address, met)| match met {
+            Ok(id) => model::Joined { address: address.to_string(), id: Some(id.to_string()), error: None },
+            Err(error) => failed(address.to_string(), error),
+        }));
+        joined
+    }
+
+    /// Asks who is at each of these addresses, and meets them; a few at a time, the answers in the order of the addresses.
+    pub(super) async fn meet_all(
+        self: &Arc<Self>,
+        addresses: Vec<SocketAddr>,
+    ) -> Vec<(SocketAddr, Result<NodeId, String>)> {
+        let mut waiting = addresses.iter().copied().enumerate();
+        let mut running = JoinSet::new();
+        let mut met = Vec::new();
+        loop {
+            while running.len() < MEETINGS_MAX
+                && let Some((at, address)) = waiting.next()
+            {
+                let agent = self.clone();
+                running.spawn(async move { (at, address, agent.meet(address).await) });
+            }
+            match running.join_next().await {
+                Some(Ok(one)) => met.push(one),
+                Some(Err(error)) => tracing::error!(%error, "meeting a seed failed"),
+                None => break,
+            }
+        }
+        met.sort_unstable_by_key(|(at, ..)| *at);
+        met.into_iter().map(|(_, address, met)| (address, met)).collect()
+    }
+
+    /// Whether this node is reached there itself, as far as it knows.
+    pub(super) fn is_mine(&self, address: SocketAddr) -> bool {
+        lock(&self.own).contains(&address)
+    }
+
+    /// Asks who is at `address`, and meets it.
+    async fn meet(&self, address: SocketAddr) -> Result<NodeId, String> {
+        if self.is_mine(address) {
+            return Err("that is this agent itself; give the address of another".into());
+        }
+        let handle = self.handle().map_err(|failure| failure.error.error)?;
+        let id = handle.resolve(address).await.map_err(|error| error.to_string())?;
+        let call = Call::Swim(swim::Call::Join(id));
+        handle.call(call).await.map_err(|error| error.to_string())?;
+        Ok(id)
+    }
+
+    /// Tells the others that this agent leaves, and has it stop. True if they have been told, false if that took too long.
+    pub async fn leave(&self) -> bool {
+        let mut told = self.leaving.subscribe();
+        let is_first = self.leaving.send_if_modified(|leaving| {
+            let is_first = *leaving == Leaving::No;
+            *leaving = (*leaving).max(Leaving::Asked);
+            is_first
+        });
+        if is_first && self.call(Call::Swim(swim::Call::Leave)).await.is_err() {
+            return false;
+        }
+        let wait = self.config.swim.leave_linger + LEAVE_GRACE;
+        let waited = tokio::time::timeout(wait, told.wait_for(|leaving| *leaving == Leaving::Told)).await;
+        matches!(waited, Ok(Ok(_)))
+    }
+
+    /// Waits until somebody asks this agent to leave.
+    pub(super) async fn asked_to_leave(&self) {
+        let mut leaving = self.leaving.subscribe();
+        let _ = leaving.wait_for(|leaving| *leaving != Leaving::No).await; // the sender lives as long as we
+    }
+
+    /// The API ends.
+    pub(super) fn stop(&self) {
+        self.stopping.send_replace(true);
+    }
+
+    /// Turns true when the API ends.
+    pub fn stopping(&self) -> watch::Receiver<bool> {
+        self.stopping.subscribe()
+    }
+
+    pub(super) fn told_all(&self) {
+        self.leaving.send_replace(Leaving::Told);
+    }
+
+    /// These members left or are forgotten: the data directory forgets them, too.
+    pub(super) fn forgotten(&self, ids: &[NodeId]) {
+        if let Err(error) = lock(&self.store).forget_members(ids) {
+            self.warn(format!("members are not forgotten by the data directory: {error}"));
+        }
+    }
+
+    /// To be held while tags are read, changed and set.
+    pub async fn tags_lock(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.tags.lock().await
+    }
+
+    /// Keeps these encoded tags and gossips them.
+    pub async fn set_tags(&self, encoded: &[u8]) -> Result<(), Failure> {
+        lock(&self.store).save_tags(encoded).map_err(|error| {
+            let hint = "nothing was changed; the data directory must be writable, with room on its disk";
+            Failure::new(axum::http::StatusCode::SERVICE_UNAVAILABLE, error.to_string(), hint)
+        })?;
+        self.call(Call::Swim(swim::Call::SetTags(Payload::from(encoded)))).await
+    }
+
+    /// Something a person should know: to the log, and to `/v1/self`.
+    pub(super) fn warn(&self, warning: String) {
+        tracing::warn!("{warning}");
+        let mut warnings = lock(&self.warnings);
+        if warnings.contains(&warning) {
+            return;
+        }
+        if warnings.len() == WARNINGS_MAX {
+            warnings.pop_front();
+        }
+        warnings.push_back(warning);
+    }
+
+    /// This member's record changed and is to be saved some time.
+    pub(super) fn unsaved(&self, id: NodeId) {
+        let mut unsaved = lock(&self.unsaved);
+        if unsaved.len() < UNSAVED_MAX {
+            unsaved.insert(id);
+            self.save.notify_one();
+        }
+    }
+
+    /// The cluster's keys.
+    pub fn keyring(&self) -> &Keyring {
+        &self.keyring
+    }
+
+    /// Fault injection, if there is a node.
+    pub fn faults(&self) -> Option<Faults> {
+        self.handle().ok().map(|handle| handle.faults().clone())
+    }
+
+    /// What the runtime counted, if there is a node.
+    pub fn counters(&self) -> Option<Snapshot> {
+        self.handle().ok().map(|handle| handle.counters())
+    }
+
+    /// How long round trips and news take.
+    pub fn histograms(&self) -> &Histograms {
+        &self.histograms
+    }
+
+    /// One permit per watcher.
+    pub fn watchers(&self) -> Arc<Semaphore> {
+        self.watchers.clone()
+    }
+
+    /// How many watchers there are.
+    pub fn watching(&self) -> usize {
+        WATCHERS_MAX - self.watchers.available_permits()
+    }
+
+    /// Since it started.
+    pub fn uptime(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    /// Where it listens; none while it starts.
+    pub fn listens(&self) -> Option<&Listens> {
+        self.listens.get()
+    }
+
+    /// Adds what the node itself does not know.
+    pub fn describe(&self, info: &mut model::SelfInfo) {
+        info.cluster = self.config.cluster.clone();
+        info.profile = self.config.profile.to_string();
+        info.version = env!("CARGO_PKG_VERSION").into();
+        info.uptime_s = self.uptime().as_secs_f64();
+        info.pid = std::process::id();
+        if !self.keyring.is_insecure() {
+            info.keys = self.keyring.list().iter().map(ToString::to_string).collect();
+        }
+        if let Some(listens) = self.listens() {
+            info.gossip = listens.gossip.to_string();
+            info.http = listens.http.map(|address| address.to_string());
+            info.socket = listens.socket.as_ref().map(|path| path.display().to_string());
+        }
+        info.data_dir = self.config.data_dir.as_ref().map(|path| path.display().to_string());
+        info.faults = self.config.faults;
+        if self.keyring.is_insecure() {
+            info.warnings.push("no cluster key: anybody who reaches the gossip port can take part".into());
+        }
+        info.warnings.extend(lock(&self.warnings).iter().cloned());
+    }
+
+    pub(super) fn ears(self: &Arc<Self>) -> Ears {
+        Ears::new(Arc::downgrade(self))
+    }
+}

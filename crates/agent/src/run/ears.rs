@@ -1,0 +1,93 @@
+//! What the agent does with what its node tells, in the node's task.
+
+use super::agent::Agent;
+use crate::identity::NodeKeys;
+use crate::node::{Event, Node};
+use rumormill_core::identity::{Life, NodeId};
+use rumormill_core::time::{Time, Wall};
+use rumormill_protocols::member::swim::{self, Status};
+use rumormill_runtime::{App, Book, View};
+use std::sync::Weak;
+
+/// Hears the node. Addresses go into the book at once; the rest waits until the node can be looked at.
+pub(super) struct Ears {
+    agent: Weak<Agent>,
+    told: Vec<swim::Event>,
+}
+
+impl Ears {
+    pub(super) fn new(agent: Weak<Agent>) -> Ears {
+        Ears { agent, told: Vec::new() }
+    }
+}
+
+impl App<Node<NodeKeys>> for Ears {
+    fn event(&mut self, event: Event, book: &mut Book, _: Time, _: Wall) {
+        match event {
+            Event::Swim(swim::Event::Contact(id, contact)) => {
+                if let Err(error) = book.learn(id, &contact) {
+                    tracing::debug!(%id, %error, "a member says something unreadable of where it is");
+                }
+            }
+            Event::Swim(event) => {
+                if let swim::Event::Forgotten(id) = event {
+                    book.forget(id);
+                }
+                self.told.push(event);
+            }
+            Event::Vitals(_) => {}
+        }
+    }
+
+    fn after(&mut self, node: &Node<NodeKeys>, view: &View<'_>) {
+        let Some(agent) = self.agent.upgrade() else { return self.told.clear() };
+        for event in self.told.drain(..) {
+            match event {
+                swim::Event::LeftCluster => agent.told_all(),
+                swim::Event::Superseded(life) => superseded(&agent, view.me, life),
+                _ => hear(&agent, node, &event, view.wall),
+            }
+        }
+    }
+
+    fn superseded(&mut self, life: Life) {
+        if let Some(agent) = self.agent.upgrade()
+            && let Ok(handle) = agent.handle()
+        {
+            superseded(&agent, handle.me(), life);
+        }
+    }
+}
+
+fn hear(agent: &Agent, node: &Node<NodeKeys>, event: &swim::Event, now: Wall) {
+    let change = crate::view::change(event);
+    let member = change.and_then(|(_, id)| node.swim.member(id));
+    let named = member.map(|m| (m.card.name.as_str(), matches!(m.status, Status::Alive | Status::Suspect)));
+    if let Some((what, id)) = change {
+        agent.unsaved(id);
+        log(event, id, named.map_or("", |(name, _)| name), what.as_str());
+    }
+    agent.view().on_swim(event, named, now);
+}
+
+fn log(event: &swim::Event, id: NodeId, name: &str, what: &str) {
+    use swim::Event;
+    match event {
+        Event::Dead(_) => tracing::warn!(%id, name, "member failed"),
+        Event::Suspected(_) => tracing::info!(%id, name, "member suspected"),
+        Event::Changed(_) | Event::Tags(_) => tracing::debug!(%id, name, "member {what}"),
+        _ => tracing::info!(%id, name, "member {what}"),
+    }
+}
+
+/// May be told twice, by the runtime and by membership: the second time changes nothing.
+fn superseded(agent: &Agent, me: NodeId, life: Life) {
+    if !agent.superseded.send_if_modified(|of| of.replace(me) != Some(me)) {
+        return;
+    }
+    tracing::error!(
+        id = %me,
+        epoch = life.epoch,
+        "this node's id runs elsewhere in a greater life: its data directory was copied; this agent makes itself a new identity"
+    );
+}

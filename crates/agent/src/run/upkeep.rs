@@ -1,0 +1,111 @@
+//! What a running agent does besides: it saves whom it knows, reads its machine, and tells the service manager that it lives.
+
+use super::agent::{Agent, lock};
+use crate::host::{INTERVAL_S, Machine};
+use crate::node::Call;
+use crate::store::{KnownMember, MEMBERS_MAX, SAVE_INTERVAL_S};
+use rumormill_core::payload::Payload;
+use rumormill_core::time::{Duration, Time};
+use rumormill_protocols::member::swim::{self, Status};
+use sd_notify::NotifyState;
+use std::sync::Arc;
+
+/// How long after the first reading of the machine the second follows, which has rates (our guess: soon enough for who looks at once).
+const FIRST_RATES: Duration = Duration::from_secs(1);
+
+/// Saves members that changed, and forgets those that left, at most every [`SAVE_INTERVAL_S`] seconds.
+pub(super) async fn save_members(agent: Arc<Agent>) {
+    loop {
+        agent.save.notified().await;
+        tokio::time::sleep(Duration::from_secs(SAVE_INTERVAL_S)).await;
+        let changed = std::mem::take(&mut *lock(&agent.unsaved));
+        let found = agent.inspect(move |inside| {
+            let (mut live, mut gone) = (Vec::new(), Vec::new());
+            for id in changed {
+                match inside.node.swim.member(id) {
+                    // The dead may only be behind a cut, so they are kept.
+                    Some(member) if member.status != Status::Left => live.extend(known(member, inside)),
+                    _ => gone.push(id),
+                }
+            }
+            (live, gone)
+        });
+        if let Ok((live, gone)) = found.await {
+            save(&agent, live).await;
+            agent.forgotten(&gone);
+        }
+    }
+}
+
+/// Saves the live members, to remember when they were last known to live. To be called when the agent stops.
+pub(super) async fn save_all(agent: &Arc<Agent>) {
+    let found = agent.inspect(|inside| {
+        let live = inside.node.swim.members().filter(|member| member.status == Status::Alive);
+        live.filter_map(|member| known(member, inside)).take(MEMBERS_MAX).collect::<Vec<_>>()
+    });
+    if let Ok(members) = found.await {
+        save(agent, members).await;
+    }
+}
+
+/// On a thread of its own: a disk that hangs must not keep this node from gossiping.
+async fn save(agent: &Arc<Agent>, members: Vec<KnownMember>) {
+    let store = agent.clone();
+    let saved = tokio::task::spawn_blocking(move || lock(&store.store).save_members(&members)).await;
+    if let Ok(Err(error)) = saved {
+        agent.warn(format!("the known members are not saved: {error}"));
+    }
+}
+
+fn known(member: swim::Member<'_>, inside: &super::Inside<'_>) -> Option<KnownMember> {
+    let is_other = member.id != inside.node.swim.me().id;
+    let live = matches!(member.status, Status::Alive | Status::Suspect);
+    (is_other && live).then(|| KnownMember {
+        id: member.id,
+        name: member.card.name.clone(),
+        contact: member.card.contact.to_vec(),
+        seen: inside.wall,
+    })
+}
+
+/// Reads the machine every [`INTERVAL_S`] seconds, for who asks this agent, and gossips it as often as the budget makes it worth.
+pub(super) async fn read_machine(agent: Arc<Agent>) {
+    let mut machine = Machine::new(&agent.config.host_root);
+    let mut gossiped: Option<Time> = None;
+    machine.read(); // rates are known from the second reading on
+    tokio::time::sleep(FIRST_RATES).await;
+    loop {
+        let vitals = machine.read();
+        let due = agent.inspect(move |inside| {
+            let interval = inside.node.vitals.as_ref().map_or(Duration::MAX, |vitals| vitals.put_interval());
+            (inside.now, gossiped.is_none_or(|last| inside.now.since(last) + FIRST_RATES / 2 >= interval))
+        });
+        if let Ok((now, gossip)) = due.await {
+            let value = Payload::from(&vitals.encoded()[..]);
+            if agent.call(Call::Vitals { value, gossip }).await.is_ok() && gossip {
+                gossiped = Some(now);
+            }
+        } else {
+            gossiped = None; // a new node has said nothing yet
+        }
+        tokio::time::sleep(Duration::from_secs(INTERVAL_S)).await;
+    }
+}
+
+/// Feeds the service manager's watchdog, if there is one, as long as the node's task answers.
+pub(super) async fn feed_watchdog(agent: Arc<Agent>) {
+    let Some(limit) = sd_notify::watchdog_enabled() else { return };
+    loop {
+        if agent.inspect(|_| ()).await.is_ok() {
+            tell(&[NotifyState::Watchdog]);
+        }
+        tokio::time::sleep(limit / 2).await;
+    }
+}
+
+/// Tells the service manager, if there is one.
+pub(super) fn tell(state: &[NotifyState<'_>]) {
+    if let Err(error) = sd_notify::notify(state) {
+        tracing::warn!(%error, "the service manager does not hear us");
+    }
+}

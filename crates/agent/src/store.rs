@@ -1,0 +1,383 @@
+//! The data directory: identity, epoch, known members, and what was set at run time.
+//!
+//! | file | what it holds |
+//! | --- | --- |
+//! | `rumormill.db` | everything, in SQLite with a write-ahead log; `PRAGMA user_version` is the version of its schema |
+//! | `identity.bin`, `identity.bin.old` | identity and epoch once more, checksummed, the last two generations: the part that must not be lost |
+//! | `lock` | held while an agent runs; says which process |
+//!
+//! [`Store::open`] raises the epoch and makes it durable in both copies before it returns, so that no packet of a new life leaves under
+//! an epoch that a crash could take back. If that cannot be written, it fails, and the agent must not start.
+//! A damaged database is moved aside, never deleted, and only if the identity survives in the second copy.
+
+mod db;
+mod lock;
+mod sidecar;
+
+use crate::identity::{NodeKeys, SEED_BYTES};
+use rumormill_core::identity::NodeId;
+use rumormill_core::time::Wall;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+
+/// Known members that are kept, the most recently seen (our guess: a restarted node needs one that lives).
+pub const MEMBERS_MAX: usize = 1024;
+/// How often members should be saved at most, in seconds (our guess: losing so much costs a restarted node nothing).
+pub const SAVE_INTERVAL_S: u64 = 5;
+/// Largest value that [`Store::put`] takes, in bytes: tags take up to 64 KiB and their framing.
+pub const VALUE_BYTES_MAX: usize = 128 * 1024;
+
+/// A member as it was last known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KnownMember {
+    /// Its id.
+    pub id: NodeId,
+    /// Its name.
+    pub name: String,
+    /// Its contact, as its card carries it.
+    pub contact: Vec<u8>,
+    /// When it was last known to be alive, by this machine's clock.
+    pub seen: Wall,
+}
+
+/// What must survive everything.
+#[derive(Clone, PartialEq, Eq)]
+struct Identity {
+    seed: [u8; SEED_BYTES],
+    /// The last epoch that may have been used.
+    epoch: u64,
+    /// How often the key was replaced; a copy with more is the newer.
+    rekeys: u64,
+    copied_from: Option<NodeId>,
+}
+
+impl Identity {
+    fn version(&self) -> (u64, u64) {
+        (self.rekeys, self.epoch)
+    }
+}
+
+/// An open data directory, or the same in memory for a node that forgets itself.
+pub struct Store {
+    identity: Identity,
+    keys: NodeKeys,
+    disk: Option<Disk>,
+    /// What [`Store::put`] keeps where there is no disk.
+    memory: BTreeMap<String, Vec<u8>>,
+    repairs: Vec<String>,
+}
+
+struct Disk {
+    dir: PathBuf,
+    db: rusqlite::Connection,
+    _lock: lock::Lock,
+}
+
+impl Store {
+    /// Opens a data directory, makes it if it is missing, and starts a new epoch, durably.
+    ///
+    /// Blocks on the disk. Fails, with a text that says what to do, if another agent has it open, if the epoch cannot be written, if a newer
+    /// version of the program wrote it, or if it is damaged beyond what the second copy of the identity makes good.
+    pub fn open(dir: &Path) -> Result<Store, StoreError> {
+        std::fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(dir)
+            .map_err(|e| StoreError::from_io(dir, "make the data directory", e))?;
+        let lock = lock::Lock::take(dir)?;
+        let mut repairs = Vec::new();
+        let second = sidecar::read(dir)?;
+        let opened = db::open(dir, second.best.is_some(), &mut repairs)?;
+        let database_knew = opened.identity.is_some();
+        let identity = match (opened.identity, second.best.clone()) {
+            (Some(a), Some(b)) if a.rekeys == b.rekeys && a.seed != b.seed => {
+                return Err(StoreError::TwoIdentities { dir: dir.into() });
+            }
+            (Some(a), Some(b)) if a.version() >= b.version() => a,
+            (Some(_), Some(b)) => b,
+            (Some(a), None) => {
+                repairs.push(format!("the second copy of the identity ({}) is written again", sidecar::NAME));
+                a
+            }
+            (None, Some(b)) => {
+                repairs.push("the identity is taken from its second copy; known members start empty".into());
+                b
+            }
+            (None, None) if !second.damaged.is_empty() => {
+                return Err(StoreError::IdentityLost { dir: dir.into(), detail: second.damaged.join("; ") });
+            }
+            // The first start: no epoch was used yet.
+            (None, None) => fresh(0, 0, None)?,
+        };
+        // A damaged generation may have known of one epoch more than the sound one, if the database cannot tell.
+        let lost = u64::from(!second.damaged.is_empty() && !database_knew);
+        let epoch = identity.epoch.checked_add(1 + lost).filter(|epoch| i64::try_from(*epoch).is_ok());
+        let epoch = epoch.ok_or_else(|| StoreError::IdentityLost {
+            dir: dir.into(),
+            detail: "its epoch is beyond all bounds".into(),
+        })?;
+        let identity = Identity { epoch, ..identity };
+        sidecar::set_damaged_aside(dir, &second, &mut repairs)?;
+        let disk = Disk { dir: dir.into(), db: opened.db, _lock: lock };
+        disk.write_identity(&identity)?;
+        let keys = NodeKeys::from_seed(&identity.seed);
+        Ok(Store { identity, keys, disk: Some(disk), memory: BTreeMap::new(), repairs })
+    }
+
+    /// A store that keeps nothing: a new identity in its first epoch. Fails if the system gives no randomness.
+    pub fn ephemeral() -> Result<Store, StoreError> {
+        let identity = fresh(1, 0, None)?;
+        let keys = NodeKeys::from_seed(&identity.seed);
+        Ok(Store { identity, keys, disk: None, memory: BTreeMap::new(), repairs: Vec::new() })
+    }
+
+    /// The node's key.
+    pub fn keys(&self) -> &NodeKeys {
+        &self.keys
+    }
+
+    /// The epoch of this start: durable, and higher than any before it.
+    pub fn epoch(&self) -> u64 {
+        self.identity.epoch
+    }
+
+    /// The id this node had before it found that a copy of its data directory is running.
+    pub fn copied_from(&self) -> Option<NodeId> {
+        self.identity.copied_from
+    }
+
+    /// Where it is; none if it keeps nothing.
+    pub fn dir(&self) -> Option<&Path> {
+        self.disk.as_ref().map(|disk| disk.dir.as_path())
+    }
+
+    /// What had to be made good when it was opened, to be logged as warnings.
+    pub fn repairs(&self) -> &[String] {
+        &self.repairs
+    }
+
+    /// Gives the node a new key in its first epoch, durably: a copy of its data directory runs elsewhere and keeps the old one.
+    ///
+    /// Blocks on the disk. If it fails, the old identity still holds.
+    pub fn rekey(&mut self) -> Result<(), StoreError> {
+        let identity = fresh(1, self.identity.rekeys + 1, Some(self.keys.id()))?;
+        if let Some(disk) = &self.disk {
+            disk.write_identity(&identity)?;
+        }
+        self.keys = NodeKeys::from_seed(&identity.seed);
+        self.identity = identity;
+        Ok(())
+    }
+
+    /// The known members, the most recently seen first.
+    pub fn members(&self) -> Result<Vec<KnownMember>, StoreError> {
+        self.disk.as_ref().map_or(Ok(Vec::new()), |disk| disk.run("read the known members", db::members))
+    }
+
+    /// Keeps these members, in one transaction; of all, the [`MEMBERS_MAX`] most recently seen stay.
+    ///
+    /// Costs a write and usually no wait for the disk. To be called with what changed, at most every [`SAVE_INTERVAL_S`] seconds.
+    pub fn save_members(&mut self, members: &[KnownMember]) -> Result<(), StoreError> {
+        match &mut self.disk {
+            Some(disk) if !members.is_empty() => {
+                disk.run_mut("save the known members", |db| db::save_members(db, members))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Forgets these members, in one transaction.
+    pub fn forget_members(&mut self, ids: &[NodeId]) -> Result<(), StoreError> {
+        match &mut self.disk {
+            Some(disk) if !ids.is_empty() => disk.run_mut("forget members", |db| db::forget_members(db, ids)),
+            _ => Ok(()),
+        }
+    }
+
+    /// A value that was [`put`](Store::put) under this name.
+    pub fn get(&self, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        match &self.disk {
+            Some(disk) => disk.run("read a setting", |db| db::get(db, name)),
+            None => Ok(self.memory.get(name).cloned()),
+        }
+    }
+
+    /// Keeps a value under a name, replacing what was there. At most [`VALUE_BYTES_MAX`] bytes.
+    pub fn put(&mut self, name: &str, value: &[u8]) -> Result<(), StoreError> {
+        if value.len() > VALUE_BYTES_MAX {
+            return Err(StoreError::TooLarge { name: name.into(), bytes: value.len() });
+        }
+        match &mut self.disk {
+            Some(disk) => disk.run_mut("save a setting", |db| db::put(db, name, value)),
+            None => {
+                self.memory.insert(name.into(), value.to_vec());
+                Ok(())
+            }
+        }
+    }
+
+    /// The tags set at run time, as they travel; none if they never were.
+    pub fn tags(&self) -> Result<Option<Vec<u8>>, StoreError> {
+        self.get(TAGS)
+    }
+
+    /// Keeps the tags set at run time.
+    pub fn save_tags(&mut self, encoded: &[u8]) -> Result<(), StoreError> {
+        self.put(TAGS, encoded)
+    }
+}
+
+const TAGS: &str = "tags";
+/// With less room than this a write that failed is put down to the full disk: what opening a directory may take, in bytes.
+const ROOM_BYTES_MIN: u64 = 128 * 1024;
+
+impl Disk {
+    /// The second copy first: if the process dies in between, the higher epoch wins on the next start.
+    fn write_identity(&self, identity: &Identity) -> Result<(), StoreError> {
+        sidecar::write(&self.dir, identity)?;
+        self.run("write the epoch", |db| db::write_identity(db, identity))
+    }
+
+    fn run<T>(
+        &self,
+        what: &'static str,
+        step: impl FnOnce(&rusqlite::Connection) -> rusqlite::Result<T>,
+    ) -> Result<T, StoreError> {
+        step(&self.db).map_err(|e| StoreError::from_sqlite(&self.dir, what, e))
+    }
+
+    fn run_mut<T>(
+        &mut self,
+        what: &'static str,
+        step: impl FnOnce(&mut rusqlite::Connection) -> rusqlite::Result<T>,
+    ) -> Result<T, StoreError> {
+        step(&mut self.db).map_err(|e| StoreError::from_sqlite(&self.dir, what, e))
+    }
+}
+
+fn fresh(epoch: u64, rekeys: u64, copied_from: Option<NodeId>) -> Result<Identity, StoreError> {
+    let mut seed = [0; SEED_BYTES];
+    getrandom::fill(&mut seed).map_err(|e| StoreError::Randomness(e.to_string()))?;
+    Ok(Identity { seed, epoch, rekeys, copied_from })
+}
+
+/// Shows the id and the epoch, never the key.
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Store({} epoch {} in {:?})", self.keys.id(), self.identity.epoch, self.dir())
+    }
+}
+
+/// Why a data directory cannot be used. Each text says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Another agent has it.
+    #[error("the data directory {} is in use by {}; stop that agent, or give this one a data_dir of its own",
+        dir.display(), pid.map_or("another process".into(), |pid| format!("process {pid}")))]
+    InUse {
+        /// Which directory.
+        dir: PathBuf,
+        /// By which process, if it said so.
+        pid: Option<u32>,
+    },
+    /// There is no room to write.
+    #[error("cannot {what}: the disk of {} is full; make room and start again (the agent does not start without a durable epoch)", dir.display())]
+    Full {
+        /// What was being done.
+        what: &'static str,
+        /// Which directory.
+        dir: PathBuf,
+    },
+    /// It may not be written.
+    #[error("cannot {what}: {} may not be written by this user, or is mounted read-only ({detail}); \
+        give it to this user with chown, or name another data_dir", dir.display())]
+    Denied {
+        /// What was being done.
+        what: &'static str,
+        /// Which directory.
+        dir: PathBuf,
+        /// What the system said.
+        detail: String,
+    },
+    /// A newer program wrote it.
+    #[error("the data directory {} has version {found}, this program knows versions up to {known}; nothing was changed: \
+        run the newer program, or name another data_dir", dir.display())]
+    Newer {
+        /// Which directory.
+        dir: PathBuf,
+        /// Its version.
+        found: u32,
+        /// The newest this program knows.
+        known: u32,
+    },
+    /// Damaged, and the identity with it.
+    #[error("the identity in {} is lost ({detail}); nothing was changed: restore the directory from a backup, or move it away \
+        and this node starts as a new member", dir.display())]
+    IdentityLost {
+        /// Which directory.
+        dir: PathBuf,
+        /// What is wrong.
+        detail: String,
+    },
+    /// Files of two nodes in one directory.
+    #[error("{} holds the keys of two different nodes, one in {}, one in {}; move away those files that belong to the other node",
+        dir.display(), db::NAME, sidecar::NAME)]
+    TwoIdentities {
+        /// Which directory.
+        dir: PathBuf,
+    },
+    /// A value is larger than [`VALUE_BYTES_MAX`].
+    #[error("{name} takes {bytes} bytes, at most {} are kept", VALUE_BYTES_MAX)]
+    TooLarge {
+        /// Under which name.
+        name: String,
+        /// Its size, in bytes.
+        bytes: usize,
+    },
+    /// The system gives no random bytes.
+    #[error("the system gives no randomness to make a key of: {0}")]
+    Randomness(String),
+    /// Anything else.
+    #[error("cannot {what} in {}: {detail}; look at the disk and the system's log", dir.display())]
+    Other {
+        /// What was being done.
+        what: &'static str,
+        /// Which directory.
+        dir: PathBuf,
+        /// What the system said.
+        detail: String,
+    },
+}
+
+impl StoreError {
+    fn from_io(dir: &Path, what: &'static str, e: io::Error) -> StoreError {
+        use io::ErrorKind::{PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
+        let dir = dir.to_path_buf();
+        match e.kind() {
+            StorageFull | QuotaExceeded => StoreError::Full { what, dir },
+            PermissionDenied | ReadOnlyFilesystem => StoreError::Denied { what, dir, detail: e.to_string() },
+            _ => StoreError::Other { what, dir, detail: e.to_string() },
+        }
+    }
+
+    fn from_sqlite(dir: &Path, what: &'static str, e: rusqlite::Error) -> StoreError {
+        use rusqlite::ErrorCode::{CannotOpen, DiskFull, PermissionDenied, ReadOnly, SystemIoFailure};
+        // SQLite does not always say that a failed write failed for want of room.
+        let is_full = || {
+            rustix::fs::statvfs(dir).is_ok_and(|fs| fs.f_bavail.saturating_mul(fs.f_frsize) < ROOM_BYTES_MIN)
+        };
+        let is_full = e.sqlite_error_code() == Some(SystemIoFailure) && is_full();
+        let dir = dir.to_path_buf();
+        match e.sqlite_error_code() {
+            Some(DiskFull) => StoreError::Full { what, dir },
+            _ if is_full => StoreError::Full { what, dir },
+            Some(ReadOnly | PermissionDenied | CannotOpen) => {
+                StoreError::Denied { what, dir, detail: e.to_string() }
+            }
+            _ => StoreError::Other { what, dir, detail: e.to_string() },
+        }
+    }
+}

@@ -1,0 +1,41 @@
+//! Keeps two agents out of one data directory.
+
+use super::StoreError;
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{Read, Seek, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+/// Held as long as it lives; the kernel lets go of it when the process ends in whatever way.
+pub(super) struct Lock {
+    _file: File,
+}
+
+impl Lock {
+    /// Takes the lock and writes down who has it. Never waits.
+    pub(super) fn take(dir: &Path) -> Result<Lock, StoreError> {
+        let mut file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(dir.join("lock"))
+            .map_err(|e| StoreError::from_io(dir, "open the lock", e))?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                let mut holder = String::new();
+                let pid = file.read_to_string(&mut holder).ok().and_then(|_| holder.trim().parse().ok());
+                return Err(StoreError::InUse { dir: dir.into(), pid });
+            }
+            Err(TryLockError::Error(e)) => return Err(StoreError::from_io(dir, "take the lock", e)),
+        }
+        // For people only: whoever cannot write it down holds the lock all the same, and a full disk is told of by what follows.
+        let _ = file
+            .set_len(0)
+            .and_then(|()| file.rewind())
+            .and_then(|()| writeln!(file, "{}", std::process::id()));
+        Ok(Lock { _file: file })
+    }
+}

@@ -1,0 +1,10 @@
+//! The admin API of real agents, in this process, on loopback.
+
+mod access;
+mod described;
+mod harness;
+mod keys;
+mod lives;
+mod members;
+mod seeds;
+mod watch;

@@ -1,0 +1,375 @@
+//! Where settings come from, which of them wins, and what is said about wrong ones.
+
+use rumormill_agent::config::{
+    Checked, Config, Layer, LogFormat, Partial, Problem, Profile, Severity, Source, load_with, resolve,
+};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// A cluster's key, as its file holds it.
+const KEY: &str = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
+
+fn env(vars: &[(&str, &str)]) -> Layer {
+    Layer::env(vars.iter().map(|(name, value)| (name.to_string(), value.to_string())))
+}
+
+fn toml(text: &str) -> Layer {
+    Layer::toml(text, Path::new("agent.toml"))
+}
+
+fn check(layers: Vec<Layer>) -> Checked {
+    resolve(layers, Some("/var/lib/rumormill".into()))
+}
+
+fn config(layers: Vec<Layer>) -> Config {
+    let (config, warnings) = check(layers).into_config().unwrap();
+    assert_eq!(warnings, [], "no warnings");
+    config
+}
+
+fn source(checked: &Checked, key: &str) -> Source {
+    checked.settings.iter().find(|s| s.key == key).unwrap().source.clone()
+}
+
+fn value<'c>(checked: &'c Checked, key: &str) -> &'c str {
+    &checked.settings.iter().find(|s| s.key == key).unwrap().value
+}
+
+fn errors(layers: Vec<Layer>) -> Vec<String> {
+    check(layers).errors().map(Problem::to_string).collect()
+}
+
+#[test]
+fn nobody_says_anything_and_a_node_starts_on_loopback() {
+    let config = config(vec![]);
+    assert_eq!(config.bind, "127.0.0.1:7900".parse().unwrap());
+    assert_eq!(config.http, Some("127.0.0.1:7901".parse().unwrap()));
+    assert_eq!(config.cluster, "default");
+    assert_eq!(config.profile, Profile::Local);
+    assert_eq!(config.data_dir, Some("/var/lib/rumormill".into()));
+    assert_eq!(config.socket, Some("/var/lib/rumormill/agent.sock".into()));
+    assert_eq!((config.vitals, config.vitals_bytes_per_s), (true, 2048));
+    assert_eq!(config.budget_bytes_per_s, 8 << 20);
+    assert!(!config.name.is_empty() && !config.faults && !config.insecure);
+    assert_eq!(config.swim, Profile::Local.swim());
+}
+
+#[test]
+fn flags_win_over_the_environment_which_wins_over_the_file_which_wins_over_defaults() {
+    let file = toml(
+        "name = \"from file\"\ncluster = \"from file\"\nlog = \"warn\"\n\n[swim]\nperiod_ms = 2000\nhelpers = 5\n",
+    );
+    let env = env(&[
+        ("RUMORMILL_NAME", "from env"),
+        ("RUMORMILL_CLUSTER", "from env"),
+        ("RUMORMILL_SWIM_HELPERS", "7"),
+    ]);
+    let flags = Layer::flags(Partial { name: Some("from flag".into()), ..Partial::default() });
+    let checked = check(vec![file, env, flags]);
+    let at = |line| Source::File { path: "agent.toml".into(), line };
+    for (key, shown, from) in [
+        ("name", "from flag", Source::Flag("name".into())),
+        ("cluster", "from env", Source::Env("RUMORMILL_CLUSTER".into())),
+        ("log", "warn", at(3)),
+        ("bind", "127.0.0.1:7900", Source::Default),
+        ("swim.period_ms", "2000", at(6)),
+        ("swim.helpers", "7", Source::Env("RUMORMILL_SWIM_HELPERS".into())),
+        ("swim.gossip_fanout", "3", Source::Default),
+    ] {
+        assert_eq!((value(&checked, key), source(&checked, key)), (shown, from), "{key}");
+    }
+    let (config, _) = checked.into_config().unwrap();
+    assert_eq!((config.swim.period, config.swim.helpers), (Duration::from_secs(2), 7));
+}
+
+#[test]
+fn a_whole_file_is_understood() {
+    let dir = tempfile::tempdir().unwrap();
+    let secret = |name: &str, text: &str| -> PathBuf {
+        let path = dir.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+        path
+    };
+    let (key, token) = (secret("key", &format!("{KEY}\n")), secret("token", "0123456789abcdef\n"));
+    let seeds = secret("seeds", "10.0.0.9\n");
+    let config = config(vec![toml(&format!(
+        r#"
+        name = "db-1"
+        bind = "10.0.0.5:7000"
+        advertise = ["203.0.113.5", "[2001:db8::5]:7000"]
+        join = ["10.0.0.6", "seeds.example.org", "seeds.example.org:7000"]
+        join_file = {seeds:?}
+        cluster = "prod"
+        key_file = {key:?}
+        http = "10.0.0.5:7001"
+        http_token_file = {token:?}
+        http_hosts = ["DB-1.example.org"]
+        socket = "off"
+        data_dir = "none"
+        profile = "wan"
+        vitals = false
+        vitals_budget = "4 KiB/s"
+        budget = "2 MiB"
+        log = "info,rumormill_runtime=debug"
+        log_format = "json"
+        dns_server = "10.0.0.2"
+        faults = true
+
+        [tags]
+        role = "db"
+        rack = 7
+
+        [swim]
+        suspicion_alpha = 5
+        lifeguard = "off"
+        leave_linger_ms = 0
+        "#
+    ))]);
+    assert_eq!(config.name, "db-1");
+    assert_eq!(
+        config.advertise,
+        ["203.0.113.5:7000".parse().unwrap(), "[2001:db8::5]:7000".parse().unwrap()]
+    );
+    let seeds: Vec<String> = config.join.iter().map(ToString::to_string).collect();
+    assert_eq!(seeds, ["10.0.0.6:7900", "seeds.example.org", "seeds.example.org:7000"]);
+    assert_eq!(
+        (config.profile, config.budget_bytes_per_s, config.vitals_bytes_per_s),
+        (Profile::Wan, 2 << 20, 4096)
+    );
+    assert_eq!((config.socket, config.data_dir, config.vitals), (None, None, false));
+    assert_eq!(
+        config.tags.into_iter().collect::<Vec<_>>(),
+        [("rack".into(), "7".into()), ("role".into(), "db".into())]
+    );
+    assert_eq!(config.dns_server, Some("10.0.0.2:53".parse().unwrap()));
+    assert_eq!(config.http_hosts, ["db-1.example.org"]);
+    assert_eq!(config.log_format, LogFormat::Json);
+    assert!(config.faults && !config.swim.lifeguard);
+    assert_eq!((config.swim.suspicion_alpha, config.swim.leave_linger), (5.0, Duration::ZERO));
+    assert_eq!(config.swim.period, Profile::Wan.swim().period);
+}
+
+#[test]
+fn an_unknown_key_is_refused_with_its_line_and_the_key_that_was_meant() {
+    let said = errors(vec![toml("name = \"a\"\nbnid = \"127.0.0.1:7000\"\n[swim]\nperod_ms = 3\n")]);
+    assert_eq!(
+        said,
+        [
+            "error: bnid (agent.toml:2): there is no such setting; `bind` was probably meant",
+            "error: swim.perod_ms (agent.toml:4): there is no such setting; `period_ms` in [swim] was probably meant",
+        ]
+    );
+    let said = errors(vec![toml("period_ms = 3\n\nshoe_size = 43")]);
+    assert_eq!(
+        said,
+        [
+            "error: period_ms (agent.toml:1): there is no such setting; `period_ms` in [swim] was probably meant",
+            "error: shoe_size (agent.toml:3): there is no such setting; `rumormill config check` lists all there are",
+        ]
+    );
+}
+
+#[test]
+fn a_misspelt_variable_is_warned_about_and_those_of_others_are_passed_over() {
+    let checked = check(vec![env(&[
+        ("RUMORMILL_BNID", "127.0.0.1:1"),
+        ("RUMORMILL_SWIM_PEROD_MS", "500"),
+        ("RUMORMILL_SERVICE_PORT_GOSSIP", "7900"), // as an orchestrator would set it
+        ("RUMORMILL_CONFIG", "elsewhere.toml"),
+        ("PATH", "/bin"),
+    ])]);
+    let said: Vec<String> = checked.problems.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        said,
+        [
+            "warning: bnid ($RUMORMILL_BNID): there is no such setting; RUMORMILL_BIND was probably meant",
+            "warning: swim.perod_ms ($RUMORMILL_SWIM_PEROD_MS): there is no such setting; RUMORMILL_SWIM_PERIOD_MS was probably meant",
+        ]
+    );
+    assert!(checked.is_ok());
+}
+
+#[test]
+fn all_errors_are_told_at_once_each_with_its_source() {
+    let file = toml(
+        "name = 5\ncluster = \"\"\nbind = \"0.0.0.0:7900\"\njoin = [\"1.2.3.4:0\", \"ok.example.org\"]\n\
+         advertise = [\"0.0.0.0:7900\"]\nprofile = \"moon\"\nkey_file = \"/nonexistent/key\"\n[swim]\nperiod_ms = 0\n",
+    );
+    let env = env(&[
+        ("RUMORMILL_HTTP", "10.0.0.5:7901"),
+        ("RUMORMILL_VITALS", "sometimes"),
+        ("RUMORMILL_BUDGET", "1 KiB"),
+    ]);
+    let flags = Layer::flags(Partial {
+        tags: Some([("big".to_string(), "x".repeat(70_000))].into()),
+        log: Some("loud=very".into()),
+        dns_server: Some("dns.example.org".into()),
+        ..Partial::default()
+    });
+    let checked = check(vec![file, env, flags]);
+    assert!(!checked.is_ok());
+    let keys: Vec<(String, String)> =
+        checked.errors().map(|p| (p.key.clone(), p.source.to_string())).collect();
+    let expected = [
+        ("name", "agent.toml:1"),
+        ("vitals", "$RUMORMILL_VITALS"),
+        ("advertise", "agent.toml:5"),
+        ("join", "agent.toml:4"),
+        ("cluster", "agent.toml:2"),
+        ("key_file", "agent.toml:7"),
+        ("http", "$RUMORMILL_HTTP"),
+        ("tags", "--tag"),
+        ("profile", "agent.toml:6"),
+        ("budget", "$RUMORMILL_BUDGET"),
+        ("log", "--log"),
+        ("dns_server", "--dns-server"),
+        ("swim.period_ms", "agent.toml:9"),
+    ];
+    for (key, from) in expected {
+        assert!(keys.contains(&(key.into(), from.into())), "{key} from {from} in {keys:#?}");
+    }
+    assert_eq!(keys.len(), expected.len(), "{keys:#?}");
+    let whole = checked.into_config().unwrap_err().to_string();
+    assert_eq!(whole.lines().count(), 1 + expected.len(), "{whole}");
+}
+
+#[test]
+fn broken_syntax_is_refused_with_its_line() {
+    let said = errors(vec![toml("name = \"a\"\nbind = = 3\n")]);
+    assert!(said[0].starts_with("error: (agent.toml:2): "), "{said:?}");
+}
+
+#[test]
+fn without_a_key_only_loopback_is_bound_unless_told_insecure() {
+    let bound = |bind: &str, insecure: bool| {
+        check(vec![Layer::flags(Partial {
+            bind: Some(bind.into()),
+            insecure: insecure.then_some(true),
+            ..Partial::default()
+        })])
+    };
+    for bind in ["10.0.0.5", "0.0.0.0:7900", "[::]:7900", "[2001:db8::5]"] {
+        let refused = bound(bind, false).into_config().unwrap_err().to_string();
+        assert!(refused.contains("rumormill keygen") && refused.contains("insecure"), "{refused}");
+        let (config, warnings) = bound(bind, true).into_config().unwrap();
+        assert_eq!((warnings.len(), warnings[0].severity), (1, Severity::Warning));
+        assert_eq!(config.profile, Profile::Lan, "others reach it, so it is no longer one machine");
+    }
+    for bind in ["127.0.0.1", "127.0.0.7:0", "[::1]:7900"] {
+        assert_eq!(bound(bind, false).problems, [], "{bind}");
+    }
+}
+
+#[test]
+fn a_secret_that_others_can_read_is_warned_about_and_a_missing_or_empty_one_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let key = dir.path().join("key");
+    let with_key = || {
+        check(vec![Layer::flags(Partial {
+            bind: Some("10.0.0.5".into()),
+            key_file: Some(key.display().to_string()),
+            ..Partial::default()
+        })])
+    };
+    assert!(with_key().problems[0].text.ends_with("does not exist"));
+    std::fs::write(&key, "  \n").unwrap();
+    assert!(with_key().problems[0].text.ends_with("is empty"));
+    std::fs::write(&key, "swordfish").unwrap();
+    assert_eq!(with_key().errors().count(), 1, "not a key");
+    std::fs::write(&key, KEY).unwrap();
+    std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o640)).unwrap();
+    let checked = with_key();
+    assert!(checked.is_ok());
+    assert!(checked.problems[0].to_string().contains("(mode 640); chmod 600"), "{}", checked.problems[0]);
+    std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o600)).unwrap();
+    assert_eq!(with_key().problems, []);
+}
+
+#[test]
+fn the_admin_api_leaves_loopback_only_with_a_token_that_is_worth_the_name() {
+    let dir = tempfile::tempdir().unwrap();
+    let token = dir.path().join("token");
+    std::fs::write(&token, "short").unwrap();
+    std::fs::set_permissions(&token, std::fs::Permissions::from_mode(0o600)).unwrap();
+    let open = |with_token: bool| {
+        errors(vec![Layer::flags(Partial {
+            http: Some("0.0.0.0:7901".into()),
+            http_token_file: with_token.then(|| token.display().to_string()),
+            ..Partial::default()
+        })])
+    };
+    assert!(open(false)[0].contains("http_token_file"));
+    assert!(open(true)[0].contains("characters; take at least"));
+    std::fs::write(&token, "0123456789abcdef0123456789abcdef").unwrap();
+    assert!(open(true).is_empty());
+    let off = config(vec![Layer::flags(Partial { http: Some("off".into()), ..Partial::default() })]);
+    assert_eq!(off.http, None);
+}
+
+#[test]
+fn knobs_that_contradict_each_other_are_refused() {
+    let said =
+        errors(vec![toml("[swim]\nperiod_ms = 200\nprobe_timeout_min_ms = 900\nretry_interval_max_ms = 10")]);
+    let about: Vec<&str> = said.iter().filter_map(|s| s.split(' ').nth(1)).collect();
+    assert_eq!(about, ["swim.probe_timeout_ms", "swim.probe_timeout_min_ms", "swim.retry_interval_min_ms"]);
+}
+
+#[test]
+fn a_socket_path_that_no_socket_can_have_is_refused_if_named_and_left_out_if_not() {
+    let deep = format!("/{}", "d".repeat(120));
+    let named = Partial { socket: Some(deep.clone()), ..Partial::default() };
+    assert!(errors(vec![Layer::flags(named)])[0].contains("at most 107 bytes"));
+    let (config, warnings) = resolve(vec![], Some(deep.into())).into_config().unwrap();
+    assert_eq!((config.socket, warnings.len()), (None, 1));
+}
+
+#[test]
+fn the_file_may_be_named_by_a_variable_and_a_missing_one_is_an_error() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("agent.toml");
+    let load = |file: Option<&Path>| {
+        let var = ("RUMORMILL_CONFIG".to_string(), path.display().to_string());
+        load_with(file, vec![var], Partial { data_dir: Some("none".into()), ..Partial::default() })
+    };
+    assert!(load(None).into_config().unwrap_err().to_string().contains("cannot read"));
+    std::fs::write(&path, "cluster = \"by variable\"").unwrap();
+    assert_eq!(load(None).into_config().unwrap().0.cluster, "by variable");
+    let other = dir.path().join("other.toml");
+    std::fs::write(&other, "cluster = \"by flag\"").unwrap();
+    assert_eq!(load(Some(&other)).into_config().unwrap().0.cluster, "by flag");
+}
+
+#[test]
+fn the_table_shows_every_setting_with_its_source_and_then_the_problems() {
+    let table = check(vec![toml("cluster = \"prod\"\nbudget = 1")]).to_string();
+    let row = |key: &str| -> Vec<&str> {
+        let line = table.lines().find(|line| line.starts_with(key)).unwrap();
+        line.split("  ").map(str::trim).filter(|cell| !cell.is_empty()).collect()
+    };
+    assert_eq!(row("cluster"), ["cluster", "prod", "agent.toml:1"]);
+    assert_eq!(row("bind"), ["bind", "127.0.0.1:7900", "default"]);
+    assert_eq!(row("swim.period_ms"), ["swim.period_ms", "1000", "default"]);
+    assert!(table.trim_end().lines().last().unwrap().starts_with("error: budget (agent.toml:2)"), "{table}");
+    assert!(!table.contains("faults"), "hidden unless it is set");
+}
+
+#[test]
+fn the_data_directory_follows_the_base_directory_specification() {
+    use rumormill_agent::config::files::default_data_dir;
+    let dir = |vars: &'static [(&str, &str)], is_root| {
+        default_data_dir(&|name| vars.iter().find(|v| v.0 == name).map(|v| v.1.to_string()), is_root)
+    };
+    assert_eq!(dir(&[("HOME", "/home/ann")], false), Some("/home/ann/.local/state/rumormill".into()));
+    assert_eq!(
+        dir(&[("HOME", "/home/ann"), ("XDG_STATE_HOME", "/state")], false),
+        Some("/state/rumormill".into())
+    );
+    assert_eq!(
+        dir(&[("HOME", "/home/ann"), ("XDG_STATE_HOME", "relative")], false),
+        dir(&[("HOME", "/home/ann")], false)
+    );
+    assert_eq!(dir(&[], true), Some("/var/lib/rumormill".into()));
+    assert_eq!(dir(&[], false), None);
+}

@@ -1,0 +1,178 @@
+//! The flags of `rumormill agent`, which `rumormill config check` takes as well.
+
+use super::{Switch, key_value};
+use clap::Args;
+use rumormill_agent::config::{Bytes, Partial};
+use std::path::PathBuf;
+
+/// `rumormill agent`.
+#[derive(Clone, Debug, Default, Args)]
+pub struct AgentArgs {
+    /// A TOML file with settings
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// This node's name, a label [default: the host's name]
+    #[arg(long)]
+    pub name: Option<String>,
+    /// Where to gossip, by UDP and TCP
+    #[arg(long, value_name = "ADDR:PORT")]
+    pub bind: Option<String>,
+    /// Where others reach this node [default: found from --bind]
+    #[arg(long, value_name = "ADDR:PORT", num_args = 1..)]
+    pub advertise: Vec<String>,
+    /// Members to join: addresses or DNS names (A, AAAA, SRV), with or without a port
+    #[arg(long, value_name = "ADDR", num_args = 1..)]
+    pub join: Vec<String>,
+    /// A file of members to join, one a line, read again when it changes
+    #[arg(long, value_name = "FILE")]
+    pub join_file: Option<String>,
+    /// The cluster's name; clusters of different names never merge
+    #[arg(long, value_name = "NAME")]
+    pub cluster: Option<String>,
+    /// The file with the cluster's key; `rumormill keygen` makes one
+    #[arg(long, value_name = "FILE")]
+    pub key_file: Option<String>,
+    /// Gossip without a key on addresses that others can reach
+    #[arg(long)]
+    pub insecure: bool,
+    /// Where the HTTP API listens, or `off`
+    #[arg(long, value_name = "ADDR:PORT")]
+    pub http: Option<String>,
+    /// A file with the token that the HTTP API asks for; needed away from loopback
+    #[arg(long, value_name = "FILE")]
+    pub http_token_file: Option<String>,
+    /// The Unix socket of the same API, or `off` [default: in the data directory]
+    #[arg(long, value_name = "PATH")]
+    pub socket: Option<String>,
+    /// Where identity, epoch and known members are kept; `none` keeps nothing
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<String>,
+    /// Tags that the other members see
+    #[arg(long = "tag", value_name = "K=V", num_args = 1.., value_parser = key_value)]
+    pub tags: Vec<(String, String)>,
+    /// Timing for one machine, one site, or sites far apart
+    #[arg(long, value_parser = ["local", "lan", "wan"])]
+    pub profile: Option<String>,
+    /// Whether to gossip load, CPU, memory and more of this machine [default: on]
+    #[arg(long, value_name = "on|off", value_enum, hide_possible_values = true)]
+    pub vitals: Option<Switch>,
+    /// Bytes per second that this node sends at most, for example `8MiB`
+    #[arg(long, value_name = "BYTES")]
+    pub budget: Option<Bytes>,
+    /// Where the host's root directory is seen from within a container; `proc` below it is read
+    #[arg(long, value_name = "DIR")]
+    pub host_root: Option<String>,
+    /// Which log lines are written: a level, or directives such as `info,rumormill_runtime=debug`
+    #[arg(long, value_name = "FILTER")]
+    pub log: Option<String>,
+    /// How log lines are written
+    #[arg(long, value_parser = ["text", "json"])]
+    pub log_format: Option<String>,
+    /// The name server to ask instead of the system's
+    #[arg(long, value_name = "ADDR[:PORT]")]
+    pub dns_server: Option<String>,
+    /// Obey orders to drop and cut packets: for the demo and tests.
+    #[arg(long, hide = true)]
+    pub faults: bool,
+    /// End, without leaving, as soon as standard input ends: for the demo and tests, whose agents must not outlive them.
+    #[arg(long, hide = true)]
+    pub exit_with_stdin: bool,
+}
+
+impl AgentArgs {
+    /// What the flags say about the agent's settings; nothing where no flag was given.
+    pub fn partial(&self) -> Partial {
+        let list = |values: &Vec<String>| (!values.is_empty()).then(|| values.clone());
+        Partial {
+            name: self.name.clone(),
+            bind: self.bind.clone(),
+            advertise: list(&self.advertise),
+            join: list(&self.join),
+            join_file: self.join_file.clone(),
+            cluster: self.cluster.clone(),
+            key_file: self.key_file.clone(),
+            insecure: self.insecure.then_some(true),
+            http: self.http.clone(),
+            http_token_file: self.http_token_file.clone(),
+            socket: self.socket.clone(),
+            data_dir: self.data_dir.clone(),
+            tags: (!self.tags.is_empty()).then(|| self.tags.iter().cloned().collect()),
+            profile: self.profile.clone(),
+            vitals: self.vitals.map(Switch::is_on),
+            budget: self.budget,
+            host_root: self.host_root.clone(),
+            log: self.log.clone(),
+            log_format: self.log_format.clone(),
+            dns_server: self.dns_server.clone(),
+            faults: self.faults.then_some(true),
+            ..Partial::default()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::args::{Cli, Command};
+    use clap::Parser;
+    use rumormill_agent::config::{Bytes, Partial};
+    use std::collections::BTreeMap;
+
+    fn partial(flags: &[&str]) -> Partial {
+        let words = ["rumormill", "agent"].iter().chain(flags);
+        match Cli::try_parse_from(words).map(|cli| cli.command) {
+            Ok(Command::Agent(args)) => args.partial(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn without_flags_nothing_is_said() {
+        assert_eq!(partial(&[]), Partial::default());
+    }
+
+    #[test]
+    fn each_flag_says_its_setting() {
+        let said = partial(&[
+            "--name",
+            "web",
+            "--join",
+            "10.0.0.1",
+            "10.0.0.2:7900",
+            "--join",
+            "seed.example",
+            "--tag",
+            "a=1",
+            "b=x=y",
+            "--vitals",
+            "off",
+            "--budget",
+            "1 MiB",
+            "--insecure",
+            "--profile",
+            "wan",
+            "--faults",
+        ]);
+        let expected = Partial {
+            name: Some("web".into()),
+            join: Some(vec!["10.0.0.1".into(), "10.0.0.2:7900".into(), "seed.example".into()]),
+            tags: Some(BTreeMap::from([("a".into(), "1".into()), ("b".into(), "x=y".into())])),
+            vitals: Some(false),
+            budget: Some(Bytes(1 << 20)),
+            insecure: Some(true),
+            profile: Some("wan".into()),
+            faults: Some(true),
+            ..Partial::default()
+        };
+        assert_eq!(said, expected);
+    }
+
+    #[test]
+    fn a_wrong_flag_is_a_usage_error() {
+        for wrong in
+            [&["--tag", "novalue"][..], &["--profile", "moon"], &["--budget", "many"], &["--vitals", "maybe"]]
+        {
+            let words = ["rumormill", "agent"].iter().chain(wrong);
+            assert_eq!(Cli::try_parse_from(words).unwrap_err().exit_code(), 2, "{wrong:?}");
+        }
+    }
+}

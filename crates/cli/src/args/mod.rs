@@ -1,0 +1,342 @@
+//! The command line: one definition, from which help, manual pages and completions come.
+
+pub mod agent;
+pub mod sim;
+
+pub use agent::AgentArgs;
+pub use sim::SwimArgs;
+
+use crate::outcome::EXIT_CODES;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Who is in the cluster, who failed, and who says so: by gossip, without servers.
+#[derive(Debug, Parser)]
+#[command(name = "rumormill", version, after_help = EXIT_CODES, max_term_width = 110)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run this machine's agent, until Ctrl-C, which leaves the cluster gracefully
+    ///
+    /// Settings come from a TOML file (--config), from the environment (RUMORMILL_BIND, RUMORMILL_JOIN, ...) and from flags;
+    /// the later wins. `rumormill config check` takes the same flags and shows what they amount to.
+    /// Without a key it gossips only on loopback, unless told --insecure.
+    Agent(Box<AgentArgs>),
+    /// List the members of the cluster
+    Members(MembersArgs),
+    /// Make the agent join a cluster through other agents
+    Join(JoinArgs),
+    /// Make the agent leave its cluster and end
+    Leave(Target),
+    /// Drop a dead or departed member from every list in the cluster
+    Forget(MemberArgs),
+    /// Show or change this agent's tags
+    Tags(TagsArgs),
+    /// Show this agent: identity, addresses, traffic, counters
+    Info(Target),
+    /// Tell why a member was suspected or declared dead: who said so, when, on what evidence
+    Why(MemberArgs),
+    /// Probe a member from this agent and show the round trip
+    Ping(PingArgs),
+    /// Probe every member from this agent and list who answers, and how fast
+    Reachability(ReachabilityArgs),
+    /// Show what changes in the cluster, as it changes
+    Watch(WatchArgs),
+    /// Show load, CPU, memory and more of a member's machine, or of all
+    Vitals(VitalsArgs),
+    /// Manage the cluster keys of the running agent (keys are never shown)
+    Keys {
+        /// What to do with them.
+        #[command(subcommand)]
+        action: KeysCommand,
+    },
+    /// Make a new cluster key
+    Keygen(KeygenArgs),
+    /// Work with configurations
+    Config {
+        /// What to do with it.
+        #[command(subcommand)]
+        action: ConfigCommand,
+    },
+    /// Start a cluster of real agents on this machine and watch it live, or play a script with it
+    ///
+    /// The agents run on loopback with a fresh key. The live view shows how they see each other; keys kill, pause, restart and
+    /// partition them. The script (--script, and wherever there is no terminal) starts them, kills one with `kill -9`, restarts it
+    /// and lets one leave, measures how long the others take to agree, and exits 0 only if all of it happened.
+    Demo(DemoArgs),
+    /// Run protocols on the simulator
+    Sim {
+        /// Which protocol.
+        #[command(subcommand)]
+        protocol: SimCommand,
+    },
+    /// Print a completion script for a shell
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page, or write all manual pages into a directory
+    Man {
+        /// Where to write them; without it the main page is printed.
+        dir: Option<PathBuf>,
+    },
+}
+
+/// Which agent is asked, and how the answer is shown.
+#[derive(Clone, Debug, Default, Args)]
+pub struct Target {
+    /// The agent's HTTP address [env: RUMORMILL_HTTP] [default: its Unix socket in the default data directory, then
+    /// 127.0.0.1:7901]
+    #[arg(long, value_name = "ADDR:PORT", conflicts_with = "socket")]
+    pub http: Option<String>,
+    /// The agent's Unix socket [env: RUMORMILL_SOCKET]
+    #[arg(long, value_name = "PATH")]
+    pub socket: Option<PathBuf>,
+    /// A file with the token that the agent asks for, away from loopback [env: RUMORMILL_HTTP_TOKEN_FILE]
+    #[arg(long, value_name = "FILE")]
+    pub token_file: Option<PathBuf>,
+    /// Print JSON, for programs
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `rumormill members`.
+#[derive(Debug, Args)]
+pub struct MembersArgs {
+    /// Only members in this state (may be repeated)
+    #[arg(long, value_enum, value_name = "STATE")]
+    pub status: Vec<StatusArg>,
+    /// Only members whose name contains this
+    #[arg(long, value_name = "TEXT")]
+    pub name: Option<String>,
+    /// Only members that carry this tag, with this value if one is given (may be repeated: all must hold)
+    #[arg(long = "tag", value_name = "K[=V]")]
+    pub tags: Vec<String>,
+    /// Show more columns
+    #[arg(long)]
+    pub detailed: bool,
+    /// The agent.
+    #[command(flatten)]
+    pub target: Target,
+}
+
+/// A member's state, on the command line.
+#[derive(Copy, Clone, Debug, PartialEq, Eq, ValueEnum)]
+pub enum StatusArg {
+    /// It answers
+    Alive,
+    /// It did not answer and has not yet contradicted
+    Suspect,
+    /// It failed
+    Dead,
+    /// It left of its own will
+    Left,
+}
+
+/// `rumormill join`.
+#[derive(Debug, Args)]
+pub struct JoinArgs {
+    /// Addresses or DNS names of members, with or without a port (default 7900)
+    #[arg(required = true, value_name = "ADDR")]
+    pub seeds: Vec<String>,
+    /// The agent.
+    #[command(flatten)]
+    pub target: Target,
+}
+
+/// A command about one member.
+#[derive(Debug, Args)]
+pub struct MemberArgs {
+    /// The member's name or id
+    #[arg(value_name = "NAME|ID")]
+    pub member: String,
+    /// The agent.
+    #[command(flatten)]
+    pub target: Target,
+}
+
+/// `rumormill tags`.
+#[derive(Debug, Args)]
+pub struct TagsArgs {
+    /// Set a tag (may be repeated)
+    #[arg(long, value_name = "K=V", value_parser = key_value)]
+    pub set: Vec<(String, String)>,
+    /// Delete a tag (may be repeated)
+    #[arg(long, value_name = "K")]
+    pub delete: Vec<String>,
+    /// The agent.
+    #[command(flatten)]
+    pub target: Target,
+}
+
+/// `rumormill ping`.
+#[derive(Debug, Args)]
+pub struct PingArgs {
+    /// The member's name or id
+    #[arg(value_name = "NAME|ID")]
+    pub member: String,
+    /// How many times, one a second
+    #[arg(long, short = 'c', default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub count: u32,
+    /// The agent.
+    #[command(flatten)]
+    pub target: Target,
+}
+
+/// `rumormill reachability`.
+#[derive(Debug, Args)]
+pub struct ReachabilityArgs {
+    /// The agent.
+    #[command(flatten)]
+    pub target: Target,
+}
+
+/// `rumormill watch`.
+#[derive(Debug, Args)]
+pub struct WatchArgs {
+    /// Go on after this event instead of starting with the present state
+    #[arg(long, value_name = "CURSOR")]
+    pub cursor: Option<String>,
+    /// The agent.
+    #[command(flatten)]
+    pub target: Target,
+}
+
+/// `rumormill vitals`.
+#[derive(Debug, Args)]
+pub struct VitalsArgs {
+    /// The member's name or id; without it all members are listed
+    #[arg(value_name = "NAME|ID")]
+    pub member: Option<String>,
+    /// The agent.
+    #[command(flatten)]
+    pub target: Target,
+}
+
+/// `rumormill keys ...`.
+#[derive(Debug, Subcommand)]
+pub enum KeysCommand {
+    /// List the ids of the keys that the agent holds, and which one it seals with
+    List(Target),
+    /// Give the agent one more key that it opens packets with; the key is read from a file or standard input
+    Install(KeyFileArgs),
+    /// Seal with this key from now on
+    Use(KeyIdArgs),
+    /// Take a key away
+    Remove(KeyIdArgs),
+}
+
+/// A key from a file.
+#[derive(Debug, Args)]
+pub struct KeyFileArgs {
+    /// The file with the key; `-` or nothing: standard input
+    #[arg(value_name = "FILE")]
+    pub file: Option<PathBuf>,
+    /// The agent.
+    #[command(flatten)]
+    pub target: Target,
+}
+
+/// A key by its id.
+#[derive(Debug, Args)]
+pub struct KeyIdArgs {
+    /// The key's id, as `keys list` shows it
+    #[arg(value_name = "KEY-ID")]
+    pub id: String,
+    /// The agent.
+    #[command(flatten)]
+    pub target: Target,
+}
+
+/// `rumormill keygen`.
+#[derive(Debug, Args)]
+pub struct KeygenArgs {
+    /// The file to make (mode 0600, never overwritten); without it the key is printed
+    #[arg(value_name = "FILE")]
+    pub file: Option<PathBuf>,
+}
+
+/// `rumormill config ...`.
+#[derive(Debug, Subcommand)]
+pub enum ConfigCommand {
+    /// Read file, environment and flags as `agent` would, and show what they amount to
+    Check(Box<ConfigCheckArgs>),
+}
+
+/// `rumormill config check`.
+#[derive(Debug, Args)]
+pub struct ConfigCheckArgs {
+    /// Print JSON, for programs
+    #[arg(long)]
+    pub json: bool,
+    /// The same flags as `agent`.
+    #[command(flatten)]
+    pub agent: AgentArgs,
+}
+
+/// `rumormill demo`.
+#[derive(Debug, Args)]
+pub struct DemoArgs {
+    /// How many agents
+    #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u32).range(3..=200))]
+    pub nodes: u32,
+    /// Play the script instead of showing the live view; the default without a terminal
+    #[arg(long)]
+    pub script: bool,
+    /// With the script: print one JSON object
+    #[arg(long)]
+    pub json: bool,
+    /// Keep the directory with data and logs of the agents
+    #[arg(long)]
+    pub keep: bool,
+    /// With the script: give up after so long
+    #[arg(long, value_name = "TIME", default_value = "3m", value_parser = duration)]
+    pub deadline: Duration,
+}
+
+/// `rumormill sim ...`.
+#[derive(Debug, Subcommand)]
+pub enum SimCommand {
+    /// SWIM with Lifeguard: detection, load, false deaths, partitions that heal
+    ///
+    /// Runs the agent's own SWIM on the simulator and reports means over the runs. The same arguments give the same runs, bit
+    /// for bit; `digest` is a sum over all deliveries of a hash of time, sender, receiver and content.
+    Swim(Box<SwimArgs>),
+}
+
+/// `on` or `off`.
+#[derive(Copy, Clone, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Switch {
+    /// With it
+    On,
+    /// Without it
+    Off,
+}
+
+impl Switch {
+    /// Whether it is on.
+    pub fn is_on(self) -> bool {
+        self == Switch::On
+    }
+}
+
+/// Reads `K=V`.
+pub fn key_value(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some(("", _)) => Err("the key before `=` is empty".into()),
+        Some((key, value)) => Ok((key.into(), value.into())),
+        None => Err("expected KEY=VALUE, for example `role=web`".into()),
+    }
+}
+
+/// Reads a time such as `90s` or `3m`.
+pub fn duration(text: &str) -> Result<Duration, String> {
+    humantime::parse_duration(text).map_err(|e| format!("{e}; write for example 90s or 3m"))
+}

@@ -1,0 +1,183 @@
+//! `rumormill keys` and `rumormill keygen`. A key is never shown by an agent, and never read from the command line, where others see it.
+
+use crate::args::{KeyFileArgs, KeyIdArgs, KeygenArgs, Target};
+use crate::client::Client;
+use crate::outcome::{Failure, Outcome, eprintln_quietly};
+use crate::show::{Cell, Out, Table, Tone, clean};
+use rumormill_agent::model::{KeyChoice, KeyInstall, KeysList};
+use rumormill_runtime::keyring::Key;
+use std::io::{IsTerminal, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+/// The largest key file that is read (our guess; a key takes 45 bytes).
+const KEY_FILE_BYTES_MAX: u64 = 64 * 1024;
+
+/// `rumormill keys list`.
+pub async fn list(target: &Target, out: &mut Out<'_>) -> Outcome {
+    let keys: KeysList = Client::of(target)?.get("/v1/keys").await?;
+    tell(&keys, target.json, out)
+}
+
+/// `rumormill keys install`.
+pub async fn install(args: &KeyFileArgs, out: &mut Out<'_>) -> Outcome {
+    let key = read_key(args.file.as_deref())?;
+    let keys: KeysList =
+        Client::of(&args.target)?.post("/v1/keys/install", &KeyInstall { key: key.reveal() }).await?;
+    tell(&keys, args.target.json, out)
+}
+
+/// `rumormill keys use` and `rumormill keys remove`.
+pub async fn choose(action: &str, args: &KeyIdArgs, out: &mut Out<'_>) -> Outcome {
+    let choice = KeyChoice { fingerprint: args.id.clone() };
+    let keys: KeysList = Client::of(&args.target)?.post(&format!("/v1/keys/{action}"), &choice).await?;
+    tell(&keys, args.target.json, out)
+}
+
+fn tell(keys: &KeysList, json: bool, out: &mut Out<'_>) -> Outcome {
+    if json {
+        return out.json(keys);
+    }
+    if keys.keys.is_empty() {
+        out.line("this agent has no cluster key")?;
+    } else {
+        let mut table = Table::new(&["KEY", "USE"]);
+        for key in &keys.keys {
+            let used =
+                if key.primary { Cell::toned("seals and opens", Tone::Good) } else { Cell::from("opens") };
+            table.row(vec![Cell::from(key.fingerprint.as_str()), used]);
+        }
+        out.table(&table)?;
+    }
+    match keys.note.is_empty() {
+        true => Ok(()),
+        false => out.line(&format!("\n{}", clean(&keys.note))),
+    }
+}
+
+/// Reads the first key of a key file, or of standard input.
+fn read_key(file: Option<&Path>) -> Outcome<Key> {
+    let file = file.filter(|path| *path != Path::new("-"));
+    let (text, name) = match file {
+        Some(path) => {
+            let opened = std::fs::File::open(path);
+            let text = opened
+                .and_then(read_text)
+                .map_err(|e| Failure::Usage(format!("cannot read the key file {}: {e}", path.display())))?;
+            (text, path.display().to_string())
+        }
+        None => {
+            if std::io::stdin().is_terminal() {
+                eprintln_quietly("type the key, then Ctrl-D:");
+            }
+            let text = read_text(std::io::stdin())
+                .map_err(|e| Failure::Usage(format!("cannot read a key from standard input: {e}")))?;
+            (text, "standard input".into())
+        }
+    };
+    first_key(&text).map_err(|e| Failure::Usage(format!("{name}: {e}")))
+}
+
+fn read_text(from: impl Read) -> std::io::Result<String> {
+    let mut text = String::new();
+    from.take(KEY_FILE_BYTES_MAX).read_to_string(&mut text)?;
+    Ok(text)
+}
+
+fn first_key(text: &str) -> Result<Key, String> {
+    let mut lines = text.lines().map(|line| line.split('#').next().unwrap_or_default().trim());
+    let line =
+        lines.find(|line| !line.is_empty()).ok_or("there is no key; make one with `rumormill keygen`")?;
+    line.parse::<Key>().map_err(|e| e.to_string())
+}
+
+/// `rumormill keygen`.
+pub fn keygen(args: &KeygenArgs, out: &mut Out<'_>) -> Outcome {
+    match &args.file {
+        None => out.line(&new_key()?.reveal()),
+        Some(path) => {
+            let key = write_new(path)?;
+            out.line(&format!(
+                "{} holds the new key {}; give all members this file, and keep it secret",
+                path.display(),
+                key.fingerprint()
+            ))
+        }
+    }
+}
+
+/// Makes a key and writes it to a file that does not exist yet, for its owner alone.
+pub fn write_new(path: &Path) -> Outcome<Key> {
+    let cannot = |e: std::io::Error| match e.kind() {
+        std::io::ErrorKind::AlreadyExists => Failure::Failed(format!(
+            "{} exists already; a key file is never overwritten: remove it, or choose another name",
+            path.display()
+        )),
+        _ => Failure::Failed(format!("cannot write {}: {e}", path.display())),
+    };
+    let key = new_key()?;
+    let mut file =
+        std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(cannot)?;
+    writeln!(file, "{}", key.reveal()).and_then(|()| file.sync_all()).map_err(cannot)?;
+    Ok(key)
+}
+
+fn new_key() -> Outcome<Key> {
+    Key::generate().map_err(|e| Failure::Failed(format!("cannot make a key: {e}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rumormill_agent::model::KeyInfo;
+    use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn a_new_key_file_is_private_can_be_read_back_and_is_never_overwritten() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("key");
+        let made = write_new(&path).unwrap();
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(read_key(Some(&path)).unwrap().fingerprint(), made.fingerprint());
+        let again = write_new(&path).unwrap_err();
+        assert_eq!(again.code(), 1);
+        assert!(again.to_string().contains("never overwritten"), "{again}");
+    }
+
+    #[test]
+    fn keygen_prints_a_key_that_install_takes() {
+        let mut printed = Vec::new();
+        keygen(&KeygenArgs { file: None }, &mut Out::new(&mut printed, false)).unwrap();
+        let printed = String::from_utf8(printed).unwrap();
+        assert_eq!(first_key(&format!("# ours\n\n{printed}")).unwrap().reveal(), printed.trim());
+    }
+
+    #[test]
+    fn what_is_no_key_is_a_usage_error_that_does_not_repeat_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("key");
+        for wrong in ["", "# only a comment", "nearly-a-secret"] {
+            std::fs::write(&path, wrong).unwrap();
+            let failure = read_key(Some(&path)).unwrap_err();
+            assert_eq!(failure.code(), 2);
+            assert!(!failure.to_string().contains("nearly-a-secret"), "{failure}");
+        }
+        assert_eq!(read_key(Some(&dir.path().join("none"))).unwrap_err().code(), 2);
+    }
+
+    #[test]
+    fn keys_are_listed_by_what_they_are_for() {
+        let key = |fingerprint: &str, primary| KeyInfo { fingerprint: fingerprint.into(), primary };
+        let keys =
+            KeysList { keys: vec![key("aa", true), key("bb", false)], note: "Install it everywhere.".into() };
+        let mut written = Vec::new();
+        tell(&keys, false, &mut Out::new(&mut written, false)).unwrap();
+        insta::assert_snapshot!(String::from_utf8(written).unwrap(), @r"
+        KEY  USE
+        aa   seals and opens
+        bb   opens
+
+        Install it everywhere.
+        ");
+    }
+}

@@ -1,0 +1,48 @@
+//! The commands, one file for each kind.
+
+pub mod agent;
+pub mod config;
+pub mod keys;
+pub mod manual;
+pub mod members;
+pub mod own;
+pub mod sim;
+pub mod vitals;
+pub mod watch;
+
+use crate::args::{Command, ConfigCommand, KeysCommand, SimCommand};
+use crate::outcome::Outcome;
+use crate::show::Out;
+
+/// Does what the command line says.
+pub fn run(command: Command, out: &mut Out<'_>) -> Outcome {
+    match command {
+        Command::Agent(args) => agent::run(&args),
+        Command::Members(args) => block_on(members::list(&args, out)),
+        Command::Join(args) => block_on(own::join(&args, out)),
+        Command::Leave(target) => block_on(own::leave(&target, out)),
+        Command::Forget(args) => block_on(members::forget(&args, out)),
+        Command::Tags(args) => block_on(own::tags(&args, out)),
+        Command::Info(target) => block_on(own::info(&target, out)),
+        Command::Why(args) => block_on(members::why(&args, out)),
+        Command::Ping(args) => block_on(members::ping(&args, out)),
+        Command::Reachability(args) => block_on(members::reachability(&args, out)),
+        Command::Watch(args) => block_on(watch::watch(&args, out)),
+        Command::Vitals(args) => block_on(vitals::vitals(&args, out)),
+        Command::Keys { action: KeysCommand::List(target) } => block_on(keys::list(&target, out)),
+        Command::Keys { action: KeysCommand::Install(args) } => block_on(keys::install(&args, out)),
+        Command::Keys { action: KeysCommand::Use(args) } => block_on(keys::choose("use", &args, out)),
+        Command::Keys { action: KeysCommand::Remove(args) } => block_on(keys::choose("remove", &args, out)),
+        Command::Keygen(args) => keys::keygen(&args, out),
+        Command::Config { action: ConfigCommand::Check(args) } => config::check(&args, out),
+        Command::Demo(args) => crate::demo::run(&args, out),
+        Command::Sim { protocol: SimCommand::Swim(args) } => sim::swim(&args, out),
+        Command::Completions { shell } => manual::completions(shell, out),
+        Command::Man { dir } => manual::man(dir.as_deref(), out),
+    }
+}
+
+/// Runs something on a runtime of one thread.
+pub fn block_on<T>(work: impl Future<Output = Outcome<T>>) -> Outcome<T> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(work)
+}

@@ -1,0 +1,220 @@
+//! Commands about the agent itself: `info`, `join`, `leave`, `tags`.
+
+use crate::args::{JoinArgs, TagsArgs, Target};
+use crate::client::Client;
+use crate::commands::members::tell_done;
+use crate::outcome::{Failure, Outcome};
+use crate::show::{Cell, Out, Table, Tone, clean, span};
+use hyper::Method;
+use rumormill_agent::model::{Done, JoinRequest, JoinResult, SelfInfo, Tags, TagsPatch};
+use std::time::Duration;
+
+/// `rumormill info`.
+pub async fn info(target: &Target, out: &mut Out<'_>) -> Outcome {
+    let info: SelfInfo = Client::of(target)?.get("/v1/self").await?;
+    match target.json {
+        true => out.json(&info),
+        false => tell_info(&info, out),
+    }
+}
+
+fn tell_info(info: &SelfInfo, out: &mut Out<'_>) -> Outcome {
+    let mut lines: Vec<(&str, String)> = vec![
+        ("name", info.member.name.clone()),
+        ("id", info.member.id.clone()),
+        ("cluster", format!("{} ({} live, profile {})", info.cluster, info.live, info.profile)),
+        ("health", health(info.health)),
+        (
+            "started",
+            format!("{} ago, epoch {}, session {}", span(info.uptime_s), info.member.epoch, info.session),
+        ),
+        ("gossip", info.gossip.clone()),
+        ("advertised", info.member.addresses.join(", ")),
+        ("http", info.http.clone().unwrap_or_else(|| "-".into())),
+        ("socket", info.socket.clone().unwrap_or_else(|| "-".into())),
+        ("data", info.data_dir.clone().unwrap_or_else(|| "kept in memory only".into())),
+        (
+            "keys",
+            if info.keys.is_empty() { "none: packets are not secret".into() } else { info.keys.join(", ") },
+        ),
+        ("vitals", vitals(info)),
+        ("process", format!("{}, rumormill {}", info.pid, info.version)),
+        ("view", format!("root {}, {} items being gossiped", info.root, info.news_queued)),
+    ];
+    if !info.member.tags.is_empty() {
+        let tags: Vec<String> = info.member.tags.iter().map(|(k, v)| format!("{k}={v}")).collect();
+        lines.insert(2, ("tags", tags.join(", ")));
+    }
+    if info.faults {
+        lines.push(("faults", "can be injected".into()));
+    }
+    for (label, text) in lines {
+        out.line(&clean(&format!("{label:<12}{text}")))?;
+    }
+    for warning in info.warnings.iter().chain(&info.member.warnings) {
+        out.line(&clean(&format!("warning     {warning}")))?;
+    }
+    let counted: Vec<_> = info.counters.iter().filter(|(_, count)| **count > 0).collect();
+    if !counted.is_empty() {
+        out.line("")?;
+        let mut table = Table::new(&["COUNTED SINCE THE START", ""]);
+        for (name, count) in counted {
+            table.row(vec![Cell::from(name.as_str()), Cell::right(count.to_string())]);
+        }
+        out.table(&table)?;
+    }
+    Ok(())
+}
+
+fn health(score: u32) -> String {
+    match score {
+        0 => "good".into(),
+        score => format!("{score} (this machine is slow; 0 is good)"),
+    }
+}
+
+fn vitals(info: &SelfInfo) -> String {
+    match (info.vitals, info.vitals_interval_s) {
+        (false, _) => "off".into(),
+        (true, Some(interval)) => format!("every {}", span(interval)),
+        (true, None) => "on".into(),
+    }
+}
+
+/// Seeds may have to be looked up and tried again (our guess).
+const JOIN_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// `rumormill join`.
+pub async fn join(args: &JoinArgs, out: &mut Out<'_>) -> Outcome {
+    let request = JoinRequest { addresses: args.seeds.clone() };
+    let client = Client::of(&args.target)?;
+    let result: JoinResult = client.send(Method::POST, "/v1/join", &request, JOIN_TIMEOUT).await?;
+    match args.target.json {
+        true => out.json(&result)?,
+        false => out.table(&joined_table(&result))?,
+    }
+    match result.addresses.iter().any(|joined| joined.id.is_some()) {
+        true => Ok(()),
+        false => Err(Failure::Failed("nobody was joined".into())),
+    }
+}
+
+fn joined_table(result: &JoinResult) -> Table {
+    let mut table = Table::new(&["ADDRESS", "MEMBER", ""]);
+    for joined in &result.addresses {
+        table.row(vec![
+            Cell::from(joined.address.as_str()),
+            joined.id.as_deref().map_or_else(|| Cell::from("-"), |id| Cell::toned(id, Tone::Good)),
+            joined
+                .error
+                .as_deref()
+                .map_or_else(|| Cell::from("joined"), |error| Cell::toned(error, Tone::Bad)),
+        ]);
+    }
+    table
+}
+
+/// Leaving waits until the others have been told (our guess, above the longest linger).
+const LEAVE_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// `rumormill leave`.
+pub async fn leave(target: &Target, out: &mut Out<'_>) -> Outcome {
+    let empty = serde_json::json!({});
+    let done: Done = Client::of(target)?.send(Method::POST, "/v1/leave", &empty, LEAVE_TIMEOUT).await?;
+    tell_done(&done, target.json, out)
+}
+
+/// `rumormill tags`.
+pub async fn tags(args: &TagsArgs, out: &mut Out<'_>) -> Outcome {
+    let client = Client::of(&args.target)?;
+    let tags: Tags = if args.set.is_empty() && args.delete.is_empty() {
+        client.get("/v1/tags").await?
+    } else {
+        let patch = TagsPatch { set: args.set.iter().cloned().collect(), remove: args.delete.clone() };
+        client.send(Method::PATCH, "/v1/tags", &patch, crate::client::ANSWER_TIMEOUT).await?
+    };
+    if args.target.json {
+        return out.json(&tags);
+    }
+    if tags.tags.is_empty() {
+        return out.line("no tags; set one with `rumormill tags --set KEY=VALUE`");
+    }
+    for (key, value) in &tags.tags {
+        out.line(&clean(&format!("{key}={value}")))?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rumormill_agent::model::{Joined, Member};
+    use std::collections::BTreeMap;
+
+    #[test]
+    fn info_is_a_list_with_counters_that_moved() {
+        let info = SelfInfo {
+            member: Member {
+                name: "web".into(),
+                id: "00000000000000aa".into(),
+                epoch: 3,
+                addresses: vec!["10.0.0.1:7900".into()],
+                tags: BTreeMap::from([("role".into(), "web".into())]),
+                ..Member::default()
+            },
+            cluster: "default".into(),
+            profile: "lan".into(),
+            version: "0.1.0".into(),
+            uptime_s: 42.0,
+            pid: 77,
+            session: "0123456789abcdef".into(),
+            live: 3,
+            root: "feedbeeffeedbeef".into(),
+            gossip: "0.0.0.0:7900".into(),
+            http: Some("127.0.0.1:7901".into()),
+            vitals: true,
+            vitals_interval_s: Some(5.0),
+            counters: BTreeMap::from([("probes".into(), 12), ("deaths".into(), 0)]),
+            warnings: vec!["there is no key".into()],
+            ..SelfInfo::default()
+        };
+        let mut bytes = Vec::new();
+        tell_info(&info, &mut Out::new(&mut bytes, false)).unwrap();
+        insta::assert_snapshot!(String::from_utf8(bytes).unwrap(), @r"
+        name        web
+        id          00000000000000aa
+        tags        role=web
+        cluster     default (3 live, profile lan)
+        health      good
+        started     42 s ago, epoch 3, session 0123456789abcdef
+        gossip      0.0.0.0:7900
+        advertised  10.0.0.1:7900
+        http        127.0.0.1:7901
+        socket      -
+        data        kept in memory only
+        keys        none: packets are not secret
+        vitals      every 5.0 s
+        process     77, rumormill 0.1.0
+        view        root feedbeeffeedbeef, 0 items being gossiped
+        warning     there is no key
+
+        COUNTED SINCE THE START
+        probes                   12
+        ");
+    }
+
+    #[test]
+    fn a_join_tells_what_became_of_each_address() {
+        let result = JoinResult {
+            addresses: vec![
+                Joined { address: "10.0.0.1:7900".into(), id: Some("00000000000000aa".into()), error: None },
+                Joined { address: "10.0.0.9:7900".into(), id: None, error: Some("no answer".into()) },
+            ],
+        };
+        insta::assert_snapshot!(joined_table(&result).render(false), @r"
+        ADDRESS        MEMBER
+        10.0.0.1:7900  00000000000000aa  joined
+        10.0.0.9:7900  -                 no answer
+        ");
+    }
+}

@@ -1,0 +1,118 @@
+//! `rumormill sim swim`: experiments with SWIM on the simulator.
+
+use crate::args::SwimArgs;
+use crate::outcome::{Failure, Outcome};
+use crate::show::{Out, bytes, span};
+use rumormill_lab::swim;
+use std::io::{IsTerminal, Write};
+use std::time::{Duration, Instant};
+
+/// Between two updates of the progress line.
+const PROGRESS_INTERVAL: Duration = Duration::from_millis(200);
+
+/// `rumormill sim swim`.
+pub fn swim(args: &SwimArgs, out: &mut Out<'_>) -> Outcome {
+    let experiment = args.experiment();
+    experiment.check().map_err(Failure::Usage)?;
+    let mut progress = Progress::new(experiment.runs, std::io::stderr().is_terminal());
+    let result = experiment.run(|done| progress.tell(done)).map_err(Failure::Usage)?;
+    progress.end();
+    match args.json {
+        true => out.json(&result),
+        false => tell(&result, out),
+    }
+}
+
+fn tell(result: &swim::Outcome, out: &mut Out<'_>) -> Outcome {
+    let periods =
+        |count: Option<f64>| count.map_or_else(|| "-".into(), |count| format!("{count:.3} periods"));
+    let remerged = match (result.remerged_s, result.remerged_s_max) {
+        (Some(mean), Some(most)) => format!("{} on average, {} at most", span(mean), span(most)),
+        _ => "-".into(),
+    };
+    let most =
+        result.first_detection_periods_max.map_or_else(|| "-".into(), |most| format!("{most} periods"));
+    let lines = [
+        ("nodes, runs, seed", format!("{}, {}, {}", result.nodes, result.runs, result.seed)),
+        ("period", span(result.period_s)),
+        ("joined", span(result.joined_s)),
+        ("first detection", periods(result.first_detection_periods)),
+        ("  at most", most),
+        ("all know", periods(result.all_know_periods)),
+        ("sent by each node", format!("{:.2} datagrams a period", result.messages_per_node_period)),
+        ("", format!("{}/s", bytes(result.bytes_per_node_s))),
+        ("false deaths", format!("{:.2} a run, {} in all", result.false_deaths, result.false_deaths_total)),
+        ("one cluster again", remerged),
+        ("converged", if result.converged { "yes".into() } else { "no".into() }),
+        ("digest", result.digest.clone()),
+    ];
+    lines.iter().try_for_each(|(label, text)| out.line(&format!("{label:<20}{text}")))
+}
+
+/// A line on standard error that counts the runs, on a terminal only.
+struct Progress {
+    runs: usize,
+    is_shown: bool,
+    told: Instant,
+}
+
+impl Progress {
+    fn new(runs: usize, is_terminal: bool) -> Progress {
+        Progress { runs, is_shown: is_terminal && runs > 1, told: Instant::now() }
+    }
+
+    fn tell(&mut self, done: usize) {
+        if self.is_shown && self.told.elapsed() >= PROGRESS_INTERVAL {
+            self.told = Instant::now();
+            let _ = write!(std::io::stderr(), "\r{done} of {} runs\x1b[K", self.runs); // it is only progress
+        }
+    }
+
+    fn end(&self) {
+        if self.is_shown {
+            let _ = write!(std::io::stderr(), "\r\x1b[K");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_result_is_a_short_list_and_what_was_not_asked_for_is_a_dash() {
+        let result = swim::Outcome {
+            nodes: 100,
+            seed: 7,
+            runs: 1000,
+            period_s: 1.0,
+            joined_s: 2.5,
+            first_detection_periods: Some(1.5812),
+            first_detection_periods_max: Some(9),
+            all_know_periods: Some(5.25),
+            messages_per_node_period: 4.1234,
+            bytes_per_node_s: 2048.0,
+            false_deaths: 0.5,
+            false_deaths_total: 500,
+            converged: true,
+            digest: "00000000000000ff".into(),
+            ..swim::Outcome::default()
+        };
+        let mut written = Vec::new();
+        tell(&result, &mut Out::new(&mut written, false)).unwrap();
+        insta::assert_snapshot!(String::from_utf8(written).unwrap(), @r"
+        nodes, runs, seed   100, 1000, 7
+        period              1.0 s
+        joined              2.5 s
+        first detection     1.581 periods
+          at most           9 periods
+        all know            5.250 periods
+        sent by each node   4.12 datagrams a period
+                            2.0 KiB/s
+        false deaths        0.50 a run, 500 in all
+        one cluster again   -
+        converged           yes
+        digest              00000000000000ff
+        ");
+    }
+}

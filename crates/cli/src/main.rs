@@ -1,0 +1,26 @@
+//! The `rumormill` command: the agent, everything that is asked of it, the demo and the simulator.
+
+mod args;
+mod client;
+mod commands;
+mod demo;
+mod outcome;
+mod show;
+mod sse;
+
+use clap::Parser;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let cli = args::Cli::parse();
+    let mut stdout = std::io::BufWriter::new(std::io::stdout());
+    let mut out = show::Out::new(&mut stdout, show::Out::wants_color());
+    let done = commands::run(cli.command, &mut out).and_then(|()| out.flush());
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            let _ = out.flush(); // what was found out before it failed; if nobody reads it, so be it
+            failure.report()
+        }
+    }
+}

@@ -1,0 +1,11 @@
+//! Stories of real processes: the `rumormill` binary on sockets, disks and network namespaces, killed, paused and cut off.
+//!
+//! Nothing here waits a fixed time for something to happen: it is looked for until a generous deadline.
+
+mod agent;
+mod cluster;
+mod demo;
+mod disk;
+mod hosts;
+mod identity;
+mod trust;

@@ -1,0 +1,67 @@
+//! Golden packets: what version 1 wrote, kept for ever. A later version must read these bytes, and until the format is changed on
+//! purpose it writes the same.
+//!
+//! A new version gets a folder of its own, written once by `RUMORMILL_WRITE_GOLDEN=1 cargo test -p rumormill-hostile --test golden`.
+
+use rumormill_core::identity::{Life, NodeId};
+use rumormill_core::wire;
+use rumormill_hostile::seeds;
+use rumormill_protocols::agree::latest;
+use rumormill_protocols::member::swim;
+use rumormill_runtime::seal::{Kind, Seal};
+use rumormill_runtime::{Key, Keyring};
+use std::path::PathBuf;
+
+const SENDER: NodeId = NodeId(0x0123_4567_89ab_cdef);
+const RECEIVER: NodeId = NodeId(0xfedc_ba98_7654_3210);
+
+fn seal(id: NodeId, session: u64) -> Seal {
+    Seal::new(id, Life { epoch: 3, session }, "golden", Keyring::new(Key::new([42; 32])))
+}
+
+/// The datagram of the seeds, sealed as a member of that life with that key would.
+fn packet() -> Vec<u8> {
+    let all = seeds::membership();
+    let (_, content) = all.iter().find(|(name, _)| name == "swim-datagram").expect("it is among the seeds");
+    let mut packet = Vec::new();
+    Seal::start(&mut packet);
+    packet.extend_from_slice(content);
+    seal(SENDER, 0xfeed).seal(Kind::Data, RECEIVER, &mut packet);
+    packet
+}
+
+fn golden(name: &str, written_now: &[u8]) -> Vec<u8> {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden/packets-v1");
+    let path = folder.join(name);
+    if std::env::var_os("RUMORMILL_WRITE_GOLDEN").is_some() {
+        std::fs::create_dir_all(&folder).expect("the folder can be made");
+        std::fs::write(&path, written_now).expect("it can be written");
+    }
+    std::fs::read(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
+}
+
+#[test]
+fn every_message_is_written_and_read_as_version_1_did() {
+    for (name, now) in seeds::membership().into_iter().chain(seeds::vitals()) {
+        let then = golden(&name, &now);
+        assert_eq!(then, now, "{name} is written otherwise than version 1 wrote it");
+        let mut rest = &then[..];
+        while !rest.is_empty() {
+            let read = match name.starts_with("swim") {
+                true => wire::get::<swim::Message>(&mut rest).map(drop),
+                false => wire::get::<latest::Message>(&mut rest).map(drop),
+            };
+            read.unwrap_or_else(|e| panic!("{name} cannot be read: {e}"));
+        }
+    }
+}
+
+#[test]
+fn a_packet_that_version_1_sealed_is_opened() {
+    let now = packet();
+    let mut then = golden("sealed-datagram", &now);
+    assert_eq!(then, now, "packets are sealed otherwise than version 1 sealed them");
+    let mut receiver = seal(RECEIVER, 1);
+    let opened = receiver.open(&mut then).expect("it is a sound packet of this cluster");
+    assert_eq!((opened.from, opened.kind), (SENDER, Kind::Data));
+}

@@ -1,0 +1,141 @@
+//! The two sides of `bench agents`: how an agent of each is started, and how it is asked how many members it sees.
+
+use anyhow::{Context, Result};
+use rumormill_testkit::http::Place;
+use rumormill_testkit::process::Guard;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Where our agents serve HTTP, and where either gossips.
+const HTTP_PORT: u16 = 7901;
+const GOSSIP_PORT: u16 = 7900;
+
+/// Whose agents are measured.
+pub enum Side {
+    /// Ours: the release binary.
+    Rumormill(PathBuf),
+    /// HashiCorp's, as the distribution packages it.
+    Serf(PathBuf),
+}
+
+/// One running agent.
+pub struct Agent {
+    /// The process.
+    pub process: Guard,
+    host: Ipv4Addr,
+}
+
+impl Side {
+    /// As it is called in raw output and tables.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Side::Rumormill(_) => "rumormill",
+            Side::Serf(_) => "serf",
+        }
+    }
+
+    /// Which version it is: what the program says, or its package, since a packaged serf does not know its own.
+    pub fn version(&self) -> Result<String> {
+        let mut ask = match self {
+            Side::Rumormill(program) => Command::new(program),
+            Side::Serf(_) => Command::new("dpkg-query"),
+        };
+        match self {
+            Side::Rumormill(_) => ask.arg("--version"),
+            Side::Serf(_) => ask.args(["--show", "--showformat", "${Package} ${Version}", "serf"]),
+        };
+        match (crate::shell::output(&mut ask), self) {
+            (Ok(text), _) => Ok(text.lines().next().unwrap_or_default().to_owned()),
+            (Err(_), Side::Serf(_)) => Ok("serf, of a version that is not known here".into()),
+            (Err(e), Side::Rumormill(_)) => Err(e),
+        }
+    }
+
+    /// Prepares `dir` for agents of this side.
+    pub fn prepare(&self, dir: &Path) -> Result<()> {
+        match self {
+            Side::Rumormill(program) => {
+                crate::shell::run(Command::new(program).arg("keygen").arg(key_file(dir)))
+            }
+            Side::Serf(_) => Ok(()),
+        }
+    }
+
+    /// Starts agent `nth` of a cluster; all join number 0. Both with what they call the LAN profile.
+    pub fn start(&self, nth: usize, dir: &Path) -> Agent {
+        let (host, first) = (host(nth), host(0));
+        let mut command = match self {
+            Side::Rumormill(program) => Command::new(program),
+            Side::Serf(program) => Command::new(program),
+        };
+        command.arg("agent");
+        match self {
+            Side::Rumormill(_) => {
+                command.args(["--name", &format!("n{nth}"), "--profile", "lan", "--exit-with-stdin"]);
+                command.args([
+                    "--bind",
+                    &format!("{host}:{GOSSIP_PORT}"),
+                    "--http",
+                    &format!("{host}:{HTTP_PORT}"),
+                ]);
+                command
+                    .arg("--key-file")
+                    .arg(key_file(dir))
+                    .arg("--data-dir")
+                    .arg(dir.join(format!("n{nth}")));
+                if nth > 0 {
+                    command.args(["--join", &format!("{first}:{GOSSIP_PORT}")]);
+                }
+            }
+            Side::Serf(_) => {
+                command.args([&format!("-node=n{nth}"), "-profile=lan", "-log-level=info"]);
+                command
+                    .args([format!("-bind={host}:{GOSSIP_PORT}"), format!("-rpc-addr={host}:{HTTP_PORT}")]);
+                command.env("GOMAXPROCS", "2");
+                if nth > 0 {
+                    command.arg(format!("-join={first}:{GOSSIP_PORT}"));
+                }
+            }
+        }
+        Agent { process: Guard::spawn(command, &dir.join(format!("n{nth}.log"))), host }
+    }
+
+    /// How many live members the agent sees, itself included; none while it does not answer.
+    pub fn sees(&self, agent: &Agent) -> Option<usize> {
+        match self {
+            Side::Rumormill(_) => {
+                let place = Place::Tcp(SocketAddr::from((agent.host, HTTP_PORT)));
+                place.get("/healthz").ok()?["live"].as_u64().map(|live| live as usize)
+            }
+            // Serf's event stream is coalesced by a second and more; its log is not.
+            Side::Serf(_) => Some(agent.process.log().matches("EventMemberJoin").count()),
+        }
+    }
+}
+
+/// All we can measure on this machine: ours, and serf if it is installed.
+pub fn sides(binary: PathBuf) -> Vec<Side> {
+    let serf = rumormill_testkit::tools::which("serf").map(Side::Serf);
+    std::iter::once(Side::Rumormill(binary)).chain(serf).collect()
+}
+
+fn host(nth: usize) -> Ipv4Addr {
+    Ipv4Addr::new(127, 1, (nth / 250) as u8, (nth % 250 + 1) as u8)
+}
+
+fn key_file(dir: &Path) -> PathBuf {
+    dir.join("key")
+}
+
+/// The processes' ids, for the kernel's counters.
+pub fn pids(agents: &[Agent]) -> Vec<u32> {
+    agents.iter().map(|agent| agent.process.pid()).collect()
+}
+
+/// Runs ourselves again in a network namespace of our own with loopback up, so that the kernel's counters count this benchmark alone.
+pub fn rerun_in_own_network(args: &[String]) -> Result<()> {
+    let me = std::env::current_exe().context("cannot find our own program")?;
+    let up = "ip link set lo up && exec \"$0\" \"$@\"";
+    crate::shell::run(Command::new("unshare").args(["--net", "sh", "-c", up]).arg(me).args(args))
+}

@@ -1,0 +1,81 @@
+//! `cargo xtask fuzz`: any bytes at all into the decoders, by libFuzzer.
+//!
+//! The functions under fuzz are those of `crates/hostile`, which the ordinary tests run as well on a few thousand mutated inputs. The
+//! stable compiler will do: cargo-fuzz needs flags that are unstable in name, and `RUSTC_BOOTSTRAP` lets them pass.
+
+use crate::shell;
+use anyhow::{Context, Result, bail};
+use std::process::Command;
+
+/// The targets, as `fuzz/Cargo.toml` names them.
+pub const TARGETS: [&str; 3] = ["decode", "seal", "contact"];
+
+/// What to fuzz.
+#[derive(clap::Args)]
+pub struct Args {
+    /// One of decode, seal, contact; all of them, one after the other, if none is named
+    target: Option<String>,
+    /// How long each, in minutes
+    #[arg(long, default_value_t = 10.0)]
+    minutes: f64,
+    /// The sanitizer, as `cargo fuzz --sanitizer` takes it; none is the fastest, and all of this is safe Rust
+    #[arg(long, default_value = "none")]
+    sanitizer: String,
+}
+
+/// Fuzzes for the time asked for, and fails with the input that broke an assertion.
+pub fn run(args: &Args) -> Result<()> {
+    let targets: Vec<&str> = match &args.target {
+        None => TARGETS.to_vec(),
+        Some(name) => vec![
+            *TARGETS
+                .iter()
+                .find(|t| *t == name)
+                .with_context(|| format!("{name} is none of {}", TARGETS.join(", ")))?,
+        ],
+    };
+    install()?;
+    for target in targets {
+        shell::step(&format!("fuzz {target}"), || one(target, args))?;
+    }
+    Ok(())
+}
+
+fn one(target: &str, args: &Args) -> Result<()> {
+    let seconds = (args.minutes * 60.0).ceil().max(1.0) as u64;
+    let corpus = shell::root().join("fuzz/corpus").join(target);
+    std::fs::create_dir_all(&corpus)?;
+    let mut fuzz = shell::cargo(["fuzz", "run", "--sanitizer", &args.sanitizer, target]);
+    fuzz.arg(&corpus).arg(shell::root().join("fuzz/seeds").join(target)).arg("--");
+    fuzz.arg(format!("-max_total_time={seconds}"));
+    // A datagram is at most 64 KiB, most are far smaller; lengths grow by themselves up to this.
+    fuzz.args(["-max_len=4096", "-print_final_stats=1", "-timeout=5"]);
+    shell::run(bootstrap(&mut fuzz))
+}
+
+/// Compiles the targets without libFuzzer's flags: that they still fit the code.
+pub fn check() -> Result<()> {
+    let target_dir = shell::target_dir()?;
+    let mut check =
+        shell::cargo(["check", "--quiet", "--no-default-features", "--manifest-path", "fuzz/Cargo.toml"]);
+    shell::run(check.env("CARGO_TARGET_DIR", target_dir))
+}
+
+fn bootstrap(command: &mut Command) -> &mut Command {
+    command.env("RUSTC_BOOTSTRAP", "1")
+}
+
+fn install() -> Result<()> {
+    let there = shell::cargo(["fuzz", "--version"])
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::null())
+        .status()?;
+    if there.success() {
+        return Ok(());
+    }
+    eprintln!("cargo-fuzz is not here: installing it");
+    if shell::run(&mut shell::cargo(["install", "cargo-fuzz", "--locked"])).is_err() {
+        bail!("cargo-fuzz could not be installed: run `cargo install cargo-fuzz --locked` by hand");
+    }
+    Ok(())
+}

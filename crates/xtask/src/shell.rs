@@ -1,0 +1,86 @@
+//! Running other programs, and where things are.
+
+use anyhow::{Context, Result, bail};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Instant;
+
+/// The project's directory.
+pub fn root() -> PathBuf {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.ancestors().nth(2).expect("crates/xtask lies two levels down").to_owned()
+}
+
+/// The cargo that runs us, in the project's directory.
+pub fn cargo<const N: usize>(args: [&str; N]) -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.args(args).current_dir(root());
+    command
+}
+
+/// Runs `command`, which must succeed.
+pub fn run(command: &mut Command) -> Result<()> {
+    let status = command.status().with_context(|| format!("cannot start {}", line(command)))?;
+    if !status.success() {
+        bail!("{} ended with {status}", line(command));
+    }
+    Ok(())
+}
+
+/// Runs `command`, which must succeed, and returns its standard output.
+pub fn output(command: &mut Command) -> Result<String> {
+    let output = command
+        .stderr(std::process::Stdio::inherit())
+        .output()
+        .with_context(|| format!("cannot start {}", line(command)))?;
+    if !output.status.success() {
+        bail!("{} ended with {}", line(command), output.status);
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+/// The command as one would type it.
+pub fn line(command: &Command) -> String {
+    let program = Path::new(command.get_program());
+    let program = program.file_name().unwrap_or(program.as_os_str());
+    std::iter::once(program)
+        .chain(command.get_args())
+        .map(|s| s.to_string_lossy())
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+/// Does `work` under a heading with the time it took.
+pub fn step(name: &str, work: impl FnOnce() -> Result<()>) -> Result<()> {
+    eprintln!("\n=== {name}");
+    let start = Instant::now();
+    work().with_context(|| format!("{name} failed"))?;
+    eprintln!("=== {name}: done in {:.1} s", start.elapsed().as_secs_f64());
+    Ok(())
+}
+
+/// Builds the release binary and returns where it is.
+pub fn release_binary() -> Result<PathBuf> {
+    run(&mut cargo(["build", "--release", "--package", "rumormill-cli", "--bin", "rumormill"]))?;
+    Ok(target_dir()?.join("release/rumormill"))
+}
+
+/// Where cargo puts what it builds.
+pub fn target_dir() -> Result<PathBuf> {
+    let metadata = metadata()?;
+    Ok(metadata["target_directory"].as_str().context("cargo metadata names no target directory")?.into())
+}
+
+/// What cargo knows of the workspace, without its dependencies.
+pub fn metadata() -> Result<serde_json::Value> {
+    let json = output(&mut cargo(["metadata", "--no-deps", "--format-version", "1"]))?;
+    Ok(serde_json::from_str(&json)?)
+}
+
+/// All files of the project: those that git tracks or would take up, without what it ignores. Paths relative to the root.
+pub fn files() -> Result<Vec<String>> {
+    let mut git = Command::new("git");
+    git.args(["ls-files", "--cached", "--others", "--exclude-standard"]).current_dir(root());
+    let list = output(&mut git)?;
+    Ok(list.lines().filter(|path| root().join(path).is_file()).map(str::to_owned).collect())
+}

@@ -1,0 +1,151 @@
+//! `cargo xtask test`: all tests, with the skipped ones named.
+//!
+//! A test that lacks a tool of the machine appends its name to the file in `RUMORMILL_SKIPS` (see `rumormill_testkit::tools`) and returns, which
+//! cargo counts as passed. Here it is counted as skipped. What `--require` lists must be there.
+
+use crate::shell;
+use anyhow::{Context, Result, bail};
+use rumormill_testkit::tools;
+use std::collections::BTreeSet;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::Stdio;
+
+/// What to test.
+#[derive(clap::Args)]
+pub struct Args {
+    /// Tools whose lack is a failure: programs on the PATH, or root (user 0 with network namespaces)
+    #[arg(long, value_delimiter = ',', value_name = "TOOL,…")]
+    pub require: Vec<String>,
+    /// Only tests whose name contains this
+    #[arg(long, value_name = "PART")]
+    pub filter: Option<String>,
+}
+
+/// Counts over all test binaries.
+#[derive(Default, Debug, PartialEq)]
+struct Tally {
+    passed: usize,
+    failed: usize,
+    ignored: Vec<String>,
+    failures: Vec<String>,
+}
+
+/// Builds and runs all tests.
+pub fn run(args: &Args) -> Result<()> {
+    let missing: Vec<_> = args
+        .require
+        .iter()
+        .filter_map(|tool| Some(format!("{tool}: {}", tools::find(tool).err()?)))
+        .collect();
+    if !missing.is_empty() {
+        bail!("required, but not on this machine:\n  {}", missing.join("\n  "));
+    }
+    eprintln!("building all tests and examples");
+    shell::run(&mut shell::cargo(["test", "--workspace", "--all-targets", "--no-run"]))?;
+
+    let skips = shell::target_dir()?.join("skips.tsv");
+    let _ = std::fs::remove_file(&skips); // of an earlier run
+    let mut tally = Tally::default();
+    for doc in [false, true] {
+        run_kind(args, doc, &skips, &mut tally)?;
+    }
+    let skipped = read_skips(&skips);
+    for (name, why) in &skipped {
+        println!("SKIPPED {name}: {why}");
+    }
+    for name in &tally.ignored {
+        println!("SKIPPED {name}: ignored; it says itself what runs it");
+    }
+    for name in &tally.failures {
+        println!("FAILED {name}");
+    }
+    let passed = tally.passed.saturating_sub(skipped.len());
+    println!("{passed} passed, {} failed, {} skipped", tally.failed, skipped.len() + tally.ignored.len());
+    if tally.failed > 0 {
+        bail!("{} failed", tally.failed);
+    }
+    if passed == 0 {
+        bail!("no test ran");
+    }
+    Ok(())
+}
+
+/// Cargo runs doc tests only where no target is named, so it is called twice.
+fn run_kind(args: &Args, doc: bool, skips: &Path, tally: &mut Tally) -> Result<()> {
+    let mut command = shell::cargo(["test", "--workspace", "--no-fail-fast"]);
+    command.arg(if doc { "--doc" } else { "--all-targets" });
+    command.arg("--").args(&args.filter);
+    command.env(tools::SKIPS_ENV, skips).env(tools::REQUIRE_ENV, args.require.join(","));
+    let mut child = command.stdout(Stdio::piped()).spawn().context("cannot start cargo")?;
+    let before = tally.failed;
+    for line in BufReader::new(child.stdout.take().context("cargo's output is piped")?).lines() {
+        let line = line?;
+        println!("{line}");
+        tally.read(&line);
+    }
+    let status = child.wait()?;
+    if !status.success() && tally.failed == before {
+        // A test binary that did not build, or was killed before it could say how it went.
+        tally.failed += 1;
+        tally.failures.push(format!("cargo test itself, with {status}"));
+    }
+    Ok(())
+}
+
+impl Tally {
+    /// Takes in one line of a test binary's output.
+    fn read(&mut self, line: &str) {
+        if let Some(rest) = line.strip_prefix("test result: ") {
+            for part in rest.split(['.', ';']) {
+                match part.trim().split_once(' ') {
+                    Some((n, "passed")) => self.passed += n.parse::<usize>().unwrap_or(0),
+                    Some((n, "failed")) => self.failed += n.parse::<usize>().unwrap_or(0),
+                    _ => {}
+                }
+            }
+        } else if let Some(rest) = line.strip_prefix("test ") {
+            match rest.split_once(" ... ") {
+                Some((name, how)) if how.starts_with("ignored") => self.ignored.push(name.into()),
+                Some((name, how)) if how.starts_with("FAILED") => self.failures.push(name.into()),
+                _ => {}
+            }
+        }
+    }
+}
+
+/// Name and reason of each skipped test, once.
+fn read_skips(file: &Path) -> BTreeSet<(String, String)> {
+    let text = std::fs::read_to_string(file).unwrap_or_default(); // none was skipped
+    text.lines()
+        .filter_map(|line| {
+            let mut fields = line.split('\t');
+            let (name, tool, reason) = (fields.next()?, fields.next()?, fields.next()?);
+            Some((name.to_owned(), format!("needs {tool} ({reason})")))
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_lines_of_libtest_are_counted() {
+        let mut tally = Tally::default();
+        for line in [
+            "running 4 tests",
+            "test a::b ... ok",
+            "test a::c ... FAILED",
+            "test a::d ... ignored, takes an hour: cargo xtask soak",
+            "test src/lib.rs - needs (line 3) ... ok",
+            "test result: FAILED. 2 passed; 1 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.01s",
+            "test result: ok. 7 passed; 0 failed; 0 ignored; 0 measured; 3 filtered out; finished in 0.01s",
+        ] {
+            tally.read(line);
+        }
+        let expected =
+            Tally { passed: 9, failed: 1, ignored: vec!["a::d".into()], failures: vec!["a::c".into()] };
+        assert_eq!(tally, expected);
+    }
+}
