@@ -21,5 +21,6 @@ pub fn run(args: &test::Args) -> Result<()> {
         Ok(())
     })?;
     step("fuzz targets compile", fuzz::check)?;
-    step("tests", || test::run(args))
+    eprintln!("\n=== tests");
+    test::run(args) // its closing line is the last
 }

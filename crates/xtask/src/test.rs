@@ -42,14 +42,12 @@ pub fn run(args: &Args) -> Result<()> {
         bail!("required, but not on this machine:\n  {}", missing.join("\n  "));
     }
     eprintln!("building all tests and examples");
-    shell::run(&mut shell::cargo(["test", "--workspace", "--all-targets", "--no-run"]))?;
+    shell::run(&mut shell::cargo(["test", "--workspace", "--no-run"]))?;
 
     let skips = shell::target_dir()?.join("skips.tsv");
     let _ = std::fs::remove_file(&skips); // of an earlier run
     let mut tally = Tally::default();
-    for doc in [false, true] {
-        run_kind(args, doc, &skips, &mut tally)?;
-    }
+    run_all(args, &skips, &mut tally)?;
     let skipped = read_skips(&skips);
     for (name, why) in &skipped {
         println!("SKIPPED {name}: {why}");
@@ -71,21 +69,19 @@ pub fn run(args: &Args) -> Result<()> {
     Ok(())
 }
 
-/// Cargo runs doc tests only where no target is named, so it is called twice.
-fn run_kind(args: &Args, doc: bool, skips: &Path, tally: &mut Tally) -> Result<()> {
+/// Runs units, stories, doc tests; examples are built beside them, so that tests can run those.
+fn run_all(args: &Args, skips: &Path, tally: &mut Tally) -> Result<()> {
     let mut command = shell::cargo(["test", "--workspace", "--no-fail-fast"]);
-    command.arg(if doc { "--doc" } else { "--all-targets" });
     command.arg("--").args(&args.filter);
     command.env(tools::SKIPS_ENV, skips).env(tools::REQUIRE_ENV, args.require.join(","));
     let mut child = command.stdout(Stdio::piped()).spawn().context("cannot start cargo")?;
-    let before = tally.failed;
     for line in BufReader::new(child.stdout.take().context("cargo's output is piped")?).lines() {
         let line = line?;
         println!("{line}");
         tally.read(&line);
     }
     let status = child.wait()?;
-    if !status.success() && tally.failed == before {
+    if !status.success() && tally.failed == 0 {
         // A test binary that did not build, or was killed before it could say how it went.
         tally.failed += 1;
         tally.failures.push(format!("cargo test itself, with {status}"));

@@ -14,6 +14,7 @@ use rumormill_testkit::process::Scratch;
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 use std::io::Write as _;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 /// What to measure.
@@ -34,6 +35,9 @@ pub struct Args {
     /// Only this side: rumormill or serf
     #[arg(long)]
     only: Option<String>,
+    /// This program instead of a fresh release build
+    #[arg(long, value_name = "PATH")]
+    binary: Option<PathBuf>,
     /// We are in a network namespace of our own already
     #[arg(long, hide = true)]
     isolated: bool,
@@ -44,13 +48,15 @@ const CONVERGED_S_MAX: u64 = 180;
 
 /// Measures, and writes `bench/agents/raw-N.jsonl`.
 pub fn run(args: &Args) -> Result<()> {
+    let binary = match &args.binary {
+        Some(binary) => binary.clone(),
+        None if args.isolated => shell::target_dir()?.join("release/rumormill"),
+        None => shell::release_binary()?, // where there still is a network to fetch from
+    };
     if !args.isolated && rumormill_testkit::tools::find("root").is_ok() {
         let again: Vec<String> = std::env::args().skip(1).chain(["--isolated".to_owned()]).collect();
-        shell::release_binary()?; // where the network still is
         return peers::rerun_in_own_network(&again);
     }
-    let binary =
-        if args.isolated { shell::target_dir()?.join("release/rumormill") } else { shell::release_binary()? };
     let sides: Vec<Side> = peers::sides(binary)
         .into_iter()
         .filter(|side| args.only.as_deref().is_none_or(|only| only == side.name()))

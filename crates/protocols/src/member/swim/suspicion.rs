@@ -14,6 +14,7 @@ pub(super) struct Cases {
     open: BTreeMap<NodeId, Case>,
     ends: BTreeSet<(Time, NodeId)>,
     armed: Option<Time>,
+    stalled: Time,
 }
 
 struct Case {
@@ -287,6 +288,9 @@ impl<K: Keys> Swim<K> {
         let late = cx.now.since(due);
         if !self.config.lifeguard || late < self.config.period {
             return false;
+        }
+        if cx.now.since(core::mem::replace(&mut self.cases.stalled, cx.now)) < late {
+            return true; // the same stall, seen by another timer
         }
         self.health.missed(1);
         let ends: Vec<_> = core::mem::take(&mut self.cases.ends).into_iter().collect();
