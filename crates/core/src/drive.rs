@@ -350,7 +350,7 @@ mod tests {
     }
     impl Sink<Talker> for Seen {
         fn datagram(&mut self, to: NodeId, messages: &mut Vec<Say>, bytes: usize) {
-            self.datagrams.push((to.0, messages.drain(..).collect(), bytes));
+            self.datagrams.push((to.0, core::mem::take(messages), bytes));
         }
         fn stream(&mut self, to: NodeId, _: Say, bytes: usize) {
             self.streams.push((to.0, bytes));

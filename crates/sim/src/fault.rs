@@ -17,11 +17,10 @@ impl<P: Protocol> Sim<P> {
     /// If there is no such node.
     pub fn crash(&mut self, id: NodeId) {
         let slot = self.slot(id);
-        let (network, Node { port, later, .. }) = (&mut self.network, &mut self.nodes[slot as usize]);
+        let (network, Node { port, .. }) = (&mut self.network, &mut self.nodes[slot as usize]);
         let seat = &mut network.seats[slot as usize];
         seat.life += 1; // a start that is still to come is not for this life, either
         let was_up = mem::take(&mut seat.up);
-        *later = None;
         (port.blocked, port.frozen) = (false, false);
         port.overdue.clear();
         port.outbox.take();

@@ -13,8 +13,6 @@ pub(crate) struct Hands<'a, P: Protocol, F: ?Sized> {
     pub port: &'a mut Port<P>,
     pub network: &'a mut Network<P>,
     pub observe: &'a mut F,
-    /// Whether something was shed in this instant.
-    pub shed: bool,
 }
 
 /// What is to be handed to the protocol.
@@ -165,7 +163,6 @@ impl<P: Protocol, F: FnMut(Time, NodeId, P::Event) + ?Sized> Sink<P> for Hands<'
     }
 
     fn shed(&mut self, _: NodeId, _: usize, bytes: usize) {
-        self.shed = true;
         self.port.counters.shed += 1;
         self.port.counters.shed_bytes += bytes as u64;
     }

@@ -4,7 +4,7 @@ use crate::clock::Clock;
 use crate::counters::Counters;
 use crate::network::Content;
 use crate::world::World;
-use rumormill_core::drive::{Driver, Scratch};
+use rumormill_core::drive::Driver;
 use rumormill_core::identity::NodeId;
 use rumormill_core::protocol::{Loss, Protocol};
 use rumormill_core::rng::Rng;
@@ -41,8 +41,6 @@ pub(crate) struct Packet<M> {
 pub(crate) struct Node<P: Protocol> {
     pub driver: Driver<P>,
     pub port: Port<P>,
-    /// What a handler sent in answer to `Shed` waits here for the node's next instant.
-    pub later: Option<Box<Scratch<P>>>,
     /// The last step in which something was due here, and its place among the nodes of that step.
     pub turn: (u64, u32),
 }

@@ -71,7 +71,7 @@ impl<P: Protocol> Sim<P> {
         let clock = Clock::drawn(&mut clock_rng, offset_ms_max, world.clock_drift_ppm_max);
         let chance = Rng::seeded(self.derive(id, 0, Use::Network));
         let driver = Driver::new(node, id, self.derive(id, 0, Use::Protocol), &world.limits);
-        self.nodes.push(Node { driver, port: Port::new(id, slot, chance, clock), later: None, turn: (0, 0) });
+        self.nodes.push(Node { driver, port: Port::new(id, slot, chance, clock), turn: (0, 0) });
         let at = at.max(self.network.now);
         self.network.push(at, FIRST, slot, 0, What::Start);
     }
@@ -183,11 +183,10 @@ impl<P: Protocol> Sim<P> {
     {
         let now = self.network.now;
         let limits = self.network.world.limits;
-        let Node { driver, port, later, .. } = &mut self.nodes[slot as usize];
+        let Node { driver, port, .. } = &mut self.nodes[slot as usize];
         let wall = port.clock.wall(now);
-        let mut own = later.take();
-        let scratch = own.as_deref_mut().unwrap_or(&mut self.scratch);
-        let mut hands = Hands { port, network: &mut self.network, observe, shed: false };
+        let scratch = &mut self.scratch;
+        let mut hands = Hands { port, network: &mut self.network, observe };
         let mut inputs = 0;
         for entry in entries {
             match hands.take(entry) {
@@ -205,14 +204,9 @@ impl<P: Protocol> Sim<P> {
                 }
             }
         }
-        if inputs == 0 {
-            *later = own;
-            return;
-        }
-        driver.flush(scratch, &mut hands, now, wall, &limits);
-        hands.port.counters.inputs += inputs;
-        if hands.shed {
-            *later = Some(own.unwrap_or_else(|| Box::new(mem::take(&mut self.scratch))));
+        if inputs > 0 {
+            driver.flush(scratch, &mut hands, now, wall, &limits);
+            hands.port.counters.inputs += inputs;
         }
     }
 
