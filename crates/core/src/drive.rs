@@ -2,7 +2,7 @@
 //! spare room and the budget are the same code in both.
 //!
 //! A driver hands in inputs with [`Driver::input`], as many as belong to one instant, and then calls [`Driver::flush`]: frames for one
-//! peer share datagrams, what is left of the last one is offered to the protocol ([`Input::Spare`]), and the [`Budget`] decides what
+//! peer share datagrams, what is left of the last one is offered to the protocol ([`Input::Spare`]), and the budget decides what
 //! leaves. What is shed is told ([`Input::Shed`]) and counted. Nothing is queued here between two flushes.
 
 use crate::identity::NodeId;

@@ -94,7 +94,7 @@ settings! {
         log: String,
         /// `text` or `json`.
         log_format: String,
-        /// ADDR[:PORT] of the name server to ask instead of the system's.
+        /// `ADDR[:PORT]` of the name server to ask instead of the system's.
         dns_server: String,
         /// Whether the agent takes orders to drop, delay and cut (tests and the demo).
         faults: bool,

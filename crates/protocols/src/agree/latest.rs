@@ -217,7 +217,7 @@ impl Latest {
     }
 
     /// How often a new value is worth putting at this size of cluster: as often as half of the budget passes everybody's
-    /// record on [`FRESH_SENDS`] times.
+    /// record on `FRESH_SENDS` times.
     pub fn put_interval(&self) -> Duration {
         let record_bytes = self.mine.as_ref().map_or(128, wire::len) as f64;
         let n = self.peers.len() as f64 + 1.0;
