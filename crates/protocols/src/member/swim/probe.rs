@@ -3,6 +3,7 @@
 use super::record::Charge;
 use super::*;
 use alloc::vec::Vec;
+use rumormill_core::identity::Life;
 use rumormill_core::time::Duration;
 
 /// Probes in flight: one of the round, one of a suspect, one of a departed member, one to settle a doubt, the rest by hand.
@@ -27,6 +28,8 @@ struct Probe {
     target: NodeId,
     nonce: u64,
     started: Time,
+    /// The target's card when the probe started.
+    version: Option<(Life, u64)>,
     helpers: u8,
     nacks: u8,
     answered: bool,
@@ -95,12 +98,14 @@ impl<K: Keys> Swim<K> {
             return false;
         }
         let nonce = cx.rng.next();
+        let version = self.roster.get(target).map(|row| row.card.value().version());
         self.counters.probes += 1;
         self.probes.mine.push(Probe {
             kind,
             target,
             nonce,
             started: cx.now,
+            version,
             helpers: 0,
             nacks: 0,
             answered: false,
@@ -267,6 +272,10 @@ impl<K: Keys> Swim<K> {
     }
 
     fn probe_failed(&mut self, cx: Ctx<K>, probe: &Probe) {
+        // Ours: who has spoken for itself since the probe started, by a restart or a refutation, is not accused of its past.
+        if self.roster.get(probe.target).map(|row| row.card.value().version()) != probe.version {
+            return;
+        }
         // A helper that is heard to fail as well exonerates me; one that is not heard accuses me.
         let missed = if probe.helpers == 0 { 1 } else { u32::from(probe.helpers - probe.nacks) };
         self.health.missed(missed);

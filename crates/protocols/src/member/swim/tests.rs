@@ -112,6 +112,20 @@ fn a_restart_is_the_same_member_with_a_higher_epoch_known_before_anybody_missed_
 }
 
 #[test]
+fn nobody_is_accused_of_what_an_earlier_life_missed() {
+    for tenths in 1..20 {
+        let mut story = Story::of(10, World::default());
+        story.sim.crash(NodeId(4));
+        story.run(SECOND / 10 * tenths); // probes of the old life are under way
+        story.sim.restart(NodeId(4), node(4, 2));
+        story.sim.call(NodeId(4), Call::Join(NodeId(9)));
+        story.run(10 * SECOND);
+        let refuted = story.sim.node(NodeId(4)).counters().refutations;
+        assert_eq!(refuted, 0, "back after {tenths} tenths of a second, it had to refute");
+    }
+}
+
+#[test]
 fn leaving_is_not_failing_and_the_departed_can_be_forgotten_everywhere_but_not_the_living() {
     let mut story = Story::of(10, World::default());
     story.sim.call(NodeId(5), Call::Leave);
