@@ -8,7 +8,14 @@ use std::path::Path;
 
 /// Held as long as it lives; the kernel lets go of it when the process ends in whatever way.
 pub(super) struct Lock {
-    _file: File,
+    file: File,
+}
+
+impl Drop for Lock {
+    /// By name, and not only by closing: a child that is just being started holds a copy of the descriptor until it runs its program.
+    fn drop(&mut self) {
+        let _ = self.file.unlock();
+    }
 }
 
 impl Lock {
@@ -36,6 +43,6 @@ impl Lock {
             .set_len(0)
             .and_then(|()| file.rewind())
             .and_then(|()| writeln!(file, "{}", std::process::id()));
-        Ok(Lock { _file: file })
+        Ok(Lock { file })
     }
 }

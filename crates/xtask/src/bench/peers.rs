@@ -94,7 +94,8 @@ impl Side {
                     .args([format!("-bind={host}:{GOSSIP_PORT}"), format!("-rpc-addr={host}:{HTTP_PORT}")]);
                 command.env("GOMAXPROCS", "2");
                 if nth > 0 {
-                    command.arg(format!("-join={first}:{GOSSIP_PORT}"));
+                    // With `-join` it ends if the first agent is not up yet; ours goes on trying as well.
+                    command.arg(format!("-retry-join={first}:{GOSSIP_PORT}")).arg("-retry-interval=1s");
                 }
             }
         }
