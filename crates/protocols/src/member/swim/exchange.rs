@@ -70,8 +70,9 @@ impl<K: Keys> Swim<K> {
             self.open_exchange(cx, peer);
         } else if self.exchange.doubt.is_none() && self.exchange.open.is_none() && self.is_live(peer) {
             self.exchange.doubt = Some(peer);
-            // What is news takes about log n rounds to reach everybody; two more for those that were missed.
-            let rounds = 2 + libm::ceil(libm::log2(self.live_len() as f64 + 1.0)) as u32;
+            // What is news takes about log n rounds, to the base of one and the fanout, to reach everybody; two more for stragglers.
+            let base = libm::log(1.0 + self.config.gossip_fanout as f64);
+            let rounds = 2 + libm::ceil(libm::log(self.live_len() as f64 + 1.0) / base) as u32;
             cx.after(self.config.gossip_interval * rounds, Timer::Doubt);
         }
     }
