@@ -15,3 +15,5 @@ extern crate alloc;
 pub mod agree;
 pub mod kit;
 pub mod member;
+pub mod spread;
+pub mod sum;

@@ -1,0 +1,1 @@
+//! What all nodes together come to: sums, averages, counts, extremes.
