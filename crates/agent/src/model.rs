@@ -210,6 +210,9 @@ pub struct SelfInfo {
     pub live: usize,
     /// Items still being gossiped.
     pub news_queued: usize,
+    /// What they are: at most 16 of them.
+    #[serde(default)]
+    pub news: Vec<NewsItem>,
     /// A hash over the live members: equal on agents that agree.
     pub root: String,
     /// The agent's own fingerprints of its cluster keys, the primary one first; empty without a key.
@@ -232,6 +235,17 @@ pub struct SelfInfo {
     pub counters: BTreeMap<String, u64>,
     /// What a person should know: no key, a name taken twice, a store that cannot be written.
     pub warnings: Vec<String>,
+}
+
+/// Something that an agent still passes on.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize, ToSchema)]
+pub struct NewsItem {
+    /// About whom: 16 hexadecimal digits.
+    pub id: String,
+    /// Its name, as far as it is known.
+    pub name: Option<String>,
+    /// What it is said to be: `alive`, `suspect`, `dead`, `left`, `forgotten`.
+    pub said: String,
 }
 
 /// `GET /v1/why/{member}`: what was said about a member, oldest first, as far as it is kept.

@@ -20,6 +20,9 @@ use std::time::Duration;
 /// How long the node's task may take to answer for the agent to be healthy (our guess: twice what a period takes on one site).
 pub const HEALTH_WAIT: Duration = Duration::from_secs(2);
 
+/// Items of news that are shown, of those that are on their way.
+const NEWS_SHOWN_MAX: usize = 16;
+
 /// This agent.
 #[utoipa::path(get, path = "/v1/self", responses((status = 200, body = model::SelfInfo)))]
 pub async fn itself(State(agent): State<Arc<Agent>>) -> Answer<model::SelfInfo> {
@@ -41,6 +44,7 @@ fn about_node(inside: &Inside<'_>) -> model::SelfInfo {
         health: swim.health(),
         live: swim.live_len(),
         news_queued: swim.news_len(),
+        news: Shape::new(inside).news().take(NEWS_SHOWN_MAX).collect(),
         root: format!("{:016x}", swim.root()),
         vitals: vitals.is_some(),
         vitals_interval_s: vitals.map(|vitals| vitals.put_interval().as_secs_f64()),
@@ -224,18 +228,32 @@ fn in_runtime(agent: &Agent, table: &mut Table) {
         );
     }
     let way = |by| [("by", by)];
-    let help = "Packets and stream messages sent";
-    table.count("packets_sent", help, &way("datagram"), counters.datagrams_sent);
-    table.count("packets_sent", help, &way("stream"), counters.stream_messages_sent);
-    let help = "Packets and stream messages received";
-    table.count("packets_received", help, &way("datagram"), counters.datagrams_received);
-    table.count("packets_received", help, &way("stream"), counters.stream_messages_received);
-    let help = "Bytes sent, sealed; datagrams with their headers";
-    table.count("bytes_sent", help, &way("datagram"), counters.datagram_bytes_sent);
-    table.count("bytes_sent", help, &way("stream"), counters.stream_bytes_sent);
-    let help = "Bytes received, sealed; datagrams with their headers";
-    table.count("bytes_received", help, &way("datagram"), counters.datagram_bytes_received);
-    table.count("bytes_received", help, &way("stream"), counters.stream_bytes_received);
+    let c = &counters;
+    let datagrams_and_streams = [
+        ("packets_sent", "Packets and stream messages sent", c.datagrams_sent, c.stream_messages_sent),
+        (
+            "packets_received",
+            "Packets and stream messages received",
+            c.datagrams_received,
+            c.stream_messages_received,
+        ),
+        (
+            "bytes_sent",
+            "Bytes sent, sealed; datagrams with their headers",
+            c.datagram_bytes_sent,
+            c.stream_bytes_sent,
+        ),
+        (
+            "bytes_received",
+            "Bytes received, sealed; datagrams with their headers",
+            c.datagram_bytes_received,
+            c.stream_bytes_received,
+        ),
+    ];
+    for (name, help, by_datagram, by_stream) in datagrams_and_streams {
+        table.count(name, help, &way("datagram"), by_datagram);
+        table.count(name, help, &way("stream"), by_stream);
+    }
     let help = "Connections made, handshake and all";
     table.count("connections", help, &way("opened"), counters.connections_opened);
     table.count("connections", help, &way("accepted"), counters.connections_accepted);

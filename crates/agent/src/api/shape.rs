@@ -32,6 +32,16 @@ impl<'a> Shape<'a> {
         (members, self.inside.view.cursor())
     }
 
+    /// What is being gossiped.
+    pub fn news(&self) -> impl Iterator<Item = model::NewsItem> {
+        let swim = &self.inside.node.swim;
+        swim.news().map(|(id, said)| model::NewsItem {
+            id: id.to_string(),
+            name: swim.member(id).map(|member| member.card.name.clone()),
+            said: said.map_or("forgotten", |said| status(said).as_str()).into(),
+        })
+    }
+
     /// Those of `ids` that are on a list.
     pub fn those(&self, ids: &[NodeId]) -> BTreeMap<NodeId, model::Member> {
         let found = ids.iter().filter_map(|id| Some((*id, self.inside.node.swim.member(*id)?)));

@@ -18,6 +18,14 @@ pub async fn info(target: &Target, out: &mut Out<'_>) -> Outcome {
     }
 }
 
+/// What is being gossiped, in words.
+fn news(info: &SelfInfo) -> String {
+    let items =
+        info.news.iter().map(|item| format!("{} {}", item.name.as_ref().unwrap_or(&item.id), item.said));
+    let items: Vec<String> = items.collect();
+    if items.is_empty() { String::new() } else { format!(": {}", items.join(", ")) }
+}
+
 fn tell_info(info: &SelfInfo, out: &mut Out<'_>) -> Outcome {
     let mut lines: Vec<(&str, String)> = vec![
         ("name", info.member.name.clone()),
@@ -39,7 +47,7 @@ fn tell_info(info: &SelfInfo, out: &mut Out<'_>) -> Outcome {
         ),
         ("vitals", vitals(info)),
         ("process", format!("{}, rumormill {}", info.pid, info.version)),
-        ("view", format!("root {}, {} items being gossiped", info.root, info.news_queued)),
+        ("view", format!("root {}, {} items being gossiped{}", info.root, info.news_queued, news(info))),
     ];
     if !info.member.tags.is_empty() {
         let tags: Vec<String> = info.member.tags.iter().map(|(k, v)| format!("{k}={v}")).collect();

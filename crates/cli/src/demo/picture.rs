@@ -20,6 +20,8 @@ pub struct Picture {
     pub vantage: Option<String>,
     /// Whether the two halves are cut off from each other.
     pub partitioned: bool,
+    /// What is being gossiped, each with how many agents pass it on.
+    pub gossip: Vec<(String, usize)>,
     /// What happened, oldest first.
     pub log: Vec<Entry>,
     /// Seconds since the demo began.
@@ -141,16 +143,18 @@ fn fitting(width: u16) -> Vec<usize> {
 
 /// Draws everything.
 pub fn draw(frame: &mut Frame<'_>, picture: &Picture, scroll: &mut TableState) {
-    let table_height = (picture.rows.len() as u16 + 3).min(frame.area().height.saturating_sub(8).max(4));
+    let table_height = (picture.rows.len() as u16 + 3).min(frame.area().height.saturating_sub(9).max(4));
     let areas = Layout::vertical([
         Constraint::Length(1),
         Constraint::Length(table_height),
+        Constraint::Length(1),
         Constraint::Min(3),
         Constraint::Length(2),
     ]);
-    let [top, table, log, bottom] = areas.areas(frame.area());
+    let [top, table, gossip, log, bottom] = areas.areas(frame.area());
     frame.render_widget(header(picture), top);
     draw_nodes(frame, table, picture, scroll);
+    frame.render_widget(gossiped(picture), gossip);
     draw_log(frame, log, picture);
     frame.render_widget(footer(picture), bottom);
 }
@@ -165,6 +169,17 @@ fn header(picture: &Picture) -> Line<'static> {
         spans.push(Span::styled("  cut in two halves: ▲ | ▼", color(Status::Suspect)));
     }
     Line::from(spans)
+}
+
+/// What is on everybody's lips.
+fn gossiped(picture: &Picture) -> Line<'static> {
+    let items = picture.gossip.iter().map(|(what, by)| format!("{} ({by})", clean(what)));
+    let items: Vec<String> = items.collect();
+    let text = if items.is_empty() { "nothing: all is known".into() } else { items.join("  ") };
+    Line::from(vec![
+        Span::styled(" gossiped now (by how many)  ", Style::new().add_modifier(Modifier::DIM)),
+        Span::raw(text),
+    ])
 }
 
 fn footer(picture: &Picture) -> Paragraph<'static> {
@@ -335,6 +350,7 @@ mod tests {
             rows: vec![known, row("node2", Process::Paused(4712), [0, 3, 0, 0]), split],
             selected: 1,
             vantage: Some("node1".into()),
+            gossip: vec![("node3 suspect".into(), 2), ("node2 alive".into(), 1)],
             log: vec![
                 Entry { at: "12:00:00.000".into(), text: "kill -9 node3".into(), mood: None },
                 Entry {
@@ -356,7 +372,7 @@ mod tests {
 
     #[test]
     fn the_screen_shows_agents_log_keys_and_what_to_try() {
-        insta::assert_snapshot!(drawn(&picture(), 119, 14), @r#"
+        insta::assert_snapshot!(drawn(&picture(), 119, 15), @r#"
         " rumormill demo   3 agents, 1 running, 75 s                                                                            "
         "┌ round trips and vitals as node1 knows them ─────────────────────────────────────────────────────────────────────────┐"
         "│NAME      PROCESS        OTHERS SAY               SEES EPOCH RTT      LOAD  CPU   MEM   AGE    NEWS HEALTH SENDS     │"
@@ -364,6 +380,7 @@ mod tests {
         "│node2     paused 4712    suspect (3)              -    1     -        -     -     -     -      -    -      -         │"
         "│node3     killed         1 alive 1 suspect 1 dead -    1     -        -     -     -     -      -    -      -         │"
         "└─────────────────────────────────────────────────────────────────────────────────────────────────────────────────────┘"
+        " gossiped now (by how many)  node3 suspect (2)  node2 alive (1)                                                        "
         "┌ what the agents say ────────────────────────────────────────────────────────────────────────────────────────────────┐"
         "│12:00:00.000  kill -9 node3                                                                                          │"
         "│12:00:03.141  node1: node3 is dead                                                                                   │"
@@ -376,12 +393,13 @@ mod tests {
 
     #[test]
     fn a_terminal_of_80_columns_shows_what_matters_most() {
-        insta::assert_snapshot!(drawn(&picture(), 80, 12), @r#"
+        insta::assert_snapshot!(drawn(&picture(), 80, 13), @r#"
         " rumormill demo   3 agents, 1 running, 75 s                                     "
         "┌ round trips and vitals as node1 knows them ──────────────────────────────────┐"
         "│NAME      PROCESS        OTHERS SAY               RTT      CPU   SENDS        │"
         "│node2     paused 4712    suspect (3)              -        -     -            │"
         "└──────────────────────────────────────────────────────────────────────────────┘"
+        " gossiped now (by how many)  node3 suspect (2)  node2 alive (1)                 "
         "┌ what the agents say ─────────────────────────────────────────────────────────┐"
         "│12:00:00.000  kill -9 node3                                                   │"
         "│12:00:03.141  node1: node3 is dead                                            │"
@@ -394,7 +412,7 @@ mod tests {
 
     #[test]
     fn a_partition_marks_the_halves() {
-        let text = drawn(&Picture { partitioned: true, ..picture() }, 118, 14);
+        let text = drawn(&Picture { partitioned: true, ..picture() }, 118, 15);
         assert!(
             text.contains("▲ node1") && text.contains("▼ node3") && text.contains("cut in two halves"),
             "{text}"

@@ -342,9 +342,22 @@ impl<'a> Live<'a> {
             selected: self.selected,
             vantage: self.vantage().map(|i| self.cluster.nodes[i].name.clone()),
             partitioned: self.cluster.partitioned,
+            gossip: self.gossip(),
             log: self.chronicle.entries().cloned().collect(),
             age_s: self.begun.elapsed().as_secs_f64(),
         }
+    }
+
+    /// What the running agents pass on, the most widespread first.
+    fn gossip(&self) -> Vec<(String, usize)> {
+        let mut by: BTreeMap<String, usize> = BTreeMap::new();
+        let running = (0..self.infos.len()).filter(|i| self.cluster.nodes[*i].is_running());
+        for item in running.filter_map(|i| self.infos[i].as_ref()).flat_map(|asked| &asked.info.news) {
+            *by.entry(format!("{} {}", item.name.as_ref().unwrap_or(&item.id), item.said)).or_default() += 1;
+        }
+        let mut items: Vec<_> = by.into_iter().collect();
+        items.sort_by_key(|(_, by)| std::cmp::Reverse(*by));
+        items
     }
 
     fn row(&self, i: usize) -> picture::Node {

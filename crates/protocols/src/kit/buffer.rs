@@ -47,6 +47,11 @@ impl<K: Ord + Copy, T: Clone> Buffer<K, T> {
         self.places.is_empty()
     }
 
+    /// What is still being sent, in the order of the keys.
+    pub fn items(&self) -> impl Iterator<Item = &T> {
+        self.places.values().filter_map(|slot| self.slots[*slot as usize].held.as_ref().map(|(_, item)| item))
+    }
+
     /// Puts an item in, in place of what stood under its key. Returns whether the one sent most often had to go for it.
     pub fn put(&mut self, key: K, item: T, bytes: usize) -> bool {
         self.remove(key);

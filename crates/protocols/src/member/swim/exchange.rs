@@ -1,7 +1,8 @@
 //! Anti-entropy, and joining, which is the same: only what differs travels, in pages that the receiver asks for.
 //!
 //! Each ack carries the root hash of its sender. Where it differs, the news may still be on its way: the peer is
-//! pinged again after the news has had its time, and only if the roots still differ an exchange runs over the stream:
+//! pinged again a little later. If neither root has moved meanwhile no news is coming, and if they move and differ for as long as
+//! news takes they will go on so: then an exchange runs over the stream:
 //!
 //! ```text
 //! opener                          peer
@@ -30,6 +31,8 @@ const WANT_IDS_MAX: usize = 100;
 const STAMPS_MAX: usize = PAGE_BYTES_MAX / 16;
 /// Peers waiting for an exchange.
 const WAITING_MAX: usize = 16;
+/// Rounds of gossip between two looks at a peer whose root differs (our guess: while there is news, most rounds move one of the two roots).
+const DOUBT_ROUNDS: u32 = 1;
 /// An exchange that is silent for so long is given up (our guess: a TCP connect with two retransmissions).
 const SILENCE_MAX: Duration = Duration::from_secs(5);
 
@@ -38,7 +41,19 @@ const SILENCE_MAX: Duration = Duration::from_secs(5);
 pub(super) struct State {
     open: Option<Open>,
     waiting: VecDeque<NodeId>,
-    doubt: Option<NodeId>,
+    doubt: Option<Doubt>,
+    /// Whether a [`Timer::Doubt`] is in flight.
+    looking: bool,
+}
+
+/// A peer whose root differs from mine.
+struct Doubt {
+    peer: NodeId,
+    since: Time,
+    /// Mine and the peer's, when I last looked.
+    roots: (u64, u64),
+    /// Pinged since then, without an answer so far.
+    asked: bool,
 }
 
 struct Open {
@@ -64,23 +79,58 @@ impl State {
 }
 
 impl<K: Keys> Swim<K> {
-    /// A peer's root hash differs from mine.
-    pub(super) fn on_other_root(&mut self, cx: Ctx<K>, peer: NodeId, kind: Kind) {
-        if kind == Kind::Doubt {
-            self.open_exchange(cx, peer);
-        } else if self.exchange.doubt.is_none() && self.exchange.open.is_none() && self.is_live(peer) {
-            self.exchange.doubt = Some(peer);
-            // What is news takes about log n rounds, to the base of one and the fanout, to reach everybody; two more for stragglers.
-            let base = libm::log(1.0 + self.config.gossip_fanout as f64);
-            let rounds = 2 + libm::ceil(libm::log(self.live_len() as f64 + 1.0) / base) as u32;
-            cx.after(self.config.gossip_interval * rounds, Timer::Doubt);
+    /// A peer's root hash, `theirs`, differs from mine.
+    pub(super) fn on_other_root(&mut self, cx: Ctx<K>, peer: NodeId, kind: Kind, theirs: u64) {
+        let roots = (self.sums.root, theirs);
+        let (time_of_news, is_live) = (self.time_of_news(), self.is_live(peer));
+        match &mut self.exchange.doubt {
+            Some(doubt) if doubt.peer == peer && kind == Kind::Doubt => {
+                if doubt.roots == roots || cx.now.since(doubt.since) >= time_of_news {
+                    self.exchange.doubt = None;
+                    self.open_exchange(cx, peer);
+                } else {
+                    (doubt.roots, doubt.asked) = (roots, false);
+                }
+            }
+            None if self.exchange.open.is_none() && is_live => {
+                self.exchange.doubt = Some(Doubt { peer, since: cx.now, roots, asked: false });
+                self.look_again_later(cx);
+            }
+            _ => {}
         }
     }
 
-    /// The news has had its time: does the root still differ?
+    /// What is news takes about log n rounds, to the base of one and the fanout, to reach everybody; two more for stragglers.
+    fn time_of_news(&self) -> Duration {
+        let base = libm::log(1.0 + self.config.gossip_fanout as f64);
+        let rounds = 2 + libm::ceil(libm::log(self.live_len() as f64 + 1.0) / base) as u32;
+        self.config.gossip_interval * rounds
+    }
+
+    fn look_again_later(&mut self, cx: Ctx<K>) {
+        if !self.exchange.looking {
+            self.exchange.looking = true;
+            cx.after(self.config.gossip_interval * DOUBT_ROUNDS, Timer::Doubt);
+        }
+    }
+
+    /// Does the root still differ?
     pub(super) fn on_doubt(&mut self, cx: Ctx<K>) {
-        if let Some(peer) = self.exchange.doubt.take().filter(|peer| self.is_live(*peer)) {
-            self.probe(cx, peer, Kind::Doubt);
+        self.exchange.looking = false;
+        let Some(doubt) = &mut self.exchange.doubt else { return };
+        let (peer, answered) = (doubt.peer, !doubt.asked);
+        doubt.asked = true;
+        if answered && self.is_live(peer) && self.probe(cx, peer, Kind::Doubt) {
+            self.look_again_later(cx);
+        } else {
+            self.exchange.doubt = None;
+        }
+    }
+
+    /// The peer that differed agrees by now.
+    pub(super) fn on_same_root(&mut self, peer: NodeId) {
+        if self.exchange.doubt.as_ref().is_some_and(|doubt| doubt.peer == peer) {
+            self.exchange.doubt = None;
         }
     }
 

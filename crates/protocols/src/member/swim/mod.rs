@@ -14,7 +14,7 @@
 //!
 //! **Ours, and why.**
 //! - Cards and accusations are signed records, so that a relay can neither forge nor damage them, and `why` can be answered.
-//! - Anti-entropy by an eight-byte root hash on acks; an exchange only where it differs twice, only of what differs (`exchange`).
+//! - Anti-entropy by an eight-byte root hash on acks; an exchange only where it goes on to differ, only of what differs (`exchange`).
 //!   Whole-state push-pull is what melts memberlist at thousands of members.
 //! - Who hears of a suspicion probes the suspect in its next period, so that confirmations come within a period or two (`probe`).
 //! - Probe time-outs follow each peer's round trip (RFC 6298), within bounds.
@@ -87,7 +87,7 @@ pub enum Timer {
     },
     /// News goes out.
     Gossip,
-    /// A peer whose root hash differed has had time to hear the news.
+    /// It is time to look again at a peer whose root hash differed.
     Doubt,
     /// The earliest fetch of tags is due.
     Fetch,

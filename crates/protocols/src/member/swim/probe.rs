@@ -187,8 +187,10 @@ impl<K: Keys> Swim<K> {
         if !again && kind == Kind::Call {
             cx.emit(Event::Pong(from, Some(rtt)));
         }
-        if root != self.sums.root {
-            self.on_other_root(cx, from, kind);
+        if root == self.sums.root {
+            self.on_same_root(from);
+        } else {
+            self.on_other_root(cx, from, kind, root);
         }
     }
 

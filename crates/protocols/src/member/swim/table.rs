@@ -1,6 +1,6 @@
 //! Rows, the root hash over them, and what is read from outside.
 
-use super::record::{Accusation, Card, TAGS_INLINE_BYTES_MAX, Tags};
+use super::record::{Accusation, Card, Charge, TAGS_INLINE_BYTES_MAX, Tags};
 use super::*;
 use alloc::string::String;
 use rumormill_core::identity::Life;
@@ -238,6 +238,22 @@ impl<K: Keys> Swim<K> {
     /// Items of news that are still being sent.
     pub fn news_len(&self) -> usize {
         self.news.len()
+    }
+
+    /// News that is still being sent: about whom, and as what; none: as forgotten.
+    pub fn news(&self) -> impl Iterator<Item = (NodeId, Option<Status>)> {
+        self.news.items().map(|news| match news {
+            News::Card(record) if record.value().left => (record.value().id, Some(Status::Left)),
+            News::Card(record) => (record.value().id, Some(Status::Alive)),
+            News::Accusation(record) => {
+                let status = match record.value().charge {
+                    Charge::Suspect => Some(Status::Suspect),
+                    Charge::Dead => Some(Status::Dead),
+                    Charge::Forget => None,
+                };
+                (record.value().accused, status)
+            }
+        })
     }
 
     /// The hash over the live members; equal on nodes that agree.
