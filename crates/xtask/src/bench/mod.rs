@@ -4,6 +4,7 @@ mod agents;
 mod peers;
 mod ping;
 mod procfs;
+mod sim;
 mod stats;
 
 use crate::tables;
@@ -18,19 +19,23 @@ pub enum What {
     Agents(agents::Args),
     /// What one handled ping with its ack costs SWIM at different sizes, side by side with foca
     Ping(ping::Args),
+    /// What the simulator costs at a million nodes, side by side with PeerSim
+    Sim(sim::Args),
 }
 
 /// Writes the table of a benchmark from the lines of its raw files.
 pub type Render = fn(&[Value]) -> Result<String>;
 
 /// Every benchmark that has a table: its directory below `bench/`, and how the table is written.
-pub const TABLES: [(&str, Render); 2] = [("agents", agents::table), ("ping", ping::table)];
+pub const TABLES: [(&str, Render); 3] =
+    [("agents", agents::table), ("ping", ping::table), ("sim", sim::table)];
 
 /// Measures, then writes the tables.
 pub fn run(what: &What) -> Result<()> {
     match what {
         What::Agents(args) => agents::run(args)?,
         What::Ping(args) => ping::run(args)?,
+        What::Sim(args) => sim::run(args)?,
     }
     tables::run(false)
 }

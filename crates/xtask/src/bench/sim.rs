@@ -1,0 +1,348 @@
+//! `cargo xtask bench sim`: what the simulator costs at a million nodes, beside PeerSim 1.0.5.
+//!
+//! Our side is `rumormill lab`, as anybody runs it. PeerSim is compiled here from a directory with its public source and jars
+//! (`--peersim`); without one our side is measured alone. Both average by push-pull gossip among a million nodes. What a run costs
+//! per cycle is the difference between a long and a short run, so that starting up and drawing the overlay cancel out.
+
+use super::stats::{Spread, digits};
+use crate::shell;
+use anyhow::{Context, Result, bail};
+use rumormill_testkit::process::Scratch;
+use serde_json::{Value, json};
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// What to measure.
+#[derive(clap::Args)]
+pub struct Args {
+    /// Repetitions, ours and PeerSim's in turn
+    #[arg(long, default_value_t = 3)]
+    runs: usize,
+    /// Nodes of the large runs
+    #[arg(long, default_value_t = 1_000_000)]
+    nodes: u64,
+    /// PeerSim 1.0.5: a directory with its source (`peersim/`, `example/aggregation`, `example/edaggregation`) and jars (JEP)
+    #[arg(long)]
+    peersim: Option<PathBuf>,
+    /// This program instead of a fresh release build
+    #[arg(long)]
+    binary: Option<PathBuf>,
+}
+
+/// Nodes of the small runs, to which the large ones are compared.
+const SMALL: u64 = 10_000;
+/// Cycles of a short and of a long run of each engine.
+const CYCLES: (u64, u64) = (2, 7);
+
+/// Measures, and writes `bench/sim/raw-sim.jsonl`.
+pub fn run(args: &Args) -> Result<()> {
+    let binary = match &args.binary {
+        Some(binary) => binary.clone(),
+        None => shell::release_binary()?,
+    };
+    let peersim = args.peersim.as_deref().map(PeerSim::compile).transpose()?;
+    if peersim.is_none() {
+        eprintln!("no --peersim DIR: our side is measured alone");
+    }
+    let dir = shell::root().join("bench/sim");
+    std::fs::create_dir_all(&dir)?;
+    let mut lines = vec![super::host()];
+    for run in 1..=args.runs {
+        for (what, nodes, threads) in [("push", SMALL, 1), ("push", args.nodes, 1), ("push", args.nodes, 2)] {
+            let line = epidemic(&binary, run, what, nodes, threads)?;
+            eprintln!("run {run}: {line}");
+            lines.push(line);
+        }
+        for engine in ["event", "cycle"] {
+            lines.push(per_cycle(run, "rumormill", engine, args.nodes, |cycles| {
+                ours(&binary, engine, args.nodes, cycles)
+            })?);
+            if let Some(peersim) = &peersim {
+                lines.push(per_cycle(run, "peersim", engine, args.nodes, |cycles| {
+                    peersim.cpu_s(engine, args.nodes, cycles)
+                })?);
+            }
+        }
+    }
+    let mut file = std::fs::File::create(dir.join("raw-sim.jsonl"))?;
+    for line in lines {
+        writeln!(file, "{line}")?;
+    }
+    Ok(())
+}
+
+/// One push epidemic until the last node knows.
+fn epidemic(binary: &Path, run: usize, what: &str, nodes: u64, threads: u32) -> Result<Value> {
+    // The small one is over in no time: many in a row say more.
+    let runs = (1_000_000 / nodes).clamp(1, 100);
+    let text = shell::output(
+        Command::new(binary)
+            .args([
+                "lab",
+                "epidemic",
+                "--strategy",
+                what,
+                "--removal",
+                "none",
+                "--json",
+                "--latency",
+                "uniform",
+            ])
+            .args([
+                "--nodes",
+                &nodes.to_string(),
+                "--runs",
+                &runs.to_string(),
+                "--threads",
+                &threads.to_string(),
+            ]),
+    )?;
+    let out: Value = serde_json::from_str(&text)?;
+    Ok(json!({
+        "kind": "epidemic", "strategy": what, "nodes": nodes, "run": run, "threads": threads, "runs": runs,
+        "events": out["events"], "cpu_s": out["cpu_s"], "peak_rss_kib": out["peak_rss_kib"], "residue": out["residue"],
+        "digest": out["digest"], "busy_s": out["busy_s"], "busy_max_s": out["busy_max_s"],
+    }))
+}
+
+/// CPU seconds of one cycle: the difference of a long and a short run.
+fn per_cycle(
+    run: usize,
+    side: &str,
+    engine: &str,
+    nodes: u64,
+    cpu_s: impl Fn(u64) -> Result<f64>,
+) -> Result<Value> {
+    let (short, long) = CYCLES;
+    let cost = (cpu_s(long)? - cpu_s(short)?) / (long - short) as f64;
+    if cost <= 0.0 {
+        bail!("{side}: {long} cycles took no longer than {short}: use more nodes");
+    }
+    let line = json!({"kind": "cycle", "side": side, "engine": engine, "nodes": nodes, "run": run, "cpu_s_per_cycle": cost});
+    eprintln!("run {run}: {line}");
+    Ok(line)
+}
+
+fn ours(binary: &Path, engine: &str, nodes: u64, cycles: u64) -> Result<f64> {
+    let mut command = Command::new(binary);
+    command.args(["lab", "aggregate", "--algorithm", "averaging", "--json"]);
+    command.args(["--nodes", &nodes.to_string(), "--rounds", &cycles.to_string()]);
+    if engine == "cycle" {
+        command.arg("--synchronous");
+    }
+    let out: Value = serde_json::from_str(&shell::output(&mut command)?)?;
+    out["cpu_s"].as_f64().context("no cpu_s in the answer")
+}
+
+/// PeerSim, compiled.
+struct PeerSim {
+    classes: Scratch,
+    class_path: String,
+}
+
+impl PeerSim {
+    fn compile(source: &Path) -> Result<PeerSim> {
+        let source = source.canonicalize().with_context(|| format!("--peersim {}", source.display()))?;
+        let classes = Scratch::new("peersim");
+        let files = |ending: &str| -> Result<Vec<String>> {
+            let found = shell::output(Command::new("find").arg(&source).args(["-name", ending]))?;
+            Ok(found.lines().map(str::to_owned).collect())
+        };
+        let jars = files("*.jar")?.join(":");
+        let needed = |file: &String| {
+            file.contains("/peersim/") && !file.contains("/extras/")
+                || file.contains("/example/aggregation/")
+                || file.contains("/example/edaggregation/")
+        };
+        let sources: Vec<String> = files("*.java")?.into_iter().filter(needed).collect();
+        if sources.is_empty() {
+            bail!("--peersim {} holds no source of PeerSim", source.display());
+        }
+        let mut javac = Command::new("javac");
+        javac
+            .args(["-nowarn", "-encoding", "ISO-8859-1", "-cp", &jars, "-d"])
+            .arg(classes.path())
+            .args(sources);
+        shell::run(javac.stderr(Stdio::null()))?;
+        let class_path = format!("{}:{jars}", classes.path().display());
+        Ok(PeerSim { classes, class_path })
+    }
+
+    /// CPU seconds of one run.
+    fn cpu_s(&self, engine: &str, nodes: u64, cycles: u64) -> Result<f64> {
+        let config = self.classes.join("config.txt");
+        std::fs::write(&config, config_text(engine, nodes, cycles))?;
+        let script =
+            r#"java -Xmx12g -XX:+UseSerialGC -cp "$0" peersim.Simulator "$1" >/dev/null 2>&1 && times"#;
+        let out = shell::output(Command::new("sh").args(["-c", script, &self.class_path]).arg(&config))?;
+        // The second line is of the children: user and system, as 1m2.345s.
+        let line = out.lines().nth(1).context("PeerSim did not run to its end")?;
+        line.split_whitespace().map(seconds).sum()
+    }
+}
+
+/// `1m2.345s`.
+fn seconds(text: &str) -> Result<f64> {
+    let (minutes, seconds) = text.trim_end_matches('s').split_once('m').context("no time of the shell's")?;
+    Ok(minutes.parse::<f64>()? * 60.0 + seconds.parse::<f64>()?)
+}
+
+/// The same in PeerSim's words: averaging by push-pull among `nodes`, each with 20 random neighbours; latency 1 to 100 ms, a cycle of 1 s.
+fn config_text(engine: &str, nodes: u64, cycles: u64) -> String {
+    let common = format!(
+        "random.seed 1\nnetwork.size {nodes}\nprotocol.link peersim.core.IdleProtocol\nprotocol.avg.linkable link\n\
+         init.rnd peersim.dynamics.WireKOut\ninit.rnd.protocol link\ninit.rnd.k 20\n\
+         init.lin peersim.vector.LinearDistribution\ninit.lin.protocol avg\ninit.lin.min 0\ninit.lin.max 100\n"
+    );
+    match engine {
+        "event" => format!(
+            "{common}simulation.endtime {}\nsimulation.logtime {}\nprotocol.urt peersim.transport.UniformRandomTransport\n\
+             protocol.urt.mindelay 1\nprotocol.urt.maxdelay 100\nprotocol.avg example.edaggregation.AverageED\nprotocol.avg.step 1000\n\
+             protocol.avg.transport urt\ninit.sch peersim.edsim.CDScheduler\ninit.sch.protocol avg\ninit.sch.randstart\n",
+            cycles * 1000,
+            cycles * 1000,
+        ),
+        _ => format!(
+            "{common}simulation.cycles {cycles}\nprotocol.avg example.aggregation.AverageFunction\ncontrol.shf peersim.cdsim.Shuffle\n"
+        ),
+    }
+}
+
+/// What is wanted of a figure.
+enum Wanted {
+    AtMost(f64),
+    AtLeast(f64),
+}
+
+/// The table from its raw lines.
+pub fn table(raw: &[Value]) -> Result<String> {
+    let mut text = String::from(
+        "# The simulator at a million nodes\n\n\
+         Written by `cargo xtask bench sim` from the `raw-*.jsonl` beside it. An event is one input that a protocol handles. The epidemic is\n\
+         `rumormill lab epidemic --strategy push --removal none`, to the last node. Averaging is `rumormill lab aggregate --algorithm averaging`, beside\n\
+         PeerSim 1.0.5's AverageED (event engine) and AverageFunction (cycle engine), its serial collector's CPU time included; its events are\n\
+         counted as a timer and two messages a node and cycle. Median [min..max] over the runs; ratios run by run.\n",
+    );
+    let host = raw.iter().find(|line| line["kind"] == "host").context("a raw file without its machine")?;
+    writeln!(
+        text,
+        "\nMachine: {} cores of {}; load {} before.\n",
+        host["cores"],
+        host["cpu"].as_str().unwrap_or("?"),
+        host["load"]
+    )?;
+    text.push_str("| | measured | wanted |\n| --- | --- | --- |\n");
+    let largest = raw.iter().filter_map(|line| line["nodes"].as_u64()).max().unwrap_or_default();
+    let epidemics = |nodes: u64, threads: u64, of: &dyn Fn(&Value) -> Option<f64>| -> Vec<f64> {
+        let these =
+            raw.iter().filter(|l| l["kind"] == "epidemic" && l["nodes"] == nodes && l["threads"] == threads);
+        these.filter_map(of).collect()
+    };
+    let field = |name: &'static str| move |line: &Value| line[name].as_f64();
+    let rate = |line: &Value| Some(line["events"].as_f64()? / line["cpu_s"].as_f64()? / 1e6);
+    let speedup = |line: &Value| Some(line["busy_s"].as_f64()? / line["busy_max_s"].as_f64()?);
+    let cycles = |side: &str, engine: &str| -> Vec<f64> {
+        let these = raw.iter().filter(|l| l["kind"] == "cycle" && l["side"] == side && l["engine"] == engine);
+        these.filter_map(|l| Some(l["nodes"].as_f64()? / l["cpu_s_per_cycle"].as_f64()? / 1e6)).collect()
+    };
+    let ratio = |ours: Vec<f64>, theirs: Vec<f64>| -> Vec<f64> {
+        ours.iter().zip(&theirs).map(|(ours, theirs)| ours / theirs).collect()
+    };
+    let n = largest;
+    let rows: Vec<(String, Vec<f64>, Option<Wanted>)> = vec![
+        (
+            format!("push epidemic, n = {n}: CPU s"),
+            epidemics(n, 1, &field("cpu_s")),
+            Some(Wanted::AtMost(10.0)),
+        ),
+        (
+            format!("the same: peak RSS, MiB"),
+            epidemics(n, 1, &|l| Some(l["peak_rss_kib"].as_f64()? / 1024.0)),
+            Some(Wanted::AtMost(1024.0)),
+        ),
+        (format!("the same: million events per CPU s"), epidemics(n, 1, &rate), Some(Wanted::AtLeast(3.5))),
+        (
+            format!("time per event at n = {n} over n = {SMALL}"),
+            ratio(epidemics(SMALL, 1, &rate), epidemics(n, 1, &rate)),
+            Some(Wanted::AtMost(2.0)),
+        ),
+        (
+            format!("two threads, n = {n}: CPU of both over the slower's, summed over windows"),
+            epidemics(n, 2, &speedup),
+            Some(Wanted::AtLeast(1.6)),
+        ),
+        ("averaging, events: million exchanges per CPU s".into(), cycles("rumormill", "event"), None),
+        ("PeerSim's event engine".into(), cycles("peersim", "event"), None),
+        (
+            "ratio".into(),
+            ratio(cycles("rumormill", "event"), cycles("peersim", "event")),
+            Some(Wanted::AtLeast(6.0)),
+        ),
+        (
+            "averaging, synchronous cycles: million exchanges per CPU s".into(),
+            cycles("rumormill", "cycle"),
+            None,
+        ),
+        ("PeerSim's cycle engine".into(), cycles("peersim", "cycle"), None),
+        (
+            "ratio".into(),
+            ratio(cycles("rumormill", "cycle"), cycles("peersim", "cycle")),
+            Some(Wanted::AtLeast(2.0)),
+        ),
+    ];
+    for (name, values, wanted) in rows {
+        let Some(spread) = Spread::of(&values) else { continue };
+        let wanted = match wanted {
+            None => "-".into(),
+            Some(Wanted::AtMost(most)) => format!("<= {}", digits(most)),
+            Some(Wanted::AtLeast(least)) => format!(">= {}", digits(least)),
+        };
+        writeln!(text, "| {name} | {} | {wanted} |", spread.show())?;
+    }
+    let digests = |threads: u64| {
+        let these = raw
+            .iter()
+            .filter(|l| l["kind"] == "epidemic" && l["nodes"] == largest && l["threads"] == threads);
+        these
+            .filter_map(|l| l["digest"].as_str().map(str::to_owned))
+            .collect::<std::collections::BTreeSet<_>>()
+    };
+    let same = digests(1) == digests(2) && digests(1).len() == 1;
+    writeln!(
+        text,
+        "\nDigests of one thread and of two, in all runs: {}.",
+        if same { "the same" } else { "DIFFERENT" }
+    )?;
+    Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_shows_ratios_run_by_run() {
+        let mut raw = vec![json!({"kind": "host", "cores": 2, "cpu": "a CPU", "load": 0.1})];
+        for (run, ours, theirs) in [(1, 0.5, 4.0), (2, 1.0, 6.0)] {
+            for (side, cost) in [("rumormill", ours), ("peersim", theirs)] {
+                raw.push(json!({"kind": "cycle", "side": side, "engine": "event", "nodes": 1_000_000, "run": run, "cpu_s_per_cycle": cost}));
+            }
+            for threads in [1, 2] {
+                raw.push(json!({"kind": "epidemic", "nodes": 1_000_000, "threads": threads, "events": 8e6, "cpu_s": 2.0,
+                    "peak_rss_kib": 1024, "digest": "a", "busy_s": 3.0, "busy_max_s": 2.0}));
+            }
+        }
+        let table = table(&raw).unwrap();
+        assert!(table.contains("| ratio | 7.00 [6.00..8.00] | >= 6.00 |"), "{table}");
+        assert!(table.contains("million events per CPU s | 4.00 | >= 3.50 |"), "{table}");
+        assert!(table.contains("in all runs: the same."), "{table}");
+    }
+
+    #[test]
+    fn the_shells_times_are_read() {
+        assert_eq!(seconds("1m2.5s").unwrap(), 62.5);
+        assert!(seconds("x").is_err());
+    }
+}
