@@ -54,6 +54,12 @@ pub struct Dropped {
     pub overflowed: u64,
     /// Because it could not be decoded; counted at the receiver.
     pub undecodable: u64,
+    /// In bursts and one way; counted at the sender.
+    pub swallowed: u64,
+    /// Because the queue of a line was full; counted at the line's owner.
+    pub congested: u64,
+    /// Because too much waited for the receiver's processor; counted at the receiver.
+    pub overloaded: u64,
 }
 
 impl Counters {
@@ -66,7 +72,15 @@ impl Counters {
 impl Dropped {
     /// Over all causes.
     pub fn total(&self) -> u64 {
-        self.lost + self.partitioned + self.unknown + self.crashed + self.overflowed + self.undecodable
+        self.lost
+            + self.partitioned
+            + self.unknown
+            + self.crashed
+            + self.overflowed
+            + self.undecodable
+            + self.swallowed
+            + self.congested
+            + self.overloaded
     }
 }
 
@@ -111,12 +125,25 @@ impl AddAssign for Counters {
 
 impl AddAssign for Dropped {
     fn add_assign(&mut self, other: Dropped) {
-        let Dropped { lost, partitioned, unknown, crashed, overflowed, undecodable } = other;
+        let Dropped {
+            lost,
+            partitioned,
+            unknown,
+            crashed,
+            overflowed,
+            undecodable,
+            swallowed,
+            congested,
+            overloaded,
+        } = other;
         self.lost += lost;
         self.partitioned += partitioned;
         self.unknown += unknown;
         self.crashed += crashed;
         self.overflowed += overflowed;
         self.undecodable += undecodable;
+        self.swallowed += swallowed;
+        self.congested += congested;
+        self.overloaded += overloaded;
     }
 }

@@ -1,11 +1,12 @@
 //! What the caller does to the nodes and to what connects them. All of it holds from this `now` on.
 
 use crate::clock::Clock;
-use crate::network::{ARRIVAL, FIRST, timeout};
-use crate::node::{Node, What};
+use crate::network::{FIRST, timeout};
+use crate::node::What;
 use crate::sim::Sim;
 use rumormill_core::identity::NodeId;
 use rumormill_core::protocol::{Loss, Protocol};
+use std::collections::VecDeque;
 use std::mem;
 
 impl<P: Protocol> Sim<P> {
@@ -17,34 +18,36 @@ impl<P: Protocol> Sim<P> {
     /// If there is no such node.
     pub fn crash(&mut self, id: NodeId) {
         let slot = self.slot(id);
-        let (network, Node { port, .. }) = (&mut self.network, &mut self.nodes[slot as usize]);
-        let seat = &mut network.seats[slot as usize];
-        seat.life += 1; // a start that is still to come is not for this life, either
-        let was_up = mem::take(&mut seat.up);
-        (port.blocked, port.frozen) = (false, false);
-        port.overdue.clear();
-        port.outbox.take();
-        port.timers = 0;
-        for entry in port.inbox.take() {
-            match entry.what {
-                What::Datagram(_) => port.counters.dropped.crashed += 1,
-                What::Stream(packet) => {
-                    port.counters.dropped.crashed += 1;
-                    network.bounce(port, packet.from, packet.from_life, Loss::Reset);
+        self.shared.seats[slot as usize].life += 1; // a start that is still to come is not for this life, either
+        self.with_port(slot, |port, network| {
+            let was_up = mem::take(&mut port.up);
+            (port.blocked, port.frozen, port.timers) = (false, false, 0);
+            if let Some(gear) = &mut port.gear {
+                gear.crash();
+            }
+            if port.rare_if_any().is_none() {
+                return;
+            }
+            let rare = port.rare();
+            rare.overdue.clear();
+            rare.outbox.take();
+            for entry in rare.inbox.take() {
+                match entry.what {
+                    What::Datagram(_) => port.count().dropped.crashed += 1,
+                    What::Stream(packet) => {
+                        port.count().dropped.crashed += 1;
+                        network.bounce(port, packet.from, packet.from_life, Loss::Reset);
+                    }
+                    _ => {}
                 }
-                _ => {}
             }
-        }
-        if !was_up {
-            return;
-        }
-        network.forget_watches(port);
-        for watcher in network.watchers.get(&id).cloned().unwrap_or_default() {
-            if !network.is_cut_either_way(id, network.seats[watcher as usize].id) {
-                let life = network.seats[watcher as usize].life;
-                network.bounce(port, watcher, life, Loss::Reset);
+            if was_up {
+                port.rare().watching.clear();
+                for (watcher, life) in port.rare().watchers.clone() {
+                    network.tell_watcher(port, watcher, life, Loss::Reset);
+                }
             }
-        }
+        });
     }
 
     /// Starts a node again, with `node` as its fresh state; crashes it first if it is up. It has another random sequence than in
@@ -63,8 +66,7 @@ impl<P: Protocol> Sim<P> {
     /// # Panics
     /// If there is no such node.
     pub fn block(&mut self, id: NodeId) {
-        let slot = self.slot(id);
-        self.nodes[slot as usize].port.blocked = true;
+        self.node_mut(id).port.blocked = true;
     }
 
     /// Ends [`Sim::block`]: what the node wanted to send leaves now, and what was sent to it is handed in, both in the order in which
@@ -74,11 +76,14 @@ impl<P: Protocol> Sim<P> {
     /// If there is no such node.
     pub fn unblock(&mut self, id: NodeId) {
         let slot = self.slot(id);
-        let (network, port) = (&mut self.network, &mut self.nodes[slot as usize].port);
-        port.blocked = false;
-        for departure in port.outbox.take() {
-            network.depart(port, departure);
-        }
+        self.with_port(slot, |port, network| {
+            port.blocked = false;
+            if port.rare_if_any().is_some() {
+                for departure in port.rare().outbox.take() {
+                    network.depart(port, departure);
+                }
+            }
+        });
         self.hand_in(slot);
     }
 
@@ -88,8 +93,7 @@ impl<P: Protocol> Sim<P> {
     /// # Panics
     /// If there is no such node.
     pub fn freeze(&mut self, id: NodeId) {
-        let slot = self.slot(id);
-        self.nodes[slot as usize].port.frozen = true;
+        self.node_mut(id).port.frozen = true;
     }
 
     /// Ends [`Sim::freeze`]: what waited is handed in, in the order in which it came, and after that the overdue timers, in the order of
@@ -99,23 +103,23 @@ impl<P: Protocol> Sim<P> {
     /// If there is no such node.
     pub fn thaw(&mut self, id: NodeId) {
         let slot = self.slot(id);
-        self.nodes[slot as usize].port.frozen = false;
+        self.node_at(slot).port.frozen = false;
         self.hand_in(slot);
     }
 
     /// Queues what waited for a node.
     fn hand_in(&mut self, slot: u32) {
-        let (network, port) = (&mut self.network, &mut self.nodes[slot as usize].port);
-        if port.frozen {
+        let port = &mut self.node_at(slot).port;
+        if port.frozen || port.rare_if_any().is_none() {
             return;
         }
-        if !port.blocked {
-            for entry in port.inbox.take() {
-                network.push(network.now, FIRST, slot, entry.life, entry.what);
-            }
+        let waiting = if port.blocked { VecDeque::new() } else { port.rare().inbox.take() };
+        let overdue = mem::take(&mut port.rare().overdue);
+        for entry in waiting {
+            self.set_for(self.now, FIRST, slot, entry.life, entry.what);
         }
-        for entry in mem::take(&mut port.overdue) {
-            network.push(network.now, network.timer_class(), slot, entry.life, entry.what);
+        for entry in overdue {
+            self.set_for(self.now, self.shared.timer_class(), slot, entry.life, entry.what);
         }
     }
 
@@ -123,29 +127,32 @@ impl<P: Protocol> Sim<P> {
     /// cut one way alone. What is on its way arrives. Streams need both directions: what is sent over one that is cut comes back
     /// as [`Loss::TimedOut`] 1 to 3 s later, and who watches such a connection hears the same unless it is healed before. Takes the
     /// place of an earlier partition.
-    pub fn partition(&mut self, cut: impl Fn(NodeId, NodeId) -> bool + Send + 'static) {
-        let network = &mut self.network;
-        network.cut = Some(Box::new(cut));
-        let watched: Vec<(NodeId, u32)> =
-            network.watchers.iter().flat_map(|(peer, who)| who.iter().map(|w| (*peer, *w))).collect();
-        for (peer, watcher) in watched {
-            if network.is_silent(watcher, peer) {
-                let delay = timeout(&mut self.nodes[watcher as usize].port.chance);
-                let life = network.seats[watcher as usize].life;
-                network.push(network.now + delay, ARRIVAL, watcher, life, What::Silent(peer));
+    pub fn partition(&mut self, cut: impl Fn(NodeId, NodeId) -> bool + Send + Sync + 'static) {
+        self.shared.cut = Some(Box::new(cut));
+        for slot in 0..self.shared.seats.len() as u32 {
+            if self.node_at(slot).port.rare_if_any().is_none_or(|rare| rare.watching.is_empty()) {
+                continue;
             }
+            self.with_port(slot, |port, network| {
+                for peer in port.rare().watching.clone() {
+                    if network.shared.is_cut_either_way(port.id, peer) {
+                        let delay = timeout(&mut port.chance);
+                        network.tell(port, delay, What::Silent(peer));
+                    }
+                }
+            });
         }
     }
 
     /// Like [`Sim::partition`], for datagrams alone, as by a firewall: streams get through. Holds beside it.
-    pub fn partition_datagrams(&mut self, cut: impl Fn(NodeId, NodeId) -> bool + Send + 'static) {
-        self.network.cut_datagrams = Some(Box::new(cut));
+    pub fn partition_datagrams(&mut self, cut: impl Fn(NodeId, NodeId) -> bool + Send + Sync + 'static) {
+        self.shared.cut_datagrams = Some(Box::new(cut));
     }
 
     /// Ends [`Sim::partition`] and [`Sim::partition_datagrams`].
     pub fn heal(&mut self) {
-        self.network.cut = None;
-        self.network.cut_datagrams = None;
+        self.shared.cut = None;
+        self.shared.cut_datagrams = None;
     }
 
     /// Changes the part of datagrams that is lost, from now on.
@@ -154,7 +161,7 @@ impl<P: Protocol> Sim<P> {
     /// If it is not between 0 and 1.
     pub fn set_loss(&mut self, loss: f64) {
         assert!((0.0..=1.0).contains(&loss), "loss is {loss}: give a part of all between 0 and 1");
-        self.network.world.loss = loss;
+        self.shared.world.loss = loss;
     }
 
     /// Sets a node's wall clock.
@@ -162,7 +169,6 @@ impl<P: Protocol> Sim<P> {
     /// # Panics
     /// If there is no such node.
     pub fn set_clock(&mut self, id: NodeId, clock: Clock) {
-        let slot = self.slot(id);
-        self.nodes[slot as usize].port.clock = clock;
+        self.node_mut(id).port.clock = clock;
     }
 }

@@ -1,6 +1,7 @@
 //! What reaches a node's protocol and what has to wait, and where its driver's effects go.
 
-use crate::network::Network;
+use crate::gear::{Pass, Stage};
+use crate::network::{ARRIVAL, Content, Network};
 use crate::node::{Departure, Entry, Port, What};
 use rumormill_core::drive::Sink;
 use rumormill_core::identity::NodeId;
@@ -9,10 +10,9 @@ use rumormill_core::time::Time;
 use std::mem;
 
 /// A node's hands, for one instant.
-pub(crate) struct Hands<'a, P: Protocol, F: ?Sized> {
+pub(crate) struct Hands<'a, 'b, P: Protocol> {
     pub port: &'a mut Port<P>,
-    pub network: &'a mut Network<P>,
-    pub observe: &'a mut F,
+    pub network: Network<'b, P>,
 }
 
 /// What is to be handed to the protocol.
@@ -21,14 +21,16 @@ pub(crate) enum Handed<P: Protocol> {
     Messages(NodeId, Vec<P::Message>),
 }
 
-impl<P: Protocol, F: ?Sized> Hands<'_, P, F> {
+impl<P: Protocol> Hands<'_, '_, P> {
     /// What of `entry` is to be handed to the protocol now; `None` if it comes too late, has to wait, or cannot be read.
     pub fn take(&mut self, entry: Entry<P>) -> Option<Handed<P>> {
         let entry = self.meant(entry)?;
+        let entry = self.come(entry)?;
         let entry = self.wait(entry)?;
+        let entry = self.work(entry)?;
         match entry.what {
             What::Start => {
-                self.network.seats[self.port.slot as usize].up = true;
+                self.port.up = true;
                 Some(Handed::One(Input::Start))
             }
             What::Call(call) => Some(Handed::One(Input::Call(call))),
@@ -38,36 +40,62 @@ impl<P: Protocol, F: ?Sized> Hands<'_, P, F> {
             }
             What::Lost(peer, loss) => Some(Handed::One(Input::Lost(peer, loss))),
             What::Silent(peer) => Some(Handed::One(Input::Lost(peer, Loss::TimedOut))),
+            What::Broken(peer, loss) => Some(Handed::One(Input::Lost(peer, loss))),
+            What::Watched(watcher, life, on) => {
+                self.watched(watcher, life, on);
+                None
+            }
             What::Datagram(packet) => {
-                let from = self.network.seats[packet.from as usize].id;
-                let counters = &mut self.port.counters;
-                counters.corrupted += u64::from(packet.content.is_corrupt());
-                let Some(messages) = self.network.unpack(packet.content, from, self.port.id) else {
-                    counters.dropped.undecodable += 1;
+                let from = self.network.shared.seats[packet.from as usize].id;
+                if packet.content.is_corrupt() {
+                    self.port.count().corrupted += 1;
+                }
+                let is_first = self.port.hot.datagrams_received == 0;
+                let (to, bytes) = (self.port.id, packet.bytes);
+                let Some(content) = self.network.unpack(packet.content, from, to, bytes, is_first) else {
+                    self.port.count().dropped.undecodable += 1;
                     return None;
                 };
-                counters.datagrams_received += 1;
-                counters.datagram_bytes_received += packet.bytes as u64;
-                Some(Handed::Messages(from, messages))
+                self.port.hot.datagrams_received += 1;
+                self.port.hot.datagram_bytes_received += u64::from(packet.bytes);
+                Some(handed(from, content))
             }
             What::Stream(packet) => {
-                let from = self.network.seats[packet.from as usize].id;
-                let messages = self.network.unpack(packet.content, from, self.port.id)?;
-                self.port.counters.stream_messages_received += 1;
-                self.port.counters.stream_bytes_received += packet.bytes as u64;
-                Some(Handed::Messages(from, messages))
+                let from = self.network.shared.seats[packet.from as usize].id;
+                let content = self.network.unpack(packet.content, from, self.port.id, packet.bytes, true)?;
+                let counters = self.port.count();
+                counters.stream_messages_received += 1;
+                counters.stream_bytes_received += u64::from(packet.bytes);
+                Some(handed(from, content))
             }
+        }
+    }
+
+    /// Somebody watches its connection to here, or no longer.
+    fn watched(&mut self, watcher: u32, life: u32, on: bool) {
+        if !self.port.up {
+            if on {
+                self.network.tell_watcher(self.port, watcher, life, Loss::Refused);
+                self.port.rare().watchers.insert(watcher, life);
+            }
+        } else if on {
+            self.port.rare().watchers.insert(watcher, life);
+        } else {
+            self.port.rare().watchers.remove(&watcher);
         }
     }
 
     /// `entry`, if the node is up and this is the life it was meant for.
     fn meant(&mut self, entry: Entry<P>) -> Option<Entry<P>> {
-        let seat = &self.network.seats[self.port.slot as usize];
-        let (up, same_life) = (seat.up, seat.life == entry.life);
+        let up = self.port.up;
+        let same_life = self.network.shared.seats[self.port.slot as usize].life == entry.life;
         let meant = match &entry.what {
             What::Start => same_life,
             What::Call(_) | What::Timer(..) | What::Lost(..) => up && same_life,
-            What::Silent(peer) => up && same_life && self.network.is_silent(self.port.slot, *peer),
+            What::Silent(peer) => up && same_life && self.is_watched(*peer) && self.is_cut_off(*peer),
+            What::Broken(peer, _) => up && same_life && self.is_watched(*peer),
+            What::Watched(..) => true,
+            What::Datagram(packet) if packet.stage >= Stage::Worked => up && same_life,
             What::Datagram(_) => up,
             What::Stream(_) => up && same_life,
         };
@@ -75,9 +103,9 @@ impl<P: Protocol, F: ?Sized> Hands<'_, P, F> {
             return Some(entry);
         }
         match entry.what {
-            What::Datagram(_) => self.port.counters.dropped.crashed += 1,
+            What::Datagram(_) => self.port.count().dropped.crashed += 1,
             What::Stream(packet) => {
-                self.port.counters.dropped.crashed += 1;
+                self.port.count().dropped.crashed += 1;
                 let loss = if up { Loss::Reset } else { Loss::Refused };
                 self.network.bounce(self.port, packet.from, packet.from_life, loss);
             }
@@ -86,34 +114,102 @@ impl<P: Protocol, F: ?Sized> Hands<'_, P, F> {
         None
     }
 
+    fn is_watched(&self, peer: NodeId) -> bool {
+        self.port.rare_if_any().is_some_and(|rare| rare.watching.contains(&peer))
+    }
+
+    fn is_cut_off(&self, peer: NodeId) -> bool {
+        self.network.shared.is_cut_either_way(self.port.id, peer)
+    }
+
+    /// `entry`, unless it is a packet that needs time on its line, or finds it full.
+    fn come(&mut self, mut entry: Entry<P>) -> Option<Entry<P>> {
+        let Some(gear) = &mut self.port.gear else { return Some(entry) };
+        let Some((packet, stream)) = entry.what.packet() else { return Some(entry) };
+        match packet.stage {
+            Stage::Arrived => {}
+            Stage::Here | Stage::Out => return Some(entry),
+            Stage::Worked => {
+                packet.stage = Stage::Out;
+                gear.worked(packet.messages.into());
+                return Some(entry);
+            }
+        }
+        packet.stage = Stage::Here;
+        match gear.down(&self.network.shared.world, self.network.now, packet.bytes as usize, stream) {
+            Pass::Now => return Some(entry),
+            Pass::At(at) => {
+                let slot = self.port.slot;
+                self.network.push(self.port, at, ARRIVAL, slot, entry.life, entry.what);
+            }
+            Pass::Full => {
+                self.port.count().dropped.congested += 1;
+                self.refuse(entry);
+            }
+        }
+        None
+    }
+
+    /// `entry`, unless it is a packet that needs time on the processor, or finds too many before it.
+    fn work(&mut self, mut entry: Entry<P>) -> Option<Entry<P>> {
+        let Some(gear) = &mut self.port.gear else { return Some(entry) };
+        let Some((packet, _)) = entry.what.packet() else { return Some(entry) };
+        if packet.stage == Stage::Out {
+            return Some(entry);
+        }
+        packet.stage = Stage::Worked;
+        let messages = packet.messages.into();
+        match gear.work(&self.network.shared.world, self.network.now, messages, &mut self.port.chance) {
+            Pass::Now => return Some(entry),
+            Pass::At(at) => {
+                // A datagram that is being worked on ends with the process.
+                let slot = self.port.slot;
+                let life = self.network.shared.seats[slot as usize].life;
+                self.network.push(self.port, at, ARRIVAL, slot, life, entry.what);
+            }
+            Pass::Full => {
+                self.port.count().dropped.overloaded += 1;
+                self.refuse(entry);
+            }
+        }
+        None
+    }
+
+    /// There was no room for `entry`: the sender of a stream notices in time.
+    fn refuse(&mut self, entry: Entry<P>) {
+        if let What::Stream(packet) = entry.what {
+            self.network.bounce(self.port, packet.from, packet.from_life, Loss::TimedOut);
+        }
+    }
+
     /// `entry`, unless the node stands still and it has to wait.
     fn wait(&mut self, entry: Entry<P>) -> Option<Entry<P>> {
         let waits = match &entry.what {
             What::Start | What::Call(_) | What::Timer(..) => self.port.frozen,
-            What::Datagram(_) | What::Stream(_) | What::Lost(..) | What::Silent(_) => {
+            What::Datagram(_) | What::Stream(_) | What::Lost(..) | What::Silent(_) | What::Broken(..) => {
                 self.port.frozen || self.port.blocked
             }
+            What::Watched(..) => false,
         };
         if !waits {
             return Some(entry);
         }
         let (bytes, stream) = match &entry.what {
-            What::Datagram(packet) => (packet.bytes, false),
-            What::Stream(packet) => (packet.bytes, true),
+            What::Datagram(packet) => (packet.bytes as usize, false),
+            What::Stream(packet) => (packet.bytes as usize, true),
             What::Timer(..) => {
-                self.port.overdue.push(entry);
+                self.port.rare().overdue.push(entry);
                 return None;
             }
             _ => {
-                self.port.inbox.add(entry);
+                self.port.rare().inbox.add(entry);
                 return None;
             }
         };
-        if let Err(entry) = self.port.inbox.add_bytes(entry, bytes, stream, &self.network.world) {
-            self.port.counters.dropped.overflowed += 1;
-            if let What::Stream(packet) = entry.what {
-                self.network.bounce(self.port, packet.from, packet.from_life, Loss::TimedOut);
-            }
+        if let Err(entry) = self.port.rare().inbox.add_bytes(entry, bytes, stream, &self.network.shared.world)
+        {
+            self.port.count().dropped.overflowed += 1;
+            self.refuse(entry);
         }
         None
     }
@@ -124,8 +220,8 @@ impl<P: Protocol, F: ?Sized> Hands<'_, P, F> {
             return self.network.depart(self.port, departure);
         }
         let (to, bytes, stream) = (departure.to, departure.bytes, departure.stream);
-        if self.port.outbox.add_bytes(departure, bytes, stream, &self.network.world).is_err() {
-            self.port.counters.dropped.overflowed += 1;
+        if self.port.rare().outbox.add_bytes(departure, bytes, stream, &self.network.shared.world).is_err() {
+            self.port.count().dropped.overflowed += 1;
             if stream {
                 self.network.time_out(self.port, to);
             }
@@ -133,16 +229,26 @@ impl<P: Protocol, F: ?Sized> Hands<'_, P, F> {
     }
 }
 
-impl<P: Protocol, F: FnMut(Time, NodeId, P::Event) + ?Sized> Sink<P> for Hands<'_, P, F> {
+/// Messages as they are handed in.
+fn handed<P: Protocol>(from: NodeId, content: Content<P::Message>) -> Handed<P> {
+    match content {
+        Content::One(message) => Handed::One(Input::Message(from, message)),
+        Content::Many(messages) => Handed::Messages(from, messages),
+        Content::Bytes { .. } => unreachable!("it is unpacked"),
+    }
+}
+
+impl<P: Protocol> Sink<P> for Hands<'_, '_, P> {
     fn datagram(&mut self, to: NodeId, messages: &mut Vec<P::Message>, bytes: usize) {
-        let messages = mem::replace(messages, self.network.vector());
-        self.depart(Departure { to, messages, bytes, stream: false });
+        let content = match messages.len() {
+            1 => Content::One(messages.pop().expect("there is one")),
+            _ => Content::Many(mem::replace(messages, self.network.local.vector())),
+        };
+        self.depart(Departure { to, content, bytes, stream: false });
     }
 
     fn stream(&mut self, to: NodeId, message: P::Message, bytes: usize) {
-        let mut messages = self.network.vector();
-        messages.push(message);
-        self.depart(Departure { to, messages, bytes, stream: true });
+        self.depart(Departure { to, content: Content::One(message), bytes, stream: true });
     }
 
     fn timer(&mut self, at: Time, timer: P::Timer) {
@@ -150,8 +256,8 @@ impl<P: Protocol, F: FnMut(Time, NodeId, P::Event) + ?Sized> Sink<P> for Hands<'
             return;
         }
         self.port.timers += 1;
-        self.port.counters.timers_max = self.port.counters.timers_max.max(self.port.timers);
-        self.network.timer(self.port.slot, at, timer);
+        self.port.hot.timers_max = self.port.hot.timers_max.max(self.port.timers);
+        self.network.timer(self.port, at, timer);
     }
 
     fn watch(&mut self, peer: NodeId, on: bool) {
@@ -159,11 +265,12 @@ impl<P: Protocol, F: FnMut(Time, NodeId, P::Event) + ?Sized> Sink<P> for Hands<'
     }
 
     fn event(&mut self, event: P::Event) {
-        (self.observe)(self.network.now, self.port.id, event);
+        self.network.local.told.push((self.network.now, self.port.slot, event));
     }
 
     fn shed(&mut self, _: NodeId, _: usize, bytes: usize) {
-        self.port.counters.shed += 1;
-        self.port.counters.shed_bytes += bytes as u64;
+        let counters = self.port.count();
+        counters.shed += 1;
+        counters.shed_bytes += bytes as u64;
     }
 }

@@ -7,12 +7,20 @@
 //! | file | what it does |
 //! | --- | --- |
 //! | `world` | what the world is like: latency, loss, buffers, clocks, cycles |
-//! | `sim` | the loop: one instant after the other, one node after the other |
+//! | `sim` | what the caller holds: nodes, time, what has been counted |
+//! | `windows` | the loop: one window after the other, partitions in turn or each on a thread |
+//! | `part` | a partition: its nodes, one after the other through all that a window has for them |
 //! | `fault` | what the caller does to it: crash, restart, block, freeze, partition |
 //! | `network` | what becomes of a datagram, of a stream message, of a broken connection |
 //! | `hands` | what reaches a node's protocol and what has to wait, and where its effects go |
 //! | `node` | what is kept for one node |
-//! | `queue` | what comes next |
+//! | `queue`, `wheel` | what comes next: a timing wheel, and a heap to hold it against |
+//! | `latency`, `loss`, `uplink`, `service` | how long things take, what is lost, what lines carry, what a message costs its receiver |
+//! | `gear` | the same, as one node has it |
+//! | `plan` | fault plans as data: written, read, drawn at random, carried out |
+//! | `churn` | nodes that come and go, as a plan; traces |
+//! | `check`, `shrink` | what must hold, and the smallest plan with which it does not |
+//! | `ids`, `humane` | sets of nodes and durations, as people write them |
 //! | `clock`, `counters` | wall clocks that are off; what was sent, received and dropped |
 //!
 //! ```
@@ -51,20 +59,36 @@
 //! assert_eq!(sim.total().datagrams_received, 9);
 //! ```
 //!
-//! No IO, no clock, no threads, no global random source, no hash order.
+//! No IO, no clock, no global random source, no hash order; threads only in `windows`.
 #![forbid(unsafe_code)]
 
+pub mod check;
+pub mod churn;
 mod clock;
 mod counters;
 mod fault;
+mod gear;
 mod hands;
+pub mod humane;
+pub mod ids;
+pub mod latency;
+pub mod loss;
 mod network;
 mod node;
+mod part;
+pub mod plan;
 mod queue;
+pub mod service;
+pub mod shrink;
 mod sim;
+pub mod uplink;
+mod wheel;
+mod windows;
 mod world;
 
 pub use clock::Clock;
 pub use counters::{Counters, Dropped};
-pub use sim::{SUBSTEPS_MAX, Sim};
-pub use world::{LATENCY_MAX, LATENCY_MIN, Latency, World};
+pub use latency::{LATENCY_MAX, LATENCY_MIN, Latency};
+pub use sim::{Engine, SUBSTEPS_MAX, Sim};
+pub use windows::Busy;
+pub use world::World;

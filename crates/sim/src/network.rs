@@ -3,16 +3,16 @@
 //! A partition is looked up when something leaves, a crash when it arrives. All chance is drawn from the sender's own source
 //! (the receiver's, for what it sends back), so that one node more does not reshuffle what happens to the others.
 
+use crate::gear::{self, Pass, Stage};
+use crate::latency::LATENCY_MIN;
 use crate::node::{Departure, Entry, Packet, Port, What};
-use crate::queue::{Class, Queue};
-use crate::world::{LATENCY_MIN, World};
+use crate::queue::{Class, Queue, Turn};
+use crate::world::World;
 use rumormill_core::identity::NodeId;
 use rumormill_core::protocol::{Loss, Protocol};
 use rumormill_core::rng::{Rng, mix};
 use rumormill_core::time::{Duration, Time};
 use rumormill_core::wire;
-use std::collections::{BTreeMap, BTreeSet};
-use std::mem;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 /// What the caller starts, and what waited for a node that stood still.
@@ -36,15 +36,18 @@ const STREAM_TIMEOUT: (Duration, Duration) = (Duration::from_secs(1), Duration::
 const STREAM_ENVELOPE_BYTES_MAX: usize = 1_024;
 /// Connections that one node may ask to be told of.
 const WATCHED_MAX: usize = 65_536;
+/// Of one delivery in so many, what it says goes into the digest.
+const DIGESTED: u64 = 64;
 /// Emptied vectors kept for the next datagrams.
 const POOL_MAX: usize = 4_096;
 
 /// Whether what the first sends does not reach the second.
-pub(crate) type Cut = Box<dyn Fn(NodeId, NodeId) -> bool + Send>;
+pub(crate) type Cut = Box<dyn Fn(NodeId, NodeId) -> bool + Send + Sync>;
 
 /// Messages on their way: as they are, or as bytes.
 pub(crate) enum Content<M> {
-    Typed(Vec<M>),
+    One(M),
+    Many(Vec<M>),
     Bytes { bytes: Vec<u8>, corrupt: bool },
 }
 
@@ -59,39 +62,64 @@ pub(crate) struct Seat {
     pub id: NodeId,
     /// How often it has crashed: what was meant for an earlier life is dropped.
     pub life: u32,
-    pub up: bool,
 }
 
-pub(crate) struct Network<P: Protocol> {
+/// What all partitions look at, and only the caller changes, between two runs.
+pub(crate) struct Shared {
     pub world: World,
-    pub now: Time,
-    pub queue: Queue<Entry<P>>,
     pub seats: Vec<Seat>,
-    pub index: hashbrown::HashMap<NodeId, u32, foldhash::fast::FixedState>,
+    /// Where each id sits; empty as long as each id is the number of its seat.
+    index: hashbrown::HashMap<NodeId, u32, foldhash::fast::FixedState>,
+    is_dense: bool,
     pub cut: Option<Cut>,
     pub cut_datagrams: Option<Cut>,
-    pub digest: u64,
-    /// Who wants to be told when the connection to this peer breaks.
-    pub watchers: BTreeMap<NodeId, BTreeSet<u32>>,
-    pool: Vec<Vec<P::Message>>,
-    bytes: Vec<u8>,
+    /// Seats of one partition; the last one takes what is left.
+    pub chunk: u32,
+    pub partitions: usize,
 }
 
-impl<P: Protocol> Network<P> {
-    pub fn new(world: World) -> Self {
-        Network {
+impl Shared {
+    pub fn new(world: World, chunk: u32, partitions: usize) -> Shared {
+        Shared {
             world,
-            now: Time::ZERO,
-            queue: Queue::default(),
             seats: Vec::new(),
             index: hashbrown::HashMap::default(),
+            is_dense: true,
             cut: None,
             cut_datagrams: None,
-            digest: 0,
-            watchers: BTreeMap::new(),
-            pool: Vec::new(),
-            bytes: Vec::new(),
+            chunk,
+            partitions,
         }
+    }
+
+    /// Gives `id` the next seat; `None` if it has one.
+    pub fn seat(&mut self, id: NodeId) -> Option<u32> {
+        if self.slot(id).is_some() {
+            return None;
+        }
+        let slot = u32::try_from(self.seats.len()).expect("at most 2^32 nodes");
+        if self.is_dense && id.0 != u64::from(slot) {
+            self.is_dense = false;
+            self.index = self.seats.iter().enumerate().map(|(slot, seat)| (seat.id, slot as u32)).collect();
+        }
+        if !self.is_dense {
+            self.index.insert(id, slot);
+        }
+        self.seats.push(Seat { id, life: 0 });
+        Some(slot)
+    }
+
+    /// Where `id` sits.
+    pub fn slot(&self, id: NodeId) -> Option<u32> {
+        match self.is_dense {
+            true => (id.0 < self.seats.len() as u64).then_some(id.0 as u32),
+            false => self.index.get(&id).copied(),
+        }
+    }
+
+    /// The partition of a seat.
+    pub fn partition(&self, slot: u32) -> usize {
+        ((slot / self.chunk) as usize).min(self.partitions - 1)
     }
 
     /// The first instant from `at` on at which anything can happen.
@@ -103,18 +131,6 @@ impl<P: Protocol> Network<P> {
                 Time(at.0.div_ceil(cycle).saturating_mul(cycle))
             }
         }
-    }
-
-    /// Puts an entry into the queue.
-    pub fn push(&mut self, at: Time, class: Class, slot: u32, life: u32, what: What<P>) {
-        let at = self.instant(at);
-        self.queue.push(at, class, Entry { slot, life, what });
-    }
-
-    /// Hands a timer back at `at`.
-    pub fn timer(&mut self, slot: u32, at: Time, timer: P::Timer) {
-        let life = self.seats[slot as usize].life;
-        self.push(at, self.timer_class(), slot, life, What::Timer(at, timer));
     }
 
     pub fn timer_class(&self) -> Class {
@@ -129,89 +145,227 @@ impl<P: Protocol> Network<P> {
     pub fn is_cut_either_way(&self, a: NodeId, b: NodeId) -> bool {
         self.is_cut(a, b) || self.is_cut(b, a)
     }
+}
+
+/// What a partition has of its own.
+pub(crate) struct Local<P: Protocol> {
+    pub queue: Queue<P>,
+    /// What leaves for other partitions, by theirs.
+    pub outboxes: Vec<Vec<Entry<P>>>,
+    pub partition: usize,
+    /// The node that runs now, and until when what it sets for itself belongs to this turn.
+    pub running: u32,
+    pub end: Time,
+    /// What the running node has set for itself within this turn.
+    pub soon: Vec<Entry<P>>,
+    /// What nodes told in this turn.
+    pub told: Vec<(Time, u32, P::Event)>,
+    pub digest: u64,
+    pool: Vec<Vec<P::Message>>,
+    bytes: Vec<u8>,
+}
+
+impl<P: Protocol> Local<P> {
+    pub fn new(queue: Queue<P>, partition: usize, partitions: usize) -> Local<P> {
+        Local {
+            queue,
+            outboxes: std::iter::repeat_with(Vec::new).take(partitions).collect(),
+            partition,
+            running: u32::MAX,
+            end: Time::ZERO,
+            soon: Vec::new(),
+            told: Vec::new(),
+            digest: 0,
+            pool: Vec::new(),
+            bytes: Vec::new(),
+        }
+    }
+
+    /// From now on it runs `turn`.
+    pub fn begin(&mut self, turn: &Turn) {
+        self.end = if turn.class.is_some() { Time::ZERO } else { turn.end };
+    }
+
+    /// A vector for the messages of a datagram.
+    pub fn vector(&mut self) -> Vec<P::Message> {
+        self.pool.pop().unwrap_or_default()
+    }
+
+    /// Takes a vector back.
+    pub fn recycle(&mut self, mut messages: Vec<P::Message>) {
+        messages.clear();
+        if self.pool.len() < POOL_MAX {
+            self.pool.push(messages);
+        }
+    }
+}
+
+/// The network as a node sees it at one instant.
+pub(crate) struct Network<'a, P: Protocol> {
+    pub shared: &'a Shared,
+    pub local: &'a mut Local<P>,
+    pub now: Time,
+}
+
+impl<P: Protocol> Network<'_, P> {
+    /// Sets something for a node.
+    pub fn push(&mut self, port: &mut Port<P>, at: Time, class: Class, slot: u32, life: u32, what: What<P>) {
+        let rank = match &what {
+            What::Timer(deadline, _) if class == TIMER_OF_CYCLE => deadline.0,
+            _ => port.slot.into(),
+        };
+        let time = self.shared.instant(at);
+        let entry = Entry { time, rank, sequence: port.sequence, slot, life, class, what };
+        port.sequence += 1;
+        self.deliver(entry);
+    }
+
+    /// Puts an entry where it belongs.
+    pub fn deliver(&mut self, entry: Entry<P>) {
+        if entry.slot == self.local.running && entry.time < self.local.end {
+            return self.local.soon.push(entry);
+        }
+        if self.shared.partitions > 1 {
+            let partition = self.shared.partition(entry.slot);
+            if partition != self.local.partition {
+                return self.local.outboxes[partition].push(entry);
+            }
+        }
+        self.local.queue.push(entry);
+    }
+
+    fn life(&self, slot: u32) -> u32 {
+        self.shared.seats[slot as usize].life
+    }
+
+    /// Hands a timer back at `at`.
+    pub fn timer(&mut self, port: &mut Port<P>, at: Time, timer: P::Timer) {
+        let (slot, life) = (port.slot, self.life(port.slot));
+        self.push(port, at, self.shared.timer_class(), slot, life, What::Timer(at, timer));
+    }
 
     /// Something leaves, and is counted.
     pub fn depart(&mut self, port: &mut Port<P>, departure: Departure<P::Message>) {
-        let Departure { to, messages, bytes, stream } = departure;
-        let counters = &mut port.counters;
+        let Departure { to, content, bytes, stream } = departure;
         if stream {
+            let counters = port.count();
             counters.stream_messages_sent += 1;
             counters.stream_bytes_sent += bytes as u64;
-            self.stream(port, to, messages, bytes);
+            self.stream(port, to, content, bytes);
         } else {
-            counters.datagrams_sent += 1;
-            counters.datagram_bytes_sent += bytes as u64;
-            self.datagram(port, to, messages, bytes);
+            port.hot.datagrams_sent += 1;
+            port.hot.datagram_bytes_sent += bytes as u64;
+            self.datagram(port, to, content, bytes);
         }
     }
 
-    fn datagram(&mut self, port: &mut Port<P>, to: NodeId, messages: Vec<P::Message>, bytes: usize) {
-        let Some(&slot) = self.index.get(&to) else {
+    fn datagram(&mut self, port: &mut Port<P>, to: NodeId, content: Content<P::Message>, bytes: usize) {
+        let Some(slot) = self.shared.slot(to) else {
             return self.unknown(port, to);
         };
-        if self.is_cut(port.id, to) || self.cut_datagrams.as_ref().is_some_and(|cut| cut(port.id, to)) {
-            port.counters.dropped.partitioned += 1;
-            return self.recycle(messages);
+        let shared = self.shared;
+        if shared.is_cut(port.id, to) || shared.cut_datagrams.as_ref().is_some_and(|cut| cut(port.id, to)) {
+            port.count().dropped.partitioned += 1;
+            return self.drop(content);
         }
-        if happens(&mut port.chance, self.world.loss) {
-            port.counters.dropped.lost += 1;
-            return self.recycle(messages);
+        let Some(leaves) = self.leave(port, bytes, false) else {
+            port.count().dropped.congested += 1;
+            return self.drop(content);
+        };
+        if happens(&mut port.chance, shared.world.loss) {
+            port.count().dropped.lost += 1;
+            return self.drop(content);
         }
-        if happens(&mut port.chance, self.world.duplicate) {
-            port.counters.duplicated += 1;
-            self.datagram_arrives(port, slot, messages.clone(), bytes);
+        if shared.is_swallowed(port, to) {
+            port.count().dropped.swallowed += 1;
+            return self.drop(content);
         }
-        self.datagram_arrives(port, slot, messages, bytes);
+        if happens(&mut port.chance, shared.world.duplicate) {
+            port.count().duplicated += 1;
+            let copy = match &content {
+                Content::One(message) => Content::One(message.clone()),
+                Content::Many(messages) => Content::Many(messages.clone()),
+                Content::Bytes { .. } => unreachable!("it is packed when it arrives"),
+            };
+            self.datagram_arrives(port, slot, leaves, copy, bytes);
+        }
+        self.datagram_arrives(port, slot, leaves, content, bytes);
     }
 
-    fn datagram_arrives(&mut self, port: &mut Port<P>, slot: u32, messages: Vec<P::Message>, bytes: usize) {
-        let at = self.now + self.latency(port);
-        let mut content = self.pack(messages, bytes - self.world.limits.datagram_overhead_bytes);
+    /// When what goes up a node's line now has left it; `None` if the line's queue is full.
+    fn leave(&self, port: &mut Port<P>, bytes: usize, stream: bool) -> Option<Time> {
+        let Some(gear) = &mut port.gear else { return Some(self.now) };
+        match gear.up(&self.shared.world, self.now, bytes, stream) {
+            Pass::Now => Some(self.now),
+            Pass::At(at) => Some(at),
+            Pass::Full => None,
+        }
+    }
+
+    fn datagram_arrives(
+        &mut self,
+        port: &mut Port<P>,
+        slot: u32,
+        leaves: Time,
+        content: Content<P::Message>,
+        bytes: usize,
+    ) {
+        let world = &self.shared.world;
+        let latency = self.latency(port, self.shared.seats[slot as usize].id);
+        let at = leaves + latency + gear::held_back(world.reorder.as_ref(), &mut port.chance);
+        let messages = count(&content);
+        let mut content = self.pack(content, bytes - world.limits.datagram_overhead_bytes);
         if let Content::Bytes { bytes, corrupt } = &mut content
-            && happens(&mut port.chance, self.world.corruption)
+            && happens(&mut port.chance, world.corruption)
         {
             let bit = port.chance.below(bytes.len() * 8);
             bytes[bit / 8] ^= 1 << (bit % 8);
             *corrupt = true;
         }
-        let packet = Packet { from: port.slot, from_life: 0, content, bytes };
-        self.push(at, ARRIVAL, slot, 0, What::Datagram(packet));
+        let packet = Packet {
+            from: port.slot,
+            from_life: 0,
+            content,
+            messages,
+            stage: Stage::Arrived,
+            bytes: bytes as u32,
+        };
+        self.push(port, at, ARRIVAL, slot, 0, What::Datagram(packet));
     }
 
-    fn stream(&mut self, port: &mut Port<P>, to: NodeId, messages: Vec<P::Message>, bytes: usize) {
-        let content_bytes = bytes - self.world.limits.stream_overhead_bytes;
+    fn stream(&mut self, port: &mut Port<P>, to: NodeId, content: Content<P::Message>, bytes: usize) {
+        let content_bytes = bytes - self.shared.world.limits.stream_overhead_bytes;
         assert!(
             content_bytes <= wire::STREAM_MESSAGE_BYTES_MAX + STREAM_ENVELOPE_BYTES_MAX,
             "a stream message of {content_bytes} bytes: its protocol must page it"
         );
-        let Some(&slot) = self.index.get(&to) else {
+        let Some(slot) = self.shared.slot(to) else {
             return self.unknown(port, to);
         };
-        if self.is_cut_either_way(port.id, to) {
-            port.counters.dropped.partitioned += 1;
+        if self.shared.is_cut_either_way(port.id, to) {
+            port.count().dropped.partitioned += 1;
             return self.time_out(port, to);
         }
-        let Some(delay) = self.stream_delay(port, bytes) else {
-            port.counters.dropped.lost += 1;
+        let Some(leaves) = self.leave(port, bytes, true) else {
+            port.count().dropped.congested += 1;
             return self.time_out(port, to);
         };
-        let at = port.tails.after(slot, self.now + delay, self.now);
-        let content = self.pack(messages, content_bytes);
-        let from_life = self.seats[port.slot as usize].life;
-        let life = self.seats[slot as usize].life;
-        self.push(
-            at,
-            ARRIVAL,
-            slot,
-            life,
-            What::Stream(Packet { from: port.slot, from_life, content, bytes }),
-        );
+        let Some(delay) = self.stream_delay(port, to, bytes) else {
+            port.count().dropped.lost += 1;
+            return self.time_out(port, to);
+        };
+        let at = port.rare().tails.after(slot, leaves + delay, self.now);
+        let content = self.pack(content, content_bytes);
+        let (from, from_life, life) = (port.slot, self.life(port.slot), self.life(slot));
+        let packet =
+            Packet { from, from_life, content, messages: 1, stage: Stage::Arrived, bytes: bytes as u32 };
+        self.push(port, at, ARRIVAL, slot, life, What::Stream(packet));
     }
 
     /// How long a message takes over the stream, with the retransmissions of its segments; `None` if it gives up.
-    fn stream_delay(&mut self, port: &mut Port<P>, bytes: usize) -> Option<Duration> {
-        let loss = self.world.stream_loss();
-        if self.world.synchronous.is_some() {
+    fn stream_delay(&mut self, port: &mut Port<P>, to: NodeId, bytes: usize) -> Option<Duration> {
+        let loss = self.shared.world.stream_loss();
+        if self.shared.world.synchronous.is_some() {
             return Some(Duration::ZERO);
         }
         let mut retransmissions = 0;
@@ -226,143 +380,167 @@ impl<P: Protocol> Network<P> {
                 return None;
             }
         }
-        port.counters.retransmissions += u64::from(retransmissions);
-        Some(self.latency(port) + RETRANSMISSION * retransmissions)
+        if retransmissions > 0 {
+            port.count().retransmissions += u64::from(retransmissions);
+        }
+        Some(self.latency(port, to) + RETRANSMISSION * retransmissions)
     }
 
-    /// How long what this node sends takes now.
-    pub fn latency(&self, port: &mut Port<P>) -> Duration {
-        match self.world.synchronous {
+    /// How long what this node sends to `to` takes now.
+    pub fn latency(&self, port: &mut Port<P>, to: NodeId) -> Duration {
+        match self.shared.world.synchronous {
             Some(_) => Duration::ZERO,
-            None => self.world.latency.draw(&mut port.chance),
+            None => self.shared.world.latency.draw(port.id, to, &mut port.chance),
         }
     }
 
     fn unknown(&mut self, port: &mut Port<P>, to: NodeId) {
-        port.counters.dropped.unknown += 1;
-        let delay = if self.world.synchronous.is_some() { Duration::ZERO } else { LATENCY_MIN };
-        self.tell_lost(port.slot, to, Loss::Unknown, delay);
+        port.count().dropped.unknown += 1;
+        let delay = if self.shared.world.synchronous.is_some() { Duration::ZERO } else { LATENCY_MIN };
+        self.tell(port, delay, What::Lost(to, Loss::Unknown));
     }
 
     pub fn time_out(&mut self, port: &mut Port<P>, peer: NodeId) {
         let delay = timeout(&mut port.chance);
-        self.tell_lost(port.slot, peer, Loss::TimedOut, delay);
+        self.tell(port, delay, What::Lost(peer, Loss::TimedOut));
     }
 
-    fn tell_lost(&mut self, slot: u32, peer: NodeId, loss: Loss, delay: Duration) {
-        let life = self.seats[slot as usize].life;
-        self.push(self.now + delay, ARRIVAL, slot, life, What::Lost(peer, loss));
+    /// The node at `port` is told something in its present life.
+    pub fn tell(&mut self, port: &mut Port<P>, delay: Duration, what: What<P>) {
+        let (slot, life) = (port.slot, self.life(port.slot));
+        self.push(port, self.now + delay, ARRIVAL, slot, life, what);
     }
 
     /// The node at `port` tells the sender of a stream message, as far as it can be reached, that it did not take it.
     pub fn bounce(&mut self, port: &mut Port<P>, to: u32, to_life: u32, loss: Loss) {
-        let (loss, delay) = if self.is_cut_either_way(port.id, self.seats[to as usize].id) {
+        let to_id = self.shared.seats[to as usize].id;
+        let (loss, delay) = if self.shared.is_cut_either_way(port.id, to_id) {
             (Loss::TimedOut, timeout(&mut port.chance))
         } else {
-            (loss, self.latency(port))
+            (loss, self.latency(port, to_id))
         };
-        self.push(self.now + delay, ARRIVAL, to, to_life, What::Lost(port.id, loss));
+        self.push(port, self.now + delay, ARRIVAL, to, to_life, What::Lost(port.id, loss));
     }
 
-    /// A node wants to be told, or no longer, when its connection to `peer` breaks.
+    /// A node wants to be told, or no longer, when its connection to `peer` breaks. The peer hears of it a latency later.
     pub fn watch(&mut self, port: &mut Port<P>, peer: NodeId, on: bool) {
-        if !on {
-            if let Some(watchers) = self.watchers.get_mut(&peer)
-                && watchers.remove(&port.slot)
-            {
-                port.watched -= 1;
-            }
+        let watching = &mut port.rare().watching;
+        let news = if on { watching.insert(peer) } else { watching.remove(&peer) };
+        if on {
+            let watched = watching.len();
+            assert!(watched <= WATCHED_MAX, "{} watches more than {WATCHED_MAX} connections", port.id);
+        } else if !news {
             return;
         }
-        if self.watchers.entry(peer).or_default().insert(port.slot) {
-            port.watched += 1;
-            assert!(port.watched <= WATCHED_MAX, "{} watches more than {WATCHED_MAX} connections", port.id);
-        }
-        let Some(&slot) = self.index.get(&peer) else {
-            return self.tell_lost(port.slot, peer, Loss::Unknown, Duration::ZERO);
+        let Some(slot) = self.shared.slot(peer) else {
+            if on {
+                self.tell(port, Duration::ZERO, What::Broken(peer, Loss::Unknown));
+            }
+            return;
         };
-        if self.is_cut_either_way(port.id, peer) {
-            let life = self.seats[port.slot as usize].life;
+        if !self.shared.is_cut_either_way(port.id, peer) {
+            let at = self.now + self.latency(port, peer);
+            let watched = What::Watched(port.slot, self.life(port.slot), on);
+            self.push(port, at, ARRIVAL, slot, 0, watched);
+        } else if on {
             let delay = timeout(&mut port.chance);
-            self.push(self.now + delay, ARRIVAL, port.slot, life, What::Silent(peer));
-        } else if !self.seats[slot as usize].up {
-            let delay = self.latency(port) + self.latency(port);
-            self.tell_lost(port.slot, peer, Loss::Refused, delay);
+            self.tell(port, delay, What::Silent(peer));
         }
     }
 
-    /// A node that went down wants to be told of nothing.
-    pub fn forget_watches(&mut self, port: &mut Port<P>) {
-        if mem::take(&mut port.watched) > 0 {
-            self.watchers.retain(|_, watchers| {
-                watchers.remove(&port.slot);
-                !watchers.is_empty()
-            });
+    /// Who watches the node at `port` hears that the connection broke, if it can be reached.
+    pub fn tell_watcher(&mut self, port: &mut Port<P>, watcher: u32, life: u32, loss: Loss) {
+        let id = self.shared.seats[watcher as usize].id;
+        if !self.shared.is_cut_either_way(port.id, id) {
+            let at = self.now + self.latency(port, id);
+            self.push(port, at, ARRIVAL, watcher, life, What::Broken(port.id, loss));
         }
     }
 
-    /// Whether this watched connection is still wanted and still cut.
-    pub fn is_silent(&self, watcher: u32, peer: NodeId) -> bool {
-        let wanted = self.watchers.get(&peer).is_some_and(|watchers| watchers.contains(&watcher));
-        wanted && self.is_cut_either_way(self.seats[watcher as usize].id, peer)
+    /// Gives up what does not arrive.
+    fn drop(&mut self, content: Content<P::Message>) {
+        if let Content::Many(messages) = content {
+            self.local.recycle(messages);
+        }
     }
 
-    fn pack(&mut self, messages: Vec<P::Message>, content_bytes: usize) -> Content<P::Message> {
-        if !self.world.wire {
-            return Content::Typed(messages);
+    fn pack(&mut self, content: Content<P::Message>, content_bytes: usize) -> Content<P::Message> {
+        if !self.shared.world.wire {
+            return content;
         }
         let mut bytes = Vec::with_capacity(content_bytes);
-        messages.iter().for_each(|message| wire::put(message, &mut bytes));
-        assert_eq!(bytes.len(), content_bytes, "messages take as many bytes as they said: {messages:?}");
-        self.recycle(messages);
+        match content {
+            Content::One(message) => wire::put(&message, &mut bytes),
+            Content::Many(messages) => {
+                messages.iter().for_each(|message| wire::put(message, &mut bytes));
+                self.local.recycle(messages);
+            }
+            packed @ Content::Bytes { .. } => return packed,
+        }
+        assert_eq!(bytes.len(), content_bytes, "messages take as many bytes as they said");
         Content::Bytes { bytes, corrupt: false }
     }
 
-    /// The messages in `content`, if they can be read; adds the delivery to the digest.
+    /// The messages in `content`, if they can be read; adds the delivery to the digest: time, sender, receiver and size of each, and
+    /// what it says of a node's first and of one in [`DIGESTED`].
     pub fn unpack(
         &mut self,
         content: Content<P::Message>,
         from: NodeId,
         to: NodeId,
-    ) -> Option<Vec<P::Message>> {
+        bytes: u32,
+        is_first: bool,
+    ) -> Option<Content<P::Message>> {
         let seed = mix(mix(mix(self.now.0) ^ from.0) ^ to.0);
-        match content {
-            Content::Typed(messages) => {
-                self.bytes.clear();
-                messages.iter().for_each(|message| wire::put(message, &mut self.bytes));
-                self.digest = self.digest.wrapping_add(xxh3_64_with_seed(&self.bytes, seed));
-                Some(messages)
+        let is_digested = is_first || seed.is_multiple_of(DIGESTED);
+        let local = &mut *self.local;
+        let mut sum = mix(seed ^ u64::from(bytes));
+        let content = match content {
+            Content::One(message) => {
+                if is_digested {
+                    local.bytes.clear();
+                    wire::put(&message, &mut local.bytes);
+                    sum = xxh3_64_with_seed(&local.bytes, sum);
+                }
+                Content::One(message)
+            }
+            Content::Many(messages) => {
+                if is_digested {
+                    local.bytes.clear();
+                    messages.iter().for_each(|message| wire::put(message, &mut local.bytes));
+                    sum = xxh3_64_with_seed(&local.bytes, sum);
+                }
+                Content::Many(messages)
             }
             Content::Bytes { bytes, corrupt } => {
-                let mut messages = self.pool.pop().unwrap_or_default();
+                let mut messages = local.vector();
                 let mut rest = &bytes[..];
                 while !rest.is_empty() {
                     match wire::get(&mut rest) {
                         Ok(message) => messages.push(message),
                         Err(_) if corrupt => {
-                            self.recycle(messages);
+                            local.recycle(messages);
                             return None;
                         }
                         Err(e) => panic!("{from} wrote what {to} cannot read: {e}"),
                     }
                 }
-                self.digest = self.digest.wrapping_add(xxh3_64_with_seed(&bytes, seed));
-                Some(messages)
+                if is_digested {
+                    sum = xxh3_64_with_seed(&bytes, sum);
+                }
+                Content::Many(messages)
             }
-        }
+        };
+        local.digest = local.digest.wrapping_add(sum);
+        Some(content)
     }
+}
 
-    /// A vector for the messages of a datagram.
-    pub fn vector(&mut self) -> Vec<P::Message> {
-        self.pool.pop().unwrap_or_default()
-    }
-
-    /// Takes a vector back.
-    pub fn recycle(&mut self, mut messages: Vec<P::Message>) {
-        messages.clear();
-        if self.pool.len() < POOL_MAX {
-            self.pool.push(messages);
-        }
+fn count<M>(content: &Content<M>) -> u16 {
+    match content {
+        Content::One(_) => 1,
+        Content::Many(messages) => u16::try_from(messages.len()).unwrap_or(u16::MAX),
+        Content::Bytes { .. } => unreachable!("it is packed when it arrives"),
     }
 }
 

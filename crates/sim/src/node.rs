@@ -2,21 +2,36 @@
 
 use crate::clock::Clock;
 use crate::counters::Counters;
+use crate::gear::{Gear, Stage};
 use crate::network::Content;
+use crate::queue::Class;
 use crate::world::World;
 use rumormill_core::drive::Driver;
 use rumormill_core::identity::NodeId;
 use rumormill_core::protocol::{Loss, Protocol};
 use rumormill_core::rng::Rng;
 use rumormill_core::time::Time;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// Something that is due at a node.
 pub(crate) struct Entry<P: Protocol> {
+    pub time: Time,
+    /// Orders what is due at one node, at one time and of one class: the slot of who sent it, or the deadline of a timer.
+    pub rank: u64,
+    /// Orders what is alike in that, too: how many its source had set before it.
+    pub sequence: u64,
     pub slot: u32,
     /// Meant for this life of the node; datagrams are meant for any.
     pub life: u32,
+    pub class: Class,
     pub what: What<P>,
+}
+
+impl<P: Protocol> Entry<P> {
+    /// What a node gets in this order. It depends on neither the queue nor on who ran first.
+    pub fn order(&self) -> (Time, Class, u64, u64) {
+        (self.time, self.class, self.rank, self.sequence)
+    }
 }
 
 pub(crate) enum What<P: Protocol> {
@@ -29,45 +44,86 @@ pub(crate) enum What<P: Protocol> {
     Lost(NodeId, Loss),
     /// A watched connection was cut a while ago: it is lost if it still is.
     Silent(NodeId),
+    /// The node in that slot, in that life, watches its connection to here, or no longer.
+    Watched(u32, u32, bool),
+    /// A watched connection broke.
+    Broken(NodeId, Loss),
+}
+
+impl<P: Protocol> What<P> {
+    /// The packet that this is, and whether it came over a stream.
+    pub fn packet(&mut self) -> Option<(&mut Packet<P::Message>, bool)> {
+        match self {
+            What::Datagram(packet) => Some((packet, false)),
+            What::Stream(packet) => Some((packet, true)),
+            _ => None,
+        }
+    }
 }
 
 pub(crate) struct Packet<M> {
+    pub content: Content<M>,
     pub from: u32,
     pub from_life: u32,
-    pub content: Content<M>,
-    pub bytes: usize,
+    pub bytes: u32,
+    /// How many messages there are in it.
+    pub messages: u16,
+    pub stage: Stage,
 }
 
 pub(crate) struct Node<P: Protocol> {
     pub driver: Driver<P>,
     pub port: Port<P>,
-    /// The last step in which something was due here, and its place among the nodes of that step.
-    pub turn: (u64, u32),
 }
 
 /// All of a node but its driver.
 pub(crate) struct Port<P: Protocol> {
     pub id: NodeId,
     pub slot: u32,
+    pub up: bool,
+    pub blocked: bool,
+    pub frozen: bool,
+    /// Timers in flight.
+    pub timers: u32,
+    /// How much it has set and sent.
+    pub sequence: u64,
     /// What decides the fate of what it sends.
     pub chance: Rng,
     pub clock: Clock,
+    pub hot: Hot,
+    pub gear: Option<Box<Gear>>,
+    rare: Option<Box<Rare<P>>>,
+}
+
+/// What nearly every node counts.
+#[derive(Copy, Clone, Default)]
+pub(crate) struct Hot {
+    pub inputs: u64,
+    pub datagrams_sent: u64,
+    pub datagram_bytes_sent: u64,
+    pub datagrams_received: u64,
+    pub datagram_bytes_received: u64,
+    pub timers_max: u32,
+}
+
+/// What most nodes never need.
+pub(crate) struct Rare<P: Protocol> {
     pub counters: Counters,
-    pub blocked: bool,
-    pub frozen: bool,
     pub inbox: Waiting<Entry<P>>,
     pub outbox: Waiting<Departure<P::Message>>,
     /// Timers that fell due while it was frozen, in the order in which they did.
     pub overdue: Vec<Entry<P>>,
     pub tails: Tails,
-    pub timers: u64,
-    pub watched: usize,
+    /// Whose connections it watches,
+    pub watching: BTreeSet<NodeId>,
+    /// and who, in which life, watches its own.
+    pub watchers: BTreeMap<u32, u32>,
 }
 
 /// What a blocked node wants to send.
 pub(crate) struct Departure<M> {
     pub to: NodeId,
-    pub messages: Vec<M>,
+    pub content: Content<M>,
     pub bytes: usize,
     pub stream: bool,
 }
@@ -137,21 +193,66 @@ impl Tails {
 }
 
 impl<P: Protocol> Port<P> {
-    pub fn new(id: NodeId, slot: u32, chance: Rng, clock: Clock) -> Self {
+    pub fn new(id: NodeId, slot: u32, chance: Rng, clock: Clock, gear: Option<Box<Gear>>) -> Self {
         Port {
             id,
             slot,
-            chance,
-            clock,
-            counters: Counters::default(),
+            up: false,
             blocked: false,
             frozen: false,
-            inbox: Waiting::default(),
-            outbox: Waiting::default(),
-            overdue: Vec::new(),
-            tails: Tails::new(),
             timers: 0,
-            watched: 0,
+            sequence: 0,
+            chance,
+            clock,
+            hot: Hot::default(),
+            gear,
+            rare: None,
+        }
+    }
+
+    pub fn rare(&mut self) -> &mut Rare<P> {
+        self.rare.get_or_insert_with(|| {
+            Box::new(Rare {
+                counters: Counters::default(),
+                inbox: Waiting::default(),
+                outbox: Waiting::default(),
+                overdue: Vec::new(),
+                tails: Tails::new(),
+                watching: BTreeSet::new(),
+                watchers: BTreeMap::new(),
+            })
+        })
+    }
+
+    /// What is rare, if there is any of it.
+    pub fn rare_if_any(&self) -> Option<&Rare<P>> {
+        self.rare.as_deref()
+    }
+
+    /// The counters of what does not happen all the time.
+    pub fn count(&mut self) -> &mut Counters {
+        &mut self.rare().counters
+    }
+
+    /// What it sent, received and lost.
+    pub fn counters(&self) -> Counters {
+        let rare = self.rare.as_ref().map(|rare| rare.counters).unwrap_or_default();
+        let Hot {
+            inputs,
+            datagrams_sent,
+            datagram_bytes_sent,
+            datagrams_received,
+            datagram_bytes_received,
+            timers_max,
+        } = self.hot;
+        Counters {
+            inputs,
+            datagrams_sent,
+            datagram_bytes_sent,
+            datagrams_received,
+            datagram_bytes_received,
+            timers_max: timers_max.into(),
+            ..rare
         }
     }
 }

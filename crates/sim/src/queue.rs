@@ -1,83 +1,108 @@
-//! What comes next: a priority queue over (time, class, sequence).
+//! What comes next: entries by (time, class, rank, sequence), in one of two queues.
 //!
-//! A binary heap of small keys over a slab of items. Everything else in this crate goes through these few methods, so that a timing
-//! wheel can take its place.
+//! The wheel hands out whole windows and is what simulations run on; the heap hands out one instant after the other and is the
+//! oracle that the wheel is held against. What comes out is the same, for the order in which one node gets it is the entries' own.
 
+use crate::node::Entry;
+use crate::wheel::Wheel;
+use rumormill_core::protocol::Protocol;
 use rumormill_core::time::Time;
-use std::cmp::Reverse;
+use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 
-/// What comes first among what is due at one instant: the smaller class, and in one class what was pushed first.
+/// What comes first among what is due at one instant: the smaller class.
 pub(crate) type Class = u8;
 
-/// Items by time, class and the order in which they were pushed.
-pub(crate) struct Queue<T> {
-    heap: BinaryHeap<Reverse<Key>>,
-    items: Vec<Option<T>>,
-    free: Vec<u32>,
-    pushed: u64,
+/// All that is run side by side: what is due before `end`, and in the synchronous world of one class alone.
+#[derive(Copy, Clone, Debug)]
+pub(crate) struct Turn {
+    pub end: Time,
+    pub class: Option<Class>,
 }
 
-/// Ordered by its fields, from the first to the last. Its `sequence` is unique, so `item` never decides.
-#[derive(Copy, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Key {
-    pub time: Time,
-    pub class: Class,
-    pub sequence: u64,
-    item: u32,
-}
-
-impl<T> Default for Queue<T> {
-    fn default() -> Self {
-        Queue { heap: BinaryHeap::new(), items: Vec::new(), free: Vec::new(), pushed: 0 }
+impl Turn {
+    pub fn takes<P: Protocol>(&self, entry: &Entry<P>) -> bool {
+        entry.time < self.end && self.class.is_none_or(|class| entry.class == class)
     }
 }
 
-impl<T> Queue<T> {
-    /// Adds `item`, to be taken out at `time`.
-    pub fn push(&mut self, time: Time, class: Class, item: T) {
-        let at = self.free.pop().unwrap_or_else(|| {
-            self.items.push(None);
-            u32::try_from(self.items.len() - 1).expect("at most 2^32 entries are pending")
-        });
-        self.items[at as usize] = Some(item);
-        self.heap.push(Reverse(Key { time, class, sequence: self.pushed, item: at }));
-        self.pushed += 1;
-    }
+/// The earliest there is in a queue: not before this time; and the first class then.
+pub(crate) type Next = (Time, Class);
 
-    /// When and in which class the next item is due.
-    pub fn peek(&self) -> Option<(Time, Class)> {
-        self.heap.peek().map(|Reverse(key)| (key.time, key.class))
-    }
-
-    /// Takes the next item out.
-    pub fn pop(&mut self) -> Option<(Key, T)> {
-        let Reverse(key) = self.heap.pop()?;
-        let item = self.items[key.item as usize].take().expect("a key has its item");
-        self.free.push(key.item);
-        Some((key, item))
-    }
-
-    /// How many items are pending.
-    pub fn len(&self) -> usize {
-        self.heap.len()
-    }
+pub(crate) enum Queue<P: Protocol> {
+    Wheel(Wheel<Entry<P>>),
+    Heap(BinaryHeap<Last<P>>),
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// The greatest in a heap is the one that comes first.
+pub(crate) struct Last<P: Protocol>(Entry<P>);
 
-    #[test]
-    fn items_leave_by_time_then_class_then_in_the_order_they_came() {
-        let mut queue = Queue::default();
-        for (time, class, item) in [(2, 0, "e"), (1, 1, "c"), (1, 0, "a"), (1, 1, "d"), (1, 0, "b")] {
-            queue.push(Time(time), class, item);
+impl<P: Protocol> Ord for Last<P> {
+    fn cmp(&self, other: &Self) -> Ordering {
+        (other.0.order(), other.0.slot).cmp(&(self.0.order(), self.0.slot))
+    }
+}
+impl<P: Protocol> PartialOrd for Last<P> {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+impl<P: Protocol> PartialEq for Last<P> {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+impl<P: Protocol> Eq for Last<P> {}
+
+impl<P: Protocol> Queue<P> {
+    pub fn is_heap(&self) -> bool {
+        matches!(self, Queue::Heap(_))
+    }
+
+    pub fn push(&mut self, entry: Entry<P>) {
+        match self {
+            Queue::Wheel(wheel) => wheel.push(entry.time, entry),
+            Queue::Heap(heap) => heap.push(Last(entry)),
         }
-        assert_eq!(queue.peek(), Some((Time(1), 0)));
-        let order: String = std::iter::from_fn(|| queue.pop()).map(|(_, item)| item).collect();
-        assert_eq!(order, "abcde");
-        queue.push(Time(9), 0, "f");
-        assert_eq!((queue.len(), queue.items.len()), (1, 5), "slots are used again");
+    }
+
+    /// The earliest; the wheel says when its slot begins, and looks for the class only in the synchronous world, where a slot is an instant.
+    pub fn next(&self, synchronous: bool) -> Option<Next> {
+        match self {
+            Queue::Wheel(wheel) => {
+                let (time, entries) = wheel.next()?;
+                let class = if synchronous { entries.map(|e| e.class).min() } else { None };
+                Some((time, class.unwrap_or_default()))
+            }
+            Queue::Heap(heap) => heap.peek().map(|Last(entry)| (entry.time, entry.class)),
+        }
+    }
+
+    /// When exactly the next entry is due.
+    pub fn next_at(&self) -> Option<Time> {
+        match self {
+            Queue::Wheel(wheel) => wheel.next()?.1.map(|entry| entry.time).min(),
+            Queue::Heap(heap) => heap.peek().map(|Last(entry)| entry.time),
+        }
+    }
+
+    /// Takes out what belongs to `turn`.
+    pub fn take(&mut self, turn: &Turn, due: &mut Vec<Option<Entry<P>>>) {
+        match self {
+            Queue::Wheel(wheel) => wheel.take(turn.end, |entry| turn.takes(entry), due),
+            Queue::Heap(heap) => {
+                while heap.peek().is_some_and(|Last(entry)| turn.takes(entry)) {
+                    due.extend(heap.pop().map(|Last(entry)| Some(entry)));
+                }
+            }
+        }
+    }
+
+    /// How many entries are pending.
+    pub fn len(&self) -> usize {
+        match self {
+            Queue::Wheel(wheel) => wheel.len(),
+            Queue::Heap(heap) => heap.len(),
+        }
     }
 }

@@ -1,92 +1,49 @@
 //! What the world is like.
 
+use crate::humane;
+use crate::latency::Latency;
+use crate::loss::{Bursts, ONE_WAY_MAX, OneWay, Reorder};
+use crate::service::Service;
+use crate::uplink::{LINES_MAX, Line};
 use rumormill_core::drive::Limits;
-use rumormill_core::rng::Rng;
 use rumormill_core::time::Duration;
+use serde::{Deserialize, Serialize};
 
-/// Nothing arrives sooner than this, except in the synchronous world. It is what lets an engine run nodes ahead of each other.
-pub const LATENCY_MIN: Duration = Duration::from_micros(100);
-/// Nothing that arrives takes longer than this, whatever the tail of its distribution (our guess).
-pub const LATENCY_MAX: Duration = Duration::from_secs(60);
-
-/// How long a datagram takes, one way. Each is drawn anew, so datagrams overtake each other.
-#[derive(Copy, Clone, PartialEq, Debug)]
-pub enum Latency {
-    /// Always so long.
-    Constant(Duration),
-    /// Uniform between the two.
-    Uniform(Duration, Duration),
-    /// At least `min`, on average `mean`, the difference exponentially distributed.
-    Exponential {
-        /// The shortest.
-        min: Duration,
-        /// The average, `min` included.
-        mean: Duration,
-    },
-    /// `median` times e^(`sigma`·z), with z normal.
-    LogNormal {
-        /// Half of them take longer.
-        median: Duration,
-        /// The spread: 0 is constant, 0.5 a wide-area network, 1 a bad one (our guess). At most 4.
-        sigma: f64,
-    },
-}
-
-impl Latency {
-    /// One of them, between [`LATENCY_MIN`] and [`LATENCY_MAX`].
-    pub fn draw(&self, rng: &mut Rng) -> Duration {
-        let drawn = match *self {
-            Latency::Constant(d) => d,
-            Latency::Uniform(min, max) => min + rng.within(max - min),
-            Latency::Exponential { min, mean } => min + (mean - min).mul_f64(-libm::log(1.0 - rng.unit())),
-            Latency::LogNormal { median, sigma } => {
-                // Box and Muller 1958.
-                let radius = libm::sqrt(-2.0 * libm::log(1.0 - rng.unit()));
-                let normal = radius * libm::cos(core::f64::consts::TAU * rng.unit());
-                median.mul_f64(libm::exp(sigma * normal))
-            }
-        };
-        drawn.clamp(LATENCY_MIN, LATENCY_MAX)
-    }
-
-    fn check(&self) -> Result<(), String> {
-        let (low, high) = match *self {
-            Latency::Constant(d) => (d, d),
-            Latency::Uniform(min, max) => (min, max),
-            Latency::Exponential { min, mean } => (min, mean),
-            Latency::LogNormal { median, sigma } => {
-                if !(0.0..=4.0).contains(&sigma) {
-                    return Err(format!("sigma of the latency is {sigma}: give one between 0 and 4"));
-                }
-                (median, median)
-            }
-        };
-        if low > high {
-            return Err(format!("the latency ranges from {low:?} down to {high:?}: swap them"));
-        }
-        if high > LATENCY_MAX {
-            return Err(format!("a latency of {high:?} is above the most there is, {LATENCY_MAX:?}"));
-        }
-        Ok(())
-    }
-}
-
-/// What the world is like, for all nodes alike.
-#[derive(Clone, Debug)]
+/// What the world is like. Written as data, what is left out is as in the default, and what is unknown is refused.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct World {
     /// How long a datagram, or a stream message, takes one way.
     pub latency: Latency,
-    /// The part of datagrams that is lost.
+    /// The part of datagrams that is lost, each independently.
     pub loss: f64,
+    /// Besides that, datagrams are lost in bursts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bursts: Option<Bursts>,
+    /// Besides that, datagrams are lost from some nodes to others.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub one_way: Vec<OneWay>,
+    /// Some datagrams take longer. That they overtake each other follows from any latency that varies, too.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reorder: Option<Reorder>,
     /// The part of stream segments that is lost, each time delaying the message and what comes after it on the same stream; `None`:
     /// as many as datagrams. Not in the synchronous world, where streams neither lose nor delay.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub stream_loss: Option<f64>,
     /// The part of datagrams that arrives twice.
     pub duplicate: f64,
+    /// What the nodes' lines carry; the first that fits a node is its own, and nodes without one have no limit.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub lines: Vec<Line>,
+    /// What a message costs its receiver; `None`: nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub service: Option<Service>,
     /// What a datagram holds and what a node may send.
+    #[serde(with = "WrittenLimits")]
     pub limits: Limits,
     /// If given, time passes in cycles of this length: latency is zero, timers fire only at multiples of it, and all that
     /// follows from them happens in sub-steps at the same `now`.
+    #[serde(with = "humane::option", skip_serializing_if = "Option::is_none")]
     pub synchronous: Option<Duration>,
     /// Whether messages are really encoded by the sender and decoded by the receiver. Changes nothing but the time it takes.
     pub wire: bool,
@@ -98,9 +55,40 @@ pub struct World {
     /// The same for stream messages.
     pub stream_buffer_bytes: usize,
     /// The nodes' wall clocks are off by at most this, drawn uniformly.
+    #[serde(with = "humane")]
     pub clock_offset_max: Duration,
     /// The nodes' wall clocks are too fast or too slow by at most so many parts per million, drawn uniformly.
     pub clock_drift_ppm_max: u32,
+}
+
+/// [`Limits`] as data.
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "Limits", deny_unknown_fields)]
+struct WrittenLimits {
+    #[serde(default = "datagram_bytes_max")]
+    datagram_bytes_max: usize,
+    #[serde(default = "datagram_overhead_bytes")]
+    datagram_overhead_bytes: usize,
+    #[serde(default = "stream_overhead_bytes")]
+    stream_overhead_bytes: usize,
+    #[serde(default = "budget_bytes_per_s")]
+    budget_bytes_per_s: u64,
+}
+
+fn datagram_bytes_max() -> usize {
+    Limits::default().datagram_bytes_max
+}
+
+fn datagram_overhead_bytes() -> usize {
+    Limits::default().datagram_overhead_bytes
+}
+
+fn stream_overhead_bytes() -> usize {
+    Limits::default().stream_overhead_bytes
+}
+
+fn budget_bytes_per_s() -> u64 {
+    Limits::default().budget_bytes_per_s
 }
 
 impl Default for World {
@@ -110,8 +98,13 @@ impl Default for World {
         World {
             latency: Latency::Uniform(Duration::from_micros(200), Duration::from_millis(1)),
             loss: 0.0,
+            bursts: None,
+            one_way: Vec::new(),
+            reorder: None,
             stream_loss: None,
             duplicate: 0.0,
+            lines: Vec::new(),
+            service: None,
             limits: Limits::default(),
             synchronous: None,
             wire: false,
@@ -139,6 +132,26 @@ impl World {
                 return Err(format!("{name} is {part}: give a part of all between 0 and 1"));
             }
         }
+        if let Some(bursts) = &self.bursts {
+            bursts.check()?;
+        }
+        if self.one_way.len() > ONE_WAY_MAX || self.lines.len() > LINES_MAX {
+            return Err(format!("at most {ONE_WAY_MAX} one-way losses and {LINES_MAX} lines"));
+        }
+        self.one_way.iter().try_for_each(OneWay::check)?;
+        self.lines.iter().try_for_each(Line::check)?;
+        if let Some(reorder) = &self.reorder {
+            reorder.check()?;
+        }
+        if let Some(service) = &self.service {
+            service.check()?;
+        }
+        let takes_time = self.reorder.is_some() || !self.lines.is_empty() || self.service.is_some();
+        if self.synchronous.is_some() && takes_time {
+            return Err(
+                "in the synchronous world nothing takes time: leave out reorder, lines and service".into()
+            );
+        }
         if self.corruption > 0.0 && !self.wire {
             return Err("corruption turns bits, and there are none without wire: switch wire on".into());
         }
@@ -160,22 +173,44 @@ impl World {
 mod tests {
     use super::*;
 
-    fn mean_ms(latency: Latency) -> f64 {
-        let mut rng = Rng::seeded(3);
-        (0..100_000).map(|_| latency.draw(&mut rng).as_secs_f64() * 1e3).sum::<f64>() / 1e5
-    }
-
     #[test]
-    fn latencies_have_the_mean_they_say_and_a_floor() {
-        let ms = Duration::from_millis;
-        let near = |a: f64, b: f64| (a / b - 1.0).abs() < 0.02;
-        assert!(near(mean_ms(Latency::Constant(ms(5))), 5.0));
-        assert!(near(mean_ms(Latency::Uniform(ms(2), ms(6))), 4.0));
-        assert!(near(mean_ms(Latency::Exponential { min: ms(10), mean: ms(30) }), 30.0));
-        let log_normal = mean_ms(Latency::LogNormal { median: ms(40), sigma: 0.5 });
-        assert!(near(log_normal, 40.0 * libm::exp(0.125)), "{log_normal}");
-        assert_eq!(Latency::Constant(Duration::ZERO).draw(&mut Rng::seeded(1)), LATENCY_MIN);
-        assert_eq!(Latency::Constant(ms(90_000)).draw(&mut Rng::seeded(1)), LATENCY_MAX);
+    fn a_world_is_written_and_read_back() {
+        let full: World = toml::from_str(
+            r#"
+            latency = { matrix = "planet" }
+            loss = 0.01
+            bursts = { to_bad = 0.001, to_good = 0.1 }
+            one_way = [{ from = "0..10", to = [11, 12], loss = 0.5 }]
+            reorder = { share = 0.1, extra = "20ms" }
+            limits = { budget_bytes_per_s = 1000 }
+            clock_offset_max = "50ms"
+            [[lines]]
+            weight = 20.0
+            up_bytes_per_s = 128_000_000
+            [[lines]]
+            weight = 80.0
+            [service]
+            time = "10us"
+            slow = [{ share = 0.1, factor = 100 }]
+            "#,
+        )
+        .unwrap();
+        full.check().unwrap();
+        assert_eq!(full.limits.datagram_bytes_max, Limits::default().datagram_bytes_max);
+        for world in
+            [World::default(), full, World { synchronous: Some(Duration::from_secs(1)), ..World::default() }]
+        {
+            let text = toml::to_string(&world).unwrap();
+            let again: World = toml::from_str(&text).unwrap();
+            assert_eq!(format!("{again:?}"), format!("{world:?}"), "{text}");
+        }
+        for latency in
+            ["constant = \"5ms\"", "uniform = [\"1ms\", \"2ms\"]", "pareto = { min = \"1ms\", alpha = 2.0 }"]
+        {
+            toml::from_str::<World>(&format!("latency = {{ {latency} }}")).unwrap().check().unwrap();
+        }
+        let unknown = toml::from_str::<World>("losses = 0.1").unwrap_err().to_string();
+        assert!(unknown.contains("`losses`") && unknown.contains("`one_way`"), "{unknown}");
     }
 
     #[test]
@@ -188,6 +223,8 @@ mod tests {
         let cycle = Some(Duration::ZERO);
         assert!(refused(World { synchronous: cycle, ..World::default() }).contains("cycle"));
         let backwards = Latency::Uniform(Duration::from_secs(2), Duration::from_secs(1));
+        let (cycle, lines) = (Some(Duration::from_secs(1)), vec![Line::default()]);
+        assert!(refused(World { synchronous: cycle, lines, ..World::default() }).contains("takes time"));
         assert!(refused(World { latency: backwards, ..World::default() }).contains("swap"));
     }
 }

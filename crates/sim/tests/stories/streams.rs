@@ -20,7 +20,7 @@ fn send_ten(sim: &mut Sim<Toy>) -> Seen {
 fn a_stream_loses_nothing_and_keeps_its_order_whatever_the_loss() {
     let latency = Latency::Exponential { min: ms(1), mean: ms(50) };
     for seed in 0..20 {
-        let mut sim = sim(World { latency, loss: 0.3, ..World::default() }, seed, 2);
+        let mut sim = sim(World { latency: latency.clone(), loss: 0.3, ..World::default() }, seed, 2);
         let seen = send_ten(&mut sim);
         let expected: Vec<_> = (0..10).map(|n| Event::Noted(A, n)).collect();
         assert_eq!(of(&seen, B), expected.iter().collect::<Vec<_>>(), "seed {seed}");

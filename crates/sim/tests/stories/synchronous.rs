@@ -17,22 +17,22 @@ fn a_ping_and_its_echo_take_no_time() {
 }
 
 #[test]
-fn timers_fire_at_the_end_of_their_cycle_in_the_order_of_their_deadlines() {
+fn a_nodes_timers_fire_at_the_end_of_their_cycle_in_the_order_of_their_deadlines() {
     let mut sim = sim(cycles(), 1, 3);
+    sim.call(A, Call::Remind(ms(1_000), 10));
     sim.call(A, Call::Remind(ms(700), 7));
     sim.call(B, Call::Remind(ms(300), 3));
     sim.call(C, Call::Remind(ms(300), 4));
-    sim.call(A, Call::Remind(ms(1_000), 10));
     sim.call(B, Call::Remind(ms(1_001), 11));
     let seen = run(&mut sim, 2_000);
     let second = at_ms(1_000);
     assert_eq!(
         seen,
         [
-            (second, B, Event::Reminded(3)),
-            (second, C, Event::Reminded(4)),
             (second, A, Event::Reminded(7)),
             (second, A, Event::Reminded(10)),
+            (second, B, Event::Reminded(3)),
+            (second, C, Event::Reminded(4)),
             (at_ms(2_000), B, Event::Reminded(11)),
         ]
     );

@@ -1,0 +1,526 @@
+//! Carries a plan out on a simulation.
+
+use super::cut::Cut;
+use super::{Action, FLAP_MIN, Kind, LINGER, Partition, Plan, Step, Who};
+use crate::clock::Clock;
+use crate::loss::Bursts;
+use crate::sim::Sim;
+use rumormill_core::identity::NodeId;
+use rumormill_core::protocol::Protocol;
+use rumormill_core::rng::{Rng, mix};
+use rumormill_core::time::{Duration, Time};
+use serde::Serialize;
+use std::collections::{BTreeMap, BTreeSet};
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+/// What was done and has not been asked for yet is remembered up to so many entries; what is more is dropped and counted.
+pub const DONE_MAX: usize = 1 << 16;
+
+/// Knows the protocol that a plan does not know: makes its nodes, and what they are asked.
+pub trait Actor<P: Protocol> {
+    /// A node, for its life of that number, counted from 0. `kept` is the node as it was when its last life ended, if it has
+    /// had one and was not wiped: what of it outlives the process is the protocol's choice.
+    fn make(&mut self, id: NodeId, life: u32, kept: Option<&P>) -> P;
+
+    /// What a node is asked right after each start, such as to join.
+    fn greet(&mut self, _id: NodeId, _life: u32) -> Vec<P::Call> {
+        Vec::new()
+    }
+
+    /// The call of that name with that argument, as asked of `id`. Leaving is the call `leave`.
+    ///
+    /// # Errors
+    /// If there is no such call: says which there are.
+    fn call(&self, id: NodeId, call: &str, with: &str) -> Result<P::Call, String>;
+
+    /// That call was handed to `id` now: for whoever keeps a record of what was asked.
+    fn called(&mut self, _id: NodeId, _at: Time, _call: &str, _with: &str) {}
+}
+
+/// Something that was done.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Done {
+    /// When, in nanoseconds of the simulation's time.
+    pub at_ns: u64,
+    /// What: the name of the action; `un-` and that, where it was undone.
+    pub what: String,
+    /// To whom, where it was done to nodes.
+    pub who: Vec<u64>,
+}
+
+/// Lets a simulation run while a plan is carried out on it.
+pub struct Runner<P: Protocol, A> {
+    actor: A,
+    seed: u64,
+    steps: Vec<Step>,
+    /// What is still to come, by time; at one time what is undone before what is done, and those in the order in which they were set.
+    agenda: BTreeMap<(Time, u8, u64), Turn<P>>,
+    set: u64,
+    cuts: BTreeMap<u64, Active>,
+    losses: BTreeMap<u64, Weather>,
+    /// The loss when no step changes it.
+    calm: Option<Weather>,
+    frozen: BTreeSet<NodeId>,
+    blocked: BTreeSet<NodeId>,
+    wiped: BTreeSet<NodeId>,
+    /// How often each has started again, and how often it was crashed.
+    lives: BTreeMap<NodeId, u32>,
+    crashes: BTreeMap<NodeId, u32>,
+    last: Option<Time>,
+    done: Vec<Done>,
+    forgotten: u64,
+    protocol: PhantomData<fn() -> P>,
+}
+
+/// What of loss a step may change.
+type Weather = (f64, Option<Bursts>);
+
+struct Active {
+    cut: Arc<Cut>,
+    datagrams_only: bool,
+    /// Whether it cuts now: one that flaps does so by turns.
+    on: bool,
+}
+
+enum Turn<P: Protocol> {
+    Step(usize),
+    Undo(Undo),
+    /// A partition that comes and goes; the time is when it ends.
+    Flap(u64, (Duration, Duration), Time),
+    /// One node of a swizzle is isolated.
+    Isolate(u64, NodeId),
+    Greet(NodeId, Vec<P::Call>),
+}
+
+enum Undo {
+    /// With how often each had been crashed: a later crash is another matter.
+    Crash(Vec<(NodeId, u32)>),
+    Freeze(Vec<NodeId>),
+    Block(Vec<NodeId>),
+    Slow(Vec<NodeId>),
+    Partition(u64, Vec<NodeId>),
+    Loss(u64),
+    Clock(Vec<NodeId>),
+    /// Those who have said goodbye end.
+    Stay(Vec<(NodeId, u32)>),
+}
+
+const UNDONE: u8 = 0;
+const DONE: u8 = 1;
+
+impl<P: Protocol, A: Actor<P>> Runner<P, A> {
+    /// Will carry `plan` out. `seed` decides its random choices.
+    ///
+    /// # Errors
+    /// If the plan is not sound, or asks for a call that the protocol does not have.
+    pub fn new(plan: &Plan, seed: u64, actor: A) -> Result<Runner<P, A>, String> {
+        plan.check()?;
+        let steps = plan.clone().pin().steps;
+        for (at, step) in steps.iter().enumerate() {
+            let (call, with) = match &step.action {
+                Action::Call { call, with, .. } => (call.as_str(), with.as_str()),
+                Action::Leave { .. } => ("leave", ""),
+                _ => continue,
+            };
+            let known = actor.call(NodeId(0), call, with);
+            known.map(drop).map_err(|e| format!("step {} of the plan: {e}", at + 1))?;
+        }
+        let mut runner = Runner {
+            actor,
+            seed,
+            steps: Vec::new(),
+            agenda: BTreeMap::new(),
+            set: 0,
+            cuts: BTreeMap::new(),
+            losses: BTreeMap::new(),
+            calm: None,
+            frozen: BTreeSet::new(),
+            blocked: BTreeSet::new(),
+            wiped: BTreeSet::new(),
+            lives: BTreeMap::new(),
+            crashes: BTreeMap::new(),
+            last: None,
+            done: Vec::new(),
+            forgotten: 0,
+            protocol: PhantomData,
+        };
+        for (at, step) in steps.iter().enumerate() {
+            runner.turn(Time::ZERO + step.at, DONE, Turn::Step(at));
+        }
+        runner.steps = steps;
+        Ok(runner)
+    }
+
+    /// Adds a node to the simulation that starts at `at` and is then greeted.
+    ///
+    /// # Panics
+    /// If there was a node of this id before.
+    pub fn spawn(&mut self, sim: &mut Sim<P>, id: NodeId, at: Time) {
+        let node = self.actor.make(id, 0, None);
+        sim.spawn(id, node, at);
+        let calls = self.actor.greet(id, 0);
+        if at <= sim.now() {
+            calls.into_iter().for_each(|call| sim.call(id, call));
+        } else if !calls.is_empty() {
+            self.turn(at, UNDONE, Turn::Greet(id, calls));
+        }
+    }
+
+    /// As [`Sim::run_until`]; what the plan wants done on the way is done.
+    pub fn run_until<F>(&mut self, sim: &mut Sim<P>, until: Time, observe: &mut F)
+    where
+        F: FnMut(Time, NodeId, P::Event) + ?Sized,
+    {
+        while let Some(at) = self.next_at().filter(|at| *at <= until) {
+            sim.run_until(at.max(sim.now()), observe);
+            while self.next_at().is_some_and(|next| next <= at) {
+                let (_, turn) = self.agenda.pop_first().expect("it was there a moment ago");
+                self.carry_out(sim, turn);
+            }
+        }
+        sim.run_until(until, observe);
+    }
+
+    /// When the plan next does something.
+    pub fn next_at(&self) -> Option<Time> {
+        self.agenda.first_key_value().map(|((at, ..), _)| *at)
+    }
+
+    /// When the plan last did something, or undid it.
+    pub fn last_at(&self) -> Option<Time> {
+        self.last
+    }
+
+    /// What has been done since this was last asked, and how many entries of that were too many to remember.
+    pub fn take_done(&mut self) -> (Vec<Done>, u64) {
+        (std::mem::take(&mut self.done), std::mem::take(&mut self.forgotten))
+    }
+
+    /// Who knows the protocol.
+    pub fn actor(&mut self) -> &mut A {
+        &mut self.actor
+    }
+
+    fn turn(&mut self, at: Time, order: u8, turn: Turn<P>) {
+        self.agenda.insert((at, order, self.set), turn);
+        self.set += 1;
+    }
+
+    fn note(&mut self, sim: &Sim<P>, what: String, who: &[NodeId]) {
+        self.last = Some(sim.now());
+        if self.done.len() < DONE_MAX {
+            self.done.push(Done { at_ns: sim.now().0, what, who: who.iter().map(|id| id.0).collect() });
+        } else {
+            self.forgotten += 1;
+        }
+    }
+
+    fn carry_out(&mut self, sim: &mut Sim<P>, turn: Turn<P>) {
+        match turn {
+            Turn::Step(at) => {
+                let step = self.steps[at].clone();
+                let who = self.step(sim, &step);
+                self.note(sim, step.action.name().into(), &who);
+            }
+            Turn::Undo(undo) => self.undo(sim, undo),
+            Turn::Flap(key, flapping, end) => self.flap(sim, key, flapping, end),
+            Turn::Isolate(key, id) => {
+                let cut = Cut::Alone(crate::ids::IdSet::of([id]));
+                self.cut(sim, key, cut, false);
+                self.note(sim, "isolate".into(), &[id]);
+            }
+            Turn::Greet(id, calls) => calls.into_iter().for_each(|call| sim.call(id, call)),
+        }
+    }
+
+    /// Carries one step out, and says to whom.
+    fn step(&mut self, sim: &mut Sim<P>, step: &Step) -> Vec<NodeId> {
+        let draw = step.draw.expect("a runner's plan is pinned");
+        let mut rng = Rng::seeded(mix(mix(self.seed ^ 0x7a11) ^ draw));
+        let end = step.lasting.map(|lasting| sim.now() + lasting);
+        match &step.action {
+            Action::Crash { who, wipe } => {
+                let who = self.draw(sim, who, &mut rng, |_, sim, id| sim.is_up(id));
+                let crashed = who.iter().map(|id| (*id, self.crash(sim, *id, *wipe))).collect();
+                self.undo_at(end, Undo::Crash(crashed));
+                who
+            }
+            Action::Restart { who } => {
+                let who = match who {
+                    Who::Ids(ids) => ids.iter().filter(|id| !sim.has(*id) || !sim.is_up(*id)).collect(),
+                    _ => self.draw(sim, who, &mut rng, |_, sim, id| !sim.is_up(id)),
+                };
+                who.iter().for_each(|id| self.restart(sim, *id));
+                who
+            }
+            Action::Leave { who } => {
+                let who = self.draw(sim, who, &mut rng, |_, sim, id| sim.is_up(id));
+                who.iter().for_each(|id| self.call(sim, *id, "leave", ""));
+                let leaving = who.iter().map(|id| (*id, self.crashes_of(*id))).collect();
+                self.undo_at(Some(sim.now() + LINGER), Undo::Stay(leaving));
+                who
+            }
+            Action::Freeze { who } => {
+                let running = |run: &Self, sim: &Sim<P>, id| sim.is_up(id) && !run.frozen.contains(&id);
+                let who = self.draw(sim, who, &mut rng, running);
+                who.iter().for_each(|id| sim.freeze(*id));
+                self.frozen.extend(&who);
+                self.undo_at(end, Undo::Freeze(who.clone()));
+                who
+            }
+            Action::Thaw { who } => {
+                let who = self.draw(sim, who, &mut rng, |run, _, id| run.frozen.contains(&id));
+                self.thaw(sim, &who);
+                who
+            }
+            Action::Block { who } => {
+                let open = |run: &Self, sim: &Sim<P>, id| sim.is_up(id) && !run.blocked.contains(&id);
+                let who = self.draw(sim, who, &mut rng, open);
+                who.iter().for_each(|id| sim.block(*id));
+                self.blocked.extend(&who);
+                self.undo_at(end, Undo::Block(who.clone()));
+                who
+            }
+            Action::Unblock { who } => {
+                let who = self.draw(sim, who, &mut rng, |run, _, id| run.blocked.contains(&id));
+                self.unblock(sim, &who);
+                who
+            }
+            Action::Slow { who, factor } => {
+                let who = self.draw(sim, who, &mut rng, |_, _, _| true);
+                who.iter().for_each(|id| sim.set_slowness(*id, *factor));
+                self.undo_at(end, Undo::Slow(who.clone()));
+                who
+            }
+            Action::Partition(partition) => self.partition(sim, partition, end, &mut rng),
+            Action::Heal => {
+                self.cuts.clear();
+                sim.heal();
+                Vec::new()
+            }
+            Action::Loss { loss, bursts } => {
+                self.loss(sim, (*loss, *bursts), end);
+                Vec::new()
+            }
+            Action::Clock { who, offset_ms, drift_ppm } => {
+                let who = self.draw(sim, who, &mut rng, |_, _, _| true);
+                let clock = Clock { offset_ms: *offset_ms, drift_ppm: *drift_ppm };
+                who.iter().for_each(|id| sim.set_clock(*id, clock));
+                self.undo_at(end, Undo::Clock(who.clone()));
+                who
+            }
+            Action::Call { who, call, with } => {
+                let who = self.draw(sim, who, &mut rng, |_, sim, id| sim.is_up(id));
+                who.iter().for_each(|id| self.call(sim, *id, call, with));
+                who
+            }
+        }
+    }
+
+    fn undo(&mut self, sim: &mut Sim<P>, undo: Undo) {
+        let (what, who) = match undo {
+            Undo::Crash(crashed) => {
+                let mut who: Vec<NodeId> = Vec::new();
+                for (id, crashes) in crashed {
+                    if self.crashes_of(id) == crashes && !sim.is_up(id) {
+                        self.restart(sim, id);
+                        who.push(id);
+                    }
+                }
+                ("un-crash", who)
+            }
+            Undo::Stay(leaving) => {
+                let mut who: Vec<NodeId> = Vec::new();
+                for (id, crashes) in leaving {
+                    if self.crashes_of(id) == crashes && sim.is_up(id) {
+                        self.crash(sim, id, false);
+                        who.push(id);
+                    }
+                }
+                ("left", who)
+            }
+            Undo::Freeze(who) => {
+                self.thaw(sim, &who);
+                ("un-freeze", who)
+            }
+            Undo::Block(who) => {
+                self.unblock(sim, &who);
+                ("un-block", who)
+            }
+            Undo::Slow(who) => {
+                who.iter().for_each(|id| sim.set_slowness(*id, 1.0));
+                ("un-slow", who)
+            }
+            Undo::Partition(key, who) => {
+                if self.cuts.remove(&key).is_some() {
+                    self.install_cuts(sim);
+                }
+                ("un-partition", who)
+            }
+            Undo::Loss(key) => {
+                self.losses.remove(&key);
+                self.install_loss(sim);
+                ("un-loss", Vec::new())
+            }
+            Undo::Clock(who) => {
+                who.iter().for_each(|id| sim.set_clock(*id, Clock::default()));
+                ("un-clock", who)
+            }
+        };
+        self.note(sim, what.into(), &who);
+    }
+
+    fn undo_at(&mut self, end: Option<Time>, undo: Undo) {
+        if let Some(end) = end {
+            self.turn(end, UNDONE, Turn::Undo(undo));
+        }
+    }
+
+    /// Of those in the simulation to whom it can be done, the ones that `who` means.
+    fn draw(
+        &self,
+        sim: &Sim<P>,
+        who: &Who,
+        rng: &mut Rng,
+        can: impl Fn(&Self, &Sim<P>, NodeId) -> bool,
+    ) -> Vec<NodeId> {
+        let candidates = || {
+            let mut ids: Vec<NodeId> = sim.ids().filter(|id| can(self, sim, *id)).collect();
+            ids.sort();
+            ids
+        };
+        let drawn = who.draw(candidates, rng);
+        drawn.into_iter().filter(|id| sim.has(*id) && can(self, sim, *id)).collect()
+    }
+
+    fn crashes_of(&self, id: NodeId) -> u32 {
+        self.crashes.get(&id).copied().unwrap_or(0)
+    }
+
+    fn crash(&mut self, sim: &mut Sim<P>, id: NodeId, wipe: bool) -> u32 {
+        sim.crash(id);
+        self.frozen.remove(&id);
+        self.blocked.remove(&id);
+        if wipe {
+            self.wiped.insert(id);
+        }
+        let crashes = self.crashes.entry(id).or_default();
+        *crashes += 1;
+        *crashes
+    }
+
+    fn restart(&mut self, sim: &mut Sim<P>, id: NodeId) {
+        if !sim.has(id) {
+            return self.spawn(sim, id, sim.now());
+        }
+        let life = self.lives.entry(id).or_default();
+        *life += 1;
+        let life = *life;
+        let kept = if self.wiped.remove(&id) { None } else { Some(sim.node(id)) };
+        let node = self.actor.make(id, life, kept);
+        sim.restart(id, node);
+        self.actor.greet(id, life).into_iter().for_each(|call| sim.call(id, call));
+    }
+
+    fn call(&mut self, sim: &mut Sim<P>, id: NodeId, call: &str, with: &str) {
+        self.actor.called(id, sim.now(), call, with);
+        let call = self.actor.call(id, call, with).expect("new() asked for it before");
+        sim.call(id, call);
+    }
+
+    fn thaw(&mut self, sim: &mut Sim<P>, who: &[NodeId]) {
+        who.iter().filter(|id| self.frozen.remove(id)).for_each(|id| sim.thaw(*id));
+    }
+
+    fn unblock(&mut self, sim: &mut Sim<P>, who: &[NodeId]) {
+        who.iter().filter(|id| self.blocked.remove(id)).for_each(|id| sim.unblock(*id));
+    }
+
+    fn partition(
+        &mut self,
+        sim: &mut Sim<P>,
+        partition: &Partition,
+        end: Option<Time>,
+        rng: &mut Rng,
+    ) -> Vec<NodeId> {
+        let mut nodes: Vec<NodeId> = sim.ids().collect();
+        nodes.sort();
+        let (cut, who) = partition.kind.cut(&nodes, rng);
+        if let (Kind::Swizzle { .. }, Some(end)) = (&partition.kind, end) {
+            let half = end.since(sim.now()) / 2;
+            for id in &who {
+                self.set += 1;
+                let key = self.set;
+                self.turn(sim.now() + rng.within(half), DONE, Turn::Isolate(key, *id));
+                self.undo_at(Some(sim.now() + half + rng.within(half)), Undo::Partition(key, vec![*id]));
+            }
+            return who;
+        }
+        self.set += 1;
+        let key = self.set;
+        self.cut(sim, key, cut, partition.datagrams_only);
+        if let Some((cut, whole)) = partition.flapping {
+            let end = end.unwrap_or(Time::NEVER);
+            let flapping = (cut.max(FLAP_MIN), whole.max(FLAP_MIN));
+            self.turn(sim.now() + flapping.0, UNDONE, Turn::Flap(key, flapping, end));
+        }
+        self.undo_at(end, Undo::Partition(key, who.clone()));
+        who
+    }
+
+    fn flap(&mut self, sim: &mut Sim<P>, key: u64, flapping: (Duration, Duration), end: Time) {
+        let Some(active) = self.cuts.get_mut(&key) else { return };
+        active.on = !active.on;
+        let (on, next) = (active.on, if active.on { flapping.0 } else { flapping.1 });
+        self.install_cuts(sim);
+        self.note(sim, if on { "cut" } else { "whole" }.into(), &[]);
+        if sim.now() + next < end {
+            self.turn(sim.now() + next, UNDONE, Turn::Flap(key, flapping, end));
+        }
+    }
+
+    fn cut(&mut self, sim: &mut Sim<P>, key: u64, cut: Cut, datagrams_only: bool) {
+        self.cuts.insert(key, Active { cut: Arc::new(cut), datagrams_only, on: true });
+        self.install_cuts(sim);
+    }
+
+    /// A simulation knows one partition of each sort: here they are put together.
+    fn install_cuts(&self, sim: &mut Sim<P>) {
+        let of = |datagrams_only: bool| -> Vec<Arc<Cut>> {
+            let active = self.cuts.values().filter(|active| active.on);
+            active.filter(|a| a.datagrams_only == datagrams_only).map(|a| a.cut.clone()).collect()
+        };
+        let (all, datagrams) = (of(false), of(true));
+        sim.heal();
+        if !all.is_empty() {
+            sim.partition(move |from, to| all.iter().any(|cut| cut.cuts(from, to)));
+        }
+        if !datagrams.is_empty() {
+            sim.partition_datagrams(move |from, to| datagrams.iter().any(|cut| cut.cuts(from, to)));
+        }
+    }
+
+    fn loss(&mut self, sim: &mut Sim<P>, weather: Weather, end: Option<Time>) {
+        self.calm.get_or_insert((sim.world().loss, sim.world().bursts));
+        match end {
+            None => self.calm = Some(weather),
+            Some(end) => {
+                self.set += 1;
+                let key = self.set;
+                self.losses.insert(key, weather);
+                self.undo_at(Some(end), Undo::Loss(key));
+            }
+        }
+        self.install_loss(sim);
+    }
+
+    /// The latest of those that last holds.
+    fn install_loss(&self, sim: &mut Sim<P>) {
+        let latest = self.losses.last_key_value().map(|(_, weather)| *weather);
+        if let Some((loss, bursts)) = latest.or(self.calm) {
+            sim.set_loss(loss);
+            sim.set_bursts(bursts);
+        }
+    }
+}
