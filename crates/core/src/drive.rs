@@ -8,8 +8,9 @@
 use crate::identity::NodeId;
 use crate::protocol::{Cx, Input, Message, Output, Protocol, Via};
 use crate::rng::Rng;
-use crate::time::{Duration, Time, Wall};
+use crate::time::{Time, Wall};
 use crate::wire;
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 /// Sizes that a driver packs and counts by.
@@ -131,15 +132,19 @@ impl<P: Protocol> Driver<P> {
         limits: &Limits,
     ) {
         for round in 0..FLUSH_ROUNDS_MAX {
-            if scratch.frames.is_empty() {
-                return;
+            if scratch.frames.len() <= 1 {
+                let Some(frame) = scratch.frames.pop() else { return };
+                let (peer, mut only) = (frame.to, Some(frame));
+                self.flush_peer(scratch, sink, now, wall, limits, peer, || only.take(), round == 0);
+                continue;
             }
             let mut leaving = core::mem::take(&mut scratch.leaving);
             core::mem::swap(&mut leaving, &mut scratch.frames);
             leaving.sort_by_key(|frame| frame.to); // stable: frames to one peer keep their order
             let mut frames = leaving.drain(..).peekable();
             while let Some(peer) = frames.peek().map(|frame| frame.to) {
-                self.flush_peer(scratch, sink, now, wall, limits, peer, &mut frames, round == 0);
+                let next = || frames.next_if(|frame| frame.to == peer);
+                self.flush_peer(scratch, sink, now, wall, limits, peer, next, round == 0);
             }
             drop(frames);
             scratch.leaving = leaving;
@@ -158,11 +163,11 @@ impl<P: Protocol> Driver<P> {
         wall: Wall,
         limits: &Limits,
         peer: NodeId,
-        frames: &mut core::iter::Peekable<alloc::vec::Drain<'_, Frame<P::Message>>>,
+        mut next: impl FnMut() -> Option<Frame<P::Message>>,
         offer: bool,
     ) {
         let mut used = 0;
-        while let Some(frame) = frames.next_if(|frame| frame.to == peer) {
+        while let Some(frame) = next() {
             if frame.via == Via::Stream || frame.bytes > limits.datagram_bytes_max {
                 let bytes = frame.bytes + limits.stream_overhead_bytes;
                 if self.affords(scratch, sink, now, wall, peer, &frame.message, bytes) {
@@ -247,33 +252,72 @@ impl<P: Protocol> Driver<P> {
 struct Budget {
     rate: u64,
     shared: u64,
-    lanes: Vec<u64>,
+    lanes: Levels,
     filled: Time,
 }
 
+/// What is in the lanes' buckets. Most protocols of the laboratory have one lane, and there are a million of them.
+enum Levels {
+    One(u64),
+    Many(Box<[u64]>),
+}
+
+impl Levels {
+    fn of(lanes: usize, level: u64) -> Levels {
+        if lanes == 1 { Levels::One(level) } else { Levels::Many(alloc::vec![level; lanes].into()) }
+    }
+
+    fn all(&self) -> &[u64] {
+        match self {
+            Levels::One(level) => core::slice::from_ref(level),
+            Levels::Many(levels) => levels,
+        }
+    }
+
+    fn all_mut(&mut self) -> &mut [u64] {
+        match self {
+            Levels::One(level) => core::slice::from_mut(level),
+            Levels::Many(levels) => levels,
+        }
+    }
+}
+
 impl Budget {
+    /// What is earned in a longer time than this overflows in any case.
+    const EARNING_NS_MAX: u64 = 1_000_000_000;
+
     fn new(limits: &Limits, lanes: usize) -> Budget {
         let lanes = lanes.max(1);
         let rate = limits.budget_bytes_per_s;
         Budget {
             rate,
             shared: rate / 2,
-            lanes: alloc::vec![rate / 2 / lanes as u64; lanes],
+            lanes: Levels::of(lanes, rate / 2 / lanes as u64),
             filled: Time::ZERO,
         }
     }
 
     /// Buckets hold one second in all: half of it in the lanes, half in common.
     fn fill(&mut self, now: Time) {
-        let elapsed = now.since(self.filled);
-        let earned =
-            (u128::from(self.rate) * elapsed.min(Duration::from_secs(1)).as_nanos() / 1_000_000_000) as u64;
-        let share = earned / self.lanes.len() as u64;
+        if now <= self.filled {
+            return;
+        }
+        let elapsed_ns = (now.0 - self.filled.0).min(Budget::EARNING_NS_MAX);
+        let earned = match self.rate.checked_mul(elapsed_ns) {
+            Some(product) => product / 1_000_000_000,
+            None => (u128::from(self.rate) * u128::from(elapsed_ns) / 1_000_000_000) as u64,
+        };
+        let lanes = self.lanes.all_mut();
+        let count = lanes.len() as u64;
+        // Divisions are what costs here, and most protocols have one lane or two.
+        let even = |bytes: u64| {
+            if count.is_power_of_two() { bytes >> count.trailing_zeros() } else { bytes / count }
+        };
+        let (share, lane_max) = (even(earned), even(self.rate / 2));
         if share == 0 {
             return; // too early to be counted in whole bytes: let the time add up
         }
-        let lane_max = self.rate / 2 / self.lanes.len() as u64;
-        for lane in &mut self.lanes {
+        for lane in lanes {
             let level = *lane + share;
             *lane = level.min(lane_max);
             self.shared += level - *lane;
@@ -284,17 +328,18 @@ impl Budget {
 
     fn room(&mut self, now: Time) -> usize {
         self.fill(now);
-        (self.shared + self.lanes.iter().sum::<u64>()) as usize
+        (self.shared + self.lanes.all().iter().sum::<u64>()) as usize
     }
 
     fn take(&mut self, now: Time, lane: usize, bytes: usize) -> bool {
         self.fill(now);
-        let own = self.lanes[lane].min(bytes as u64);
+        let lane = &mut self.lanes.all_mut()[lane];
+        let own = (*lane).min(bytes as u64);
         let common = bytes as u64 - own;
         if common > self.shared {
             return false;
         }
-        self.lanes[lane] -= own;
+        *lane -= own;
         self.shared -= common;
         true
     }

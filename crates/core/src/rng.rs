@@ -37,7 +37,13 @@ impl Rng {
 
     /// A duration uniform in `[0, d)`.
     pub fn within(&mut self, d: core::time::Duration) -> core::time::Duration {
-        d.mul_f64(self.unit())
+        match u64::try_from(d.as_nanos()) {
+            Ok(nanos) => {
+                let drawn = (u128::from(self.next()) * u128::from(nanos)) >> 64;
+                core::time::Duration::from_nanos(drawn as u64)
+            }
+            Err(_) => d.mul_f64(self.unit()), // centuries
+        }
     }
 
     /// Fisher and Yates.

@@ -3,7 +3,18 @@
 //! | protocol | paper | cost per node and period | built on |
 //! | --- | --- | --- | --- |
 //! | [`member::swim`] | Das, Gupta, Motivala 2002 (SWIM); Dadgar, Phillips, Currey 2018 (Lifeguard) | one ping and one ack, whatever n | [`kit::buffer`], [`kit::health`], [`kit::roster`] |
+//! | [`spread::direct_mail`] | Demers 1987, section 1.2 | n - 1 updates at the publisher, paced | [`kit::known`] |
+//! | [`spread::flood`] | folklore: the baseline in time | d - 1 updates per update | [`kit::regular`], [`kit::allowance`] |
+//! | [`spread::tree`] | folklore: the baseline in messages | 1 update per update | [`kit::known`], [`kit::allowance`] |
+//! | [`spread::infect_and_die`] | Eugster 2004 | f updates per update | [`kit::choice`], [`kit::allowance`] |
+//! | [`spread::rumor`] | Demers 1987, section 1.4 | ln(1/s) updates per update for a residue s | [`kit::choice`], [`kit::known`] |
+//! | [`spread::push_then_pull`] | Saidi, Mohtashemi 2012 | 1.9 messages per update | [`kit::choice`], [`kit::known`] |
+//! | [`spread::median_counter`] | Karp 2000 | 14.5 messages per update and one call per period | [`kit::choice`], [`kit::known`] |
 //! | [`agree::latest`] | Demers 1987, anti-entropy by recent updates; newest-wins registers | a fixed ration of each datagram that leaves anyway | - |
+//! | [`sum::push_sum`] | Kempe, Dobra, Gehrke 2003; quantiles by DDSketch (Masson 2019) | one message | [`kit::epochs`], [`kit::sketch`] |
+//! | [`sum::averaging`] | Jelasity, Montresor, Babaoglu 2005, with the mass conserved | one question, one answer | [`kit::epochs`], [`kit::ledger`], [`kit::matching`] |
+//! | [`sum::extrema`] | Baquero, Almeida, Menezes 2009 | one question, one answer while there is news | [`kit::epochs`] |
+//! | [`sum::threshold`] | Wuhib, Dam, Stadler 2010 (TG-GAP); Sharfman, Schuster, Keren 2006 | none far from the threshold, near it as averaging | [`kit::epochs`], [`kit::ledger`], [`kit::evidence`] |
 //!
 //! Every file reads in the same order: what it is for and where it comes from, `Config`, `Call`, `Message`, `Timer`, `Event`, the state,
 //! `handle`, then one `on_…` per arm of its `match`. No protocol names another.

@@ -24,11 +24,31 @@ pub(crate) enum Handed<P: Protocol> {
 impl<P: Protocol> Hands<'_, '_, P> {
     /// What of `entry` is to be handed to the protocol now; `None` if it comes too late, has to wait, or cannot be read.
     pub fn take(&mut self, entry: Entry<P>) -> Option<Handed<P>> {
+        if self.is_plain(&entry) {
+            return self.open(entry.what);
+        }
         let entry = self.meant(entry)?;
         let entry = self.come(entry)?;
         let entry = self.wait(entry)?;
         let entry = self.work(entry)?;
-        match entry.what {
+        self.open(entry.what)
+    }
+
+    /// Whether nothing stands between this entry and its node, as is usual: what follows would let it pass.
+    fn is_plain(&self, entry: &Entry<P>) -> bool {
+        let port = &*self.port;
+        let is_meant = match &entry.what {
+            What::Datagram(packet) => packet.stage == Stage::Arrived,
+            What::Timer(..) | What::Call(_) => {
+                self.network.shared.seats[port.slot as usize].life == entry.life
+            }
+            _ => false,
+        };
+        is_meant && port.up && !port.blocked && !port.frozen && port.gear.is_none()
+    }
+
+    fn open(&mut self, what: What<P>) -> Option<Handed<P>> {
+        match what {
             What::Start => {
                 self.port.up = true;
                 Some(Handed::One(Input::Start))
@@ -46,7 +66,7 @@ impl<P: Protocol> Hands<'_, '_, P> {
                 None
             }
             What::Datagram(packet) => {
-                let from = self.network.shared.seats[packet.from as usize].id;
+                let from = self.network.shared.id(packet.from);
                 if packet.content.is_corrupt() {
                     self.port.count().corrupted += 1;
                 }
@@ -61,7 +81,7 @@ impl<P: Protocol> Hands<'_, '_, P> {
                 Some(handed(from, content))
             }
             What::Stream(packet) => {
-                let from = self.network.shared.seats[packet.from as usize].id;
+                let from = self.network.shared.id(packet.from);
                 let content = self.network.unpack(packet.content, from, self.port.id, packet.bytes, true)?;
                 let counters = self.port.count();
                 counters.stream_messages_received += 1;

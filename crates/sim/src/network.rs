@@ -117,6 +117,14 @@ impl Shared {
         }
     }
 
+    /// Who sits there.
+    pub fn id(&self, slot: u32) -> NodeId {
+        match self.is_dense {
+            true => NodeId(slot.into()), // without a look at a table that is too large for any cache
+            false => self.seats[slot as usize].id,
+        }
+    }
+
     /// The partition of a seat.
     pub fn partition(&self, slot: u32) -> usize {
         ((slot / self.chunk) as usize).min(self.partitions - 1)
@@ -212,6 +220,8 @@ impl<P: Protocol> Network<'_, P> {
     pub fn push(&mut self, port: &mut Port<P>, at: Time, class: Class, slot: u32, life: u32, what: What<P>) {
         let rank = match &what {
             What::Timer(deadline, _) if class == TIMER_OF_CYCLE => deadline.0,
+            // What comes from several at one instant comes in another order at each: nobody is always the first.
+            _ if class == ARRIVAL => mix(self.now.0 ^ u64::from(port.slot) << 32),
             _ => port.slot.into(),
         };
         let time = self.shared.instant(at);
@@ -311,7 +321,7 @@ impl<P: Protocol> Network<'_, P> {
         bytes: usize,
     ) {
         let world = &self.shared.world;
-        let latency = self.latency(port, self.shared.seats[slot as usize].id);
+        let latency = self.latency(port, self.shared.id(slot));
         let at = leaves + latency + gear::held_back(world.reorder.as_ref(), &mut port.chance);
         let messages = count(&content);
         let mut content = self.pack(content, bytes - world.limits.datagram_overhead_bytes);
@@ -413,7 +423,7 @@ impl<P: Protocol> Network<'_, P> {
 
     /// The node at `port` tells the sender of a stream message, as far as it can be reached, that it did not take it.
     pub fn bounce(&mut self, port: &mut Port<P>, to: u32, to_life: u32, loss: Loss) {
-        let to_id = self.shared.seats[to as usize].id;
+        let to_id = self.shared.id(to);
         let (loss, delay) = if self.shared.is_cut_either_way(port.id, to_id) {
             (Loss::TimedOut, timeout(&mut port.chance))
         } else {
@@ -450,7 +460,7 @@ impl<P: Protocol> Network<'_, P> {
 
     /// Who watches the node at `port` hears that the connection broke, if it can be reached.
     pub fn tell_watcher(&mut self, port: &mut Port<P>, watcher: u32, life: u32, loss: Loss) {
-        let id = self.shared.seats[watcher as usize].id;
+        let id = self.shared.id(watcher);
         if !self.shared.is_cut_either_way(port.id, id) {
             let at = self.now + self.latency(port, id);
             self.push(port, at, ARRIVAL, watcher, life, What::Broken(port.id, loss));

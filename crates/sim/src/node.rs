@@ -16,7 +16,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 /// Something that is due at a node.
 pub(crate) struct Entry<P: Protocol> {
     pub time: Time,
-    /// Orders what is due at one node, at one time and of one class: the slot of who sent it, or the deadline of a timer.
+    /// Orders what is due at one node, at one time and of one class: a hash of who sent it when, or the deadline of a timer.
     pub rank: u64,
     /// Orders what is alike in that, too: how many its source had set before it.
     pub sequence: u64,

@@ -16,6 +16,8 @@ use rumormill_core::time::Time;
 const NONE: u32 = u32::MAX;
 /// Nodes are visited in order, all of them looked at, when at least one in so many has something to do.
 const DENSE: usize = 8;
+/// So many nodes' entries are gathered before the nodes run (our guess: what stays in the nearest cache).
+const BLOCK: usize = 64;
 
 pub(crate) struct Part<P: Protocol> {
     pub nodes: Vec<Node<P>>,
@@ -29,8 +31,9 @@ pub(crate) struct Part<P: Protocol> {
     /// For each node the last of its entries in `due`; [`NONE`] between turns.
     heads: Vec<u32>,
     busy: Vec<u32>,
-    /// What the running node gets, the first last.
-    line: Vec<Entry<P>>,
+    /// What the nodes of a block get, the last node's first and of each node the first last, and how many that are for each.
+    gathered: Vec<Entry<P>>,
+    counts: Vec<u32>,
 }
 
 impl<P: Protocol> Part<P> {
@@ -44,7 +47,8 @@ impl<P: Protocol> Part<P> {
             chain: Vec::new(),
             heads: Vec::new(),
             busy: Vec::new(),
-            line: Vec::new(),
+            gathered: Vec::new(),
+            counts: Vec::new(),
         }
     }
 
@@ -69,15 +73,20 @@ impl<P: Protocol> Part<P> {
             self.chain.push(std::mem::replace(head, at as u32));
         }
         let mut busy = std::mem::take(&mut self.busy);
-        if busy.len() * DENSE >= self.nodes.len() {
-            for node in 0..self.nodes.len() as u32 {
-                if self.heads[node as usize] != NONE {
-                    self.run(shared, node, &mut due);
-                }
-            }
+        let is_dense = busy.len() * DENSE >= self.nodes.len();
+        if is_dense {
+            busy.clear();
+            let heads = self.heads.iter().enumerate().filter(|(_, head)| **head != NONE);
+            busy.extend(heads.map(|(node, _)| node as u32));
         } else {
             busy.sort_unstable();
-            busy.iter().for_each(|node| self.run(shared, *node, &mut due));
+        }
+        for block in busy.chunks(BLOCK) {
+            self.gather(block, &mut due);
+            if !is_dense {
+                self.touch(block);
+            }
+            block.iter().for_each(|node| self.run(shared, *node));
         }
         busy.clear();
         self.busy = busy;
@@ -86,39 +95,67 @@ impl<P: Protocol> Part<P> {
         self.local.running = NONE;
     }
 
-    /// Runs one node through all that it gets in this turn, one instant after the other.
-    fn run(&mut self, shared: &Shared, node: u32, due: &mut [Option<Entry<P>>]) {
-        let mut at = std::mem::replace(&mut self.heads[node as usize], NONE);
-        while at != NONE {
-            self.line.extend(due[at as usize].take());
-            at = self.chain[at as usize];
+    /// Brings together what these nodes get: their entries lie anywhere in `due`, so that reading one is a wait for memory, and many
+    /// such waits in a row overlap.
+    fn gather(&mut self, block: &[u32], due: &mut [Option<Entry<P>>]) {
+        let ahead = block.iter().fold(0, |sum, node| {
+            let entry = due[self.heads[*node as usize] as usize].as_ref();
+            sum ^ entry.map_or(0, |entry| entry.sequence ^ u64::from(entry.class))
+        });
+        std::hint::black_box(ahead);
+        for node in block.iter().rev() {
+            let mut at = std::mem::replace(&mut self.heads[*node as usize], NONE);
+            let before = self.gathered.len();
+            while at != NONE {
+                self.gathered.extend(due[at as usize].take());
+                at = self.chain[at as usize];
+            }
+            self.counts.push((self.gathered.len() - before) as u32);
         }
+    }
+
+    /// Nodes that lie far apart are looked at before they run: waits for memory that overlap, in place of one after the other.
+    fn touch(&self, block: &[u32]) {
+        let sum = block.iter().fold(0, |sum, node| {
+            let Node { driver, port } = &self.nodes[*node as usize];
+            sum ^ driver.me().0 ^ port.sequence ^ port.hot.inputs ^ u64::from(port.frozen)
+        });
+        std::hint::black_box(sum);
+    }
+
+    /// Runs one node through all that it gets in this turn, one instant after the other.
+    fn run(&mut self, shared: &Shared, node: u32) {
+        let count = self.counts.pop().expect("it was gathered with its block") as usize;
+        let base = self.gathered.len() - count;
         self.local.running = self.first + node;
         let (mut now, mut substeps) = (Time::ZERO, 0);
         loop {
             if !self.local.soon.is_empty() {
-                self.line.append(&mut self.local.soon);
+                self.gathered.append(&mut self.local.soon);
             }
-            if self.line.len() > 1 {
-                self.line.sort_unstable_by_key(|entry| std::cmp::Reverse(entry.order()));
+            let line = &mut self.gathered[base..];
+            if line.len() > 1 {
+                line.sort_unstable_by_key(|entry| std::cmp::Reverse(entry.order()));
             }
-            let Some(time) = self.line.last().map(|entry| entry.time) else { return };
+            let Some(time) = line.last().map(|entry| entry.time) else { return };
             substeps = if time == now { substeps + 1 } else { 0 };
             assert!(substeps < SUBSTEPS_MAX, "at {time:?} a node keeps itself busy without end");
             now = time;
-            self.instant(shared, node, now);
+            self.instant(shared, node, base, now);
         }
     }
 
     /// Hands all that is due at one node at one instant to its driver, and flushes it once.
-    fn instant(&mut self, shared: &Shared, node: u32, now: Time) {
+    fn instant(&mut self, shared: &Shared, node: u32, base: usize, now: Time) {
         let limits = &shared.world.limits;
         let Node { driver, port } = &mut self.nodes[node as usize];
         let wall = port.clock.wall(now);
         let scratch = &mut self.scratch;
         let mut hands = Hands { port, network: Network { shared, local: &mut self.local, now } };
         let mut inputs = 0;
-        while let Some(entry) = self.line.pop_if(|entry| entry.time == now) {
+        while self.gathered.len() > base
+            && let Some(entry) = self.gathered.pop_if(|entry| entry.time == now)
+        {
             match hands.take(entry) {
                 None => {}
                 Some(Handed::One(input)) => {

@@ -16,13 +16,14 @@ const SPARE_CAPACITY_MIN: usize = 8;
 pub(crate) struct Wheel<T> {
     /// Nanoseconds of a slot.
     width: u64,
-    ring: Vec<Vec<T>>,
+    ring: Vec<Vec<Option<T>>>,
     /// One bit per slot of the ring.
     occupied: Vec<u64>,
     /// The number of the slot that was taken last: there is nothing before it, and the ring reaches `SLOTS` from it.
     cursor: u64,
-    far: BTreeMap<u64, Vec<T>>,
-    spare: Vec<Vec<T>>,
+    far: BTreeMap<u64, Vec<Option<T>>>,
+    /// Emptied vectors, for the next slots.
+    spare: Vec<Vec<Option<T>>>,
     len: usize,
 }
 
@@ -48,7 +49,7 @@ impl<T> Wheel<T> {
         assert!(number >= self.cursor, "nothing happens in the past");
         self.len += 1;
         if number - self.cursor >= SLOTS as u64 {
-            self.far.entry(number).or_default().push(item);
+            self.far.entry(number).or_default().push(Some(item));
             return;
         }
         let at = number as usize % SLOTS;
@@ -61,7 +62,7 @@ impl<T> Wheel<T> {
                 *slot = spare;
             }
         }
-        slot.push(item);
+        slot.push(Some(item));
     }
 
     /// When the first occupied slot begins, and what is in it.
@@ -71,7 +72,7 @@ impl<T> Wheel<T> {
         let number = near.into_iter().chain(far).min()?;
         let in_ring = if near == Some(number) { &self.ring[number as usize % SLOTS][..] } else { &[] };
         let in_far = self.far.get(&number).map_or(&[][..], |items| items);
-        Some((Time(number.saturating_mul(self.width)), in_ring.iter().chain(in_far)))
+        Some((Time(number.saturating_mul(self.width)), in_ring.iter().chain(in_far).flatten()))
     }
 
     fn next_in_ring(&self) -> Option<u64> {
@@ -100,21 +101,39 @@ impl<T> Wheel<T> {
         self.cursor = number;
         let at = number as usize % SLOTS;
         self.occupied[at / 64] &= !(1 << (at % 64));
-        for mut items in [std::mem::take(&mut self.ring[at]), self.far.remove(&number).unwrap_or_default()] {
-            due.reserve(items.len());
-            for item in items.drain(..) {
-                if takes(&item) {
-                    self.len -= 1;
-                    due.push(Some(item));
-                } else {
-                    // It stays; its slot lies in the ring now.
-                    self.occupied[at / 64] |= 1 << (at % 64);
-                    self.ring[at].push(item);
-                }
+        for items in [std::mem::take(&mut self.ring[at]), self.far.remove(&number).unwrap_or_default()] {
+            if due.is_empty() && items.iter().flatten().all(&takes) {
+                self.len -= items.len();
+                self.keep(std::mem::replace(due, items)); // the whole vector changes hands
+                continue;
             }
-            if self.spare.len() < SPARE_MAX && items.capacity() >= SPARE_CAPACITY_MIN {
-                self.spare.push(items);
+            self.part(at, items, &takes, due);
+        }
+    }
+
+    /// Takes some of a slot's items; the others stay, in the ring.
+    fn part(
+        &mut self,
+        at: usize,
+        mut items: Vec<Option<T>>,
+        takes: impl Fn(&T) -> bool,
+        due: &mut Vec<Option<T>>,
+    ) {
+        for item in items.drain(..) {
+            if item.as_ref().is_none_or(&takes) {
+                self.len -= 1;
+                due.push(item);
+            } else {
+                self.occupied[at / 64] |= 1 << (at % 64);
+                self.ring[at].push(item);
             }
+        }
+        self.keep(items);
+    }
+
+    fn keep(&mut self, emptied: Vec<Option<T>>) {
+        if self.spare.len() < SPARE_MAX && emptied.capacity() >= SPARE_CAPACITY_MIN {
+            self.spare.push(emptied);
         }
     }
 }

@@ -4,6 +4,7 @@
 //! is run node by node, in any order. Between two windows the partitions exchange what they have for each other. In the synchronous
 //! world a window is one sub-step: all that is due at one `now` of one class. This is the one file of this crate that knows threads.
 
+use crate::network::Shared;
 use crate::node::Entry;
 use crate::part::Part;
 use crate::queue::{Next, Turn};
@@ -98,7 +99,7 @@ pub(crate) fn one_by_one<P: Protocol>(sim: &mut Sim<P>, until: Time, observe: Ob
         sim.busy.longest += longest;
         exchange(&mut sim.parts);
         sim.parts.iter_mut().for_each(|part| told.append(&mut part.local.told));
-        tell(&mut told, &sim.shared.seats, observe);
+        tell(&mut told, &sim.shared, observe);
         if is_last {
             return;
         }
@@ -122,11 +123,11 @@ pub(crate) fn exchange<P: Protocol>(parts: &mut [Part<P>]) {
 /// What the nodes told, by time, and at one time by seat.
 fn tell<E>(
     told: &mut Vec<(Time, u32, E)>,
-    seats: &[crate::network::Seat],
+    shared: &Shared,
     observe: &mut (impl FnMut(Time, NodeId, E) + ?Sized),
 ) {
     told.sort_by_key(|(time, slot, _)| (*time, *slot)); // stable: what one node tells keeps its order
-    told.drain(..).for_each(|(time, slot, event)| observe(time, seats[slot as usize].id, event));
+    told.drain(..).for_each(|(time, slot, event)| observe(time, shared.id(slot), event));
 }
 
 impl<P: Protocol> Sim<P>
@@ -234,7 +235,7 @@ where
                 longest = longest.max(desk.busy);
             }
             busy.longest += longest;
-            tell(&mut told, &shared.seats, observe);
+            tell(&mut told, shared, observe);
         });
     });
     let panic = desks.iter().find_map(|desk| desk.lock().ok()?.panic.take());

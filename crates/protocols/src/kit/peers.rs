@@ -44,6 +44,40 @@ impl Peers {
         self.len() == 0
     }
 
+    /// How many nodes there are, the asker included: what a protocol takes for n. A view that lists its owner has one too many.
+    pub fn nodes(&self) -> u64 {
+        match self {
+            Peers::Listed(list) => list.len() as u64 + 1,
+            Peers::Everyone(n) => *n,
+        }
+    }
+
+    /// Whether `id` is one of them.
+    pub fn contains(&self, id: NodeId) -> bool {
+        match self {
+            Peers::Listed(list) => list.contains(&id),
+            Peers::Everyone(n) => id.0 < *n,
+        }
+    }
+
+    /// The peer at this place, in `0..len`; `Everyone` has its asker among them.
+    pub fn get(&self, place: usize) -> Option<NodeId> {
+        match self {
+            Peers::Listed(list) => list.get(place).copied(),
+            Peers::Everyone(n) => ((place as u64) < *n).then_some(NodeId(place as u64)),
+        }
+    }
+
+    /// Puts a list in ascending order, without repetitions: where it already is, at the price of one look.
+    pub fn sort(&mut self) {
+        if let Peers::Listed(list) = self
+            && !list.is_sorted_by(|a, b| a < b)
+        {
+            list.sort_unstable();
+            list.dedup();
+        }
+    }
+
     /// One peer other than `me`, uniformly.
     pub fn pick(&self, me: NodeId, rng: &mut Rng) -> Option<NodeId> {
         match self {
@@ -60,6 +94,7 @@ impl Peers {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use alloc::vec;
 
     #[test]
     fn nobody_picks_itself_and_everybody_else_is_picked() {
@@ -78,5 +113,18 @@ mod tests {
             .for_each(|change| peers.change(change));
         assert_eq!(peers.len(), 1);
         assert_eq!(peers.pick(NodeId(9), &mut Rng::seeded(1)), Some(NodeId(2)));
+    }
+
+    #[test]
+    fn a_sorted_view_has_each_peer_once_and_at_its_place() {
+        let mut peers = Peers::Listed(vec![NodeId(9), NodeId(3), NodeId(9), NodeId(5)]);
+        peers.sort();
+        assert_eq!(
+            (0..4).map(|place| peers.get(place)).collect::<Vec<_>>(),
+            [Some(NodeId(3)), Some(NodeId(5)), Some(NodeId(9)), None]
+        );
+        assert!(peers.contains(NodeId(5)) && !peers.contains(NodeId(4)));
+        assert_eq!((peers.nodes(), Peers::Everyone(4).nodes()), (4, 4));
+        assert_eq!(Peers::Everyone(4).get(4), None);
     }
 }

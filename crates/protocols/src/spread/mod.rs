@@ -1,10 +1,21 @@
 //! Getting an update to everybody: the spreaders share what they are asked and what they tell, so that one can take another's place.
 
+pub mod direct_mail;
+pub mod flood;
+pub mod infect_and_die;
+pub mod median_counter;
+pub mod push_then_pull;
+pub mod rumor;
+pub mod tree;
+
+use crate::kit::known::Known;
 use crate::kit::peers::Peers;
+use core::ops::AddAssign;
 use minicbor::{CborLen, Decode, Encode};
-use rumormill_core::identity::NodeId;
+use rumormill_core::identity::{Life, NodeId};
 use rumormill_core::payload::Payload;
-use rumormill_core::protocol::Change;
+use rumormill_core::protocol::{Change, Protocol};
+use rumormill_core::wire::Item;
 
 /// Which update: who published it, and its number there.
 #[derive(Copy, Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode, CborLen)]
@@ -15,6 +26,11 @@ pub struct UpdateId {
     /// Greater than those of all its publisher's earlier updates, of earlier lives too.
     #[n(1)]
     pub seq: u64,
+}
+
+impl Item for UpdateId {
+    // The head of an array and two numbers.
+    const BYTES_MIN: usize = 3;
 }
 
 /// What spreads.
@@ -51,4 +67,161 @@ pub enum Event {
     },
     /// This node no longer passes that update on.
     Removed(UpdateId),
+}
+
+/// Every spreader: it is asked and tells the same as the others, so that one can take another's place.
+pub trait Spreader: Protocol<Call = Call, Event = Event> {
+    /// What has been counted.
+    fn counters(&self) -> Counters;
+    /// How many ids of updates are remembered.
+    fn known_len(&self) -> usize;
+    /// How many updates are kept to be passed on, or asked for.
+    fn hot_len(&self) -> usize;
+}
+
+/// What spreaders count; each uses what applies to it. All only go up, but `updates_sent`, from which is taken what was shed.
+#[derive(Copy, Clone, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Updates sent, whatever became of them: the traffic m of Demers 1987, summed.
+    pub updates_sent: u64,
+    /// Updates not sent to one who had just brought them: the paper's traffic counts both directions of such a contact.
+    pub updates_spared: u64,
+    /// Updates that came and were known.
+    pub useless: u64,
+    /// Answers that said whether an update was news.
+    pub feedback_sent: u64,
+    /// Requests sent by those who pull.
+    pub asks_sent: u64,
+    /// Requests not answered, because there were too many in a period.
+    pub asks_unanswered: u64,
+    /// Contacts that were refused for the connection limit.
+    pub refused: u64,
+    /// Updates dropped, or not sent on, because there were too many.
+    pub overflowed: u64,
+    /// Updates not taken, or taken but not passed on: a payload too large, too many hops.
+    pub rejected: u64,
+    /// Messages that the budget did not let out.
+    pub shed: u64,
+    /// Hints that something did not arrive.
+    pub lost: u64,
+}
+
+impl Counters {
+    /// A message of the first lane, in which updates travel, or of another one was not sent after all.
+    fn shed(&mut self, lane: usize) {
+        self.shed += 1;
+        if lane == 0 {
+            self.updates_sent = self.updates_sent.saturating_sub(1);
+        }
+    }
+}
+
+impl AddAssign for Counters {
+    fn add_assign(&mut self, other: Counters) {
+        self.updates_sent += other.updates_sent;
+        self.updates_spared += other.updates_spared;
+        self.useless += other.useless;
+        self.feedback_sent += other.feedback_sent;
+        self.asks_sent += other.asks_sent;
+        self.asks_unanswered += other.asks_unanswered;
+        self.refused += other.refused;
+        self.overflowed += other.overflowed;
+        self.rejected += other.rejected;
+        self.shed += other.shed;
+        self.lost += other.lost;
+    }
+}
+
+/// Longest payload, in bytes: what a stream message holds.
+pub const PAYLOAD_BYTES_MAX: usize = 64 * 1024;
+
+/// What a spreader lets in, and as what: its own updates, numbered above those of its earlier lives, and those of others once each.
+#[derive(Clone, Debug)]
+pub struct Intake {
+    seq: u64,
+    known: Known<UpdateId>,
+}
+
+/// What an update is to the one it came to.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub enum Taken {
+    /// It is here for the first time, as far as is remembered.
+    New,
+    /// It was here before.
+    Known,
+    /// Its payload is above [`PAYLOAD_BYTES_MAX`]: it is not taken.
+    TooLarge,
+}
+
+impl Intake {
+    /// For this life: at most 2^32 updates.
+    pub fn new(life: Life) -> Intake {
+        Intake { seq: life.epoch << 32, known: Known::default() }
+    }
+
+    /// `payload` as an update of `me`; `None` if it is above [`PAYLOAD_BYTES_MAX`].
+    pub fn publish(&mut self, me: NodeId, payload: Payload, known_max: usize) -> Option<Update> {
+        if payload.len() > PAYLOAD_BYTES_MAX {
+            return None;
+        }
+        loop {
+            self.seq += 1;
+            let id = UpdateId { origin: me, seq: self.seq };
+            if self.known.insert(id, known_max) {
+                return Some(Update { id, payload });
+            } // else somebody has made up an update of ours
+        }
+    }
+
+    /// Takes in what came.
+    pub fn take(&mut self, update: &Update, known_max: usize) -> Taken {
+        if update.payload.len() > PAYLOAD_BYTES_MAX {
+            Taken::TooLarge
+        } else if self.known.insert(update.id, known_max) {
+            Taken::New
+        } else {
+            Taken::Known
+        }
+    }
+
+    /// How many ids are remembered.
+    pub fn known_len(&self) -> usize {
+        self.known.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn life(epoch: u64) -> Intake {
+        Intake::new(Life { epoch, session: 9 })
+    }
+
+    #[test]
+    fn a_new_life_numbers_above_the_old_one() {
+        let (mut old, mut new) = (life(3), life(4));
+        let me = NodeId(1);
+        let last = (0..1_000).map(|_| old.publish(me, Payload::EMPTY, 8).unwrap().id).last();
+        assert!(Some(new.publish(me, Payload::EMPTY, 8).unwrap().id) > last);
+    }
+
+    #[test]
+    fn an_update_is_new_once_and_one_made_up_in_our_name_takes_no_number_twice() {
+        let (mut intake, me) = (life(0), NodeId(1));
+        let forged = Update { id: UpdateId { origin: me, seq: 1 }, payload: Payload::EMPTY };
+        assert_eq!([intake.take(&forged, 8), intake.take(&forged, 8)], [Taken::New, Taken::Known]);
+        assert_eq!(intake.publish(me, Payload::EMPTY, 8).unwrap().id.seq, 2);
+    }
+
+    #[test]
+    fn a_payload_of_64_kib_is_taken_and_no_larger_one() {
+        let (mut intake, me) = (life(0), NodeId(1));
+        let bytes = alloc::vec![0; PAYLOAD_BYTES_MAX + 1];
+        let (just, above) = (Payload::from(&bytes[1..]), Payload::from(&bytes[..]));
+        let mut update = intake.publish(me, just, 8).unwrap();
+        assert_eq!(intake.publish(me, above.clone(), 8), None);
+        update.payload = above;
+        assert_eq!(intake.take(&update, 8), Taken::TooLarge);
+    }
 }

@@ -1,0 +1,234 @@
+//! One run. After each round the nodes' estimates are looked at: of all nodes, or of a sample where there are very many.
+
+use super::{Aggregate, Algorithm, Values};
+use rumormill_core::identity::NodeId;
+use rumormill_core::rng::mix;
+use rumormill_core::time::Time;
+use rumormill_protocols::kit::peers::Peers;
+use rumormill_protocols::sum::averaging::{self, Averaging, Pairing};
+use rumormill_protocols::sum::extrema::{self, Extrema};
+use rumormill_protocols::sum::push_sum::{self, PushSum};
+use rumormill_protocols::sum::{Aggregator, Call};
+use rumormill_sim::{Busy, Sim, World};
+
+/// Nodes that are looked at after each round; all are in the end.
+const SAMPLE_MAX: u64 = 65_536;
+/// A factor is taken while the mean squared relative error is above this: below it floating point numbers end.
+const SQUARES_MIN: f64 = 1e-24;
+
+/// How far a run has come.
+#[derive(Copy, Clone, Debug)]
+pub struct Progress {
+    /// Which run, from 0.
+    pub run: usize,
+    /// Of so many.
+    pub runs: usize,
+    /// Rounds that are over.
+    pub round: u32,
+    /// Of so many.
+    pub rounds: u32,
+}
+
+/// What a run came to.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Told {
+    pub truth: f64,
+    /// Of all nodes, in the end.
+    pub mean: f64,
+    /// The standard deviation of all nodes, in the end.
+    pub spread: f64,
+    /// After each round, the root of the mean squared relative error.
+    pub curve: Vec<f64>,
+    /// After each round, the largest relative error.
+    pub worst: Vec<f64>,
+    /// The mean of the ratios of the potential from one round to the next.
+    pub potential_factor: Option<f64>,
+    pub messages: u64,
+    pub bytes: u64,
+    pub events: u64,
+    pub digest: u64,
+    pub busy: Busy,
+}
+
+impl Told {
+    /// By what the mean squared error is multiplied in a round: from round `settled` on, as long as it falls.
+    pub fn factor(&self, settled: usize) -> Option<f64> {
+        let squares: Vec<f64> = self.curve.iter().skip(settled - 1).map(|error| error * error).collect();
+        let falls = squares.windows(2).take_while(|pair| pair[1] > SQUARES_MIN && pair[1] < pair[0]).count();
+        (falls >= 3).then(|| libm::pow(squares[falls] / squares[0], 1.0 / falls as f64))
+    }
+}
+
+/// How an aggregator's state is read.
+struct Reading {
+    truth: f64,
+    /// The error that is followed is that of one over the estimate.
+    inverse: bool,
+}
+
+/// One run. `progress` is told the round.
+pub(super) fn run(aggregate: &Aggregate, seed: u64, progress: &mut dyn FnMut(u32)) -> Told {
+    let n = aggregate.nodes as f64;
+    let (period, cycles) = (Aggregate::PERIOD, aggregate.rounds + 10);
+    let value = |id: u64| match aggregate.values {
+        Values::Uniform => (mix(mix(seed) ^ id) >> 11) as f64 / (1u64 << 53) as f64,
+        Values::Peak => f64::from(u8::from(id == 0)),
+    };
+    let mean = (0..aggregate.nodes).map(value).sum::<f64>() / n;
+    match aggregate.algorithm {
+        Algorithm::PushSum => {
+            let config = push_sum::Config { period, cycles, ..Default::default() };
+            let off = |node: &PushSum, truth: f64| {
+                let mass = node.mass();
+                Some(mass.powers[0] - mass.one * truth)
+            };
+            let reading = Reading { truth: mean, inverse: false };
+            drive(aggregate, seed, &|| PushSum::new(config.clone()), &value, &reading, &off, progress)
+        }
+        Algorithm::Averaging | Algorithm::Count => {
+            let what = match aggregate.leaders {
+                Some(leaders) => averaging::What::Count(leaders),
+                None => averaging::What::Average,
+            };
+            let remember_periods = if is_synchronous(aggregate) {
+                cycles
+            } else {
+                averaging::Config::default().remember_periods
+            };
+            let config =
+                averaging::Config { period, cycles, pairing: aggregate.pairing, what, remember_periods };
+            let counts = aggregate.algorithm == Algorithm::Count;
+            // A count of one's own is an average of 1 and many 0, and is read as one over it.
+            let peak = |id: u64| f64::from(u8::from(id == 0));
+            let value: &dyn Fn(u64) -> f64 = if counts { &peak } else { &value };
+            let truth = match (counts, aggregate.leaders) {
+                (true, None) => 1.0 / n,
+                (true, Some(_)) => n,
+                _ => mean,
+            };
+            let reading = Reading { truth, inverse: counts && aggregate.leaders.is_none() };
+            drive(
+                aggregate,
+                seed,
+                &|| Averaging::new(config.clone()),
+                value,
+                &reading,
+                &|_, _| None,
+                progress,
+            )
+        }
+        Algorithm::Extrema => {
+            let numbers = aggregate.numbers;
+            let config = extrema::Config { period, cycles, numbers, ..Default::default() };
+            let reading = Reading { truth: n, inverse: false };
+            drive(aggregate, seed, &|| Extrema::new(config.clone()), &value, &reading, &|_, _| None, progress)
+        }
+    }
+}
+
+/// Bytes of a node with what it has allocated and what the simulator keeps for it.
+pub(super) fn bytes_per_node(aggregate: &Aggregate) -> u64 {
+    let state = match aggregate.algorithm {
+        Algorithm::PushSum => size_of::<PushSum>(),
+        Algorithm::Averaging | Algorithm::Count => size_of::<Averaging>() + 128,
+        Algorithm::Extrema => size_of::<Extrema>() + aggregate.numbers * 4 * 3,
+    };
+    state as u64 + crate::memory::SIMULATOR_BYTES_PER_NODE
+}
+
+fn is_synchronous(aggregate: &Aggregate) -> bool {
+    aggregate.synchronous
+        || aggregate.latency.is_none()
+            && matches!(aggregate.algorithm, Algorithm::PushSum | Algorithm::Extrema)
+}
+
+fn world(aggregate: &Aggregate) -> World {
+    let mut world = World { loss: aggregate.loss, ..World::default() };
+    if is_synchronous(aggregate) {
+        world.synchronous = Some(Aggregate::PERIOD);
+    } else if let Some(latency) = aggregate.latency.clone() {
+        world.latency = latency;
+    }
+    // Two perfect matchings a cycle are two sub-cycles.
+    if is_synchronous(aggregate) && aggregate.pairing == Pairing::Matching {
+        world.synchronous = Some(Aggregate::PERIOD / 2);
+    }
+    world
+}
+
+fn drive<A>(
+    aggregate: &Aggregate,
+    seed: u64,
+    make: &dyn Fn() -> A,
+    value: &dyn Fn(u64) -> f64,
+    reading: &Reading,
+    off: &dyn Fn(&A, f64) -> Option<f64>,
+    progress: &mut dyn FnMut(u32),
+) -> Told
+where
+    A: Aggregator<Message: Send, Timer: Send> + Send,
+{
+    let mut sim = aggregate.threads.sim(world(aggregate), seed, aggregate.nodes);
+    for id in 0..aggregate.nodes {
+        sim.spawn(NodeId(id), make(), Time::ZERO);
+        sim.call(NodeId(id), Call::Peers(Peers::Everyone(aggregate.nodes)));
+        sim.call(NodeId(id), Call::Set(value(id)));
+    }
+    let mut told = Told { truth: reading.truth, ..Told::default() };
+    let stride = aggregate.nodes.div_ceil(SAMPLE_MAX);
+    let (mut potential, mut ratios, mut before) = (0.0, 0u32, None);
+    for round in 1..=aggregate.rounds {
+        // Just before the next round begins, where rounds begin at multiples of their length.
+        sim.run_until(Time::ZERO + Aggregate::PERIOD * round, &mut |_, _, _| {});
+        let (mut squares, mut worst, mut count) = (0.0, 0.0f64, 0u64);
+        for id in (0..aggregate.nodes).step_by(stride as usize) {
+            let estimate = sim.node(NodeId(id)).estimate().unwrap_or(0.0);
+            let error = estimate / reading.truth - 1.0;
+            squares += error * error;
+            let shown = if reading.inverse { reading.truth / estimate - 1.0 } else { error };
+            worst = worst.max(shown.abs());
+            count += 1;
+        }
+        told.curve.push(libm::sqrt(squares / count as f64));
+        told.worst.push(worst);
+        let now: f64 = (0..aggregate.nodes)
+            .step_by(stride as usize)
+            .filter_map(|id| off(sim.node(NodeId(id)), reading.truth))
+            .map(|off| off * off)
+            .sum();
+        if let Some(before) = before.replace(now)
+            && before > SQUARES_MIN
+            && round > 2
+        {
+            potential += now / before;
+            ratios += 1;
+        }
+        progress(round);
+    }
+    told.potential_factor = (ratios > 0).then(|| potential / f64::from(ratios));
+    finish(&sim, reading, &mut told);
+    told
+}
+
+/// What all nodes have in the end.
+fn finish<A: Aggregator>(sim: &Sim<A>, reading: &Reading, told: &mut Told) {
+    let all = || sim.live_ids().filter_map(|id| sim.node(id).estimate());
+    let count = all().count() as f64;
+    told.mean = all().sum::<f64>() / count;
+    told.spread = libm::sqrt(all().map(|x| (x - told.mean) * (x - told.mean)).sum::<f64>() / count);
+    let error = |x: f64| if reading.inverse { reading.truth / x - 1.0 } else { x / reading.truth - 1.0 };
+    let worst = all().map(|x| error(x).abs()).fold(0.0, f64::max);
+    if let Some(last) = told.worst.last_mut() {
+        *last = worst;
+    }
+    if reading.inverse {
+        (told.mean, told.truth) = (1.0 / told.mean, 1.0 / reading.truth);
+        told.spread = told.spread / reading.truth * told.truth;
+    }
+    let total = sim.total();
+    told.messages = total.datagrams_sent + total.stream_messages_sent;
+    told.bytes = total.bytes_sent();
+    told.events = total.inputs;
+    told.digest = sim.digest();
+    told.busy = sim.busy();
+}

@@ -1,0 +1,369 @@
+//! One update spreads from one node to all, by the real protocols, on the simulator: the experiment behind most of the papers' tables.
+//!
+//! | file | what it does |
+//! | --- | --- |
+//! | `mod` | what to do, how often, and what came of it |
+//! | `strategy` | which protocol that is, with which settings |
+//! | `run` | one run, told by the events that the nodes emit |
+
+mod run;
+mod strategy;
+
+use crate::plot::{Draw, Plot};
+use crate::stats::{Estimate, Samples};
+use crate::theory;
+use crate::threads::Threads;
+use rumormill_core::rng::mix;
+use rumormill_core::time::Duration;
+use rumormill_protocols::kit::choice::Choice;
+use rumormill_sim::{Busy, Latency};
+pub use run::Progress;
+pub(crate) use run::Told;
+use serde::Serialize;
+pub use strategy::{Counting, Removal, Strategy};
+
+/// What to do, and how often.
+#[derive(Clone, Debug)]
+pub struct Epidemic {
+    /// Nodes.
+    pub nodes: u64,
+    /// Which protocol.
+    pub strategy: Strategy,
+    /// Rumor mongering: when a node loses interest.
+    pub removal: Removal,
+    /// Rumor mongering: how many useless contacts, or one in how many, end the interest.
+    pub k: u32,
+    /// Nodes told per round, or in infect-and-die in all; for a flood the neighbours of each node, for a tree its children. `None`: as the protocol has it,
+    /// 1 for rumors.
+    pub fanout: Option<u32>,
+    /// Contacts that a node takes in a round.
+    pub connection_limit: Option<u32>,
+    /// How often a refused contact is tried elsewhere.
+    pub hunt: u32,
+    /// Rumor mongering, push-pull: where both know it, only the smaller counter goes up.
+    pub minimization: bool,
+    /// Rumor mongering: which contacts count as useful, and what follows from that.
+    pub counting: Counting,
+    /// Whom to contact.
+    pub choice: Choice,
+    /// Push-then-pull: the round in which pushing ends; `None`: log2 of the number of nodes.
+    pub switch: Option<u32>,
+    /// Bytes of the update.
+    pub bytes: usize,
+    /// The part of datagrams that is lost.
+    pub loss: f64,
+    /// Runs.
+    pub runs: usize,
+    /// Run r takes its seed from this and r.
+    pub seed: u64,
+    /// Latencies in place of synchronous rounds; rounds then take [`Epidemic::PERIOD`] and begin at each node at a time of its own. `None` for a protocol
+    /// that passes on at once (infect-and-die, flood, tree): a hop takes a round.
+    pub latency: Option<Latency>,
+    /// A run that is not over after so many rounds is broken off.
+    pub rounds_max: u32,
+    /// On how many threads it runs.
+    pub threads: Threads,
+}
+
+impl Default for Epidemic {
+    /// Push with feedback and counters, as in the first table of Demers 1987.
+    fn default() -> Self {
+        Epidemic {
+            nodes: 1_000,
+            strategy: Strategy::Push,
+            removal: Removal::FeedbackCounter,
+            k: 1,
+            fanout: None,
+            connection_limit: None,
+            hunt: 0,
+            minimization: false,
+            counting: Counting::Tables,
+            choice: Choice::Uniform,
+            switch: None,
+            bytes: 0,
+            loss: 0.0,
+            runs: 1,
+            seed: 1,
+            latency: None,
+            rounds_max: 2_000,
+            threads: Threads::default(),
+        }
+    }
+}
+
+/// What came of it. Means over the runs.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Outcome {
+    /// Nodes.
+    pub nodes: u64,
+    /// Which protocol.
+    pub strategy: String,
+    /// Runs.
+    pub runs: usize,
+    /// The seed.
+    pub seed: u64,
+    /// The part of the nodes that the update never reached.
+    pub residue: f64,
+    /// How often the update was sent, per node: the traffic m of Demers 1987. In push-pull it counts, as there, both directions of a contact in which both
+    /// know it, of which this protocol spares itself the second.
+    pub traffic: f64,
+    /// How often it was spared, per node.
+    pub spared: f64,
+    /// The round in which a node that was reached first heard it, on average.
+    pub t_avg: f64,
+    /// The round in which the last node that was reached heard it.
+    pub t_last: f64,
+    /// The same, of the run in which it took longest.
+    pub t_last_max: f64,
+    /// The last round in which a node was reached or still passed it on; until all know it, if it would go on for ever.
+    pub rounds: f64,
+    /// Messages of every kind that were sent, per node: updates, requests, answers, refusals.
+    pub messages: f64,
+    /// Bytes of datagrams, headers included, that were sent, per node.
+    pub bytes: f64,
+    /// The part of the runs in which all nodes were reached.
+    pub all_reached: f64,
+    /// Contacts that were accepted, as a part of all contacts; 1 without a connection limit.
+    pub accepted: f64,
+    /// The standard errors of these means; 0 of a single run.
+    pub standard_error: StandardErrors,
+    /// The part of the nodes that knows it after 0, 1, ... rounds.
+    pub curve: Vec<f64>,
+    /// Inputs that nodes handled, in all runs.
+    pub events: u64,
+    /// Runs that were broken off after the greatest number of rounds.
+    pub broken_off: usize,
+    /// A sum over all deliveries of a hash of time, sender, receiver and content, in hexadecimal.
+    pub digest: String,
+    /// How busy the threads were, if that was to be found out.
+    #[serde(skip)]
+    pub busy: Busy,
+}
+
+/// Standard errors of an outcome's means.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct StandardErrors {
+    /// Of the residue.
+    pub residue: f64,
+    /// Of the traffic.
+    pub traffic: f64,
+    /// Of t_avg.
+    pub t_avg: f64,
+    /// Of t_last.
+    pub t_last: f64,
+    /// Of the rounds.
+    pub rounds: f64,
+    /// Of the messages.
+    pub messages: f64,
+    /// Of the part of runs that reached all.
+    pub all_reached: f64,
+    /// Of the accepted part.
+    pub accepted: f64,
+}
+
+impl Epidemic {
+    /// A round: nodes contact each other so often. The length means nothing in the synchronous world.
+    pub const PERIOD: Duration = Duration::from_secs(1);
+
+    /// Says what is wrong with it, if anything is, and what to do.
+    ///
+    /// # Errors
+    /// A sentence that names the flag.
+    pub fn check(&self) -> Result<(), String> {
+        if self.nodes < 2 {
+            return Err("an epidemic needs at least 2 nodes: give --nodes 2 or more".into());
+        }
+        if self.nodes > u64::from(u32::MAX) {
+            return Err(format!("--nodes {}: the simulator has ids for {} at most", self.nodes, u32::MAX));
+        }
+        if self.runs == 0 {
+            return Err("no runs: give --runs 1 or more".into());
+        }
+        if !(0.0..1.0).contains(&self.loss) {
+            return Err(format!("--loss {} is no part of all: give 0 or more, and less than 1", self.loss));
+        }
+        if self.bytes > 60_000 {
+            return Err(format!("--bytes {}: an update has 60,000 at most", self.bytes));
+        }
+        if self.k == 0 && self.removal != Removal::None {
+            return Err("--k 0 would lose interest before the first contact: give --k 1 or more".into());
+        }
+        if self.fanout == Some(0) {
+            return Err("--fanout 0 tells nobody: give --fanout 1 or more".into());
+        }
+        if self.connection_limit == Some(0) {
+            return Err(
+                "--connection-limit 0 takes no contact at all: give 1 or more, or leave it out".into()
+            );
+        }
+        if self.hunt > 0 && self.connection_limit.is_none() {
+            return Err("--hunt tries refused contacts elsewhere, and without --connection-limit none is refused: give both".into());
+        }
+        self.threads.check()?;
+        self.strategy.check(self)
+    }
+
+    /// Bytes that a run needs, about: for every node its state and what the simulator keeps for it, and what is on its way.
+    pub fn memory_bytes(&self) -> u64 {
+        self.nodes * (strategy::state_bytes(self) as u64 + crate::memory::SIMULATOR_BYTES_PER_NODE)
+    }
+
+    /// Refuses a run for which the memory does not suffice; `available` is in bytes, as the caller found it.
+    ///
+    /// # Errors
+    /// A sentence with both figures.
+    pub fn check_memory(&self, available: u64) -> Result<(), String> {
+        crate::memory::check(self.nodes, self.memory_bytes(), available)
+    }
+
+    /// Runs it. `progress` is told after each round of each run.
+    ///
+    /// # Errors
+    /// As [`Epidemic::check`].
+    pub fn run(&self, progress: &mut dyn FnMut(&Progress)) -> Result<Outcome, String> {
+        self.check()?;
+        let mut all = Sums::default();
+        for r in 0..self.runs {
+            let told = strategy::run(self, mix(self.seed ^ mix(r as u64)), &mut |round, reached| {
+                progress(&Progress { run: r, runs: self.runs, round, reached, nodes: self.nodes });
+            });
+            all.add(self.nodes, &told);
+        }
+        Ok(all.outcome(self))
+    }
+
+    /// What the mean field says of its curve: the part that knows after 0, 1, ... rounds; `None` if there is no such theory for it.
+    pub fn theory(&self, rounds: usize) -> Option<Vec<f64>> {
+        use theory::{anti_entropy, epidemic};
+        let n = self.nodes as f64;
+        if self.connection_limit.is_some() || !matches!(self.choice, Choice::Uniform) {
+            return None;
+        }
+        let direction = match self.strategy {
+            Strategy::Push if self.removal == Removal::None => {
+                return Some(epidemic::push_curve(
+                    n,
+                    f64::from(self.fanout.unwrap_or(1)),
+                    self.loss,
+                    0.0,
+                    rounds,
+                ));
+            }
+            Strategy::Push
+                if self.removal.has_feedback() && self.loss == 0.0 && self.fanout.unwrap_or(1) == 1 =>
+            {
+                let stages = epidemic::susceptible_infective_removed(n, f64::from(self.k), rounds, 50);
+                return Some(stages.iter().map(|stage| 1.0 - stage.susceptible).collect());
+            }
+            Strategy::Pull if self.strategy.never_ends(self) => anti_entropy::Direction::Pull,
+            Strategy::PushPull if self.strategy.never_ends(self) => anti_entropy::Direction::PushPull,
+            _ => return None,
+        };
+        let clean = self.loss == 0.0 && self.fanout.unwrap_or(1) == 1;
+        clean.then(|| anti_entropy::curve(direction, n).iter().map(|p| 1.0 - p).collect())
+    }
+
+    /// The picture of an outcome: its curve, and theory over it.
+    pub fn plot(&self, outcome: &Outcome) -> Plot {
+        let mut plot = Plot::new(
+            format!("{}: {} nodes, {} runs", self.strategy, self.nodes, self.runs),
+            "rounds",
+            "part of the nodes that knows",
+        );
+        let points = |curve: &[f64]| curve.iter().enumerate().map(|(t, x)| (t as f64, *x)).collect();
+        plot.add("simulated", Draw::Line(points(&outcome.curve)));
+        if let Some(theory) = self.theory(outcome.curve.len()) {
+            plot.add("mean field", Draw::Dashed(points(&theory)));
+        }
+        plot
+    }
+}
+
+/// Sums over the runs.
+#[derive(Default)]
+struct Sums {
+    residue: Samples,
+    traffic: Samples,
+    spared: Samples,
+    t_avg: Samples,
+    t_last: Samples,
+    rounds: Samples,
+    messages: Samples,
+    bytes: Samples,
+    all_reached: Samples,
+    accepted: Samples,
+    /// Informed after each round, summed over the runs, and how many runs are in each; a run that is over stays where it ended.
+    curve: Vec<f64>,
+    ended: f64,
+    events: u64,
+    broken_off: usize,
+    digest: u64,
+    busy: Busy,
+}
+
+impl Sums {
+    fn add(&mut self, nodes: u64, told: &Told) {
+        let n = nodes as f64;
+        self.residue.add((nodes - told.reached) as f64 / n);
+        self.traffic.add((told.updates + told.spared) as f64 / n);
+        self.spared.add(told.spared as f64 / n);
+        self.t_avg.add(told.rounds_sum / (told.reached.max(1)) as f64);
+        self.t_last.add(told.last);
+        self.rounds.add(told.rounds);
+        self.messages.add(told.messages as f64 / n);
+        self.bytes.add(told.bytes as f64 / n);
+        self.all_reached.add(if told.reached == nodes { 1.0 } else { 0.0 });
+        let tried = (told.contacts + told.refused).max(1);
+        self.accepted.add(1.0 - told.refused as f64 / tried as f64);
+        // Earlier runs stand still at their last value while this one goes on, and the other way round.
+        let end = told.curve.last().copied().unwrap_or(0) as f64 / n;
+        while self.curve.len() < told.curve.len() {
+            self.curve.push(self.ended);
+        }
+        for (at, sum) in self.curve.iter_mut().enumerate() {
+            *sum += told.curve.get(at).map_or(end, |reached| *reached as f64 / n);
+        }
+        self.ended += end;
+        self.events += told.events;
+        self.broken_off += usize::from(told.broken_off);
+        self.digest = self.digest.wrapping_add(told.digest);
+        self.busy.sum += told.busy.sum;
+        self.busy.longest += told.busy.longest;
+    }
+
+    fn outcome(&self, epidemic: &Epidemic) -> Outcome {
+        let all = |samples: &Samples| -> Estimate { samples.estimate() };
+        Outcome {
+            nodes: epidemic.nodes,
+            strategy: epidemic.strategy.to_string(),
+            runs: epidemic.runs,
+            seed: epidemic.seed,
+            residue: all(&self.residue).mean,
+            traffic: all(&self.traffic).mean,
+            spared: all(&self.spared).mean,
+            t_avg: all(&self.t_avg).mean,
+            t_last: all(&self.t_last).mean,
+            t_last_max: all(&self.t_last).max,
+            rounds: all(&self.rounds).mean,
+            messages: all(&self.messages).mean,
+            bytes: all(&self.bytes).mean,
+            all_reached: all(&self.all_reached).mean,
+            accepted: all(&self.accepted).mean,
+            standard_error: StandardErrors {
+                residue: all(&self.residue).standard_error,
+                traffic: all(&self.traffic).standard_error,
+                t_avg: all(&self.t_avg).standard_error,
+                t_last: all(&self.t_last).standard_error,
+                rounds: all(&self.rounds).standard_error,
+                messages: all(&self.messages).standard_error,
+                all_reached: all(&self.all_reached).standard_error,
+                accepted: all(&self.accepted).standard_error,
+            },
+            curve: self.curve.iter().map(|sum| sum / epidemic.runs as f64).collect(),
+            events: self.events,
+            broken_off: self.broken_off,
+            digest: format!("{:016x}", self.digest),
+            busy: self.busy,
+        }
+    }
+}

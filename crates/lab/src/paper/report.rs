@@ -1,0 +1,303 @@
+//! The paper's cells and ours side by side.
+
+use super::golden::{Cell, Compare, Gate, Golden};
+use super::{Measured, Size};
+use crate::plot::Plot;
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+/// In CI size a cell is gated only if its standard error is at most this part of its value.
+pub const GATED_STANDARD_ERROR_MAX: f64 = 0.04;
+
+/// A paper's cells, measured.
+#[derive(Clone, Debug, Serialize)]
+pub struct Report {
+    /// The paper's name.
+    pub paper: String,
+    /// Its cells.
+    pub rows: Vec<Row>,
+    /// Whether no gated cell is outside its tolerance.
+    pub ok: bool,
+    /// How much was measured.
+    #[serde(skip)]
+    pub size: Size,
+    /// What the paper says.
+    #[serde(skip)]
+    pub golden: Golden,
+    /// The picture.
+    #[serde(skip)]
+    pub plot: Plot,
+}
+
+/// One cell, measured.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Row {
+    /// Its name.
+    pub name: String,
+    /// What the paper says.
+    pub paper: f64,
+    /// What came out here.
+    pub ours: f64,
+    /// The most by which it may be off, in its unit.
+    pub tolerance: f64,
+    /// Whether it passes: it is not gated, or it is within its tolerance.
+    pub ok: bool,
+    /// Whether it is within its tolerance, gated or not.
+    pub within: bool,
+    /// Whether being outside would count.
+    pub gated: bool,
+    /// The standard error of our figure; 0 if it has none.
+    pub standard_error: f64,
+    /// `within`, `at-most` or `at-least`.
+    pub compare: &'static str,
+    /// Its unit; empty for a part or a ratio.
+    pub unit: String,
+    /// Where the paper's value is from.
+    pub source: String,
+    /// How sure that is.
+    pub certainty: &'static str,
+    /// A remark on this cell.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub note: String,
+}
+
+impl Report {
+    pub(super) fn new(
+        paper: &str,
+        size: Size,
+        golden: Golden,
+        got: &BTreeMap<String, Measured>,
+        plot: Plot,
+    ) -> Report {
+        let wanted = golden.cells.iter().filter(|cell| size == Size::Full || !cell.full_only);
+        let rows: Vec<Row> = wanted
+            .map(|cell| {
+                let measured = got
+                    .get(&cell.name)
+                    .unwrap_or_else(|| panic!("{paper}: nothing measured the cell {:?}", cell.name));
+                Row::new(cell, &golden.source, size, *measured)
+            })
+            .collect();
+        let ok = rows.iter().all(|row| row.ok);
+        Report { paper: paper.to_owned(), rows, ok, size, golden, plot }
+    }
+
+    /// As a table to be read in a terminal: paper | ours | difference.
+    pub fn text(&self) -> String {
+        let mut cells =
+            vec![["".to_owned(), "paper".into(), "ours".into(), "difference".into(), String::new()]];
+        for row in &self.rows {
+            let name =
+                if row.unit.is_empty() { row.name.clone() } else { format!("{} ({})", row.name, row.unit) };
+            cells.push([name, row.paper_text(), row.ours_text(), row.difference(), row.verdict().into()]);
+        }
+        let widths: Vec<usize> =
+            (0..4).map(|c| cells.iter().map(|row| row[c].chars().count()).max().unwrap_or(0)).collect();
+        let mut text = format!("{}\n{}\n\n", self.golden.title, self.golden.source);
+        for [name, paper, ours, difference, verdict] in &cells {
+            let line = format!(
+                "{name:w0$}  {paper:>w1$} | {ours:>w2$} | {difference:>w3$}  {verdict}",
+                w0 = widths[0],
+                w1 = widths[1],
+                w2 = widths[2],
+                w3 = widths[3]
+            );
+            let _ = writeln!(text, "{}", line.trim_end());
+        }
+        text
+    }
+
+    /// As a section of `docs/papers.md`. The picture is expected at `picture`.
+    pub fn markdown(&self, picture: &str) -> String {
+        let golden = &self.golden;
+        let mut text =
+            format!("## {}: {}\n\n{}\n\n{}\n\n", self.paper, golden.title, golden.source, golden.about);
+        text.push_str(
+            "| | paper | ours | difference | | the paper's value |\n| --- | --: | --: | --: | --- | --- |\n",
+        );
+        for row in &self.rows {
+            let unit = if row.unit.is_empty() { String::new() } else { format!(" ({})", row.unit) };
+            let note = if row.note.is_empty() { String::new() } else { format!("; {}", row.note) };
+            let _ = writeln!(
+                text,
+                "| {}{unit} | {} | {} | {} | {} | {}{note} |",
+                row.name,
+                row.paper_text(),
+                row.ours_text(),
+                row.difference(),
+                row.verdict(),
+                row.certainty
+            );
+        }
+        let _ = writeln!(text, "\n![{}]({picture})\n\nWhat the paper left unsaid:\n", self.plot.title);
+        golden.unsaid.iter().for_each(|line| {
+            let _ = writeln!(text, "- {line}");
+        });
+        text
+    }
+}
+
+/// `docs/papers.md`, from all reports. Pictures are expected at `papers/NAME.svg`.
+pub fn document(reports: &[Report]) -> String {
+    let mut text = String::from(
+        "# The papers' tables\n\nGenerated by `rumormill lab paper`; do not edit. Each table is measured with the protocol code that the agent runs, on the \
+         simulator. `±` is one standard error. A row marked *ok* is within its tolerance and counts; one marked *shown* does not count, because \
+         its standard error is above 4 % of its value in this size or because the last column says why; one marked *off* fails.\n\n",
+    );
+    for report in reports {
+        let _ = writeln!(text, "- [{0}](#{1}): {2}", report.paper, anchor(report), report.golden.title);
+    }
+    for report in reports {
+        text.push('\n');
+        text.push_str(&report.markdown(&format!("papers/{}.svg", report.paper)));
+    }
+    text
+}
+
+/// The anchor that a heading gets.
+fn anchor(report: &Report) -> String {
+    let heading = format!("{}: {}", report.paper, report.golden.title).to_lowercase();
+    let kept = heading.chars().filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'));
+    kept.map(|c| if c == ' ' { '-' } else { c }).collect()
+}
+
+impl Row {
+    fn new(cell: &Cell, source: &str, size: Size, measured: Measured) -> Row {
+        let Measured { value, standard_error } = measured;
+        let within = cell.holds(value);
+        let sure = standard_error <= GATED_STANDARD_ERROR_MAX * value.abs();
+        let gated = cell.gate == Gate::Auto && (size == Size::Full || sure);
+        Row {
+            name: cell.name.clone(),
+            paper: cell.paper,
+            ours: value,
+            tolerance: cell.tolerance(),
+            ok: !gated || within,
+            within,
+            gated,
+            standard_error,
+            compare: match cell.compare {
+                Compare::Within => "within",
+                Compare::AtMost => "at-most",
+                Compare::AtLeast => "at-least",
+            },
+            unit: cell.unit.clone(),
+            source: cell.source.clone().unwrap_or_else(|| source.to_owned()),
+            certainty: cell.tag.text(),
+            note: cell.note.clone(),
+        }
+    }
+
+    fn paper_text(&self) -> String {
+        let bound = match self.compare {
+            "at-most" => "≤ ",
+            "at-least" => "≥ ",
+            _ => "",
+        };
+        format!("{bound}{}", figure(self.paper, 4))
+    }
+
+    fn ours_text(&self) -> String {
+        if self.standard_error == 0.0 {
+            return figure(self.ours, 4);
+        }
+        format!("{} ± {}", figure(self.ours, 4), figure(self.standard_error, 2))
+    }
+
+    /// In percent, or in the cell's unit if the paper's value is 0.
+    fn difference(&self) -> String {
+        let off = self.ours - self.paper;
+        if self.paper == 0.0 { figure(off, 3) } else { format!("{:+.1} %", 100.0 * off / self.paper) }
+    }
+
+    fn verdict(&self) -> &'static str {
+        match (self.gated, self.within) {
+            (true, true) => "ok",
+            (true, false) => "off",
+            (false, _) => "shown",
+        }
+    }
+}
+
+/// A number with so many significant digits, without a tail of zeros; small ones as powers of ten.
+pub(crate) fn figure(v: f64, digits: i32) -> String {
+    if v == 0.0 || !v.is_finite() {
+        return format!("{v}");
+    }
+    let magnitude = libm::floor(libm::log10(v.abs())) as i32;
+    if magnitude < -3 {
+        return format!("{v:.*e}", (digits - 2).max(0) as usize);
+    }
+    let decimals = (digits - 1 - magnitude).max(0) as usize;
+    let text = format!("{v:.decimals$}");
+    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::paper::golden;
+
+    const TABLE: &str = "title = 'A table'\nsource = 'A paper'\nabout = 'How.'\nunsaid = ['What a cycle is.']\n\
+        [[cell]]\nname = 'residue'\npaper = 0.2\ntag = 'Stated'\nrelative = 0.1\n\
+        [[cell]]\nname = 'small'\npaper = 1e-5\ntag = 'Reproduced'\nrelative = 0.1\n\
+        [[cell]]\nname = 't_ave'\npaper = 11.0\nunit = 'cycles'\ntag = 'Stated'\nabsolute = 0.1\ngate = 'never'\nnote = 'not said what it is'\n\
+        [[cell]]\nname = 'large'\npaper = 3.0\ntag = 'Stated'\nrelative = 0.1\ncompare = 'at-most'\nfull_only = true\n";
+
+    fn report(size: Size, residue: f64) -> Report {
+        let figures =
+            [("residue", residue, 0.001), ("small", 3e-5, 1e-5), ("t_ave", 9.8, 0.1), ("large", 0.5, 0.0)];
+        let got = figures
+            .map(|(name, value, standard_error)| (name.to_owned(), Measured { value, standard_error }));
+        Report::new("table", size, golden::read("test", TABLE), &got.into(), Plot::new("p", "x", "y"))
+    }
+
+    #[test]
+    fn a_gated_cell_outside_its_tolerance_fails_the_paper() {
+        assert!(report(Size::Ci, 0.21).ok);
+        let off = report(Size::Ci, 0.25);
+        assert!(!off.ok && !off.rows[0].ok && off.text().contains("off"));
+    }
+
+    #[test]
+    fn an_uncertain_cell_is_gated_in_full_size_alone() {
+        let (ci, full) = (report(Size::Ci, 0.2), report(Size::Full, 0.2));
+        assert!(!ci.rows[1].gated && ci.rows[1].ok && !ci.rows[1].within);
+        assert!(full.rows[1].gated && !full.rows[1].ok && !full.ok);
+        assert_eq!((ci.rows.len(), full.rows.len()), (3, 4), "what is measured in full size alone");
+        assert!(!full.rows[2].gated, "what is never gated");
+        assert!(full.rows[3].ok, "below what it may be at most");
+    }
+
+    #[test]
+    fn the_json_has_the_shape_that_was_promised() {
+        let json = serde_json::to_value(report(Size::Ci, 0.2)).expect("it is data");
+        let keys: Vec<&String> = json.as_object().expect("an object").keys().collect();
+        assert_eq!(keys, ["ok", "paper", "rows"]);
+        let row = &json["rows"][0];
+        assert_eq!((row["name"].as_str(), row["paper"].as_f64()), (Some("residue"), Some(0.2)));
+        assert!(row["ours"].is_f64() && row["tolerance"].is_f64() && row["ok"].is_boolean());
+    }
+
+    #[test]
+    fn the_text_lines_up_and_the_markdown_has_table_picture_and_what_was_left_unsaid() {
+        let report = report(Size::Ci, 0.2);
+        let text = report.text();
+        let bars: Vec<usize> =
+            text.lines().skip(3).map(|l| l.chars().position(|c| c == '|').unwrap()).collect();
+        assert!(bars.windows(2).all(|w| w[0] == w[1]), "{text}");
+        assert!(text.contains("t_ave (cycles)") && text.contains("-10.9 %"), "{text}");
+        let document = document(&[report]);
+        for part in ["# The papers", "(#table-a-table)", "papers/table.svg", "What a cycle is.", "| shown |"]
+        {
+            assert!(document.contains(part), "{part} is missing in\n{document}");
+        }
+    }
+
+    #[test]
+    fn figures_keep_their_significant_digits() {
+        let shown = [0.0, 0.17412, 16.871, 1234.6, 2.94e-6, 0.0012].map(|v| figure(v, 3));
+        assert_eq!(shown, ["0", "0.174", "16.9", "1235", "2.9e-6", "0.0012"]);
+    }
+}

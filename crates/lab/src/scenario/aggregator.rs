@@ -1,0 +1,262 @@
+//! Any aggregator in scenarios: they share what they are asked and what they tell.
+
+use super::part::{CallOf, Called, Check, Line, Names, Part, View};
+use rumormill_core::identity::NodeId;
+use rumormill_core::protocol::Change;
+use rumormill_core::rng::mix;
+use rumormill_core::time::Time;
+use rumormill_protocols::kit::peers::Peers;
+use rumormill_protocols::sum::{Aggregator, Call, Event};
+use serde::Deserialize;
+use std::collections::BTreeMap;
+
+/// What the nodes have at first.
+#[derive(Copy, Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Values {
+    /// Its id plus one.
+    Index,
+    /// Uniform between 0 and 100, drawn by its id.
+    #[default]
+    Uniform,
+    /// One.
+    Ones,
+    /// As many as there are nodes at node 0, nothing elsewhere.
+    Peak,
+}
+
+/// What an aggregator should come to.
+#[derive(Copy, Clone, Debug, PartialEq)]
+pub(super) enum Truth {
+    Average,
+    Sum,
+    Count,
+    Minimum,
+    Maximum,
+    /// The value below which this part of all lies.
+    Quantile(f64),
+    /// Whether the average is above the second, or below the first.
+    Between(f64, f64),
+}
+
+/// An aggregator.
+pub struct AggregatorPart<N> {
+    pub(super) nodes: u64,
+    pub(super) heap_bytes: u64,
+    pub(super) values: Values,
+    pub(super) truth: Truth,
+    pub(super) make: Box<dyn Fn() -> N>,
+}
+
+/// What was set, and what was told.
+#[derive(Debug, Default)]
+pub struct Seen {
+    set: BTreeMap<NodeId, (Time, f64)>,
+    crossed: BTreeMap<NodeId, (Time, bool)>,
+    estimates: u64,
+    crossings: u64,
+}
+
+impl<N> AggregatorPart<N> {
+    fn first_value(&self, id: NodeId) -> f64 {
+        match self.values {
+            Values::Index => id.0 as f64 + 1.0,
+            Values::Uniform => (mix(id.0) >> 11) as f64 / (1u64 << 53) as f64 * 100.0,
+            Values::Ones => 1.0,
+            Values::Peak => {
+                if id.0 == 0 {
+                    self.nodes as f64
+                } else {
+                    0.0
+                }
+            }
+        }
+    }
+
+    /// The values of those that are up.
+    fn live_values(&self, view: &dyn View<N>, seen: &Seen) -> Vec<f64> {
+        let value = |id: NodeId| match seen.set.get(&id) {
+            Some((at, value)) if view.since(id) <= *at => *value,
+            _ => self.first_value(id),
+        };
+        view.live().map(value).collect()
+    }
+
+    fn truth(&self, view: &dyn View<N>, seen: &Seen) -> f64 {
+        let mut values = self.live_values(view, seen);
+        let (n, sum) = (values.len().max(1) as f64, values.iter().sum::<f64>());
+        match self.truth {
+            Truth::Average | Truth::Between(..) => sum / n,
+            Truth::Sum => sum,
+            Truth::Count => values.len() as f64,
+            Truth::Minimum => values.iter().copied().fold(f64::INFINITY, f64::min),
+            Truth::Maximum => values.iter().copied().fold(f64::NEG_INFINITY, f64::max),
+            Truth::Quantile(part) => {
+                values.sort_by(f64::total_cmp);
+                let at = ((values.len() as f64 * part) as usize).min(values.len().saturating_sub(1));
+                values.get(at).copied().unwrap_or(0.0)
+            }
+        }
+    }
+}
+
+impl<N: Aggregator + 'static> AggregatorPart<N> {
+    /// What the live nodes hold the result to be: that of the last epoch, else as it stands.
+    fn results<'a>(view: &'a dyn View<N>) -> impl Iterator<Item = (NodeId, Option<f64>)> + 'a {
+        view.live().map(|id| (id, view.node(id).settled().or_else(|| view.node(id).estimate())))
+    }
+}
+
+fn error(estimate: f64, truth: f64) -> f64 {
+    let off = (estimate - truth).abs();
+    if truth == 0.0 { off } else { off / truth.abs() }
+}
+
+impl<N: Aggregator + 'static> Part for AggregatorPart<N> {
+    type Node = N;
+    type Seen = Seen;
+
+    fn make(&self, _: NodeId, _: u32, _: Option<&N>) -> N {
+        (self.make)()
+    }
+
+    fn greet(&self, id: NodeId, _: u32, alone: bool) -> Vec<Call> {
+        let peers = alone.then_some(Call::Peers(Peers::Everyone(self.nodes)));
+        peers.into_iter().chain([Call::Set(self.first_value(id))]).collect()
+    }
+
+    fn calls(&self) -> Names {
+        vec![("set", "this number is my value from now on")]
+    }
+
+    fn call(&self, _: NodeId, call: &str, with: &str) -> Result<CallOf<Self>, String> {
+        match (call, with.parse::<f64>()) {
+            ("set", Ok(value)) if value.is_finite() => Ok(Call::Set(value)),
+            ("set", _) => Err(format!("set to {with:?}: give a number, like `with = \"42\"`")),
+            _ => Err(super::unknown("call", call, &self.calls())),
+        }
+    }
+
+    fn follow(change: Change) -> Option<Call> {
+        Some(Call::Peer(change))
+    }
+
+    fn change(_: &Event) -> Option<Change> {
+        None
+    }
+
+    fn see(&self, seen: &mut Seen, at: Time, id: NodeId, event: &Event) {
+        match event {
+            Event::Estimate { .. } => seen.estimates += 1,
+            Event::Crossed { above, .. } => {
+                seen.crossings += 1;
+                seen.crossed.insert(id, (at, *above));
+            }
+        }
+    }
+
+    fn see_call(&self, seen: &mut Seen, call: &Called) {
+        if let ("set", Ok(value)) = (call.call.as_str(), call.with.parse()) {
+            seen.set.insert(call.id, (call.at, value));
+        }
+    }
+
+    fn tell(event: &Event) -> Line {
+        match event {
+            Event::Estimate { epoch, estimate } => {
+                Line::of("estimate", Some(format!("{estimate} in epoch {epoch}")))
+            }
+            Event::Crossed { above, estimate } => {
+                Line::of(if *above { "above" } else { "below" }, Some(estimate.to_string()))
+            }
+        }
+    }
+
+    fn measure(&self, view: &dyn View<N>, seen: &Seen) -> Vec<(&'static str, f64)> {
+        let truth = self.truth(view, seen);
+        let (mut n, mut sum, mut worst) = (0u64, 0.0, 0.0f64);
+        for estimate in Self::results(view).filter_map(|(_, estimate)| estimate) {
+            (n, sum, worst) = (n + 1, sum + estimate, worst.max(error(estimate, truth)));
+        }
+        vec![
+            ("truth", truth),
+            ("estimate_mean", if n > 0 { sum / n as f64 } else { 0.0 }),
+            ("relative_error_max", worst),
+            ("with_estimate", n as f64),
+            ("estimates", seen.estimates as f64),
+            ("crossings", seen.crossings as f64),
+        ]
+    }
+
+    fn checks(&self) -> Names {
+        match self.truth {
+            Truth::Between(..) => {
+                vec![("alarm_right", "each live node says above or below where the average clearly is")]
+            }
+            _ => vec![(
+                "near",
+                "each live node's result is off by this part at most, at its last epoch's end: near(0.05)",
+            )],
+        }
+    }
+
+    fn check(&self, name: &str, with: Option<&str>) -> Result<Check<Self>, String> {
+        let known = self.checks();
+        let twin = AggregatorPart::<N> {
+            nodes: self.nodes,
+            heap_bytes: 0,
+            values: self.values,
+            truth: self.truth,
+            make: Box::new(|| unreachable!("a check makes no nodes")),
+        };
+        match (name, self.truth) {
+            ("alarm_right", Truth::Between(lower, upper)) => {
+                Ok(Box::new(move |view, seen| alarm_right(view, seen, twin.truth(view, seen), lower, upper)))
+            }
+            ("near", truth) if !matches!(truth, Truth::Between(..)) => {
+                let most = with.and_then(|with| with.parse::<f64>().ok()).filter(|most| *most >= 0.0);
+                let most = most.ok_or("near what? Write near(0.05): off by 5 % at most")?;
+                Ok(Box::new(move |view, seen| near(view, twin.truth(view, seen), most)))
+            }
+            _ => Err(super::unknown("check", name, &known)),
+        }
+    }
+
+    fn heap_bytes(&self, _: u64) -> u64 {
+        self.heap_bytes
+    }
+}
+
+fn near<N: Aggregator + 'static>(view: &dyn View<N>, truth: f64, most: f64) -> Result<(), String> {
+    for (id, estimate) in AggregatorPart::results(view) {
+        match estimate {
+            None => return Err(format!("node {} has no result yet", id.0)),
+            Some(estimate) if error(estimate, truth) > most => {
+                return Err(format!("node {} has {estimate:.6}, and {truth:.6} is right", id.0));
+            }
+            Some(_) => {}
+        }
+    }
+    Ok(())
+}
+
+fn alarm_right<N>(
+    view: &dyn View<N>,
+    seen: &Seen,
+    average: f64,
+    lower: f64,
+    upper: f64,
+) -> Result<(), String> {
+    if (lower..=upper).contains(&average) {
+        return Ok(()); // either will do
+    }
+    let right = average > upper;
+    for id in view.live() {
+        let told = seen.crossed.get(&id).filter(|(at, _)| view.since(id) <= *at);
+        if told.is_some_and(|(_, above)| *above) != right {
+            let says = if right { "below" } else { "above" };
+            return Err(format!("node {} says {says}, and the average is {average:.6}", id.0));
+        }
+    }
+    Ok(())
+}

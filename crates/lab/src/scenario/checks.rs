@@ -1,0 +1,99 @@
+//! How checks are written: `always NAME`, `eventually NAME within 10s`, `eventually NAME within 10s after 1m`, `sometimes NAME`.
+
+use super::part::{Part, Since, Whole};
+use rumormill_core::time::{Duration, Time};
+use rumormill_sim::check::{Checks, From};
+use rumormill_sim::humane;
+
+/// A check as it is written.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Written {
+    when: When,
+    name: String,
+    with: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+enum When {
+    Always,
+    Eventually(Duration, From),
+    Sometimes,
+}
+
+impl Written {
+    /// Reads one.
+    pub fn parse(text: &str) -> Result<Written, String> {
+        let refused = || {
+            format!(
+                "{text:?} is no check: write \"always NAME\", \"eventually NAME within 10s\", \
+                 \"eventually NAME within 10s after 1m\" or \"sometimes NAME\""
+            )
+        };
+        let words: Vec<&str> = text.split_whitespace().collect();
+        let (when, name) = match words[..] {
+            ["always", name] => (When::Always, name),
+            ["sometimes", name] => (When::Sometimes, name),
+            ["eventually", name, "within", within] => {
+                (When::Eventually(humane::parse(within)?, From::LastFault), name)
+            }
+            ["eventually", name, "within", within, "after", after] => {
+                let after = From::Time(Time::ZERO + humane::parse(after)?);
+                (When::Eventually(humane::parse(within)?, after), name)
+            }
+            _ => return Err(refused()),
+        };
+        let (name, with) = match name.strip_suffix(')').and_then(|name| name.split_once('(')) {
+            Some((name, with)) => (name, Some(with.to_owned())),
+            None => (name, None),
+        };
+        Ok(Written { when, name: name.to_owned(), with })
+    }
+}
+
+/// What checks look at besides the simulation.
+pub(super) struct Observed<P: Part> {
+    pub seen: P::Seen,
+    pub since: Since,
+}
+
+/// The checks of a scenario, ready to be asked.
+pub(super) fn build<P: Part>(
+    part: &P,
+    written: &[String],
+    every: Duration,
+) -> Result<Checks<P::Node, Observed<P>>, String> {
+    let mut checks = Checks::every(every);
+    for text in written {
+        let Written { when, name, with } = Written::parse(text)?;
+        let check = part.check(&name, with.as_deref()).map_err(|e| format!("{text:?}: {e}"))?;
+        let ask = move |sim: &rumormill_sim::Sim<P::Node>, observed: &Observed<P>| {
+            check(&Whole { sim, since: &observed.since }, &observed.seen)
+        };
+        checks = match when {
+            When::Always => checks.always(text, ask),
+            When::Eventually(within, from) => checks.eventually_within(text, within, from, ask),
+            When::Sometimes => checks.sometimes(text, ask),
+        };
+    }
+    Ok(checks)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn checks_are_read_as_people_say_them() {
+        let parse = |text| Written::parse(text).unwrap();
+        let ten = Duration::from_secs(10);
+        assert_eq!(parse("always x").when, When::Always);
+        assert_eq!(parse("sometimes x").when, When::Sometimes);
+        assert_eq!(parse("eventually x within 10s").when, When::Eventually(ten, From::LastFault));
+        let after = When::Eventually(ten, From::Time(Time::ZERO + Duration::from_secs(60)));
+        let with = Written { when: after, name: "delivered".into(), with: Some("0.99".into()) };
+        assert_eq!(parse("eventually delivered(0.99) within 10s after 1m"), with);
+        for text in ["", "never x", "eventually x", "eventually x within 10 s", "always"] {
+            assert!(Written::parse(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,343 @@
+//! A scenario: any stack of protocols on any world, with a fault plan and checks, from one file.
+//!
+//! ```toml
+//! stack = "latest on swim"     # `rumormill_lab::scenario::stacks()` lists what there is
+//! nodes = 50
+//! time = "60s"
+//! checks = ["always no_false_death", "eventually views_agree within 30s"]
+//!
+//! [world]
+//! latency = { matrix = "planet" }
+//! loss = 0.01
+//!
+//! [[step]]
+//! at = "20s"
+//! do = "crash"
+//! who = "10%"
+//! for = "15s"
+//!
+//! [[call]]
+//! at = "10s"
+//! who = "all"
+//! call = "put"
+//! with = "hello"
+//! ```
+//!
+//! All of it is a pure function of the file, the seed and the files it names, which the caller reads. What it has to tell goes to
+//! an [`Output`].
+//!
+//! | file | what |
+//! | --- | --- |
+//! | `mod` | what is in the file |
+//! | `part` | what a protocol has to say for itself; one on top of another |
+//! | `swim`, `latest`, `spreader`, `aggregator` | protocols, the last two any of their kind |
+//! | `settings`, `knobs` | the protocols' settings |
+//! | `registry` | their names |
+//! | `checks` | how checks are written |
+//! | `drive` | one run |
+//! | `output` | what comes out |
+
+mod aggregator;
+mod checks;
+mod drive;
+mod knobs;
+mod latest;
+mod output;
+pub mod part;
+mod registry;
+mod settings;
+mod spreader;
+mod swim;
+
+pub use output::{Done, Event, FailureReport, Outcome, Output, Progress, Sample, Silent};
+pub use registry::{StackInfo, stacks};
+
+use part::Names;
+use rumormill_core::rng::mix;
+use rumormill_core::time::Duration;
+use rumormill_sim::churn::{self, Churn};
+use rumormill_sim::plan::{Action, Bounds, Plan, Step, Who};
+use rumormill_sim::{World, humane};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Runs of one scenario, at most.
+pub const RUNS_MAX: u32 = 1_000_000;
+/// Nodes of one scenario, at most.
+pub const NODES_MAX: u64 = 10_000_000;
+/// How often one call may be repeated.
+pub const REPEATS_MAX: u64 = 1 << 16;
+
+/// What is in the file. What is unknown is refused.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Scenario {
+    /// What it is called.
+    #[serde(default)]
+    pub name: String,
+    /// What it shows.
+    #[serde(default)]
+    pub about: String,
+    /// Which protocols: `swim`, `latest on swim`.
+    pub stack: String,
+    /// How many nodes there are at the beginning, with the ids from 0 on.
+    pub nodes: u64,
+    /// The seed, from which that of each run is made.
+    #[serde(default = "one")]
+    pub seed: u64,
+    /// How many runs.
+    #[serde(default = "one_run")]
+    pub runs: u32,
+    /// How long a run takes.
+    #[serde(with = "humane")]
+    pub time: Duration,
+    /// The nodes start evenly within this time.
+    #[serde(default, with = "humane")]
+    pub start_within: Duration,
+    /// Figures are taken this often.
+    #[serde(default = "a_second", with = "humane")]
+    pub sample: Duration,
+    /// Checks are asked this often.
+    #[serde(default = "a_tenth", with = "humane")]
+    pub check_every: Duration,
+    /// What must hold: `always NAME`, `eventually NAME within 10s`, `eventually NAME within 10s after 1m`, `sometimes NAME`.
+    #[serde(default)]
+    pub checks: Vec<String>,
+    /// A failing plan is tried in so many smaller versions, at most; 0: it is not shrunk.
+    #[serde(default = "shrink_tries")]
+    pub shrink_tries: usize,
+    /// Files with more steps, in TOML like the steps here.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub plan_files: Vec<String>,
+    /// Files with traces of churn: lines of `time_s,node,up|down`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub trace_files: Vec<String>,
+    /// The protocols' settings, by protocol.
+    #[serde(default)]
+    pub settings: BTreeMap<String, toml::Table>,
+    /// The world.
+    #[serde(default)]
+    pub world: World,
+    /// A plan drawn anew for each run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub random: Option<Bounds>,
+    /// Nodes that come and go, drawn anew for each run.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub churn: Vec<Churn>,
+    /// What is done to the nodes.
+    #[serde(default, rename = "step", skip_serializing_if = "Vec::is_empty")]
+    pub steps: Vec<Step>,
+    /// What is asked of them.
+    #[serde(default, rename = "call", skip_serializing_if = "Vec::is_empty")]
+    pub calls: Vec<Call>,
+}
+
+/// Something that is asked of nodes, once or again and again.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Call {
+    /// When.
+    #[serde(with = "humane")]
+    pub at: Duration,
+    /// Of whom, of those that are up then.
+    pub who: Who,
+    /// What.
+    pub call: String,
+    /// With what.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub with: String,
+    /// And again after each such time,
+    #[serde(default, with = "humane::option", skip_serializing_if = "Option::is_none")]
+    pub every: Option<Duration>,
+    /// so many times in all; what is asked the nth time has n put in the place of `{n}` in `with`, from 1 on.
+    #[serde(default = "one")]
+    pub times: u64,
+}
+
+fn one() -> u64 {
+    1
+}
+
+fn one_run() -> u32 {
+    1
+}
+
+fn a_second() -> Duration {
+    Duration::from_secs(1)
+}
+
+fn a_tenth() -> Duration {
+    Duration::from_millis(100)
+}
+
+fn shrink_tries() -> usize {
+    200
+}
+
+impl Scenario {
+    /// Reads a scenario. `read` gives the text of the files that it names; their steps become its own.
+    ///
+    /// # Errors
+    /// Says what is wrong, where, and what there is instead.
+    pub fn parse(
+        text: &str,
+        mut read: impl FnMut(&str) -> Result<String, String>,
+    ) -> Result<Scenario, String> {
+        let mut scenario: Scenario = toml::from_str(text).map_err(|e| e.to_string())?;
+        for file in std::mem::take(&mut scenario.plan_files) {
+            let plan: Plan = toml::from_str(&read(&file)?).map_err(|e| format!("{file}: {e}"))?;
+            scenario.steps.extend(plan.steps);
+        }
+        for file in std::mem::take(&mut scenario.trace_files) {
+            let plan = churn::trace(&read(&file)?).map_err(|e| format!("{file}: {e}"))?;
+            scenario.steps.extend(plan.steps);
+        }
+        scenario.check()?;
+        Ok(scenario)
+    }
+
+    /// The scenario as text that [`Scenario::parse`] reads, with all that other files held.
+    pub fn text(&self) -> String {
+        toml::to_string(self).unwrap_or_else(|e| format!("# cannot be written: {e}\n"))
+    }
+
+    /// Says what is wrong with it, if anything is, and what to do.
+    pub fn check(&self) -> Result<(), String> {
+        if self.nodes == 0 || self.nodes > NODES_MAX {
+            return Err(format!("nodes = {}: give 1 to {NODES_MAX}", self.nodes));
+        }
+        if self.runs == 0 || self.runs > RUNS_MAX {
+            return Err(format!("runs = {}: give 1 to {RUNS_MAX}", self.runs));
+        }
+        if self.time.is_zero() || self.sample.is_zero() || self.check_every.is_zero() {
+            return Err("time, sample and check_every are above 0".into());
+        }
+        self.world.check().map_err(|e| format!("[world]: {e}"))?;
+        if let Some(bounds) = &self.random {
+            bounds.check().map_err(|e| format!("[random]: {e}"))?;
+        }
+        for call in &self.calls {
+            if call.times == 0 || call.times > REPEATS_MAX {
+                return Err(format!("[[call]]: times = {}: give 1 to {REPEATS_MAX}", call.times));
+            }
+            if call.times > 1 && call.every.is_none_or(|every| every.is_zero()) {
+                return Err("[[call]]: more than one time needs `every`".into());
+            }
+        }
+        let plan = self.plan(0)?;
+        plan.check()?;
+        self.check_nodes(&plan)?;
+        registry::check(self, &plan)
+    }
+
+    /// What is done to the nodes in a run of that seed.
+    ///
+    /// # Errors
+    /// If churn has too many steps.
+    pub fn plan(&self, run_seed: u64) -> Result<Plan, String> {
+        let mut plan = Plan { steps: self.steps.clone() };
+        for (at, churn) in self.churn.iter().enumerate() {
+            let seed = mix(run_seed ^ mix(0xc4 + at as u64));
+            plan = plan.and(churn.plan(seed).map_err(|e| format!("[[churn]]: {e}"))?);
+        }
+        if let Some(bounds) = &self.random {
+            plan = plan.and(Plan::random(mix(run_seed ^ 0x4a), bounds));
+        }
+        for call in &self.calls {
+            let every = call.every.unwrap_or_default();
+            for n in 0..call.times {
+                let after = every.saturating_mul(u32::try_from(n).unwrap_or(u32::MAX));
+                let with = call.with.replace("{n}", &(n + 1).to_string());
+                let action = Action::Call { who: call.who.clone(), call: call.call.clone(), with };
+                plan.steps.push(Step::new(call.at.saturating_add(after), action));
+            }
+        }
+        Ok(plan.pin())
+    }
+
+    /// Nodes that are named and never there are a slip of the pen.
+    fn check_nodes(&self, plan: &Plan) -> Result<(), String> {
+        let restarts = plan.steps.iter().filter_map(|step| match &step.action {
+            Action::Restart { who } => who.ids()?.last(),
+            _ => None,
+        });
+        let last = restarts.map(|id| id.0 + 1).max().unwrap_or(0).max(self.nodes);
+        for step in &plan.steps {
+            for who in step.action.whom() {
+                if let Some(id) = who.ids().and_then(|ids| ids.last()).filter(|id| id.0 >= last) {
+                    let name = step.action.name();
+                    return Err(format!("{name} of node {}: there are nodes 0 to {}", id.0, last - 1));
+                }
+            }
+            if matches!(step.action, Action::Slow { .. }) && self.world.service.is_none() {
+                return Err(
+                    "a message costs nothing here, so nobody can be slow: give [world.service]".into()
+                );
+            }
+        }
+        Ok(())
+    }
+
+    /// The seed of a run.
+    pub fn run_seed(&self, run: u32) -> u64 {
+        mix(self.seed ^ mix(u64::from(run)))
+    }
+
+    /// Bytes that a run takes, about.
+    ///
+    /// # Errors
+    /// If the stack is none.
+    pub fn memory_bytes(&self) -> Result<u64, String> {
+        registry::memory_bytes(self)
+    }
+
+    /// Runs it, all runs or until one fails. `available` is how much memory there is, in bytes; a scenario that needs more is refused.
+    /// `replay` gives the command that repeats a run: it is told its number.
+    ///
+    /// # Errors
+    /// As [`Scenario::check`], and if there is not enough memory. A check that fails is no error: see [`Outcome::failure`].
+    pub fn run(
+        &self,
+        available: Option<u64>,
+        replay: &dyn Fn(u32) -> String,
+        output: &mut dyn Output,
+    ) -> Result<Outcome, String> {
+        self.run_some(0..self.runs, available, replay, output)
+    }
+
+    /// As [`Scenario::run`], for some of the runs.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn run_some(
+        &self,
+        runs: std::ops::Range<u32>,
+        available: Option<u64>,
+        replay: &dyn Fn(u32) -> String,
+        output: &mut dyn Output,
+    ) -> Result<Outcome, String> {
+        self.check()?;
+        let needed = self.memory_bytes()?;
+        if let Some(available) = available.filter(|available| needed > *available) {
+            return Err(format!(
+                "{} nodes of {} need about {} MiB, and {} MiB are available: use fewer nodes",
+                self.nodes,
+                self.stack,
+                needed >> 20,
+                available >> 20
+            ));
+        }
+        registry::run(self, runs, replay, output)
+    }
+}
+
+/// There is none of that name, but these.
+fn unknown(what: &str, name: &str, known: &Names) -> String {
+    let known: Vec<&str> = known.iter().map(|(name, _)| *name).collect();
+    let list = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+    format!("no {what} is called {name:?}: there are {list}")
+}
+
+fn holds(holds: bool, why: &str) -> Result<(), String> {
+    if holds { Ok(()) } else { Err(why.into()) }
+}

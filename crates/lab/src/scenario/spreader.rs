@@ -1,0 +1,188 @@
+//! Any spreader in scenarios: they share what they are asked and what they tell.
+
+use super::part::{self, CallOf, Called, Check, Line, Names, Part, View};
+use rumormill_core::identity::{Life, NodeId};
+use rumormill_core::payload::Payload;
+use rumormill_core::protocol::{Change, Protocol};
+use rumormill_core::time::Time;
+use rumormill_protocols::kit::peers::Peers;
+use rumormill_protocols::spread::{Call, Event, UpdateId};
+use std::collections::BTreeMap;
+
+/// Updates that are followed; of more it is only counted how many there are.
+const UPDATES_MAX: usize = 1_024;
+
+/// Makes one in that life.
+type Make<N> = Box<dyn Fn(Life) -> N>;
+
+/// A spreader.
+pub struct Spreader<N> {
+    nodes: u64,
+    heap_bytes: u64,
+    make: Make<N>,
+}
+
+impl<N> Spreader<N> {
+    /// One that is made so, for nodes `0..nodes`; each allocates so many bytes, about.
+    pub(super) fn new(nodes: u64, heap_bytes: u64, make: impl Fn(Life) -> N + 'static) -> Spreader<N> {
+        Spreader { nodes, heap_bytes, make: Box::new(make) }
+    }
+}
+
+/// What was published, and how far it has come.
+#[derive(Debug, Default)]
+pub struct Seen {
+    updates: BTreeMap<UpdateId, Spread>,
+    untold: u64,
+    removed: u64,
+}
+
+#[derive(Debug)]
+struct Spread {
+    at: Time,
+    /// A bit for each node that has it, whatever its life.
+    has: Vec<u64>,
+    count: u64,
+    sum_s: f64,
+    max_s: f64,
+}
+
+impl Spread {
+    fn new(at: Time) -> Spread {
+        Spread { at, has: Vec::new(), count: 0, sum_s: 0.0, max_s: 0.0 }
+    }
+
+    fn add(&mut self, id: NodeId, at: Time) {
+        let (word, bit) = ((id.0 / 64) as usize, 1 << (id.0 % 64));
+        if word >= self.has.len() {
+            self.has.resize(word + 1, 0);
+        }
+        if self.has[word] & bit == 0 {
+            self.has[word] |= bit;
+            let took = at.since(self.at).as_secs_f64();
+            (self.count, self.sum_s, self.max_s) = (self.count + 1, self.sum_s + took, self.max_s.max(took));
+        }
+    }
+
+    fn reached(&self, id: NodeId) -> bool {
+        self.has.get((id.0 / 64) as usize).is_some_and(|word| word >> (id.0 % 64) & 1 == 1)
+    }
+}
+
+impl<N: Protocol<Call = Call, Event = Event> + 'static> Part for Spreader<N> {
+    type Node = N;
+    type Seen = Seen;
+
+    fn make(&self, id: NodeId, life: u32, _: Option<&N>) -> N {
+        (self.make)(part::life(id, life))
+    }
+
+    fn greet(&self, _: NodeId, _: u32, alone: bool) -> Vec<Call> {
+        if alone { vec![Call::Peers(Peers::Everyone(self.nodes))] } else { Vec::new() }
+    }
+
+    fn calls(&self) -> Names {
+        vec![("publish", "tell everybody")]
+    }
+
+    fn call(&self, _: NodeId, call: &str, with: &str) -> Result<CallOf<Self>, String> {
+        match call {
+            "publish" => Ok(Call::Publish(Payload::from(with.as_bytes()))),
+            _ => Err(super::unknown("call", call, &self.calls())),
+        }
+    }
+
+    fn follow(change: Change) -> Option<Call> {
+        Some(Call::Peer(change))
+    }
+
+    fn change(_: &Event) -> Option<Change> {
+        None
+    }
+
+    fn see(&self, seen: &mut Seen, at: Time, id: NodeId, event: &Event) {
+        match event {
+            Event::Delivered { update, .. } => {
+                let is_new = !seen.updates.contains_key(&update.id);
+                if is_new && seen.updates.len() >= UPDATES_MAX {
+                    seen.untold += 1;
+                    return;
+                }
+                seen.updates.entry(update.id).or_insert_with(|| Spread::new(at)).add(id, at);
+            }
+            Event::Removed(_) => seen.removed += 1,
+        }
+    }
+
+    fn see_call(&self, _: &mut Seen, _: &Called) {}
+
+    fn tell(event: &Event) -> Line {
+        match event {
+            Event::Delivered { update, from } => Line {
+                event: "delivered",
+                about: Some(from.0),
+                detail: Some(format!("{}:{}", update.id.origin.0, update.id.seq)),
+            },
+            Event::Removed(id) => Line::of("removed", Some(format!("{}:{}", id.origin.0, id.seq))),
+        }
+    }
+
+    fn measure(&self, view: &dyn View<N>, seen: &Seen) -> Vec<(&'static str, f64)> {
+        let live = view.live().count().max(1) as f64;
+        let n = seen.updates.len().max(1) as f64;
+        let mean = |of: &dyn Fn(&Spread) -> f64| seen.updates.values().map(of).sum::<f64>() / n;
+        let max_s = seen.updates.values().map(|spread| spread.max_s).fold(0.0, f64::max);
+        vec![
+            ("updates", seen.updates.len() as f64),
+            ("informed_share", mean(&|spread| (spread.count as f64 / live).min(1.0))),
+            ("delay_mean_s", mean(&|spread| spread.sum_s / spread.count.max(1) as f64)),
+            ("delay_max_s", max_s),
+            ("removed", seen.removed as f64),
+        ]
+    }
+
+    fn checks(&self) -> Names {
+        vec![
+            ("all_delivered", "each update is at each live node that was up when it was published"),
+            ("delivered", "each update is at this part of them: delivered(0.99)"),
+        ]
+    }
+
+    fn check(&self, name: &str, with: Option<&str>) -> Result<Check<Self>, String> {
+        let share = match (name, with) {
+            ("all_delivered", _) => 1.0,
+            ("delivered", Some(share)) => share
+                .parse::<f64>()
+                .ok()
+                .filter(|share| (0.0..=1.0).contains(share))
+                .ok_or_else(|| format!("delivered({share}): give a part of all, like delivered(0.99)"))?,
+            ("delivered", None) => return Err("delivered to which part? Write delivered(0.99)".into()),
+            _ => return Err(super::unknown("check", name, &self.checks())),
+        };
+        Ok(Box::new(move |view, seen| delivered(view, seen, share)))
+    }
+
+    fn heap_bytes(&self, _: u64) -> u64 {
+        self.heap_bytes
+    }
+}
+
+fn delivered<N>(view: &dyn View<N>, seen: &Seen, share: f64) -> Result<(), String> {
+    for (id, spread) in &seen.updates {
+        let (mut due, mut has, mut missing) = (0u64, 0u64, None);
+        for node in view.live().filter(|node| view.since(*node) <= spread.at) {
+            due += 1;
+            if spread.reached(node) {
+                has += 1;
+            } else {
+                missing.get_or_insert(node);
+            }
+        }
+        if (has as f64) < share * due as f64 {
+            let whom = missing.map_or(0, |node| node.0);
+            let (origin, seq) = (id.origin.0, id.seq);
+            return Err(format!("update {origin}:{seq} is at {has} of {due} nodes, and not at node {whom}"));
+        }
+    }
+    Ok(())
+}

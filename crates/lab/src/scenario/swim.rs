@@ -1,0 +1,222 @@
+//! SWIM in scenarios.
+
+use super::knobs::{self, Span, knobs};
+use super::part::{CallOf, Called, Check, EventOf, Line, Names, Part, View};
+use crate::swim::card_for;
+use rumormill_core::identity::{NodeId, Unsigned};
+use rumormill_core::protocol::Change;
+use rumormill_core::time::Time;
+use rumormill_protocols::member::swim::{Call, Config, Event, Status, Swim};
+use std::collections::BTreeSet;
+
+/// Deaths that are remembered, to be looked at when checks are asked; more are counted alone.
+const DEATHS_MAX: usize = 1 << 16;
+/// A node joins by so many of the first nodes, so that one of them may be down.
+const SEEDS: u64 = 3;
+
+/// SWIM with Lifeguard.
+pub struct SwimPart {
+    config: Config,
+}
+
+knobs!(Knobs for Config {
+    period: Span,
+    probe_timeout: Span,
+    helpers: usize,
+    gossip_interval: Span,
+    gossip_fanout: usize,
+    retransmit_mult: u32,
+    suspicion_alpha: f64,
+    suspicion_beta: f64,
+    suspicion_confirmations: u32,
+    suspicion: bool,
+    lifeguard: bool,
+    leave_linger: Span,
+});
+
+/// What the members told.
+#[derive(Debug, Default)]
+pub struct Seen {
+    deaths: Vec<(Time, NodeId, NodeId)>,
+    dead_told: u64,
+    suspicions: u64,
+    refutations: u64,
+}
+
+impl SwimPart {
+    /// With these settings; `preset` is one of them: `local`, `lan` (the default) or `wan`.
+    pub(super) fn new(table: &toml::Table) -> Result<SwimPart, String> {
+        let mut table = table.clone();
+        let mut config = match table.remove("preset").as_ref().map(toml::Value::as_str) {
+            None | Some(Some("lan")) => Config::lan(),
+            Some(Some("local")) => Config::local(),
+            Some(Some("wan")) => Config::wan(),
+            Some(_) => return Err("[settings.swim]: preset is \"local\", \"lan\" or \"wan\"".into()),
+        };
+        knobs::read::<Knobs>("swim", &table)?.apply(&mut config);
+        Ok(SwimPart { config })
+    }
+}
+
+type Node = Swim<Unsigned>;
+
+impl Part for SwimPart {
+    type Node = Node;
+    type Seen = Seen;
+
+    fn make(&self, id: NodeId, life: u32, _: Option<&Node>) -> Node {
+        Swim::new(self.config.clone(), card_for(id.0, u64::from(life) + 1), Unsigned)
+    }
+
+    fn greet(&self, id: NodeId, _: u32, _: bool) -> Vec<Call> {
+        (0..SEEDS).map(NodeId).filter(|seed| *seed != id).map(Call::Join).collect()
+    }
+
+    fn calls(&self) -> Names {
+        vec![
+            ("leave", "say goodbye"),
+            ("join", "meet the node with that id"),
+            ("ping", "probe the node with that id"),
+        ]
+    }
+
+    fn call(&self, _: NodeId, call: &str, with: &str) -> Result<CallOf<Self>, String> {
+        let peer = || with.parse().map(NodeId).map_err(|_| format!("{call} whom? Give `with = \"3\"`"));
+        match call {
+            "leave" => Ok(Call::Leave),
+            "join" => peer().map(Call::Join),
+            "ping" => peer().map(Call::Ping),
+            _ => Err(super::unknown("call", call, &self.calls())),
+        }
+    }
+
+    fn follow(_: Change) -> Option<Call> {
+        None
+    }
+
+    fn change(event: &Event) -> Option<Change> {
+        match event {
+            Event::Up(id) => Some(Change::Up(*id)),
+            Event::Dead(id) | Event::Left(id) | Event::Forgotten(id) => Some(Change::Down(*id)),
+            _ => None,
+        }
+    }
+
+    fn see(&self, seen: &mut Seen, at: Time, id: NodeId, event: &Event) {
+        match event {
+            Event::Dead(accused) => {
+                seen.dead_told += 1;
+                if seen.deaths.len() < DEATHS_MAX {
+                    seen.deaths.push((at, id, *accused));
+                }
+            }
+            Event::Suspected(_) => seen.suspicions += 1,
+            Event::Refuted(_) => seen.refutations += 1,
+            _ => {}
+        }
+    }
+
+    fn see_call(&self, _: &mut Seen, _: &Called) {}
+
+    fn tell(event: &EventOf<Self>) -> Line {
+        match event {
+            Event::Contact(id, _) => Line::about("contact", *id),
+            Event::Up(id) => Line::about("up", *id),
+            Event::Changed(id) => Line::about("changed", *id),
+            Event::Tags(id) => Line::about("tags", *id),
+            Event::Suspected(id) => Line::about("suspected", *id),
+            Event::Refuted(id) => Line::about("refuted", *id),
+            Event::Dead(id) => Line::about("dead", *id),
+            Event::Left(id) => Line::about("left", *id),
+            Event::Forgotten(id) => Line::about("forgotten", *id),
+            Event::ProbeFailed { target, .. } => Line::about("probe-failed", *target),
+            Event::Pong(id, _) => Line::about("pong", *id),
+            Event::RoundTrip(id, _) => Line::about("round-trip", *id),
+            Event::Heard(id, _) => Line::about("heard", *id),
+            Event::Superseded(_) => Line::of("superseded", None),
+            Event::LeftCluster => Line::of("left-cluster", None),
+        }
+    }
+
+    fn measure(&self, view: &dyn View<Node>, seen: &Seen) -> Vec<(&'static str, f64)> {
+        let (mut sum, mut least, mut nodes) = (0usize, usize::MAX, 0usize);
+        for id in view.live() {
+            let live = view.node(id).live_len();
+            (sum, least, nodes) = (sum + live, least.min(live), nodes + 1);
+        }
+        let mean = if nodes > 0 { sum as f64 / nodes as f64 } else { 0.0 };
+        vec![
+            ("view_mean", mean),
+            ("view_min", if nodes > 0 { least as f64 } else { 0.0 }),
+            ("suspicions", seen.suspicions as f64),
+            ("refutations", seen.refutations as f64),
+            ("deaths", seen.dead_told as f64),
+        ]
+    }
+
+    fn checks(&self) -> Names {
+        vec![
+            ("views_agree", "each live member's view is the true set of live members"),
+            ("no_false_death", "nobody who is up was declared dead in this life"),
+            ("suspicion", "somebody was suspected"),
+            ("refutation", "somebody refuted a suspicion"),
+        ]
+    }
+
+    fn check(&self, name: &str, _: Option<&str>) -> Result<Check<Self>, String> {
+        Ok(match name {
+            "views_agree" => Box::new(|view, _| views_agree(view)),
+            "no_false_death" => Box::new(no_false_death),
+            "suspicion" => Box::new(|_, seen| super::holds(seen.suspicions > 0, "nobody was suspected")),
+            "refutation" => Box::new(|_, seen| super::holds(seen.refutations > 0, "nobody refuted")),
+            _ => return Err(super::unknown("check", name, &self.checks())),
+        })
+    }
+
+    /// A row of 64 bytes in each view, its card, and as much again in tables: as `rumormill sim swim` reckons.
+    fn heap_bytes(&self, nodes: u64) -> u64 {
+        nodes * 160
+    }
+}
+
+fn views_agree(view: &dyn View<Node>) -> Result<(), String> {
+    let live: BTreeSet<NodeId> = view.live().collect();
+    let Some(first) = live.first().map(|id| view.node(*id)) else { return Ok(()) };
+    // Equal root hashes are equal views: who has the first one's root is right if that one is.
+    let is_true = |node: &Node| {
+        let mut held =
+            node.members().filter(|member| matches!(member.status, Status::Alive | Status::Suspect));
+        held.all(|member| live.contains(&member.id))
+    };
+    let first_is_true = is_true(first);
+    for id in &live {
+        let node = view.node(*id);
+        if node.live_len() != live.len() {
+            return Err(format!(
+                "{} of {} live members in the view of node {}",
+                node.live_len(),
+                live.len(),
+                id.0
+            ));
+        }
+        if !(first_is_true && node.root() == first.root() || is_true(node)) {
+            return Err(format!("node {} holds somebody to be alive who is not", id.0));
+        }
+    }
+    Ok(())
+}
+
+fn no_false_death(view: &dyn View<Node>, seen: &Seen) -> Result<(), String> {
+    let wrong = |(at, by, id): &&(Time, NodeId, NodeId)| {
+        view.is_up(*id) && view.since(*id) <= *at && view.is_up(*by) && view.since(*by) <= *at
+    };
+    match seen.deaths.iter().find(wrong) {
+        None => Ok(()),
+        Some((at, by, id)) => Err(format!(
+            "node {} declared node {} dead at {:.3} s, and it is up",
+            by.0,
+            id.0,
+            at.as_secs_f64()
+        )),
+    }
+}

@@ -1,0 +1,136 @@
+//! Means with their standard errors, and quantiles.
+
+use libm::sqrt;
+use serde::Serialize;
+
+/// Samples, summed up as they come (Welford 1962: sums of squares would cancel).
+#[derive(Clone, Debug, Default)]
+pub struct Samples {
+    count: u64,
+    mean: f64,
+    squares: f64,
+    min: f64,
+    max: f64,
+}
+
+/// What a set of samples comes to.
+#[derive(Copy, Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Estimate {
+    /// The mean; 0 of no samples.
+    pub mean: f64,
+    /// The standard error of the mean; 0 of fewer than two samples, which say nothing of it.
+    pub standard_error: f64,
+    /// The smallest,
+    pub min: f64,
+    /// and the largest sample.
+    pub max: f64,
+    /// How many samples.
+    pub count: u64,
+}
+
+impl Samples {
+    /// Adds one.
+    pub fn add(&mut self, x: f64) {
+        (self.min, self.max) = if self.count == 0 { (x, x) } else { (self.min.min(x), self.max.max(x)) };
+        self.count += 1;
+        let off = x - self.mean;
+        self.mean += off / self.count as f64;
+        self.squares += off * (x - self.mean);
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> u64 {
+        self.count
+    }
+
+    /// The standard deviation, estimated from the samples; 0 of fewer than two.
+    pub fn standard_deviation(&self) -> f64 {
+        if self.count < 2 { 0.0 } else { sqrt(self.squares / (self.count - 1) as f64) }
+    }
+
+    /// What they come to.
+    pub fn estimate(&self) -> Estimate {
+        let n = self.count as f64;
+        Estimate {
+            mean: self.mean,
+            standard_error: if self.count < 2 { 0.0 } else { self.standard_deviation() / sqrt(n) },
+            min: self.min,
+            max: self.max,
+            count: self.count,
+        }
+    }
+}
+
+impl Extend<f64> for Samples {
+    fn extend<I: IntoIterator<Item = f64>>(&mut self, all: I) {
+        all.into_iter().for_each(|x| self.add(x));
+    }
+}
+
+impl FromIterator<f64> for Samples {
+    fn from_iter<I: IntoIterator<Item = f64>>(all: I) -> Self {
+        let mut samples = Samples::default();
+        samples.extend(all);
+        samples
+    }
+}
+
+/// The quantile `q` of `sorted` (0 the smallest, 1 the largest), between two samples by linear interpolation; `None` of no samples.
+pub fn quantile(sorted: &[f64], q: f64) -> Option<f64> {
+    let last = sorted.len().checked_sub(1)?;
+    let at = q.clamp(0.0, 1.0) * last as f64;
+    let (low, part) = (at as usize, at - libm::floor(at));
+    let high = (low + 1).min(last);
+    Some(sorted[low] + (sorted[high] - sorted[low]) * part)
+}
+
+/// The slope and the intercept of the line that fits `points` best (least squares); `None` of fewer than two different x.
+pub fn line(points: &[(f64, f64)]) -> Option<(f64, f64)> {
+    let n = points.len() as f64;
+    let mean_x = points.iter().map(|p| p.0).sum::<f64>() / n;
+    let mean_y = points.iter().map(|p| p.1).sum::<f64>() / n;
+    let xx: f64 = points.iter().map(|p| (p.0 - mean_x) * (p.0 - mean_x)).sum();
+    let xy: f64 = points.iter().map(|p| (p.0 - mean_x) * (p.1 - mean_y)).sum();
+    (points.len() > 1 && xx > 0.0).then(|| (xy / xx, mean_y - xy / xx * mean_x))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mean_deviation_and_error_are_those_of_the_book() {
+        let samples: Samples = [2.0, 4.0, 4.0, 4.0, 5.0, 5.0, 7.0, 9.0].into_iter().collect();
+        let estimate = samples.estimate();
+        assert_eq!((estimate.mean, estimate.min, estimate.max, estimate.count), (5.0, 2.0, 9.0, 8));
+        assert!((samples.standard_deviation() - sqrt(32.0 / 7.0)).abs() < 1e-12);
+        assert!((estimate.standard_error - sqrt(32.0 / 7.0 / 8.0)).abs() < 1e-12);
+    }
+
+    #[test]
+    fn a_large_offset_does_not_cancel_the_deviation() {
+        let samples: Samples = [1e9 + 1.0, 1e9 + 2.0, 1e9 + 3.0].into_iter().collect();
+        assert!((samples.standard_deviation() - 1.0).abs() < 1e-6);
+    }
+
+    #[test]
+    fn no_sample_and_one_sample_say_what_they_can() {
+        assert_eq!(Samples::default().estimate(), Estimate::default());
+        let one: Samples = [3.0].into_iter().collect();
+        assert_eq!((one.estimate().mean, one.estimate().standard_error), (3.0, 0.0));
+    }
+
+    #[test]
+    fn quantiles_interpolate() {
+        let sorted = [1.0, 2.0, 3.0, 4.0];
+        let quantiles = [0.0, 0.5, 1.0, 2.0].map(|q| quantile(&sorted, q));
+        assert_eq!(quantiles, [Some(1.0), Some(2.5), Some(4.0), Some(4.0)]);
+        assert_eq!(quantile(&[], 0.5), None);
+    }
+
+    #[test]
+    fn a_line_is_found_again() {
+        assert_eq!(line(&[(0.0, 1.0), (1.0, 3.0), (2.0, 5.0)]), Some((2.0, 1.0)));
+        assert_eq!(line(&[(1.0, 1.0), (1.0, 3.0)]), None);
+    }
+}

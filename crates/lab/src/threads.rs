@@ -1,0 +1,46 @@
+//! On how many threads a simulation runs. Changes nothing of what comes out.
+
+use rumormill_core::protocol::Protocol;
+use rumormill_sim::{Engine, Sim, World};
+
+/// How a simulation is run.
+#[derive(Copy, Clone, Debug)]
+pub struct Threads {
+    /// So many threads, each with its part of the nodes; at least one.
+    pub count: usize,
+    /// A clock of the thread's CPU time, in nanoseconds, if it is to be found out how busy they are.
+    pub meter: Option<fn() -> u64>,
+}
+
+impl Default for Threads {
+    fn default() -> Self {
+        Threads { count: 1, meter: None }
+    }
+}
+
+impl Threads {
+    /// Says what is wrong with it, if anything is.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        match self.count {
+            1..=256 => Ok(()),
+            count => Err(format!("--threads {count}: give 1 to 256")),
+        }
+    }
+
+    /// An empty simulation that will have so many nodes.
+    pub(crate) fn sim<P>(&self, world: World, seed: u64, nodes: u64) -> Sim<P>
+    where
+        P: Protocol + Send,
+        P::Call: Send,
+        P::Message: Send,
+        P::Timer: Send,
+        P::Event: Send,
+    {
+        let engine = Engine { partitions: self.count, nodes: nodes as usize, ..Engine::default() };
+        let mut sim = Sim::with_engine(world, seed, engine);
+        if let Some(meter) = self.meter {
+            sim.meter(meter);
+        }
+        if self.count > 1 { sim.threads() } else { sim }
+    }
+}

@@ -1,0 +1,236 @@
+//! Scenarios: the examples in the tree run and hold, and what is wrong in a file is said.
+
+use rumormill_lab::scenario::{Done, Event, Outcome, Output, Progress, Sample, Scenario, Silent, stacks};
+
+fn example(name: &str) -> Scenario {
+    let path = format!("{}/scenarios/{name}.toml", env!("CARGO_MANIFEST_DIR"));
+    let text = std::fs::read_to_string(&path).expect("an example");
+    Scenario::parse(&text, |file| Err(format!("{file}: examples name no files"))).expect("a sound example")
+}
+
+fn replay(run: u32) -> String {
+    format!("rumormill sim run example.toml --run {run}")
+}
+
+fn run(scenario: &Scenario) -> Outcome {
+    scenario.run(None, &replay, &mut Silent).expect("it runs")
+}
+
+fn holds(name: &str) -> Outcome {
+    let outcome = run(&example(name));
+    assert!(outcome.ok, "{name}: {:?} {:?}", outcome.sometimes, outcome.failure.map(|f| f.report));
+    outcome
+}
+
+#[test]
+fn a_tenth_crashes_and_comes_back() {
+    let outcome = holds("crashes");
+    assert_eq!((outcome.runs, outcome.figures["up"], outcome.figures["view_min"]), (3, 50.0, 50.0));
+    assert!(outcome.dropped["crashed"] > 0 && outcome.events > 50_000, "{outcome:?}");
+}
+
+#[test]
+fn a_wide_cluster_is_one_again() {
+    let outcome = holds("planet");
+    assert!(outcome.dropped["swallowed"] > 0 && outcome.dropped["partitioned"] > 0, "{outcome:?}");
+}
+
+#[test]
+fn slow_nodes_recover() {
+    let outcome = holds("overload");
+    assert!(outcome.figures["suspicions"] > 0.0, "{outcome:?}");
+}
+
+#[test]
+fn values_are_heard_after_all_that() {
+    let outcome = holds("vitals");
+    assert_eq!(outcome.figures["newest_share"], 1.0);
+    assert_eq!(outcome.digest, holds("vitals").digest, "the same again");
+}
+
+#[test]
+fn news_reach_nearly_all_who_are_up() {
+    let outcome = holds("news");
+    assert_eq!(outcome.figures["updates"], 8.0);
+}
+
+#[test]
+fn the_average_load_is_known() {
+    let outcome = holds("load");
+    assert!(outcome.figures["relative_error_max"] < 0.001, "{outcome:?}");
+    assert!(outcome.figures["truth"] > 60.0, "the changed values count");
+}
+
+/// Each stack alone and on SWIM, with what it is for: a spreader spreads, an aggregator aggregates.
+#[test]
+fn every_stack_runs_and_does_what_it_is_for() {
+    for stack in stacks() {
+        let calls: Vec<&str> = stack.calls.iter().map(|(name, _)| *name).collect();
+        let has = |name: &str| stack.checks.iter().any(|(check, _)| *check == name);
+        let (check, call) = match calls[0] {
+            "publish" => ("eventually delivered(0.9) within 20s", "publish"),
+            "set" if has("near") => ("eventually near(0.35) within 80s", "set"),
+            "set" => ("eventually alarm_right within 80s", "set"),
+            "put" => ("eventually all_heard within 40s", "put"),
+            _ => ("eventually views_agree within 20s", "join"),
+        };
+        let with = if call == "set" { "90" } else { "1" };
+        let who = if call == "publish" { "1 node" } else { "all" };
+        for name in [stack.name.to_owned(), format!("{} on swim", stack.name)] {
+            if name.contains("swim on swim") || name.ends_with("on swim on swim") {
+                continue;
+            }
+            let text = format!(
+                "stack = \"{name}\"\nnodes = 24\ntime = \"100s\"\nsample = \"10s\"\nchecks = [\"{check}\"]\n\
+                 [[call]]\nat = \"15s\"\nwho = \"{who}\"\ncall = \"{call}\"\nwith = \"{with}\"\n",
+            );
+            let scenario = parse(&text).unwrap_or_else(|e| panic!("{name}: {e}"));
+            let outcome = run(&scenario);
+            assert!(outcome.ok, "{name}: {:?} {:?}", outcome.figures, outcome.failure.map(|f| f.report));
+        }
+    }
+}
+
+#[derive(Default)]
+struct Listener {
+    events: Vec<Event>,
+    done: Vec<Done>,
+    samples: Vec<Sample>,
+    last: Option<Progress>,
+}
+
+impl Output for Listener {
+    fn event(&mut self, event: &Event) {
+        self.events.push(event.clone());
+    }
+    fn wants_events(&self) -> bool {
+        true
+    }
+    fn done(&mut self, done: &Done) {
+        self.done.push(done.clone());
+    }
+    fn sample(&mut self, sample: &Sample) {
+        self.samples.push(sample.clone());
+    }
+    fn progress(&mut self, progress: &Progress) {
+        self.last = Some(*progress);
+    }
+}
+
+fn small(rest: &str) -> String {
+    format!("stack = \"swim\"\nnodes = 8\ntime = \"20s\"\n{rest}")
+}
+
+fn parse(text: &str) -> Result<Scenario, String> {
+    Scenario::parse(text, |file| match file {
+        "plan.toml" => Ok("[[step]]\nat = \"5s\"\ndo = \"crash\"\nwho = 3\n".into()),
+        "trace.csv" => Ok("6,4,down\n8,4,up\n".into()),
+        _ => Err(format!("{file}: no such file")),
+    })
+}
+
+#[test]
+fn what_happens_comes_out_as_json_and_csv() {
+    let scenario = parse(&small("plan_files = [\"plan.toml\"]\ntrace_files = [\"trace.csv\"]")).unwrap();
+    let mut listener = Listener::default();
+    let outcome = scenario.run(None, &replay, &mut listener).unwrap();
+    assert!(outcome.ok);
+    let done: Vec<(f64, &str, &[u64])> =
+        listener.done.iter().map(|done| (done.t_s, done.done.as_str(), &done.who[..])).collect();
+    assert_eq!(done, [(5.0, "crash", &[3][..]), (6.0, "crash", &[4]), (8.0, "restart", &[4])]);
+    assert_eq!(listener.samples.len(), 20);
+    let rows: Vec<String> = listener.samples.iter().map(Sample::csv_row).collect();
+    let header = listener.samples[0].csv_header();
+    assert!(header.starts_with("run,t_s,up,"), "{header}");
+    assert!(rows.iter().all(|row| row.split(',').count() == header.split(',').count()));
+    let last = serde_json::to_value(listener.samples.last()).unwrap();
+    assert_eq!((last["t_s"].as_f64(), last["up"].as_f64()), (Some(20.0), Some(7.0)));
+    let dead = listener.events.iter().find(|event| event.line.event == "dead").expect("somebody noticed");
+    let dead = serde_json::to_value(dead).unwrap();
+    assert_eq!(dead["about"], 3);
+    let progress = listener.last.expect("it went on");
+    assert_eq!((progress.t_s, progress.events), (20.0, outcome.events));
+    assert!(serde_json::to_string(&outcome).unwrap().contains("\"digest\""));
+}
+
+#[test]
+fn a_failing_run_says_its_seed_its_plan_and_how_to_see_it_again() {
+    let scenario = parse(&small(
+        r#"
+        seed = 3
+        runs = 4
+        sample = "5s"
+        start_within = "1s"
+        checks = ["always no_false_death"]
+        [random]
+        nodes = 8
+        from = "5s"
+        until = "50s"
+        steps = 12
+        lasting_min = "15s"
+        lasting_max = "25s"
+        "#,
+    ))
+    .unwrap();
+    let scenario = Scenario { time: std::time::Duration::from_secs(60), ..scenario };
+    let outcome = run(&scenario);
+    let failure = outcome.failure.expect("who is cut off is declared dead");
+    assert!(!outcome.ok && failure.steps.1 <= 2 && failure.steps.0 >= 12, "{failure:?}");
+    for part in [failure.plan.trim(), &replay(failure.run), &failure.run_seed.to_string(), "no_false_death"] {
+        assert!(failure.report.contains(part), "{}", failure.report);
+    }
+    let again = scenario.run_some(failure.run..failure.run + 1, None, &replay, &mut Silent).unwrap();
+    let again = again.failure.expect("it fails again");
+    assert_eq!((again.run, again.at_s, again.why), (failure.run, failure.at_s, failure.why));
+}
+
+#[test]
+fn a_scenario_can_be_written_and_read_again() {
+    for name in ["crashes", "planet", "overload", "vitals", "news", "load"] {
+        let scenario = example(name);
+        let again = parse(&scenario.text()).unwrap_or_else(|e| panic!("{e}\n{}", scenario.text()));
+        assert_eq!(again.text(), scenario.text());
+    }
+}
+
+#[test]
+fn what_is_wrong_in_a_file_is_said_with_what_there_is() {
+    let refused = |rest: &str| parse(&small(rest)).err().unwrap_or_else(|| panic!("accepted: {rest}"));
+    for (rest, parts) in [
+        ("colour = 3", &["colour", "`checks`"][..]),
+        ("[world]\nlosses = 1", &["losses", "`one_way`"]),
+        ("[world]\nloss = 7", &["[world]", "between 0 and 1"]),
+        ("checks = [\"always true\"]", &["views_agree", "no_false_death"]),
+        ("checks = [\"never views_agree\"]", &["is no check", "eventually NAME within 10s"]),
+        ("[settings.swim]\nperiods = \"1s\"", &["[settings.swim]", "periods", "`period`"]),
+        ("[settings.flood]\ndegree = 1", &["settings.flood", "which has swim"]),
+        ("[[step]]\nat = \"1s\"\ndo = \"crash\"\nwho = 8", &["crash of node 8", "nodes 0 to 7"]),
+        ("[[step]]\nat = \"1s\"\ndo = \"slow\"\nwho = 1\nfactor = 2.0", &["[world.service]"]),
+        ("[[call]]\nat = \"1s\"\nwho = 1\ncall = \"sing\"", &["sing", "leave, join, ping"]),
+        ("[[call]]\nat = \"1s\"\nwho = 1\ncall = \"leave\"\ntimes = 2", &["every"]),
+        ("plan_files = [\"other\"]", &["no such file"]),
+    ] {
+        let e = refused(rest);
+        assert!(parts.iter().all(|part| e.contains(part)), "{rest:?}: {e}");
+    }
+    let unknown = parse("stack = \"serf\"\nnodes = 2\ntime = \"1s\"").unwrap_err();
+    assert!(unknown.contains("latest on swim") && unknown.contains("median-counter"), "{unknown}");
+}
+
+#[test]
+fn what_does_not_fit_is_refused_with_the_figure() {
+    let scenario = parse("stack = \"swim\"\nnodes = 100000\ntime = \"1s\"").unwrap();
+    let e = scenario.run(Some(8 << 30), &replay, &mut Silent).unwrap_err();
+    assert!(e.contains("8192 MiB are available") && e.contains("use fewer nodes"), "{e}");
+    let needed = scenario.memory_bytes().unwrap();
+    assert!(needed > 1_000_000_000_000, "a view of all in each: {needed}");
+}
+
+#[test]
+fn all_stacks_say_what_they_know() {
+    let stacks = stacks();
+    assert!(stacks.iter().any(|stack| stack.name == "swim"));
+    for stack in stacks {
+        assert!(!stack.checks.is_empty() && !stack.calls.is_empty(), "{}", stack.name);
+    }
+}

@@ -1,0 +1,85 @@
+//! What has been seen already: the last so many ids, so that each is taken for new once.
+
+use alloc::vec::Vec;
+
+/// A window over the ids that came last.
+#[derive(Clone, Debug)]
+pub struct Known<K> {
+    /// In ascending order, each with the turn at which it came.
+    ids: Vec<(K, u64)>,
+    turn: u64,
+}
+
+impl<K> Default for Known<K> {
+    fn default() -> Self {
+        Known { ids: Vec::new(), turn: 0 }
+    }
+}
+
+impl<K: Ord + Copy> Known<K> {
+    /// Takes `id` in, and says whether it is new. Of the last `max` ids at least seven eighths are remembered, the oldest forgotten
+    /// first, many at once, so that forgetting costs next to nothing on average.
+    pub fn insert(&mut self, id: K, max: usize) -> bool {
+        let max = max.max(1);
+        let Err(at) = self.ids.binary_search_by_key(&id, |(id, _)| *id) else { return false };
+        self.turn += 1;
+        if self.ids.is_empty() {
+            self.ids.reserve_exact(1); // a million nodes that know one thing each
+        }
+        self.ids.insert(at, (id, self.turn));
+        if self.ids.len() > max {
+            let oldest = self.turn - (max - max / 8) as u64;
+            self.ids.retain(|(_, turn)| *turn > oldest);
+        }
+        true
+    }
+
+    /// Whether it was seen, as far as is remembered.
+    pub fn contains(&self, id: &K) -> bool {
+        self.ids.binary_search_by_key(id, |(id, _)| *id).is_ok()
+    }
+
+    /// How many are remembered.
+    pub fn len(&self) -> usize {
+        self.ids.len()
+    }
+
+    /// Whether nothing is.
+    pub fn is_empty(&self) -> bool {
+        self.ids.is_empty()
+    }
+
+    /// What is remembered, in ascending order.
+    pub fn iter(&self) -> impl Iterator<Item = &K> {
+        self.ids.iter().map(|(id, _)| id)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_is_new_once_and_the_oldest_are_forgotten_first() {
+        let mut known = Known::default();
+        for id in 0..10_000u64 {
+            let id = id * 7_919 % 10_007; // in no order
+            assert!(known.insert(id, 64));
+            assert!(!known.insert(id, 64));
+            assert!(known.len() <= 64);
+        }
+        let last = |back: u64| (9_999 - back) * 7_919 % 10_007;
+        assert!((0..56).all(|back| known.contains(&last(back))));
+        assert!((64..1_000).all(|back| !known.contains(&last(back))));
+        assert!(known.iter().is_sorted());
+    }
+
+    #[test]
+    fn a_window_of_one_knows_the_last() {
+        let mut known = Known::default();
+        assert!(known.is_empty());
+        assert!([1, 2, 1, 2].into_iter().all(|id| known.insert(id, 1)));
+        assert!(!known.insert(2, 0));
+        assert_eq!(known.len(), 1);
+    }
+}

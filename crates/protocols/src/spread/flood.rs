@@ -1,0 +1,174 @@
+//! Flooding: who hears something new tells all its neighbours but the one it heard it from.
+//!
+//! **Problem.** An update is to reach everybody as fast as the network is deep, whatever it costs.
+//!
+//! **Idea.** On a connected graph nobody can be missed unless messages are lost, and of the lost ones all copies of a neighbourhood
+//! have to be. It is the baseline of every lecture, and what a lazier protocol has to be measured against.
+//!
+//! **Source.** Folklore; Tanenbaum's textbook on networks calls it a routing algorithm.
+//!
+//! **Cost.** With degree d: d - 1 updates per node and update, of which d - 2 find it known; as many hops as the graph is deep,
+//! log_(d-1) n for a random one.
+//!
+//! **Ours.** The neighbours are the view. If the view is everybody, they are those in a random regular graph that each node works out
+//! for itself ([`Regular`]). A node passes on at most [`Config::updates_per_period_max`]; what comes faster it delivers and does not pass on.
+
+use crate::kit::allowance::Allowance;
+use crate::kit::peers::Peers;
+use crate::kit::regular::Regular;
+use crate::spread::{Call, Counters, Event, Intake, Spreader, Taken, Update};
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use minicbor::{CborLen, Decode, Encode};
+use rumormill_core::identity::{Life, NodeId};
+use rumormill_core::payload::Payload;
+use rumormill_core::protocol::{self, Cx, Input, Protocol};
+use rumormill_core::time::Duration;
+
+/// Settings.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// d: neighbours of each node if the view is everybody, rounded up to an even number.
+    pub degree: u32,
+    /// Which of the graphs; the same at all nodes.
+    pub graph_seed: u64,
+    /// Neighbours that are told, at most: of a longer view the first.
+    pub neighbours_max: usize,
+    /// Hops after which an update is delivered but not passed on: one whose id was forgotten must not go round for ever.
+    pub hops_max: u16,
+    /// Updates passed on in a period.
+    pub updates_per_period_max: u32,
+    /// The period.
+    pub period: Duration,
+    /// Ids remembered, so that an update is delivered once.
+    pub known_max: usize,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Config {
+            degree: 4,                          // our guess: the active view of HyParView has 5
+            graph_seed: 0,                      // any
+            neighbours_max: 64,                 // our guess
+            hops_max: 64,                       // our guess: a million nodes take 20
+            updates_per_period_max: 256,        // our guess
+            period: Duration::from_millis(200), // our guess
+            known_max: 4_096,                   // our guess
+        }
+    }
+}
+
+/// What travels.
+#[derive(Clone, Debug, Encode, Decode, CborLen)]
+pub struct Message {
+    /// The update.
+    #[n(0)]
+    pub update: Update,
+    /// How often it was passed on before.
+    #[n(1)]
+    pub hops: u16,
+}
+
+/// It asks for no reminders.
+#[derive(Clone, Debug)]
+pub enum Timer {}
+
+impl protocol::Message for Message {
+    fn lanes() -> Vec<&'static str> {
+        alloc::vec!["flood"]
+    }
+}
+
+/// The state machine.
+pub struct Flood {
+    config: Arc<Config>,
+    peers: Peers,
+    intake: Intake,
+    allowance: Allowance,
+    counters: Counters,
+}
+
+const _: () = assert!(size_of::<Message>() <= 64 && size_of::<Flood>() <= 256);
+
+impl Protocol for Flood {
+    type Call = Call;
+    type Message = Message;
+    type Timer = Timer;
+    type Event = Event;
+
+    fn handle(&mut self, cx: &mut Cx<'_, Self>, input: Input<Self>) {
+        match input {
+            Input::Call(Call::Peers(peers)) => self.peers = peers,
+            Input::Call(Call::Peer(change)) => self.peers.change(change),
+            Input::Call(Call::Publish(payload)) => self.on_publish(cx, payload),
+            Input::Message(from, Message { update, hops }) => self.on_update(cx, from, update, hops),
+            Input::Timer(timer) => match timer {},
+            Input::Shed(_, lane) => self.counters.shed(lane),
+            Input::Lost(..) => self.counters.lost += 1,
+            Input::Start | Input::Spare(..) => {}
+        }
+    }
+}
+
+impl Flood {
+    /// Knows nobody and nothing yet. Many nodes may share one `config`. `life` puts its numbers above those of earlier lives.
+    pub fn new(config: impl Into<Arc<Config>>, life: Life) -> Flood {
+        Flood {
+            config: config.into(),
+            peers: Peers::default(),
+            intake: Intake::new(life),
+            allowance: Allowance::default(),
+            counters: Counters::default(),
+        }
+    }
+
+    fn on_publish(&mut self, cx: &mut Cx<'_, Self>, payload: Payload) {
+        match self.intake.publish(cx.me, payload, self.config.known_max) {
+            Some(update) => self.flood(cx, cx.me, update, 0),
+            None => self.counters.rejected += 1,
+        }
+    }
+
+    fn on_update(&mut self, cx: &mut Cx<'_, Self>, from: NodeId, update: Update, hops: u16) {
+        match self.intake.take(&update, self.config.known_max) {
+            Taken::New => self.flood(cx, from, update, hops.saturating_add(1)),
+            Taken::Known => self.counters.useless += 1,
+            Taken::TooLarge => self.counters.rejected += 1,
+        }
+    }
+
+    fn flood(&mut self, cx: &mut Cx<'_, Self>, from: NodeId, update: Update, hops: u16) {
+        cx.emit(Event::Delivered { update: update.clone(), from });
+        if hops > self.config.hops_max {
+            self.counters.rejected += 1;
+        } else if self.allowance.take(cx.now, self.config.period, self.config.updates_per_period_max) {
+            let (me, sent) = (cx.me, &mut self.counters.updates_sent);
+            let mut tell = |peer: NodeId| {
+                if peer != from && peer != me {
+                    *sent += 1;
+                    cx.send(peer, Message { update: update.clone(), hops });
+                }
+            };
+            match &self.peers {
+                Peers::Listed(list) => list.iter().take(self.config.neighbours_max).copied().for_each(tell),
+                Peers::Everyone(n) => Regular::new(*n, self.config.degree, self.config.graph_seed)
+                    .neighbours(me.0, |peer| tell(NodeId(peer))),
+            }
+        } else {
+            self.counters.overflowed += 1;
+        }
+        cx.emit(Event::Removed(update.id));
+    }
+}
+
+impl Spreader for Flood {
+    fn counters(&self) -> Counters {
+        self.counters
+    }
+    fn known_len(&self) -> usize {
+        self.intake.known_len()
+    }
+    fn hot_len(&self) -> usize {
+        0
+    }
+}

@@ -1,0 +1,162 @@
+//! Infect and die: who hears something new tells it to f random peers, once, and never again.
+//!
+//! **Problem.** An update is to reach nearly everybody with no timers, no feedback and no state but the ids that were heard.
+//!
+//! **Idea.** With f a little above ln n everybody hears it, with a probability that rises from 0 to 1 within a few contacts more.
+//!
+//! **Papers.** Eugster, Guerraoui, Kermarrec, Massoulié 2004 (Epidemic information dissemination in distributed systems);
+//! the share reached is π = 1 - e^(-fπ), the chance that everybody is e^(-e^(-(f - ln n))) (Erdős and Rényi 1960).
+//!
+//! **Cost.** f updates per node and update, all at once; log_f n hops. Nothing repairs what was lost.
+//!
+//! **Ours.** A node passes on at most [`Config::updates_per_period_max`]; what comes faster it delivers and does not pass on.
+
+use crate::kit::allowance::Allowance;
+use crate::kit::choice::Choice;
+use crate::kit::peers::Peers;
+use crate::spread::{Call, Counters, Event, Intake, Spreader, Taken, Update};
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use minicbor::{CborLen, Decode, Encode};
+use rumormill_core::identity::{Life, NodeId};
+use rumormill_core::payload::Payload;
+use rumormill_core::protocol::{self, Cx, Input, Protocol};
+use rumormill_core::time::Duration;
+
+/// Settings.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// f: how many are told.
+    pub fanout: u32,
+    /// Whom.
+    pub choice: Choice,
+    /// Hops after which an update is delivered but not passed on: one whose id was forgotten must not go round for ever.
+    pub hops_max: u16,
+    /// Updates passed on in a period.
+    pub updates_per_period_max: u32,
+    /// The period.
+    pub period: Duration,
+    /// Ids remembered, so that an update is delivered once.
+    pub known_max: usize,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Config {
+            fanout: 10, // ln 1000 + 3: everybody in 95 of 100 times
+            choice: Choice::Uniform,
+            hops_max: 64,                       // our guess: a million nodes take 20
+            updates_per_period_max: 256,        // our guess
+            period: Duration::from_millis(200), // our guess
+            known_max: 4_096,                   // our guess
+        }
+    }
+}
+
+/// What travels.
+#[derive(Clone, Debug, Encode, Decode, CborLen)]
+pub struct Message {
+    /// The update.
+    #[n(0)]
+    pub update: Update,
+    /// How often it was passed on before.
+    #[n(1)]
+    pub hops: u16,
+}
+
+/// It asks for no reminders.
+#[derive(Clone, Debug)]
+pub enum Timer {}
+
+impl protocol::Message for Message {
+    fn lanes() -> Vec<&'static str> {
+        alloc::vec!["infect-and-die"]
+    }
+}
+
+/// The state machine.
+pub struct InfectAndDie {
+    config: Arc<Config>,
+    peers: Peers,
+    intake: Intake,
+    allowance: Allowance,
+    counters: Counters,
+}
+
+const _: () = assert!(size_of::<Message>() <= 64 && size_of::<InfectAndDie>() <= 256);
+
+impl Protocol for InfectAndDie {
+    type Call = Call;
+    type Message = Message;
+    type Timer = Timer;
+    type Event = Event;
+
+    fn handle(&mut self, cx: &mut Cx<'_, Self>, input: Input<Self>) {
+        match input {
+            Input::Call(Call::Peers(peers)) => self.peers = peers,
+            Input::Call(Call::Peer(change)) => self.peers.change(change),
+            Input::Call(Call::Publish(payload)) => self.on_publish(cx, payload),
+            Input::Message(from, Message { update, hops }) => self.on_update(cx, from, update, hops),
+            Input::Timer(timer) => match timer {},
+            Input::Shed(_, lane) => self.counters.shed(lane),
+            Input::Lost(..) => self.counters.lost += 1,
+            Input::Start | Input::Spare(..) => {}
+        }
+    }
+}
+
+impl InfectAndDie {
+    /// Knows nobody and nothing yet. Many nodes may share one `config`. `life` puts its numbers above those of earlier lives.
+    pub fn new(config: impl Into<Arc<Config>>, life: Life) -> InfectAndDie {
+        InfectAndDie {
+            config: config.into(),
+            peers: Peers::default(),
+            intake: Intake::new(life),
+            allowance: Allowance::default(),
+            counters: Counters::default(),
+        }
+    }
+
+    fn on_publish(&mut self, cx: &mut Cx<'_, Self>, payload: Payload) {
+        match self.intake.publish(cx.me, payload, self.config.known_max) {
+            Some(update) => self.infect(cx, cx.me, update, 0),
+            None => self.counters.rejected += 1,
+        }
+    }
+
+    fn on_update(&mut self, cx: &mut Cx<'_, Self>, from: NodeId, update: Update, hops: u16) {
+        match self.intake.take(&update, self.config.known_max) {
+            Taken::New => self.infect(cx, from, update, hops.saturating_add(1)),
+            Taken::Known => self.counters.useless += 1,
+            Taken::TooLarge => self.counters.rejected += 1,
+        }
+    }
+
+    fn infect(&mut self, cx: &mut Cx<'_, Self>, from: NodeId, update: Update, hops: u16) {
+        cx.emit(Event::Delivered { update: update.clone(), from });
+        if hops > self.config.hops_max {
+            self.counters.rejected += 1;
+        } else if self.allowance.take(cx.now, self.config.period, self.config.updates_per_period_max) {
+            for _ in 0..self.config.fanout {
+                let Some(peer) = self.config.choice.pick(&self.peers, cx.me, cx.rng) else { break };
+                self.counters.updates_sent += 1;
+                cx.send(peer, Message { update: update.clone(), hops });
+            }
+        } else {
+            self.counters.overflowed += 1;
+        }
+        cx.emit(Event::Removed(update.id));
+    }
+}
+
+impl Spreader for InfectAndDie {
+    fn counters(&self) -> Counters {
+        self.counters
+    }
+    fn known_len(&self) -> usize {
+        self.intake.known_len()
+    }
+    fn hot_len(&self) -> usize {
+        0
+    }
+}

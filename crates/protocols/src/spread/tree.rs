@@ -1,0 +1,215 @@
+//! A spanning tree: each node tells its children, so that everybody hears an update exactly once.
+//!
+//! **Problem.** An update is to reach everybody with not one message too many.
+//!
+//! **Idea.** All nodes in a row, the publisher first; in it the node at place p has those at kp + 1 to kp + k for children. Everybody can
+//! work out the row from its view and its own place in it, so nobody builds or keeps the tree.
+//!
+//! **Source.** Folklore: a k-ary heap over the members; the optimum in messages that gossip is compared with.
+//!
+//! **Cost.** n - 1 updates, at most k per node; log_k n hops.
+//!
+//! **Its failure mode.** A node that is dead, or a message that is lost, cuts off the whole subtree below, and nobody notices. Where
+//! views differ the trees do, and some hear an update twice or never. Nothing here repairs that: it is a baseline.
+//!
+//! **Ours.** Each publisher is the root of a tree of its own: the row begins with it and goes on in the order of the ids. A node
+//! passes on at most [`Config::updates_per_period_max`].
+
+use crate::kit::allowance::Allowance;
+use crate::kit::peers::Peers;
+use crate::spread::{Call, Counters, Event, Intake, Spreader, Taken, Update};
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use minicbor::{CborLen, Decode, Encode};
+use rumormill_core::identity::{Life, NodeId};
+use rumormill_core::payload::Payload;
+use rumormill_core::protocol::{self, Cx, Input, Protocol};
+use rumormill_core::time::Duration;
+
+/// Settings.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// k: children of a node. 0 counts as 1, which is a chain.
+    pub arity: u32,
+    /// Updates passed on in a period.
+    pub updates_per_period_max: u32,
+    /// The period.
+    pub period: Duration,
+    /// Ids remembered, so that an update is delivered once.
+    pub known_max: usize,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Config {
+            arity: 4,                           // our guess: a million nodes in ten hops
+            updates_per_period_max: 256,        // our guess
+            period: Duration::from_millis(200), // our guess
+            known_max: 4_096,                   // our guess
+        }
+    }
+}
+
+/// What travels.
+#[derive(Clone, Debug, Encode, Decode, CborLen)]
+#[cbor(transparent)]
+pub struct Message(#[n(0)] pub Update);
+
+/// It asks for no reminders.
+#[derive(Clone, Debug)]
+pub enum Timer {}
+
+impl protocol::Message for Message {
+    fn lanes() -> Vec<&'static str> {
+        alloc::vec!["tree"]
+    }
+}
+
+/// The state machine.
+pub struct Tree {
+    config: Arc<Config>,
+    peers: Peers,
+    intake: Intake,
+    allowance: Allowance,
+    counters: Counters,
+}
+
+const _: () = assert!(size_of::<Message>() <= 64 && size_of::<Tree>() <= 256);
+
+impl Protocol for Tree {
+    type Call = Call;
+    type Message = Message;
+    type Timer = Timer;
+    type Event = Event;
+
+    fn handle(&mut self, cx: &mut Cx<'_, Self>, input: Input<Self>) {
+        match input {
+            Input::Call(Call::Peers(peers)) => self.peers = peers,
+            Input::Call(Call::Peer(change)) => self.peers.change(change),
+            Input::Call(Call::Publish(payload)) => self.on_publish(cx, payload),
+            Input::Message(from, Message(update)) => self.on_update(cx, from, update),
+            Input::Timer(timer) => match timer {},
+            Input::Shed(_, lane) => self.counters.shed(lane),
+            Input::Lost(..) => self.counters.lost += 1,
+            Input::Start | Input::Spare(..) => {}
+        }
+    }
+}
+
+impl Tree {
+    /// Knows nobody and nothing yet. Many nodes may share one `config`. `life` puts its numbers above those of earlier lives.
+    pub fn new(config: impl Into<Arc<Config>>, life: Life) -> Tree {
+        Tree {
+            config: config.into(),
+            peers: Peers::default(),
+            intake: Intake::new(life),
+            allowance: Allowance::default(),
+            counters: Counters::default(),
+        }
+    }
+
+    fn on_publish(&mut self, cx: &mut Cx<'_, Self>, payload: Payload) {
+        match self.intake.publish(cx.me, payload, self.config.known_max) {
+            Some(update) => self.pass_down(cx, cx.me, update),
+            None => self.counters.rejected += 1,
+        }
+    }
+
+    fn on_update(&mut self, cx: &mut Cx<'_, Self>, from: NodeId, update: Update) {
+        match self.intake.take(&update, self.config.known_max) {
+            Taken::New => self.pass_down(cx, from, update),
+            Taken::Known => self.counters.useless += 1,
+            Taken::TooLarge => self.counters.rejected += 1,
+        }
+    }
+
+    fn pass_down(&mut self, cx: &mut Cx<'_, Self>, from: NodeId, update: Update) {
+        cx.emit(Event::Delivered { update: update.clone(), from });
+        if self.allowance.take(cx.now, self.config.period, self.config.updates_per_period_max) {
+            self.peers.sort();
+            let row = Row { peers: &self.peers, me: cx.me };
+            let (n, first, arity) =
+                (row.len(), row.place(update.id.origin), self.config.arity.max(1) as usize);
+            let own = (row.place(cx.me) + n - first) % n;
+            for child in (own * arity + 1..).take(arity).take_while(|child| *child < n) {
+                self.counters.updates_sent += 1;
+                cx.send(row.at((first + child) % n), Message(update.clone()));
+            }
+        } else {
+            self.counters.overflowed += 1;
+        }
+        cx.emit(Event::Removed(update.id));
+    }
+}
+
+impl Spreader for Tree {
+    fn counters(&self) -> Counters {
+        self.counters
+    }
+    fn known_len(&self) -> usize {
+        self.intake.known_len()
+    }
+    fn hot_len(&self) -> usize {
+        0
+    }
+}
+
+/// Sorted peers, with the asker in its place among them, whether its view has it or not.
+struct Row<'a> {
+    peers: &'a Peers,
+    me: NodeId,
+}
+
+impl Row<'_> {
+    fn len(&self) -> usize {
+        match self.peers {
+            Peers::Listed(list) => list.len() + usize::from(list.binary_search(&self.me).is_err()),
+            Peers::Everyone(n) => (*n as usize).max(1),
+        }
+    }
+
+    /// Where `id` stands; one that is unknown, where it would.
+    fn place(&self, id: NodeId) -> usize {
+        match self.peers {
+            Peers::Listed(list) => {
+                let above_me = id > self.me && list.binary_search(&self.me).is_err();
+                (list.partition_point(|peer| *peer < id) + usize::from(above_me)) % self.len()
+            }
+            Peers::Everyone(_) => (id.0 % self.len() as u64) as usize,
+        }
+    }
+
+    fn at(&self, place: usize) -> NodeId {
+        match self.peers {
+            Peers::Listed(list) => match (place.cmp(&self.place(self.me)), list.binary_search(&self.me)) {
+                (core::cmp::Ordering::Equal, _) => self.me,
+                (core::cmp::Ordering::Greater, Err(_)) => list[place - 1],
+                _ => list[place],
+            },
+            Peers::Everyone(_) => NodeId(place as u64),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_has_its_asker_in_the_right_place_whether_it_is_listed_or_not() {
+        let ids = [2, 5, 7, 11].map(NodeId);
+        for me in ids {
+            let without: Vec<NodeId> = ids.into_iter().filter(|id| *id != me).collect();
+            for list in [without, ids.to_vec()] {
+                let peers = Peers::Listed(list);
+                let row = Row { peers: &peers, me };
+                assert_eq!(row.len(), 4);
+                assert!(
+                    (0..4).all(|place| row.at(place) == ids[place] && row.place(ids[place]) == place),
+                    "{me}"
+                );
+                assert_eq!([row.place(NodeId(6)), row.place(NodeId(99))], [2, 0]);
+            }
+        }
+    }
+}
