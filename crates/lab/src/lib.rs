@@ -12,6 +12,7 @@
 //! | [`plot`], [`stats`] | curves as SVG; means, standard errors, quantiles |
 #![forbid(unsafe_code)]
 
+pub mod advise;
 pub mod aggregate;
 pub mod epidemic;
 mod memory;

@@ -22,16 +22,14 @@ impl<P: Protocol> Sim<P> {
         self.with_port(slot, |port, network| {
             let was_up = mem::take(&mut port.up);
             (port.blocked, port.frozen, port.timers) = (false, false, 0);
-            if let Some(gear) = &mut port.gear {
-                gear.crash();
-            }
-            if port.rare_if_any().is_none() {
+            let at_work = port.gear.as_mut().map(|gear| gear.crash()).unwrap_or_default();
+            if port.rare_if_any().is_none() && at_work.is_empty() {
                 return;
             }
             let rare = port.rare();
             rare.overdue.clear();
             rare.outbox.take();
-            for entry in rare.inbox.take() {
+            for entry in rare.inbox.take().into_iter().chain(at_work) {
                 match entry.what {
                     What::Datagram(_) => port.count().dropped.crashed += 1,
                     What::Stream(packet) => {

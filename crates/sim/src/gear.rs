@@ -3,7 +3,7 @@
 use crate::loss::{Bursts, Reorder};
 use crate::network::{Seat, Shared};
 use crate::node::{Entry, Node, Port};
-use crate::service::{self, Processor};
+use crate::service::{self, Processor, Turn};
 use crate::sim::Sim;
 use crate::uplink::{self, Queue};
 use crate::world::World;
@@ -11,6 +11,7 @@ use rumormill_core::identity::NodeId;
 use rumormill_core::protocol::Protocol;
 use rumormill_core::rng::Rng;
 use rumormill_core::time::{Duration, Time};
+use std::collections::VecDeque;
 
 /// How far a packet has come at its receiver.
 #[derive(Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -19,15 +20,12 @@ pub(crate) enum Stage {
     Arrived,
     /// Through its line.
     Here,
-    /// On its processor until now.
+    /// Through its processor, too.
     Worked,
-    /// Through with all that, and still waiting because the node stands still.
-    Out,
 }
 
 /// A node's own. There is none where the world has neither lines nor service nor bursts.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Gear {
+pub(crate) struct Gear<P: Protocol> {
     /// Whether the channel of what it sends is in its bad state.
     bad: bool,
     /// Which of the world's lines it has.
@@ -35,6 +33,15 @@ pub(crate) struct Gear {
     up: Queue,
     down: Queue,
     processor: Option<Processor>,
+    /// What waits for the processor, in the order in which it came.
+    waiting: VecDeque<Entry<P>>,
+}
+
+impl<P: Protocol> Default for Gear<P> {
+    fn default() -> Self {
+        let (up, down) = (Queue::default(), Queue::default());
+        Gear { bad: false, line: None, up, down, processor: None, waiting: VecDeque::new() }
+    }
 }
 
 /// What becomes of a packet at a bounded queue.
@@ -58,9 +65,9 @@ impl Pass {
     }
 }
 
-impl Gear {
+impl<P: Protocol> Gear<P> {
     /// What a node has in this world.
-    pub fn of(world: &World, id: NodeId) -> Option<Box<Gear>> {
+    pub fn of(world: &World, id: NodeId) -> Option<Box<Gear<P>>> {
         if world.lines.is_empty() && world.service.is_none() && world.bursts.is_none() {
             return None;
         }
@@ -69,9 +76,10 @@ impl Gear {
         Some(Box::new(Gear { line, processor, ..Gear::default() }))
     }
 
-    /// What it was busy with is gone, with its process.
-    pub fn crash(&mut self) {
+    /// What it was busy with is gone, with its process; what waited for it is given back.
+    pub fn crash(&mut self) -> VecDeque<Entry<P>> {
         self.processor = self.processor.map(|processor| Processor::new(processor.factor));
+        std::mem::take(&mut self.waiting)
     }
 
     /// Whether the next datagram is lost in a burst.
@@ -93,26 +101,45 @@ impl Gear {
         Pass::of(now, self.down.pass(now, bytes, line.down_bytes_per_s, queue_bytes))
     }
 
-    /// A packet of so many messages comes to its processor.
-    pub fn work(&mut self, world: &World, now: Time, messages: u32, rng: &mut Rng) -> Pass {
+    /// A packet comes to its processor: it is given back if it needs no work, or finds too many before it.
+    pub fn work(&mut self, world: &World, entry: Entry<P>, messages: u32, rng: &mut Rng) -> Work<P> {
         let (Some(processor), Some(service)) = (&mut self.processor, &world.service) else {
-            return Pass::Now;
+            return Work::Done(entry);
         };
-        match Pass::of(now, processor.take(now, messages, service, rng)) {
-            Pass::Now => {
+        match processor.take(messages, service, rng) {
+            Turn::Now(time) if time.is_zero() => {
                 processor.done(messages);
-                Pass::Now
+                Work::Done(entry)
             }
-            pass => pass,
+            Turn::Now(time) => Work::Takes(entry, time),
+            Turn::Waits => {
+                self.waiting.push_back(entry);
+                Work::Waits
+            }
+            Turn::Full => Work::Full(entry),
         }
     }
 
-    /// It has been worked on.
-    pub fn worked(&mut self, messages: u32) {
-        if let Some(processor) = &mut self.processor {
-            processor.done(messages);
-        }
+    /// A packet of so many messages has been worked on: the next one that waited, and how long it takes.
+    pub fn worked(&mut self, world: &World, messages: u32, rng: &mut Rng) -> Option<(Entry<P>, Duration)> {
+        let (processor, service) = (self.processor.as_mut()?, world.service.as_ref()?);
+        processor.done(messages);
+        let mut entry = self.waiting.pop_front()?;
+        let messages = entry.what.packet().map_or(0, |(packet, _)| packet.messages.into());
+        Some((entry, processor.next(messages, service, rng)))
     }
+}
+
+/// What becomes of a packet at a processor.
+pub(crate) enum Work<P: Protocol> {
+    /// It is through.
+    Done(Entry<P>),
+    /// It is its turn, and it takes so long.
+    Takes(Entry<P>, Duration),
+    /// It waits there.
+    Waits,
+    /// There was no room.
+    Full(Entry<P>),
 }
 
 /// How much longer than the others this datagram takes.

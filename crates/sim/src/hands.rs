@@ -1,12 +1,12 @@
 //! What reaches a node's protocol and what has to wait, and where its driver's effects go.
 
-use crate::gear::{Pass, Stage};
+use crate::gear::{Pass, Stage, Work};
 use crate::network::{ARRIVAL, Content, Network};
 use crate::node::{Departure, Entry, Port, What};
 use rumormill_core::drive::Sink;
 use rumormill_core::identity::NodeId;
 use rumormill_core::protocol::{Input, Loss, Protocol};
-use rumormill_core::time::Time;
+use rumormill_core::time::{Duration, Time};
 use std::mem;
 
 /// A node's hands, for one instant.
@@ -146,14 +146,8 @@ impl<P: Protocol> Hands<'_, '_, P> {
     fn come(&mut self, mut entry: Entry<P>) -> Option<Entry<P>> {
         let Some(gear) = &mut self.port.gear else { return Some(entry) };
         let Some((packet, stream)) = entry.what.packet() else { return Some(entry) };
-        match packet.stage {
-            Stage::Arrived => {}
-            Stage::Here | Stage::Out => return Some(entry),
-            Stage::Worked => {
-                packet.stage = Stage::Out;
-                gear.worked(packet.messages.into());
-                return Some(entry);
-            }
+        if packet.stage != Stage::Arrived {
+            return Some(entry);
         }
         packet.stage = Stage::Here;
         match gear.down(&self.network.shared.world, self.network.now, packet.bytes as usize, stream) {
@@ -174,25 +168,34 @@ impl<P: Protocol> Hands<'_, '_, P> {
     fn work(&mut self, mut entry: Entry<P>) -> Option<Entry<P>> {
         let Some(gear) = &mut self.port.gear else { return Some(entry) };
         let Some((packet, _)) = entry.what.packet() else { return Some(entry) };
-        if packet.stage == Stage::Out {
+        let (messages, chance) = (packet.messages.into(), &mut self.port.chance);
+        let world = &self.network.shared.world;
+        if packet.stage == Stage::Worked {
+            if let Some((next, time)) = gear.worked(world, messages, chance) {
+                self.work_on(next, time);
+            }
             return Some(entry);
         }
-        packet.stage = Stage::Worked;
-        let messages = packet.messages.into();
-        match gear.work(&self.network.shared.world, self.network.now, messages, &mut self.port.chance) {
-            Pass::Now => return Some(entry),
-            Pass::At(at) => {
-                // A datagram that is being worked on ends with the process.
-                let slot = self.port.slot;
-                let life = self.network.shared.seats[slot as usize].life;
-                self.network.push(self.port, at, ARRIVAL, slot, life, entry.what);
-            }
-            Pass::Full => {
+        match gear.work(world, entry, messages, chance) {
+            Work::Done(entry) => return Some(entry),
+            Work::Takes(entry, time) => self.work_on(entry, time),
+            Work::Waits => {}
+            Work::Full(entry) => {
                 self.port.count().dropped.overloaded += 1;
                 self.refuse(entry);
             }
         }
         None
+    }
+
+    /// It is this packet's turn on the processor, and takes so long. A datagram that is being worked on ends with the process.
+    fn work_on(&mut self, mut entry: Entry<P>, time: Duration) {
+        if let Some((packet, _)) = entry.what.packet() {
+            packet.stage = Stage::Worked;
+        }
+        let slot = self.port.slot;
+        let life = self.network.shared.seats[slot as usize].life;
+        self.network.push(self.port, self.network.now + time, ARRIVAL, slot, life, entry.what);
     }
 
     /// There was no room for `entry`: the sender of a stream notices in time.
@@ -215,6 +218,11 @@ impl<P: Protocol> Hands<'_, '_, P> {
             return Some(entry);
         }
         let (bytes, stream) = match &entry.what {
+            // What was being worked on has left the socket's buffer; there is one of it at most.
+            What::Datagram(packet) | What::Stream(packet) if packet.stage == Stage::Worked => {
+                self.port.rare().inbox.add(entry);
+                return None;
+            }
             What::Datagram(packet) => (packet.bytes as usize, false),
             What::Stream(packet) => (packet.bytes as usize, true),
             What::Timer(..) => {

@@ -218,13 +218,13 @@ pub(crate) struct Network<'a, P: Protocol> {
 impl<P: Protocol> Network<'_, P> {
     /// Sets something for a node.
     pub fn push(&mut self, port: &mut Port<P>, at: Time, class: Class, slot: u32, life: u32, what: What<P>) {
+        let time = self.shared.instant(at);
         let rank = match &what {
             What::Timer(deadline, _) if class == TIMER_OF_CYCLE => deadline.0,
             // What comes from several at one instant comes in another order at each: nobody is always the first.
-            _ if class == ARRIVAL => mix(self.now.0 ^ u64::from(port.slot) << 32),
+            _ if class == ARRIVAL => mix(time.0 ^ u64::from(port.slot) << 32),
             _ => port.slot.into(),
         };
-        let time = self.shared.instant(at);
         let entry = Entry { time, rank, sequence: port.sequence, slot, life, class, what };
         port.sequence += 1;
         self.deliver(entry);

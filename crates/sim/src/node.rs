@@ -16,7 +16,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 /// Something that is due at a node.
 pub(crate) struct Entry<P: Protocol> {
     pub time: Time,
-    /// Orders what is due at one node, at one time and of one class: a hash of who sent it when, or the deadline of a timer.
+    /// Orders what is due at one node, at one time and of one class: a hash of both and of who sent it, or the deadline of a timer.
     pub rank: u64,
     /// Orders what is alike in that, too: how many its source had set before it.
     pub sequence: u64,
@@ -91,7 +91,7 @@ pub(crate) struct Port<P: Protocol> {
     pub chance: Rng,
     pub clock: Clock,
     pub hot: Hot,
-    pub gear: Option<Box<Gear>>,
+    pub gear: Option<Box<Gear<P>>>,
     rare: Option<Box<Rare<P>>>,
 }
 
@@ -193,7 +193,7 @@ impl Tails {
 }
 
 impl<P: Protocol> Port<P> {
-    pub fn new(id: NodeId, slot: u32, chance: Rng, clock: Clock, gear: Option<Box<Gear>>) -> Self {
+    pub fn new(id: NodeId, slot: u32, chance: Rng, clock: Clock, gear: Option<Box<Gear<P>>>) -> Self {
         Port {
             id,
             slot,

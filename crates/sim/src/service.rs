@@ -7,7 +7,7 @@ use crate::humane;
 use crate::ids;
 use rumormill_core::identity::NodeId;
 use rumormill_core::rng::Rng;
-use rumormill_core::time::{Duration, Time};
+use rumormill_core::time::Duration;
 use serde::{Deserialize, Serialize};
 
 /// A node is at most so many times slower than the others.
@@ -90,33 +90,47 @@ pub(crate) fn check_factor(factor: f64) -> Result<(), String> {
     Ok(())
 }
 
-/// The processor of one node.
+/// The processor of one node: how many messages are there, the one in work included.
 #[derive(Copy, Clone, Debug, PartialEq)]
 pub(crate) struct Processor {
-    free: Time,
-    waiting: u32,
+    messages: u32,
     pub factor: f64,
+}
+
+/// What becomes of a packet that comes to a processor.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Turn {
+    /// It is worked on now, for so long.
+    Now(Duration),
+    /// It waits for those before it.
+    Waits,
+    /// There is no room.
+    Full,
 }
 
 impl Processor {
     pub fn new(factor: f64) -> Processor {
-        Processor { free: Time::ZERO, waiting: 0, factor }
+        Processor { messages: 0, factor }
     }
 
-    /// When a packet of so many messages that comes now has been worked on; `None` if the inbox is full. To be followed by
-    /// [`done`](Processor::done) at that time.
-    pub fn take(&mut self, now: Time, messages: u32, service: &Service, rng: &mut Rng) -> Option<Time> {
-        if self.waiting > 0 && self.waiting + messages > service.inbox_messages_max {
-            return None;
+    /// A packet of so many messages comes.
+    pub fn take(&mut self, messages: u32, service: &Service, rng: &mut Rng) -> Turn {
+        let is_idle = self.messages == 0;
+        if !is_idle && self.messages + messages > service.inbox_messages_max {
+            return Turn::Full;
         }
-        self.waiting += messages;
-        self.free = self.free.max(now) + service.draw(messages, self.factor, rng);
-        Some(self.free)
+        self.messages += messages;
+        if is_idle { Turn::Now(service.draw(messages, self.factor, rng)) } else { Turn::Waits }
     }
 
     /// A packet of so many messages has been worked on.
     pub fn done(&mut self, messages: u32) {
-        self.waiting -= messages;
+        self.messages -= messages;
+    }
+
+    /// One that waited is worked on now: for so long, at least for a moment.
+    pub fn next(&self, messages: u32, service: &Service, rng: &mut Rng) -> Duration {
+        service.draw(messages, self.factor, rng).max(Duration::from_nanos(1))
     }
 }
 
@@ -132,30 +146,16 @@ mod tests {
     fn messages_wait_for_each_other_up_to_the_inbox() {
         let (service, mut rng) = (service(false, 4), Rng::seeded(1));
         let mut processor = Processor::new(1.0);
-        let ms = |n: u64| Time(n * 1_000_000);
-        assert_eq!(processor.take(ms(10), 1, &service, &mut rng), Some(ms(12)));
-        assert_eq!(processor.take(ms(11), 2, &service, &mut rng), Some(ms(16)));
-        assert_eq!(processor.take(ms(11), 2, &service, &mut rng), None, "five would wait");
+        let ms = Duration::from_millis;
+        assert_eq!(processor.take(1, &service, &mut rng), Turn::Now(ms(2)));
+        assert_eq!(processor.take(2, &service, &mut rng), Turn::Waits);
+        assert_eq!(processor.take(2, &service, &mut rng), Turn::Full, "five would be there");
         processor.done(1);
-        assert_eq!(processor.take(ms(12), 2, &service, &mut rng), Some(ms(20)));
-        [2, 2].into_iter().for_each(|messages| processor.done(messages));
-        assert_eq!(processor.take(ms(30), 9, &service, &mut rng), Some(ms(48)), "an idle one takes any");
-    }
-
-    /// An M/M/1 queue at load 0.8: the mean time in the system is 1/(mu - lambda), five service times (Kleinrock 1975, section 3.2).
-    #[test]
-    fn a_random_load_waits_as_long_as_the_theory_says() {
-        let (service, mut rng) = (service(true, u32::MAX), Rng::seeded(8));
-        let mut processor = Processor::new(1.0);
-        let (mut now, mut sum, n) = (Time::ZERO, 0.0, 400_000);
-        for _ in 0..n {
-            now = now + Duration::from_micros(2_500).mul_f64(-libm::log(1.0 - rng.unit()));
-            let done = processor.take(now, 1, &service, &mut rng).expect("there is room");
-            sum += done.since(now).as_secs_f64() * 1e3;
-            processor.done(1);
-        }
-        let mean_ms = sum / f64::from(n);
-        assert!((mean_ms / 10.0 - 1.0).abs() < 0.08, "{mean_ms} ms in the system");
+        processor.factor = 3.0;
+        assert_eq!(processor.next(2, &service, &mut rng), ms(12), "it is as slow as it is now");
+        processor.done(2);
+        processor.factor = 1.0;
+        assert_eq!(processor.take(9, &service, &mut rng), Turn::Now(ms(18)), "an idle one takes any");
     }
 
     #[test]

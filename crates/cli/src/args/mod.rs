@@ -1,6 +1,7 @@
 //! The command line: one definition, from which help, manual pages and completions come.
 
 pub mod agent;
+pub mod lab;
 pub mod sim;
 
 pub use agent::AgentArgs;
@@ -71,6 +72,14 @@ pub enum Command {
     /// partition them. The script (--script, and wherever there is no terminal) starts them, kills one with `kill -9`, restarts it
     /// and lets one leave, measures how long the others take to agree, and exits 0 only if all of it happened.
     Demo(DemoArgs),
+    /// The laboratory: epidemics, aggregates, the papers' tables, advice
+    ///
+    /// All of it runs the agent's own protocol code on the simulator, with up to a million nodes and more.
+    Lab {
+        /// Which experiment.
+        #[command(subcommand)]
+        experiment: lab::LabCommand,
+    },
     /// Run protocols on the simulator
     Sim {
         /// Which protocol.
@@ -309,6 +318,11 @@ pub enum SimCommand {
     /// Runs the agent's own SWIM on the simulator and reports means over the runs. The same arguments give the same runs, bit
     /// for bit; `digest` is a sum over all deliveries of a hash of time, sender, receiver and content.
     Swim(Box<SwimArgs>),
+    /// Any stack of protocols on any world, with faults and checks, from a file
+    ///
+    /// Exits 1 if a check fails, and prints the seed, the smallest plan of faults that was found to fail, and the command that
+    /// repeats the run.
+    Run(lab::RunArgs),
 }
 
 /// `on` or `off`.

@@ -136,7 +136,7 @@ fn cut(text: &str) -> Result<Cut, String> {
     })
 }
 
-fn probability(text: &str) -> Result<f64, String> {
+pub(super) fn probability(text: &str) -> Result<f64, String> {
     match text.trim().parse::<f64>() {
         Ok(p) if (0.0..=1.0).contains(&p) => Ok(p),
         Ok(p) => Err(format!("{p} is not between 0 and 1")),

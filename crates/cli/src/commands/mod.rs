@@ -2,10 +2,14 @@
 
 pub mod agent;
 pub mod config;
+mod cost;
 pub mod keys;
+pub mod lab;
 pub mod manual;
 pub mod members;
 pub mod own;
+mod progress;
+pub mod scenario;
 pub mod sim;
 pub mod vitals;
 pub mod watch;
@@ -36,7 +40,9 @@ pub fn run(command: Command, out: &mut Out<'_>) -> Outcome {
         Command::Keygen(args) => keys::keygen(&args, out),
         Command::Config { action: ConfigCommand::Check(args) } => config::check(&args, out),
         Command::Demo(args) => crate::demo::run(&args, out),
+        Command::Lab { experiment } => lab::run(&experiment, out),
         Command::Sim { protocol: SimCommand::Swim(args) } => sim::swim(&args, out),
+        Command::Sim { protocol: SimCommand::Run(args) } => scenario::run(&args, out),
         Command::Completions { shell } => manual::completions(shell, out),
         Command::Man { dir } => manual::man(dir.as_deref(), out),
     }

@@ -2,7 +2,8 @@
 
 use crate::toy::*;
 use rumormill_core::NodeId;
-use rumormill_core::time::Time;
+use rumormill_core::rng::Rng;
+use rumormill_core::time::{Duration, Time};
 use rumormill_sim::World;
 use rumormill_sim::service::{Service, Slow};
 
@@ -70,14 +71,67 @@ fn what_finds_the_inbox_full_is_dropped_and_counted() {
 
 #[test]
 fn what_is_being_worked_on_ends_with_the_process() {
-    let mut sim = sim(world(100, vec![]), 1, 2);
-    (0..5).for_each(|n| sim.call(A, Call::Say(B, Say::Ping(n))));
-    run(&mut sim, 15);
+    let mut sim = sim(world(100, vec![]), 1, 5);
+    [A, C, NodeId(3)].into_iter().for_each(|from| sim.call(from, Call::Say(B, Say::Ping(1))));
+    run(&mut sim, 11);
     sim.restart(B, Toy::default());
     let seen = run(&mut sim, 100);
     assert_eq!(pinged(&seen, B).len(), 0);
-    assert_eq!(sim.counters(B).dropped.crashed, 1);
+    assert_eq!(sim.counters(B).dropped.crashed, 3, "one in work, two that waited");
     sim.call(A, Call::Say(B, Say::Ping(9)));
     let start = sim.now();
     assert_eq!(pinged(&run(&mut sim, 100), B), [(start + ms(12), 9)], "its processor is free again");
+}
+
+#[test]
+fn what_waits_is_worked_on_at_the_pace_of_then() {
+    let mut sim = sim(world(100, vec![]), 1, 5);
+    sim.set_slowness(B, 50.0);
+    [A, C, NodeId(3)].into_iter().for_each(|from| sim.call(from, Call::Say(B, Say::Ping(1))));
+    let mut seen = run(&mut sim, 50);
+    sim.set_slowness(B, 1.0);
+    seen.extend(run(&mut sim, 200));
+    let times: Vec<Time> = pinged(&seen, B).into_iter().map(|(at, _)| at).collect();
+    assert_eq!(times, [at_ms(110), at_ms(112), at_ms(114)], "the first was begun slowly");
+}
+
+#[test]
+fn a_node_that_stands_still_does_not_work() {
+    let mut sim = sim(world(100, vec![]), 1, 5);
+    [A, C, NodeId(3)].into_iter().for_each(|from| sim.call(from, Call::Say(B, Say::Ping(1))));
+    let mut seen = run(&mut sim, 11);
+    sim.freeze(B);
+    seen.extend(run(&mut sim, 89));
+    assert_eq!(pinged(&seen, B), []);
+    sim.thaw(B);
+    seen.extend(run(&mut sim, 100));
+    let times: Vec<Time> = pinged(&seen, B).into_iter().map(|(at, _)| at).collect();
+    assert_eq!(times, [at_ms(100), at_ms(102), at_ms(104)]);
+}
+
+/// An M/M/1 queue at load 0.8: the mean time in the system is 1/(mu - lambda), five service times (Kleinrock 1975, section 3.2).
+#[test]
+fn a_random_load_waits_as_long_as_the_theory_says() {
+    let service = Service { time: ms(2), exponential: true, inbox_messages_max: 100_000, slow: vec![] };
+    let mut sim = sim(World { service: Some(service), ..ten_ms() }, 5, 2);
+    let mut rng = Rng::seeded(8);
+    let (mut sent, mut sum_ms, n) = (vec![], 0.0, 100_000);
+    for k in 0..n {
+        sim.run_for(
+            Duration::from_micros(2_500).mul_f64(-libm::log(1.0 - rng.unit())),
+            &mut |at: Time, _, event| {
+                if let Event::Noted(_, k) = event {
+                    sum_ms += at.since(sent[usize::from(k)]).as_secs_f64() * 1e3;
+                }
+            },
+        );
+        // A note tells one byte of its number: no more than 256 of them are on their way.
+        if sent.len() < 256 {
+            sent.push(sim.now());
+        }
+        sent[k % 256] = sim.now();
+        sim.call(A, Call::Say(B, note(1, k as u8)));
+    }
+    let mean_ms = sum_ms / n as f64 - 10.0;
+    assert!((mean_ms / 10.0 - 1.0).abs() < 0.1, "{mean_ms} ms in the system");
 }

@@ -1,0 +1,186 @@
+//! `rumormill sim run`: any stack on any world, from a file.
+
+use super::cost;
+use super::lab::write;
+use super::progress::Progress;
+use crate::args::lab::RunArgs;
+use crate::outcome::{Failure, Outcome};
+use crate::show::Out;
+use rumormill_lab::plot::{Draw, Plot};
+use rumormill_lab::scenario::{self, Done, Event, Output, Sample, Scenario, stacks};
+use std::io::Read;
+use std::path::Path;
+
+/// `rumormill sim run`.
+pub fn run(args: &RunArgs, out: &mut Out<'_>) -> Outcome {
+    let Some(file) = args.file.as_deref().filter(|_| !args.stacks) else {
+        return list(args.json, out);
+    };
+    let mut scenario = read(file)?;
+    scenario.seed = args.seed.unwrap_or(scenario.seed);
+    scenario.runs = args.runs.unwrap_or(scenario.runs);
+    scenario.check().map_err(Failure::Usage)?;
+    let runs = match args.run {
+        Some(run) => run..run.saturating_add(1),
+        None => 0..scenario.runs,
+    };
+    let (shown, seed) = (file.display().to_string(), scenario.seed);
+    let replay = move |run: u32| format!("rumormill sim run {shown} --seed {seed} --run {run}");
+    let mut output = Told {
+        progress: Progress::new(),
+        out,
+        json: args.json,
+        events: args.events,
+        csv: args.csv.as_ref().map(|_| String::new()),
+        figure: args.figure.as_deref(),
+        points: Vec::new(),
+        figures: Vec::new(),
+        failed: None,
+    };
+    let result =
+        scenario.run_some(runs, cost::available_bytes(), &replay, &mut output).map_err(Failure::Usage)?;
+    output.progress.end();
+    let Told { csv, points, figures, failed, .. } = output;
+    failed.map_or(Ok(()), Err)?;
+    if let (Some(file), Some(csv)) = (&args.csv, csv) {
+        write(file, &csv)?;
+    }
+    if let (Some(file), Some(figure)) = (&args.plot, &args.figure) {
+        if points.is_empty() {
+            return Err(Failure::Usage(format!(
+                "no figure is called {figure:?}: there are {}",
+                figures.join(", ")
+            )));
+        }
+        let mut plot =
+            Plot::new(format!("{}: {} nodes", scenario.stack, scenario.nodes), "seconds", figure.clone());
+        plot.add(figure.clone(), Draw::Line(points));
+        write(file, &plot.svg())?;
+    }
+    if args.json {
+        out.json_line(&result)?;
+    } else {
+        tell(&result, out)?;
+    }
+    match result.failure {
+        None => Ok(()),
+        Some(failure) => Err(Failure::Failed(failure.report)),
+    }
+}
+
+fn read(file: &Path) -> Outcome<Scenario> {
+    let text = match file.as_os_str() == "-" {
+        true => {
+            let mut text = String::new();
+            std::io::stdin().read_to_string(&mut text)?;
+            text
+        }
+        false => read_text(file).map_err(Failure::Usage)?,
+    };
+    let beside = file.parent().unwrap_or(Path::new("."));
+    Scenario::parse(&text, |name| read_text(&beside.join(name)))
+        .map_err(|e| Failure::Usage(format!("{}: {e}", file.display())))
+}
+
+fn read_text(file: &Path) -> Result<String, String> {
+    std::fs::read_to_string(file).map_err(|e| format!("cannot read {}: {e}", file.display()))
+}
+
+fn list(json: bool, out: &mut Out<'_>) -> Outcome {
+    let all = stacks();
+    if json {
+        return out.json(&all);
+    }
+    for stack in all {
+        out.line(&format!("{}: {}", stack.name, stack.about))?;
+        for (kind, known) in [("call ", &stack.calls), ("check", &stack.checks)] {
+            known.iter().try_for_each(|(name, what)| out.line(&format!("    {kind} {name:<18} {what}")))?;
+        }
+    }
+    Ok(())
+}
+
+fn tell(result: &scenario::Outcome, out: &mut Out<'_>) -> Outcome {
+    let lines = [
+        ("stack", format!("{} on {} nodes", result.stack, result.nodes)),
+        ("runs, seed", format!("{} of {} s each, {}", result.runs, result.time_s, result.seed)),
+        ("events", result.events.to_string()),
+        ("sent", format!("{} datagrams, {} bytes in all", result.datagrams_sent, result.bytes_sent)),
+        ("digest", result.digest.clone()),
+        ("checks", if result.ok { "all hold".into() } else { "one failed".into() }),
+    ];
+    lines.iter().try_for_each(|(label, text)| out.line(&format!("{label:<20}{text}")))?;
+    let dropped = result.dropped.iter().filter(|(_, count)| **count > 0);
+    dropped
+        .into_iter()
+        .try_for_each(|(cause, count)| out.line(&format!("  not arrived: {cause:<14} {count}")))?;
+    result.sometimes.iter().try_for_each(|(name, held)| {
+        out.line(&format!("  sometimes {name}: {}", if *held { "yes" } else { "never" }))
+    })?;
+    result.figures.iter().try_for_each(|(name, figure)| out.line(&format!("  {name:<26} {figure:.4}")))
+}
+
+/// Where it is told to.
+struct Told<'a, 'b> {
+    progress: Progress,
+    out: &'a mut Out<'b>,
+    json: bool,
+    events: bool,
+    csv: Option<String>,
+    figure: Option<&'a str>,
+    points: Vec<(f64, f64)>,
+    figures: Vec<&'static str>,
+    failed: Option<Failure>,
+}
+
+impl Told<'_, '_> {
+    fn line(&mut self, value: &impl serde::Serialize) {
+        if self.json && self.failed.is_none() {
+            self.failed = self.out.json_line(value).err();
+        }
+    }
+}
+
+impl Output for Told<'_, '_> {
+    fn event(&mut self, event: &Event) {
+        self.line(event);
+    }
+
+    fn wants_events(&self) -> bool {
+        self.events
+    }
+
+    fn done(&mut self, done: &Done) {
+        self.line(done);
+    }
+
+    fn sample(&mut self, sample: &Sample) {
+        self.line(sample);
+        self.figures = sample.figures.iter().map(|(name, _)| *name).collect();
+        let wanted = self.figure;
+        let found = sample.figures.iter().find(|(name, _)| Some(*name) == wanted);
+        self.points.extend(found.map(|(_, figure)| (sample.t_s, *figure)));
+        if let Some(csv) = &mut self.csv {
+            if csv.is_empty() {
+                csv.push_str(&sample.csv_header());
+                csv.push('\n');
+            }
+            csv.push_str(&sample.csv_row());
+            csv.push('\n');
+        }
+    }
+
+    fn progress(&mut self, at: &scenario::Progress) {
+        let rate = at.events as f64 / self.progress.elapsed_s().max(1e-3);
+        self.progress.tell(|| match at.shrinking {
+            Some(tries) => format!("a check failed; looking for a smaller plan that fails: {tries} tried"),
+            None => format!(
+                "run {} of {}: {:.1} of {:.1} s, {rate:.0} events/s",
+                at.run + 1,
+                at.runs,
+                at.t_s,
+                at.time_s
+            ),
+        });
+    }
+}

@@ -1,0 +1,267 @@
+//! No protocol lives on the simulator alone: each is driven over real UDP by the agent's runtime, with eight nodes.
+
+use rumormill::core::identity::Life;
+use rumormill::core::payload::Payload;
+use rumormill::protocols::kit::peers::Peers;
+use rumormill::protocols::spread::{
+    self, direct_mail, flood, infect_and_die, median_counter, push_then_pull, rumor, tree,
+};
+use rumormill::protocols::sum::{self, Aggregator, averaging, extrema, push_sum, threshold};
+use rumormill::runtime::{App, Book, Config, Handle, Keyring, Sockets, start};
+use rumormill::{NodeId, Protocol, Time, Wall};
+use std::time::Duration;
+use tokio::sync::mpsc;
+
+const NODES: u64 = 8;
+/// How long a test waits for what it waits for: far more than any of this takes on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What the nodes tell, with who told it.
+struct Ears<E>(NodeId, mpsc::UnboundedSender<(NodeId, E)>);
+
+impl<P> App<P> for Ears<P::Event>
+where
+    P: Protocol + Send + 'static,
+    P::Event: Send,
+{
+    fn event(&mut self, event: P::Event, _: &mut Book, _: Time, _: Wall) {
+        let _ = self.1.send((self.0, event)); // the test may be over
+    }
+}
+
+struct Cluster<P: Protocol> {
+    nodes: Vec<Handle<P>>,
+    told: mpsc::UnboundedReceiver<(NodeId, P::Event)>,
+}
+
+impl<P> Cluster<P>
+where
+    P: Protocol + Send + 'static,
+    P::Call: Send,
+    P::Message: Send,
+    P::Timer: Send,
+    P::Event: Send,
+{
+    /// Eight nodes, each with the addresses of all others.
+    async fn new(make: impl Fn(Life) -> P) -> Cluster<P> {
+        let (sender, told) = mpsc::unbounded_channel();
+        let mut nodes = Vec::new();
+        for i in 0..NODES {
+            let life = Life { epoch: 1, session: 0xfeed + i };
+            let config = Config::new("127.0.0.1:0".parse().unwrap(), Keyring::insecure(), NodeId(i), life);
+            let sockets = Sockets::bind(&config).unwrap();
+            nodes.push(start(config, sockets, make(life), Ears(NodeId(i), sender.clone())).await.unwrap());
+        }
+        for node in &nodes {
+            for other in nodes.iter().filter(|other| other.me() != node.me()) {
+                assert_eq!(node.resolve(other.local_addr()).await.unwrap(), other.me());
+            }
+        }
+        Cluster { nodes, told }
+    }
+
+    /// Asks the same of all nodes.
+    async fn call_all(&self, call: impl Fn(NodeId) -> P::Call) {
+        for node in &self.nodes {
+            node.call(call(node.me())).await.unwrap();
+        }
+    }
+
+    /// Waits until `enough` says so of what has been told so far.
+    async fn until(&mut self, mut enough: impl FnMut(NodeId, P::Event) -> bool) {
+        let wait = async {
+            while let Some((who, event)) = self.told.recv().await {
+                if enough(who, event) {
+                    return;
+                }
+            }
+        };
+        tokio::time::timeout(PATIENCE, wait).await.expect("it does not come about");
+    }
+
+    async fn end(self) {
+        for node in &self.nodes {
+            let dropped = node.counters().dropped;
+            let undecodable = dropped.iter().find(|(cause, _)| cause.contains("decod"));
+            assert!(undecodable.is_none_or(|(_, count)| *count == 0), "{dropped:?}");
+            node.shutdown().await;
+        }
+    }
+}
+
+/// One update, published by one of them, is delivered exactly once by each.
+async fn spreads<P>(make: impl Fn(Life) -> P)
+where
+    P: Protocol<Call = spread::Call, Event = spread::Event> + Send + 'static,
+    P::Message: Send,
+    P::Timer: Send,
+{
+    let mut cluster = Cluster::new(make).await;
+    cluster.call_all(|_| spread::Call::Peers(Peers::Everyone(NODES))).await;
+    let payload = Payload::from(&b"have you heard?"[..]);
+    cluster.nodes[3].call(spread::Call::Publish(payload.clone())).await.unwrap();
+    let mut delivered = std::collections::BTreeMap::new();
+    cluster
+        .until(|who, event| {
+            if let spread::Event::Delivered { update, .. } = event {
+                assert_eq!((update.id.origin, &update.payload), (NodeId(3), &payload));
+                assert!(delivered.insert(who, update.id).is_none(), "{who} delivers it twice");
+            }
+            delivered.len() == NODES as usize
+        })
+        .await;
+    cluster.end().await;
+}
+
+const PERIOD: Duration = Duration::from_millis(50);
+
+#[tokio::test]
+async fn rumors_pushed_reach_all() {
+    spreads(|life| {
+        rumor::Rumor::new(
+            rumor::Config { removal: rumor::Removal::Never, period: PERIOD, ..Default::default() },
+            life,
+        )
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn rumors_pushed_and_pulled_reach_all() {
+    let direction = rumor::Direction::PushPull;
+    spreads(|life| {
+        rumor::Rumor::new(rumor::Config { direction, period: PERIOD, ..Default::default() }, life)
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn rumors_pulled_reach_all() {
+    let config = rumor::Config {
+        direction: rumor::Direction::Pull,
+        removal: rumor::Removal::Never,
+        period: PERIOD,
+        ..Default::default()
+    };
+    spreads(|life| rumor::Rumor::new(config.clone(), life)).await;
+}
+
+#[tokio::test]
+async fn push_then_pull_reaches_all() {
+    spreads(|life| {
+        push_then_pull::PushThenPull::new(
+            push_then_pull::Config { period: PERIOD, ..Default::default() },
+            life,
+        )
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_median_counter_reaches_all() {
+    spreads(|life| {
+        median_counter::MedianCounter::new(
+            median_counter::Config { period: PERIOD, ..Default::default() },
+            life,
+        )
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn infect_and_die_with_a_fanout_of_all_reaches_all() {
+    spreads(|life| {
+        infect_and_die::InfectAndDie::new(infect_and_die::Config { fanout: 30, ..Default::default() }, life)
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn mail_reaches_all() {
+    spreads(|life| {
+        direct_mail::DirectMail::new(direct_mail::Config { period: PERIOD, ..Default::default() }, life)
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_flood_reaches_all() {
+    spreads(|life| flood::Flood::new(flood::Config::default(), life)).await;
+}
+
+#[tokio::test]
+async fn a_tree_reaches_all() {
+    spreads(|life| tree::Tree::new(tree::Config::default(), life)).await;
+}
+
+/// Each node has its number as its value; all come to know what these come to.
+async fn sums_up<P>(make: impl Fn() -> P, truth: f64, tolerance: f64)
+where
+    P: Aggregator + Send + 'static,
+    P::Message: Send,
+    P::Timer: Send,
+{
+    let cluster = Cluster::new(|_| make()).await;
+    cluster.call_all(|_| sum::Call::Peers(Peers::Everyone(NODES))).await;
+    cluster.call_all(|id| sum::Call::Set(id.0 as f64)).await;
+    let all_near = async {
+        loop {
+            let mut near = 0;
+            for node in &cluster.nodes {
+                let found = node.inspect(|node, _| node.settled()).await.unwrap();
+                near += usize::from(found.is_some_and(|found| (found / truth - 1.0).abs() < tolerance));
+            }
+            if near == NODES as usize {
+                return;
+            }
+            tokio::time::sleep(PERIOD).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, all_near).await.expect("they do not find it");
+    cluster.end().await;
+}
+
+#[tokio::test]
+async fn push_sum_finds_the_average() {
+    sums_up(|| push_sum::PushSum::new(push_sum::Config { period: PERIOD, ..Default::default() }), 3.5, 1e-3)
+        .await;
+}
+
+#[tokio::test]
+async fn averaging_finds_the_average() {
+    sums_up(
+        || averaging::Averaging::new(averaging::Config { period: PERIOD, ..Default::default() }),
+        3.5,
+        1e-3,
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn extrema_find_the_maximum() {
+    let what = extrema::What::Maximum;
+    sums_up(
+        || extrema::Extrema::new(extrema::Config { period: PERIOD, what, ..Default::default() }),
+        7.0,
+        1e-9,
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn an_alarm_is_raised_once_at_every_node() {
+    let config = threshold::Config { period: PERIOD, ..threshold::Config::between(1.0, 2.0) };
+    let mut cluster = Cluster::new(|_| threshold::Threshold::new(config.clone())).await;
+    cluster.call_all(|_| sum::Call::Peers(Peers::Everyone(NODES))).await;
+    cluster.call_all(|id| sum::Call::Set(id.0 as f64)).await; // 3.5 on average
+    let mut alarmed = std::collections::BTreeSet::new();
+    cluster
+        .until(|who, event| {
+            if let sum::Event::Crossed { above, .. } = event {
+                assert!(above && alarmed.insert(who), "{who} is alarmed twice, or calmed");
+            }
+            alarmed.len() == NODES as usize
+        })
+        .await;
+    cluster.end().await;
+}
