@@ -6,6 +6,7 @@
 //! | [`theory`] | what the papers' mathematics says |
 //! | [`epidemic`] | one update spreads from one node to all |
 //! | [`aggregate`] | every node has a value, and all want to know what they come to |
+//! | [`advise`] | which protocol, with which settings |
 //! | [`scenario`] | any stack on any world, from a file |
 //! | [`paper`] | the papers' tables: golden values, runners, reports |
 //! | [`threads`] | on how many threads a simulation runs |

@@ -76,12 +76,15 @@ pub(crate) struct Shared {
     /// Seats of one partition; the last one takes what is left.
     pub chunk: u32,
     pub partitions: usize,
+    /// The order of what arrives at one instant is drawn from this: a function of the seed.
+    pub lots: u64,
 }
 
 impl Shared {
-    pub fn new(world: World, chunk: u32, partitions: usize) -> Shared {
+    pub fn new(world: World, chunk: u32, partitions: usize, lots: u64) -> Shared {
         Shared {
             world,
+            lots,
             seats: Vec::new(),
             index: hashbrown::HashMap::default(),
             is_dense: true,
@@ -222,7 +225,9 @@ impl<P: Protocol> Network<'_, P> {
         let rank = match &what {
             What::Timer(deadline, _) if class == TIMER_OF_CYCLE => deadline.0,
             // What comes from several at one instant comes in another order at each: nobody is always the first.
-            _ if class == ARRIVAL => mix(time.0 ^ u64::from(port.slot) << 32),
+            _ if class == ARRIVAL => {
+                mix(mix(self.shared.lots ^ time.0) ^ (u64::from(port.slot) << 32 | u64::from(slot)))
+            }
             _ => port.slot.into(),
         };
         let entry = Entry { time, rank, sequence: port.sequence, slot, life, class, what };

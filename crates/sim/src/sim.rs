@@ -62,6 +62,7 @@ enum Use {
     Protocol = 1,
     Network = 2,
     Clock = 3,
+    Lots = 4,
 }
 
 impl<P: Protocol> Sim<P> {
@@ -94,7 +95,7 @@ impl<P: Protocol> Sim<P> {
         });
         Sim {
             parts: parts.collect(),
-            shared: Shared::new(world, chunk, engine.partitions),
+            shared: Shared::new(world, chunk, engine.partitions, mix(seed ^ (Use::Lots as u64) << 56)),
             now: Time::ZERO,
             window,
             run: windows::one_by_one,

@@ -203,7 +203,7 @@ mod tests {
 
     #[test]
     fn an_unknown_paper_is_refused_with_the_list() {
-        let refused = run("demers-table-9", Size::Ci, 1, &mut |_, _| {}).err().expect("there is none");
+        let refused = run("demers-table-9", Size::Ci, 1, &mut |_, _| {}).expect_err("there is none");
         assert!(refused.contains("demers-table-9") && refused.contains("swim"), "{refused}");
     }
 }

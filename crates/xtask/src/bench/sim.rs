@@ -79,17 +79,7 @@ fn epidemic(binary: &Path, run: usize, what: &str, nodes: u64, threads: u32) -> 
     let runs = (1_000_000 / nodes).clamp(1, 100);
     let text = shell::output(
         Command::new(binary)
-            .args([
-                "lab",
-                "epidemic",
-                "--strategy",
-                what,
-                "--removal",
-                "none",
-                "--json",
-                "--latency",
-                "uniform",
-            ])
+            .args(["lab", "epidemic", "--strategy", what, "--removal", "none", "--json"])
             .args([
                 "--nodes",
                 &nodes.to_string(),
@@ -258,11 +248,11 @@ pub fn table(raw: &[Value]) -> Result<String> {
             Some(Wanted::AtMost(10.0)),
         ),
         (
-            format!("the same: peak RSS, MiB"),
+            "the same: peak RSS, MiB".into(),
             epidemics(n, 1, &|l| Some(l["peak_rss_kib"].as_f64()? / 1024.0)),
             Some(Wanted::AtMost(1024.0)),
         ),
-        (format!("the same: million events per CPU s"), epidemics(n, 1, &rate), Some(Wanted::AtLeast(3.5))),
+        ("the same: million events per CPU s".into(), epidemics(n, 1, &rate), Some(Wanted::AtLeast(3.5))),
         (
             format!("time per event at n = {n} over n = {SMALL}"),
             ratio(epidemics(SMALL, 1, &rate), epidemics(n, 1, &rate)),
