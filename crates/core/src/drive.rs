@@ -10,8 +10,8 @@ use crate::protocol::{Cx, Input, Message, Output, Protocol, Via};
 use crate::rng::Rng;
 use crate::time::{Time, Wall};
 use crate::wire;
-use alloc::boxed::Box;
 use alloc::vec::Vec;
+use smallvec::{SmallVec, smallvec};
 
 /// Sizes that a driver packs and counts by.
 #[derive(Copy, Clone, Debug)]
@@ -43,6 +43,10 @@ impl Default for Limits {
 pub trait Sink<P: Protocol> {
     /// These messages leave for `to` in one datagram of `bytes`, everything around them included.
     fn datagram(&mut self, to: NodeId, messages: &mut Vec<P::Message>, bytes: usize);
+    /// This one leaves for `to` in a datagram of its own: the usual case, for which nothing need be gathered.
+    fn single(&mut self, to: NodeId, message: P::Message, bytes: usize) {
+        self.datagram(to, &mut alloc::vec![message], bytes);
+    }
     /// This message leaves for `to` over the stream.
     fn stream(&mut self, to: NodeId, message: P::Message, bytes: usize);
     /// Hand this timer back at `at`.
@@ -134,8 +138,7 @@ impl<P: Protocol> Driver<P> {
         for round in 0..FLUSH_ROUNDS_MAX {
             if scratch.frames.len() <= 1 {
                 let Some(frame) = scratch.frames.pop() else { return };
-                let (peer, mut only) = (frame.to, Some(frame));
-                self.flush_peer(scratch, sink, now, wall, limits, peer, || only.take(), round == 0);
+                self.flush_one(scratch, sink, now, wall, limits, frame, round == 0);
                 continue;
             }
             let mut leaving = core::mem::take(&mut scratch.leaving);
@@ -154,7 +157,41 @@ impl<P: Protocol> Driver<P> {
         }
     }
 
+    /// What is alone is not gathered first.
     #[allow(clippy::too_many_arguments)] // one screen further down than flush, and called from there alone
+    fn flush_one(
+        &mut self,
+        scratch: &mut Scratch<P>,
+        sink: &mut impl Sink<P>,
+        now: Time,
+        wall: Wall,
+        limits: &Limits,
+        frame: Frame<P::Message>,
+        offer: bool,
+    ) {
+        let Frame { to, via, bytes, message } = frame;
+        if via == Via::Stream || bytes > limits.datagram_bytes_max {
+            let bytes = bytes + limits.stream_overhead_bytes;
+            if self.affords(scratch, sink, now, wall, to, &message, bytes) {
+                sink.stream(to, message, bytes);
+            }
+            return;
+        }
+        let around = limits.datagram_overhead_bytes;
+        if !self.affords(scratch, sink, now, wall, to, &message, bytes + around) {
+            return;
+        }
+        let spare = limits.datagram_bytes_max - bytes;
+        let taken = if offer && spare > 0 { self.offer(scratch, sink, now, wall, to, spare) } else { 0 };
+        if scratch.packed.is_empty() {
+            return sink.single(to, message, bytes + around);
+        }
+        scratch.packed.insert(0, message);
+        sink.datagram(to, &mut scratch.packed, bytes + taken + around);
+        scratch.packed.clear();
+    }
+
+    #[allow(clippy::too_many_arguments)] // as above
     fn flush_peer(
         &mut self,
         scratch: &mut Scratch<P>,
@@ -252,34 +289,9 @@ impl<P: Protocol> Driver<P> {
 struct Budget {
     rate: u64,
     shared: u64,
-    lanes: Levels,
+    /// What is in the lanes' buckets; of two in place, for most protocols of the laboratory have no more and there are a million of them.
+    lanes: SmallVec<[u64; 2]>,
     filled: Time,
-}
-
-/// What is in the lanes' buckets. Most protocols of the laboratory have one lane, and there are a million of them.
-enum Levels {
-    One(u64),
-    Many(Box<[u64]>),
-}
-
-impl Levels {
-    fn of(lanes: usize, level: u64) -> Levels {
-        if lanes == 1 { Levels::One(level) } else { Levels::Many(alloc::vec![level; lanes].into()) }
-    }
-
-    fn all(&self) -> &[u64] {
-        match self {
-            Levels::One(level) => core::slice::from_ref(level),
-            Levels::Many(levels) => levels,
-        }
-    }
-
-    fn all_mut(&mut self) -> &mut [u64] {
-        match self {
-            Levels::One(level) => core::slice::from_mut(level),
-            Levels::Many(levels) => levels,
-        }
-    }
 }
 
 impl Budget {
@@ -287,14 +299,11 @@ impl Budget {
     const EARNING_NS_MAX: u64 = 1_000_000_000;
 
     fn new(limits: &Limits, lanes: usize) -> Budget {
-        let lanes = lanes.max(1);
-        let rate = limits.budget_bytes_per_s;
-        Budget {
-            rate,
-            shared: rate / 2,
-            lanes: Levels::of(lanes, rate / 2 / lanes as u64),
-            filled: Time::ZERO,
-        }
+        Budget::full(limits.budget_bytes_per_s, lanes.max(1), Time::ZERO)
+    }
+
+    fn full(rate: u64, lanes: usize, now: Time) -> Budget {
+        Budget { rate, shared: rate / 2, lanes: smallvec![rate / 2 / lanes as u64; lanes], filled: now }
     }
 
     /// Buckets hold one second in all: half of it in the lanes, half in common.
@@ -302,12 +311,16 @@ impl Budget {
         if now <= self.filled {
             return;
         }
-        let elapsed_ns = (now.0 - self.filled.0).min(Budget::EARNING_NS_MAX);
+        let elapsed_ns = now.0 - self.filled.0;
+        if elapsed_ns >= Budget::EARNING_NS_MAX {
+            *self = Budget::full(self.rate, self.lanes.len(), now);
+            return;
+        }
         let earned = match self.rate.checked_mul(elapsed_ns) {
             Some(product) => product / 1_000_000_000,
             None => (u128::from(self.rate) * u128::from(elapsed_ns) / 1_000_000_000) as u64,
         };
-        let lanes = self.lanes.all_mut();
+        let lanes = &mut self.lanes[..];
         let count = lanes.len() as u64;
         // Divisions are what costs here, and most protocols have one lane or two.
         let even = |bytes: u64| {
@@ -328,12 +341,12 @@ impl Budget {
 
     fn room(&mut self, now: Time) -> usize {
         self.fill(now);
-        (self.shared + self.lanes.all().iter().sum::<u64>()) as usize
+        (self.shared + self.lanes.iter().sum::<u64>()) as usize
     }
 
     fn take(&mut self, now: Time, lane: usize, bytes: usize) -> bool {
         self.fill(now);
-        let lane = &mut self.lanes.all_mut()[lane];
+        let lane = &mut self.lanes[lane];
         let own = (*lane).min(bytes as u64);
         let common = bytes as u64 - own;
         if common > self.shared {

@@ -23,11 +23,12 @@ pub(crate) enum Handed<P: Protocol> {
 
 impl<P: Protocol> Hands<'_, '_, P> {
     /// What of `entry` is to be handed to the protocol now; `None` if it comes too late, has to wait, or cannot be read.
-    pub fn take(&mut self, entry: Entry<P>) -> Option<Handed<P>> {
-        if self.is_plain(&entry) {
-            return self.open(entry.what);
+    #[inline]
+    pub fn take(&mut self, entry: &mut Option<Entry<P>>) -> Option<Handed<P>> {
+        if entry.as_ref().is_some_and(|entry| self.is_plain(entry)) {
+            return self.open(entry.take()?.what);
         }
-        let entry = self.meant(entry)?;
+        let entry = self.meant(entry.take()?)?;
         let entry = self.come(entry)?;
         let entry = self.wait(entry)?;
         let entry = self.work(entry)?;
@@ -35,6 +36,7 @@ impl<P: Protocol> Hands<'_, '_, P> {
     }
 
     /// Whether nothing stands between this entry and its node, as is usual: what follows would let it pass.
+    #[inline]
     fn is_plain(&self, entry: &Entry<P>) -> bool {
         let port = &*self.port;
         let is_meant = match &entry.what {
@@ -47,6 +49,7 @@ impl<P: Protocol> Hands<'_, '_, P> {
         is_meant && port.up && !port.blocked && !port.frozen && port.gear.is_none()
     }
 
+    #[inline]
     fn open(&mut self, what: What<P>) -> Option<Handed<P>> {
         match what {
             What::Start => {
@@ -93,14 +96,12 @@ impl<P: Protocol> Hands<'_, '_, P> {
 
     /// Somebody watches its connection to here, or no longer.
     fn watched(&mut self, watcher: u32, life: u32, on: bool) {
-        if !self.port.up {
-            if on {
-                self.network.tell_watcher(self.port, watcher, life, Loss::Refused);
-                self.port.rare().watchers.insert(watcher, life);
-            }
-        } else if on {
+        if on && !self.port.up {
+            self.network.tell_watcher(self.port, watcher, life, Loss::Refused);
+        }
+        if on {
             self.port.rare().watchers.insert(watcher, life);
-        } else {
+        } else if self.port.up {
             self.port.rare().watchers.remove(&watcher);
         }
     }
@@ -243,6 +244,7 @@ impl<P: Protocol> Hands<'_, '_, P> {
     }
 
     /// Lets a departure go, or lets it wait because the node is blocked.
+    #[inline]
     fn depart(&mut self, departure: Departure<P::Message>) {
         if !self.port.blocked {
             return self.network.depart(self.port, departure);
@@ -258,6 +260,7 @@ impl<P: Protocol> Hands<'_, '_, P> {
 }
 
 /// Messages as they are handed in.
+#[inline]
 fn handed<P: Protocol>(from: NodeId, content: Content<P::Message>) -> Handed<P> {
     match content {
         Content::One(message) => Handed::One(Input::Message(from, message)),
@@ -267,18 +270,22 @@ fn handed<P: Protocol>(from: NodeId, content: Content<P::Message>) -> Handed<P> 
 }
 
 impl<P: Protocol> Sink<P> for Hands<'_, '_, P> {
+    #[inline]
     fn datagram(&mut self, to: NodeId, messages: &mut Vec<P::Message>, bytes: usize) {
-        let content = match messages.len() {
-            1 => Content::One(messages.pop().expect("there is one")),
-            _ => Content::Many(mem::replace(messages, self.network.local.vector())),
-        };
+        let content = Content::Many(mem::replace(messages, self.network.local.vector()));
         self.depart(Departure { to, content, bytes, stream: false });
+    }
+
+    #[inline]
+    fn single(&mut self, to: NodeId, message: P::Message, bytes: usize) {
+        self.depart(Departure { to, content: Content::One(message), bytes, stream: false });
     }
 
     fn stream(&mut self, to: NodeId, message: P::Message, bytes: usize) {
         self.depart(Departure { to, content: Content::One(message), bytes, stream: true });
     }
 
+    #[inline]
     fn timer(&mut self, at: Time, timer: P::Timer) {
         if at == Time::NEVER {
             return;

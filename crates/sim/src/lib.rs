@@ -14,7 +14,7 @@
 //! | `network` | what becomes of a datagram, of a stream message, of a broken connection |
 //! | `hands` | what reaches a node's protocol and what has to wait, and where its effects go |
 //! | `node` | what is kept for one node |
-//! | `queue`, `wheel` | what comes next: a timing wheel, and a heap to hold it against |
+//! | `queue`, `wheel`, `bundle` | what comes next: a timing wheel of bundles by region, and a heap to hold it against |
 //! | `latency`, `loss`, `uplink`, `service` | how long things take, what is lost, what lines carry, what a message costs its receiver |
 //! | `gear` | the same, as one node has it |
 //! | `plan` | fault plans as data: written, read, drawn at random, carried out |
@@ -62,6 +62,7 @@
 //! No IO, no clock, no global random source, no hash order; threads only in `windows`.
 #![forbid(unsafe_code)]
 
+mod bundle;
 pub mod check;
 pub mod churn;
 mod clock;

@@ -67,6 +67,8 @@ pub(crate) struct Seat {
 /// What all partitions look at, and only the caller changes, between two runs.
 pub(crate) struct Shared {
     pub world: World,
+    /// Nanoseconds of a cycle, in the synchronous world.
+    pub cycle: Option<u64>,
     pub seats: Vec<Seat>,
     /// Where each id sits; empty as long as each id is the number of its seat.
     index: hashbrown::HashMap<NodeId, u32, foldhash::fast::FixedState>,
@@ -83,6 +85,7 @@ pub(crate) struct Shared {
 impl Shared {
     pub fn new(world: World, chunk: u32, partitions: usize, lots: u64) -> Shared {
         Shared {
+            cycle: world.synchronous.map(|cycle| u64::try_from(cycle.as_nanos()).unwrap_or(u64::MAX)),
             world,
             lots,
             seats: Vec::new(),
@@ -135,12 +138,9 @@ impl Shared {
 
     /// The first instant from `at` on at which anything can happen.
     pub fn instant(&self, at: Time) -> Time {
-        match self.world.synchronous {
+        match self.cycle {
             None => at,
-            Some(cycle) => {
-                let cycle = u64::try_from(cycle.as_nanos()).unwrap_or(u64::MAX);
-                Time(at.0.div_ceil(cycle).saturating_mul(cycle))
-            }
+            Some(cycle) => Time(at.0.div_ceil(cycle).saturating_mul(cycle)),
         }
     }
 
@@ -220,6 +220,7 @@ pub(crate) struct Network<'a, P: Protocol> {
 
 impl<P: Protocol> Network<'_, P> {
     /// Sets something for a node.
+    #[inline]
     pub fn push(&mut self, port: &mut Port<P>, at: Time, class: Class, slot: u32, life: u32, what: What<P>) {
         let time = self.shared.instant(at);
         let rank = match &what {
@@ -236,6 +237,7 @@ impl<P: Protocol> Network<'_, P> {
     }
 
     /// Puts an entry where it belongs.
+    #[inline]
     pub fn deliver(&mut self, entry: Entry<P>) {
         if entry.slot == self.local.running && entry.time < self.local.end {
             return self.local.soon.push(entry);
@@ -254,12 +256,14 @@ impl<P: Protocol> Network<'_, P> {
     }
 
     /// Hands a timer back at `at`.
+    #[inline]
     pub fn timer(&mut self, port: &mut Port<P>, at: Time, timer: P::Timer) {
         let (slot, life) = (port.slot, self.life(port.slot));
         self.push(port, at, self.shared.timer_class(), slot, life, What::Timer(at, timer));
     }
 
     /// Something leaves, and is counted.
+    #[inline]
     pub fn depart(&mut self, port: &mut Port<P>, departure: Departure<P::Message>) {
         let Departure { to, content, bytes, stream } = departure;
         if stream {
@@ -274,6 +278,7 @@ impl<P: Protocol> Network<'_, P> {
         }
     }
 
+    #[inline]
     fn datagram(&mut self, port: &mut Port<P>, to: NodeId, content: Content<P::Message>, bytes: usize) {
         let Some(slot) = self.shared.slot(to) else {
             return self.unknown(port, to);
@@ -317,6 +322,7 @@ impl<P: Protocol> Network<'_, P> {
         }
     }
 
+    #[inline]
     fn datagram_arrives(
         &mut self,
         port: &mut Port<P>,

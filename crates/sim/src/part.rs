@@ -3,6 +3,7 @@
 //! Within one turn no node can affect another, so the nodes of a partition run one after the other, each with all that it gets in the turn
 //! at once: one visit of its memory, however many instants that covers.
 
+use crate::bundle::{Bundle, Line, REGION};
 use crate::hands::{Handed, Hands};
 use crate::network::{Local, Network, Shared};
 use crate::node::{Entry, Node};
@@ -12,11 +13,11 @@ use rumormill_core::drive::Scratch;
 use rumormill_core::protocol::{Input, Protocol};
 use rumormill_core::time::Time;
 
-/// No entry, in the chains below.
+/// No node runs.
 const NONE: u32 = u32::MAX;
-/// Nodes are visited in order, all of them looked at, when at least one in so many has something to do.
+/// At least one node in so many gets something where nodes are counted rather than sorted (our guess).
 const DENSE: usize = 8;
-/// So many nodes' entries are gathered before the nodes run (our guess: what stays in the nearest cache).
+/// So many nodes that lie far apart are looked at before they run (our guess: what stays in the nearest cache).
 const BLOCK: usize = 64;
 
 pub(crate) struct Part<P: Protocol> {
@@ -25,15 +26,20 @@ pub(crate) struct Part<P: Protocol> {
     pub first: u32,
     pub local: Local<P>,
     scratch: Scratch<P>,
-    /// What is due in this turn, and for each the next one of the same node.
-    due: Vec<Option<Entry<P>>>,
-    chain: Vec<u32>,
-    /// For each node the last of its entries in `due`; [`NONE`] between turns.
-    heads: Vec<u32>,
-    busy: Vec<u32>,
-    /// What the nodes of a block get, the last node's first and of each node the first last, and how many that are for each.
-    gathered: Vec<Entry<P>>,
+    /// Where what is due lies, node by node.
+    places: Vec<Place>,
+    /// How many there are before those of each node of a region.
     counts: Vec<u32>,
+    /// What the running node set for itself, the last first.
+    soon: Vec<Entry<P>>,
+}
+
+/// Where an entry lies: in which line, and where in it.
+#[derive(Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Default)]
+struct Place {
+    node: u32,
+    line: u32,
+    at: u32,
 }
 
 impl<P: Protocol> Part<P> {
@@ -43,12 +49,9 @@ impl<P: Protocol> Part<P> {
             first,
             local,
             scratch: Scratch::default(),
-            due: Vec::new(),
-            chain: Vec::new(),
-            heads: Vec::new(),
-            busy: Vec::new(),
-            gathered: Vec::new(),
+            places: Vec::new(),
             counts: Vec::new(),
+            soon: Vec::new(),
         }
     }
 
@@ -59,121 +62,198 @@ impl<P: Protocol> Part<P> {
     /// Runs all that `turn` takes.
     pub fn turn(&mut self, shared: &Shared, turn: &Turn) {
         self.local.begin(turn);
-        let mut due = std::mem::take(&mut self.due);
-        self.local.queue.take(turn, &mut due);
-        self.heads.resize(self.nodes.len(), NONE);
-        self.chain.clear();
-        for (at, entry) in due.iter().enumerate() {
-            let Some(entry) = entry else { continue };
-            let node = entry.slot - self.first;
-            let head = &mut self.heads[node as usize];
-            if *head == NONE {
-                self.busy.push(node);
+        let mut places = std::mem::take(&mut self.places);
+        let bundle = self.local.queue.take(turn);
+        let is_by_region = matches!(bundle, Bundle::Regions(_));
+        for (region, mut lines) in bundle.into_lines().enumerate() {
+            let is_dense = is_by_region || self.is_dense(&lines);
+            match is_dense {
+                true => self.arrange_dense(region as u32 * REGION, &lines, &mut places),
+                false => self.arrange(&lines, &mut places),
             }
-            self.chain.push(std::mem::replace(head, at as u32));
-        }
-        let mut busy = std::mem::take(&mut self.busy);
-        let is_dense = busy.len() * DENSE >= self.nodes.len();
-        if is_dense {
-            busy.clear();
-            let heads = self.heads.iter().enumerate().filter(|(_, head)| **head != NONE);
-            busy.extend(heads.map(|(node, _)| node as u32));
-        } else {
-            busy.sort_unstable();
-        }
-        for block in busy.chunks(BLOCK) {
-            self.gather(block, &mut due);
-            if !is_dense {
-                self.touch(block);
+            let (mut begun, mut touched) = (0, 0);
+            while let Some(&Place { node, .. }) = places.get(begun) {
+                if !is_dense && begun >= touched {
+                    touched = places.len().min(begun + BLOCK);
+                    self.touch(&places[begun..touched]);
+                }
+                let count = places[begun..].iter().take_while(|place| place.node == node).count();
+                self.run(shared, node, &mut lines, &mut places[begun..begun + count]);
+                begun += count;
             }
-            block.iter().for_each(|node| self.run(shared, *node));
+            lines.into_iter().for_each(|line| self.local.queue.keep(line));
         }
-        busy.clear();
-        self.busy = busy;
-        due.clear();
-        self.due = due;
+        places.clear();
+        self.places = places;
         self.local.running = NONE;
     }
 
-    /// Brings together what these nodes get: their entries lie anywhere in `due`, so that reading one is a wait for memory, and many
-    /// such waits in a row overlap.
-    fn gather(&mut self, block: &[u32], due: &mut [Option<Entry<P>>]) {
-        let ahead = block.iter().fold(0, |sum, node| {
-            let entry = due[self.heads[*node as usize] as usize].as_ref();
-            sum ^ entry.map_or(0, |entry| entry.sequence ^ u64::from(entry.class))
-        });
-        std::hint::black_box(ahead);
-        for node in block.iter().rev() {
-            let mut at = std::mem::replace(&mut self.heads[*node as usize], NONE);
-            let before = self.gathered.len();
-            while at != NONE {
-                self.gathered.extend(due[at as usize].take());
-                at = self.chain[at as usize];
-            }
-            self.counts.push((self.gathered.len() - before) as u32);
+    /// Finds what each node gets, by sorting.
+    fn arrange(&self, lines: &[Line<Entry<P>>], places: &mut Vec<Place>) {
+        places.clear();
+        places.extend(each(lines, self.first));
+        places.sort_unstable();
+    }
+
+    /// Whether there is but one region, and many of its nodes get something.
+    fn is_dense(&self, lines: &[Line<Entry<P>>]) -> bool {
+        let nodes = self.nodes.len();
+        nodes <= REGION as usize && lines.iter().map(Line::len).sum::<usize>() * DENSE >= nodes
+    }
+
+    /// Finds what each node of the region gets that begins at `base`, by counting.
+    fn arrange_dense(&mut self, base: u32, lines: &[Line<Entry<P>>], places: &mut Vec<Place>) {
+        self.counts.clear();
+        self.counts.resize(REGION as usize, 0);
+        each(lines, self.first).for_each(|place| self.counts[(place.node - base) as usize] += 1);
+        let mut sum = 0;
+        for count in &mut self.counts {
+            sum += std::mem::replace(count, sum);
+        }
+        places.clear();
+        places.resize(sum as usize, Place::default());
+        for place in each(lines, self.first) {
+            let before = &mut self.counts[(place.node - base) as usize];
+            places[*before as usize] = place;
+            *before += 1;
         }
     }
 
     /// Nodes that lie far apart are looked at before they run: waits for memory that overlap, in place of one after the other.
-    fn touch(&self, block: &[u32]) {
-        let sum = block.iter().fold(0, |sum, node| {
-            let Node { driver, port } = &self.nodes[*node as usize];
+    fn touch(&self, places: &[Place]) {
+        let sum = places.iter().fold(0, |sum, place| {
+            let Node { driver, port } = &self.nodes[place.node as usize];
             sum ^ driver.me().0 ^ port.sequence ^ port.hot.inputs ^ u64::from(port.frozen)
         });
         std::hint::black_box(sum);
     }
 
     /// Runs one node through all that it gets in this turn, one instant after the other.
-    fn run(&mut self, shared: &Shared, node: u32) {
-        let count = self.counts.pop().expect("it was gathered with its block") as usize;
-        let base = self.gathered.len() - count;
+    fn run(&mut self, shared: &Shared, node: u32, lines: &mut [Line<Entry<P>>], places: &mut [Place]) {
         self.local.running = self.first + node;
-        let (mut now, mut substeps) = (Time::ZERO, 0);
+        if places.len() > 1 {
+            places.sort_unstable_by_key(|place| place.of(lines).as_ref().map(Entry::order));
+        }
+        let mut mine = Mine { lines, places, soon: &mut self.soon, own: None };
+        let (mut last, mut substeps) = (Time::ZERO, 0);
         loop {
-            if !self.local.soon.is_empty() {
-                self.gathered.append(&mut self.local.soon);
-            }
-            let line = &mut self.gathered[base..];
-            if line.len() > 1 {
-                line.sort_unstable_by_key(|entry| std::cmp::Reverse(entry.order()));
-            }
-            let Some(time) = line.last().map(|entry| entry.time) else { return };
-            substeps = if time == now { substeps + 1 } else { 0 };
-            assert!(substeps < SUBSTEPS_MAX, "at {time:?} a node keeps itself busy without end");
-            now = time;
-            self.instant(shared, node, base, now);
+            mine.add(&mut self.local.soon);
+            let Some(now) = mine.next() else { return };
+            substeps = if now == last { substeps + 1 } else { 0 };
+            assert!(substeps < SUBSTEPS_MAX, "at {now:?} a node keeps itself busy without end");
+            last = now;
+            instant(
+                shared,
+                &mut self.nodes[node as usize],
+                &mut self.local,
+                &mut self.scratch,
+                now,
+                &mut mine,
+            );
+        }
+    }
+}
+
+/// What a node gets in this turn.
+struct Mine<'a, P: Protocol> {
+    lines: &'a mut [Line<Entry<P>>],
+    /// Where that lies, in order, as far as it is still to come.
+    places: &'a [Place],
+    /// What the node set for itself within the turn, the last first.
+    soon: &'a mut Vec<Entry<P>>,
+    /// The last of those that was taken.
+    own: Option<Entry<P>>,
+}
+
+impl<P: Protocol> Mine<'_, P> {
+    #[inline]
+    fn add(&mut self, soon: &mut Vec<Entry<P>>) {
+        if !soon.is_empty() {
+            self.soon.append(soon);
+            self.soon.sort_unstable_by_key(|entry| std::cmp::Reverse(entry.order()));
         }
     }
 
-    /// Hands all that is due at one node at one instant to its driver, and flushes it once.
-    fn instant(&mut self, shared: &Shared, node: u32, base: usize, now: Time) {
-        let limits = &shared.world.limits;
-        let Node { driver, port } = &mut self.nodes[node as usize];
-        let wall = port.clock.wall(now);
-        let scratch = &mut self.scratch;
-        let mut hands = Hands { port, network: Network { shared, local: &mut self.local, now } };
-        let mut inputs = 0;
-        while self.gathered.len() > base
-            && let Some(entry) = self.gathered.pop_if(|entry| entry.time == now)
-        {
-            match hands.take(entry) {
-                None => {}
-                Some(Handed::One(input)) => {
+    /// When the next is due.
+    #[inline]
+    fn next(&self) -> Option<Time> {
+        let set = self.places.first().and_then(|place| place.of(self.lines).as_ref());
+        set.into_iter().chain(self.soon.last()).map(|entry| entry.time).min()
+    }
+
+    /// The next that is due `now`, to be taken.
+    #[inline]
+    fn take(&mut self, now: Time) -> Option<&mut Option<Entry<P>>> {
+        let set = self.places.first().map(|place| place.of(self.lines));
+        let set = set.and_then(Option::as_ref).filter(|entry| entry.time == now);
+        let own = self.soon.last().filter(|entry| entry.time == now);
+        let is_own = match (set, own) {
+            (Some(set), Some(own)) => set.order() > own.order(),
+            (None, None) => return None,
+            (set, _) => set.is_none(),
+        };
+        if is_own {
+            self.own = self.soon.pop();
+            return Some(&mut self.own);
+        }
+        let (place, rest) = self.places.split_first()?;
+        self.places = rest;
+        Some(place.of_mut(self.lines))
+    }
+}
+
+/// Hands all that is due at one node at one instant to its driver, and flushes it once.
+fn instant<P: Protocol>(
+    shared: &Shared,
+    node: &mut Node<P>,
+    local: &mut Local<P>,
+    scratch: &mut Scratch<P>,
+    now: Time,
+    mine: &mut Mine<'_, P>,
+) {
+    let limits = &shared.world.limits;
+    let Node { driver, port } = node;
+    let wall = port.clock.wall(now);
+    let mut hands = Hands { port, network: Network { shared, local, now } };
+    let mut inputs = 0;
+    while let Some(entry) = mine.take(now) {
+        match hands.take(entry) {
+            None => {}
+            Some(Handed::One(input)) => {
+                inputs += 1;
+                driver.input(scratch, &mut hands, now, wall, input);
+            }
+            Some(Handed::Messages(from, mut messages)) => {
+                for message in messages.drain(..) {
                     inputs += 1;
-                    driver.input(scratch, &mut hands, now, wall, input);
+                    driver.input(scratch, &mut hands, now, wall, Input::Message(from, message));
                 }
-                Some(Handed::Messages(from, mut messages)) => {
-                    for message in messages.drain(..) {
-                        inputs += 1;
-                        driver.input(scratch, &mut hands, now, wall, Input::Message(from, message));
-                    }
-                    hands.network.local.recycle(messages);
-                }
+                hands.network.local.recycle(messages);
             }
         }
-        if inputs > 0 {
-            driver.flush(scratch, &mut hands, now, wall, limits);
-            hands.port.hot.inputs += inputs;
-        }
     }
+    if inputs > 0 {
+        driver.flush(scratch, &mut hands, now, wall, limits);
+        hands.port.hot.inputs += inputs;
+    }
+}
+
+impl Place {
+    fn of<'a, T>(&self, lines: &'a [Line<T>]) -> &'a Option<T> {
+        &lines[self.line as usize][self.at as usize]
+    }
+
+    fn of_mut<'a, T>(&self, lines: &'a mut [Line<T>]) -> &'a mut Option<T> {
+        &mut lines[self.line as usize][self.at as usize]
+    }
+}
+
+/// Where each entry lies, in the order of the lines.
+fn each<P: Protocol>(lines: &[Line<Entry<P>>], first: u32) -> impl Iterator<Item = Place> {
+    lines.iter().enumerate().flat_map(move |(line, entries)| {
+        entries.iter().enumerate().flat_map(move |(at, entry)| {
+            let node = entry.as_ref()?.slot - first;
+            Some(Place { node, line: line as u32, at: at as u32 })
+        })
+    })
 }

@@ -3,6 +3,7 @@
 //! The wheel hands out whole windows and is what simulations run on; the heap hands out one instant after the other and is the
 //! oracle that the wheel is held against. What comes out is the same, for the order in which one node gets it is the entries' own.
 
+use crate::bundle::{Bundle, Item, Line, is_due};
 use crate::node::Entry;
 use crate::wheel::Wheel;
 use rumormill_core::protocol::Protocol;
@@ -18,12 +19,6 @@ pub(crate) type Class = u8;
 pub(crate) struct Turn {
     pub end: Time,
     pub class: Option<Class>,
-}
-
-impl Turn {
-    pub fn takes<P: Protocol>(&self, entry: &Entry<P>) -> bool {
-        entry.time < self.end && self.class.is_none_or(|class| entry.class == class)
-    }
 }
 
 /// The earliest there is in a queue: not before this time; and the first class then.
@@ -54,25 +49,40 @@ impl<P: Protocol> PartialEq for Last<P> {
 }
 impl<P: Protocol> Eq for Last<P> {}
 
+impl<P: Protocol> Item for Entry<P> {
+    fn time(&self) -> Time {
+        self.time
+    }
+    fn class(&self) -> Class {
+        self.class
+    }
+    fn node(&self, first: u32) -> u32 {
+        self.slot - first
+    }
+}
+
 impl<P: Protocol> Queue<P> {
     pub fn is_heap(&self) -> bool {
         matches!(self, Queue::Heap(_))
     }
 
+    #[inline(always)]
     pub fn push(&mut self, entry: Entry<P>) {
         match self {
-            Queue::Wheel(wheel) => wheel.push(entry.time, entry),
+            Queue::Wheel(wheel) => wheel.push(entry),
             Queue::Heap(heap) => heap.push(Last(entry)),
         }
     }
 
-    /// The earliest; the wheel says when its slot begins, and looks for the class only in the synchronous world, where a slot is an instant.
-    pub fn next(&self, synchronous: bool) -> Option<Next> {
+    /// The earliest; the wheel says when its slot begins, and looks for the class only where there are cycles: then there is one instant in
+    /// a slot, the one that a cycle begins at.
+    pub fn next(&self, cycle: Option<u64>) -> Option<Next> {
         match self {
             Queue::Wheel(wheel) => {
-                let (time, entries) = wheel.next()?;
-                let class = if synchronous { entries.map(|e| e.class).min() } else { None };
-                Some((time, class.unwrap_or_default()))
+                let (start, mut bundles) = wheel.next()?;
+                let Some(cycle) = cycle else { return Some((start, Class::default())) };
+                let class = bundles.by_ref().filter_map(Bundle::class).min()?;
+                Some((Time(start.0.div_ceil(cycle).saturating_mul(cycle)), class))
             }
             Queue::Heap(heap) => heap.peek().map(|Last(entry)| (entry.time, entry.class)),
         }
@@ -81,20 +91,29 @@ impl<P: Protocol> Queue<P> {
     /// When exactly the next entry is due.
     pub fn next_at(&self) -> Option<Time> {
         match self {
-            Queue::Wheel(wheel) => wheel.next()?.1.map(|entry| entry.time).min(),
+            Queue::Wheel(wheel) => wheel.next()?.1.flat_map(Bundle::iter).map(|entry| entry.time).min(),
             Queue::Heap(heap) => heap.peek().map(|Last(entry)| entry.time),
         }
     }
 
     /// Takes out what belongs to `turn`.
-    pub fn take(&mut self, turn: &Turn, due: &mut Vec<Option<Entry<P>>>) {
+    pub fn take(&mut self, turn: &Turn) -> Bundle<Entry<P>> {
         match self {
-            Queue::Wheel(wheel) => wheel.take(turn.end, |entry| turn.takes(entry), due),
+            Queue::Wheel(wheel) => wheel.take(turn.end, turn.class),
             Queue::Heap(heap) => {
-                while heap.peek().is_some_and(|Last(entry)| turn.takes(entry)) {
-                    due.extend(heap.pop().map(|Last(entry)| Some(entry)));
+                let mut line = Line::new();
+                while heap.peek().is_some_and(|Last(entry)| is_due(entry, turn.end, turn.class)) {
+                    line.extend(heap.pop().map(|Last(entry)| Some(entry)));
                 }
+                Bundle::Line(line)
             }
+        }
+    }
+
+    /// Takes back a line that has been read.
+    pub fn keep(&mut self, line: Line<Entry<P>>) {
+        if let Queue::Wheel(wheel) = self {
+            wheel.spare.keep(line);
         }
     }
 

@@ -84,14 +84,16 @@ impl<P: Protocol> Sim<P> {
         }
         assert!(engine.partitions > 0, "a simulation needs at least one partition");
         let window = world.synchronous.unwrap_or_else(|| world.latency.floor().min(WINDOW_MAX));
-        let window = u64::try_from(window.as_nanos()).unwrap_or(u64::MAX);
+        let window = u64::try_from(window.as_nanos()).unwrap_or(u64::MAX).max(1);
+        let window = 1 << window.ilog2(); // so that finding the slot of a time is a shift
         let chunk = u32::try_from(engine.nodes.div_ceil(engine.partitions).max(1)).unwrap_or(u32::MAX);
         let parts = (0..engine.partitions).map(|at| {
+            let first = at as u32 * chunk;
             let queue = match engine.oracle {
                 true => Queue::Heap(BinaryHeap::new()),
-                false => Queue::Wheel(Wheel::new(window)),
+                false => Queue::Wheel(Wheel::new(window, first)),
             };
-            Part::new(at as u32 * chunk, Local::new(queue, at, engine.partitions))
+            Part::new(first, Local::new(queue, at, engine.partitions))
         });
         Sim {
             parts: parts.collect(),

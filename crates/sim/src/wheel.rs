@@ -1,41 +1,42 @@
 //! A timing wheel (Varghese and Lauck 1987): slots of one window each, and what lies further ahead in a map by slot.
 //!
 //! Gossip sets timers a period ahead and messages a latency ahead, so nearly all lands in the ring: a push is an append, and taking a
-//! window out is taking its vector.
+//! window out is taking its bundle.
 
+use crate::bundle::{Bundle, Item, Spare};
+use crate::queue::Class;
 use rumormill_core::time::Time;
 use std::collections::BTreeMap;
 
 /// Slots of the ring (our guess: with windows of 100 µs it holds the next 3.3 s, more than the usual period).
 const SLOTS: usize = 1 << 15;
-/// Emptied vectors kept for the next slots.
-const SPARE_MAX: usize = 4_096;
-/// An emptied vector that is smaller than this is not worth keeping.
-const SPARE_CAPACITY_MIN: usize = 8;
 
 pub(crate) struct Wheel<T> {
-    /// Nanoseconds of a slot.
-    width: u64,
-    ring: Vec<Vec<Option<T>>>,
+    /// Nanoseconds of a slot, as a power of two.
+    width: u32,
+    /// Where the first node sits that it is for.
+    first: u32,
+    ring: Vec<Bundle<T>>,
     /// One bit per slot of the ring.
     occupied: Vec<u64>,
     /// The number of the slot that was taken last: there is nothing before it, and the ring reaches `SLOTS` from it.
     cursor: u64,
-    far: BTreeMap<u64, Vec<Option<T>>>,
-    /// Emptied vectors, for the next slots.
-    spare: Vec<Vec<Option<T>>>,
+    far: BTreeMap<u64, Bundle<T>>,
+    pub spare: Spare<T>,
     len: usize,
 }
 
-impl<T> Wheel<T> {
-    pub fn new(width: u64) -> Wheel<T> {
+impl<T: Item> Wheel<T> {
+    /// For a partition whose first node sits at `first`, with slots of at most `width` nanoseconds.
+    pub fn new(width: u64, first: u32) -> Wheel<T> {
         Wheel {
-            width: width.max(1),
-            ring: std::iter::repeat_with(Vec::new).take(SLOTS).collect(),
+            width: width.max(1).ilog2(),
+            first,
+            ring: std::iter::repeat_with(Bundle::default).take(SLOTS).collect(),
             occupied: vec![0; SLOTS / 64],
             cursor: 0,
             far: BTreeMap::new(),
-            spare: Vec::new(),
+            spare: Spare::default(),
             len: 0,
         }
     }
@@ -44,35 +45,28 @@ impl<T> Wheel<T> {
         self.len
     }
 
-    pub fn push(&mut self, time: Time, item: T) {
-        let number = time.0 / self.width;
+    #[inline(always)]
+    pub fn push(&mut self, item: T) {
+        let number = item.time().0 >> self.width;
         assert!(number >= self.cursor, "nothing happens in the past");
         self.len += 1;
-        if number - self.cursor >= SLOTS as u64 {
-            self.far.entry(number).or_default().push(Some(item));
-            return;
-        }
-        let at = number as usize % SLOTS;
-        let slot = &mut self.ring[at];
-        if slot.is_empty() {
+        let bundle = if number - self.cursor >= SLOTS as u64 {
+            self.far.entry(number).or_default()
+        } else {
+            let at = number as usize % SLOTS;
             self.occupied[at / 64] |= 1 << (at % 64);
-            if slot.capacity() == 0
-                && let Some(spare) = self.spare.pop()
-            {
-                *slot = spare;
-            }
-        }
-        slot.push(Some(item));
+            &mut self.ring[at]
+        };
+        bundle.push(self.first, item, &mut self.spare);
     }
 
     /// When the first occupied slot begins, and what is in it.
-    pub fn next(&self) -> Option<(Time, impl Iterator<Item = &T>)> {
+    pub fn next(&self) -> Option<(Time, impl Iterator<Item = &Bundle<T>>)> {
         let near = self.next_in_ring();
         let far = self.far.first_key_value().map(|(number, _)| *number);
         let number = near.into_iter().chain(far).min()?;
-        let in_ring = if near == Some(number) { &self.ring[number as usize % SLOTS][..] } else { &[] };
-        let in_far = self.far.get(&number).map_or(&[][..], |items| items);
-        Some((Time(number.saturating_mul(self.width)), in_ring.iter().chain(in_far).flatten()))
+        let in_ring = (near == Some(number)).then(|| &self.ring[number as usize % SLOTS]);
+        Some((Time(number << self.width), in_ring.into_iter().chain(self.far.get(&number))))
     }
 
     fn next_in_ring(&self) -> Option<u64> {
@@ -91,50 +85,33 @@ impl<T> Wheel<T> {
         None
     }
 
-    /// Takes those items out of the first occupied slot that `takes` says so of. Nothing before `end` is left then in a slot that lies
-    /// before it wholly.
-    pub fn take(&mut self, end: Time, takes: impl Fn(&T) -> bool, due: &mut Vec<Option<T>>) {
-        let Some(number) = self.next().map(|(time, _)| time.0 / self.width) else { return };
-        if number.saturating_mul(self.width) >= end.0 {
-            return;
+    /// Takes out of the first occupied slot what is due before `end`, and of `class` if one is given. Nothing before `end` is left then
+    /// in a slot that lies before it wholly.
+    pub fn take(&mut self, end: Time, class: Option<Class>) -> Bundle<T> {
+        let Some(number) = self.next().map(|(time, _)| time.0 >> self.width) else {
+            return Bundle::default();
+        };
+        if number << self.width >= end.0 {
+            return Bundle::default();
         }
         self.cursor = number;
         let at = number as usize % SLOTS;
         self.occupied[at / 64] &= !(1 << (at % 64));
-        for items in [std::mem::take(&mut self.ring[at]), self.far.remove(&number).unwrap_or_default()] {
-            if due.is_empty() && items.iter().flatten().all(&takes) {
-                self.len -= items.len();
-                self.keep(std::mem::replace(due, items)); // the whole vector changes hands
-                continue;
-            }
-            self.part(at, items, &takes, due);
+        let mut bundle = std::mem::take(&mut self.ring[at]);
+        for mut line in self.far.remove(&number).into_iter().flat_map(Bundle::into_lines).flatten() {
+            line.drain(..).flatten().for_each(|item| bundle.push(self.first, item, &mut self.spare));
+            self.spare.keep(line);
         }
-    }
-
-    /// Takes some of a slot's items; the others stay, in the ring.
-    fn part(
-        &mut self,
-        at: usize,
-        mut items: Vec<Option<T>>,
-        takes: impl Fn(&T) -> bool,
-        due: &mut Vec<Option<T>>,
-    ) {
-        for item in items.drain(..) {
-            if item.as_ref().is_none_or(&takes) {
-                self.len -= 1;
-                due.push(item);
-            } else {
+        if !bundle.is_all(end, class) {
+            let (due, left) = bundle.part(self.first, end, class, &mut self.spare);
+            if !left.is_empty() {
                 self.occupied[at / 64] |= 1 << (at % 64);
-                self.ring[at].push(item);
             }
+            self.ring[at] = left;
+            bundle = due;
         }
-        self.keep(items);
-    }
-
-    fn keep(&mut self, emptied: Vec<Option<T>>) {
-        if self.spare.len() < SPARE_MAX && emptied.capacity() >= SPARE_CAPACITY_MIN {
-            self.spare.push(emptied);
-        }
+        self.len -= bundle.len();
+        bundle
     }
 }
 
@@ -143,27 +120,46 @@ mod tests {
     use super::*;
     use rumormill_core::rng::Rng;
 
+    /// When, of which class, for whom, and a number of its own.
+    type Told = (u64, Class, u32, u64);
+
+    impl Item for Told {
+        fn time(&self) -> Time {
+            Time(self.0)
+        }
+        fn class(&self) -> Class {
+            self.1
+        }
+        fn node(&self, first: u32) -> u32 {
+            self.2 - first
+        }
+    }
+
+    fn all(bundle: Bundle<Told>) -> Vec<u64> {
+        let mut numbers: Vec<u64> = bundle.iter().map(|told| told.3).collect();
+        assert_eq!(numbers.len(), bundle.len());
+        numbers.sort_unstable();
+        numbers
+    }
+
     #[test]
     fn items_leave_slot_by_slot_however_far_ahead_they_were_put() {
         let seed = 11;
         let mut rng = Rng::seeded(seed);
-        let mut wheel = Wheel::new(100);
+        let mut wheel = Wheel::new(128, 5);
         let mut truth: BTreeMap<u64, Vec<u64>> = BTreeMap::new();
         let (mut now, mut taken) = (0, 0);
         for item in 0..20_000u64 {
             let ahead = [10, 1_000, 300_000, 40_000_000, 4_000_000_000][rng.below(5)];
             let at = now + rng.below(ahead) as u64;
-            wheel.push(Time(at), (at, item));
-            truth.entry(at / 100).or_default().push(item);
+            wheel.push((at, 0, 5 + rng.below(10_000) as u32, item));
+            truth.entry(at / 128).or_default().push(item);
             if rng.chance(0.45) {
                 let (start, _) = wheel.next().expect("there is something");
-                let mut due = Vec::new();
-                wheel.take(Time(start.0 + 100), |_| true, &mut due);
                 now = start.0;
-                let mut got: Vec<u64> = due.into_iter().flatten().map(|(_, item)| item).collect();
-                got.sort_unstable();
+                let got = all(wheel.take(Time(start.0 + 128), None));
                 let (slot, items) = truth.pop_first().expect("so is there in truth");
-                assert_eq!((start.0 / 100, got), (slot, items), "seed {seed}");
+                assert_eq!((start.0 / 128, got), (slot, items), "seed {seed}");
                 taken += 1;
             }
         }
@@ -172,12 +168,35 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_wanted_yet_stays() {
-        let mut wheel = Wheel::new(10);
-        (0..10).for_each(|i| wheel.push(Time(i), i));
-        let mut due = Vec::new();
-        wheel.take(Time(4), |i| *i < 4, &mut due);
-        assert_eq!((due.len(), wheel.len()), (4, 6));
-        assert_eq!(wheel.next().map(|(at, items)| (at, items.count())), Some((Time(0), 6)));
+    fn what_is_not_wanted_yet_stays_be_it_little_or_much() {
+        for many in [10, 30_000] {
+            let mut wheel = Wheel::new(1_024, 0);
+            (0..many).for_each(|i| wheel.push((i % 10, (i % 3) as Class, (i % 5_000) as u32, i)));
+            let wanted = |i: &u64| i % 10 < 4 && i % 3 == 1;
+            assert_eq!(all(wheel.take(Time(4), Some(1))), (0..many).filter(wanted).collect::<Vec<_>>());
+            let left: Vec<u64> = (0..many).filter(|i| !wanted(i)).collect();
+            assert_eq!(wheel.len(), left.len());
+            assert_eq!(
+                wheel.next().map(|(at, bundles)| (at, bundles.map(Bundle::len).sum())),
+                Some((Time(0), left.len()))
+            );
+            assert_eq!(all(wheel.take(Time(10), None)), left);
+            assert!(wheel.next().is_none() && wheel.len() == 0);
+        }
+    }
+
+    #[test]
+    fn what_is_much_lies_by_the_region_of_who_gets_it() {
+        let (mut wheel, first, nodes) = (Wheel::new(1_024, 7), 7, 10_000);
+        (0..50_000u64).for_each(|i| wheel.push((3, 2, first + (i * 7_919 % nodes) as u32, i)));
+        let bundle = wheel.take(Time(1_000), Some(2));
+        let mut count = 0;
+        for (region, lines) in bundle.into_lines().enumerate() {
+            for told in lines.iter().flatten().flatten() {
+                assert_eq!((told.2 - first) / crate::bundle::REGION, region as u32);
+                count += 1;
+            }
+        }
+        assert_eq!(count, 50_000);
     }
 }

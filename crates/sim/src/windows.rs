@@ -34,7 +34,8 @@ pub struct Busy {
 struct Plan {
     until: Time,
     window: u64,
-    synchronous: bool,
+    /// Nanoseconds of a cycle, in the synchronous world.
+    cycle: Option<u64>,
     /// The heap hands out single instants.
     instants: bool,
 }
@@ -44,7 +45,7 @@ impl Plan {
     fn turn(&self, next: Option<Next>) -> Option<(Turn, bool)> {
         let (start, class) = next.filter(|(start, _)| *start <= self.until)?;
         let beyond = Time(self.until.0.saturating_add(1));
-        if self.synchronous {
+        if self.cycle.is_some() {
             return Some((Turn { end: Time(start.0.saturating_add(1)), class: Some(class) }, false));
         }
         let length = if self.instants { 1 } else { self.window };
@@ -57,7 +58,7 @@ impl Plan {
 impl<P: Protocol> Sim<P> {
     fn plan(&self, until: Time) -> Plan {
         let instants = self.parts.iter().any(|part| part.local.queue.is_heap());
-        Plan { until, window: self.window, synchronous: self.shared.world.synchronous.is_some(), instants }
+        Plan { until, window: self.window, cycle: self.shared.cycle, instants }
     }
 }
 
@@ -67,7 +68,7 @@ struct Substeps(Time, u32);
 
 impl Substeps {
     fn count(&mut self, plan: &Plan, turn: &Turn) {
-        self.1 = if plan.synchronous && self.0 == turn.end { self.1 + 1 } else { 0 };
+        self.1 = if plan.cycle.is_some() && self.0 == turn.end { self.1 + 1 } else { 0 };
         self.0 = turn.end;
         assert!(
             self.1 < SUBSTEPS_MAX,
@@ -83,7 +84,7 @@ pub(crate) fn one_by_one<P: Protocol>(sim: &mut Sim<P>, until: Time, observe: Ob
     let mut substeps = Substeps::default();
     let mut told = Vec::new();
     loop {
-        let next = sim.parts.iter().filter_map(|part| part.local.queue.next(plan.synchronous)).min();
+        let next = sim.parts.iter().filter_map(|part| part.local.queue.next(plan.cycle)).min();
         let Some((turn, is_last)) = plan.turn(next) else { return };
         substeps.count(&plan, &turn);
         let mut longest = 0;
@@ -180,7 +181,7 @@ where
     let work = |at: usize, part: &mut Part<P>, between: &mut dyn FnMut()| {
         let mut substeps = Substeps::default();
         loop {
-            desk(at).next = part.local.queue.next(plan.synchronous);
+            desk(at).next = part.local.queue.next(plan.cycle);
             barrier.wait();
             let (mut next, mut failed) = (None, false);
             for other in 0..count {

@@ -1,21 +1,18 @@
 //! `rumormill sim swim`: experiments with SWIM on the simulator.
 
 use crate::args::SwimArgs;
+use crate::commands::progress::Progress;
 use crate::outcome::{Failure, Outcome};
 use crate::show::{Out, bytes, span};
 use rumormill_lab::swim;
-use std::io::{IsTerminal, Write};
-use std::time::{Duration, Instant};
-
-/// Between two updates of the progress line.
-const PROGRESS_INTERVAL: Duration = Duration::from_millis(200);
 
 /// `rumormill sim swim`.
 pub fn swim(args: &SwimArgs, out: &mut Out<'_>) -> Outcome {
     let experiment = args.experiment();
     experiment.check().map_err(Failure::Usage)?;
-    let mut progress = Progress::new(experiment.runs, std::io::stderr().is_terminal());
-    let result = experiment.run(|done| progress.tell(done)).map_err(Failure::Usage)?;
+    let (mut progress, runs) = (Progress::new(), experiment.runs);
+    let result =
+        experiment.run(|done| progress.tell(|| format!("{done} of {runs} runs"))).map_err(Failure::Usage)?;
     progress.end();
     match args.json {
         true => out.json(&result),
@@ -47,32 +44,6 @@ fn tell(result: &swim::Outcome, out: &mut Out<'_>) -> Outcome {
         ("digest", result.digest.clone()),
     ];
     lines.iter().try_for_each(|(label, text)| out.line(&format!("{label:<20}{text}")))
-}
-
-/// A line on standard error that counts the runs, on a terminal only.
-struct Progress {
-    runs: usize,
-    is_shown: bool,
-    told: Instant,
-}
-
-impl Progress {
-    fn new(runs: usize, is_terminal: bool) -> Progress {
-        Progress { runs, is_shown: is_terminal && runs > 1, told: Instant::now() }
-    }
-
-    fn tell(&mut self, done: usize) {
-        if self.is_shown && self.told.elapsed() >= PROGRESS_INTERVAL {
-            self.told = Instant::now();
-            let _ = write!(std::io::stderr(), "\r{done} of {} runs\x1b[K", self.runs); // it is only progress
-        }
-    }
-
-    fn end(&self) {
-        if self.is_shown {
-            let _ = write!(std::io::stderr(), "\r\x1b[K");
-        }
-    }
 }
 
 #[cfg(test)]

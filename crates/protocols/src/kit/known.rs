@@ -1,18 +1,18 @@
 //! What has been seen already: the last so many ids, so that each is taken for new once.
 
-use alloc::vec::Vec;
+use smallvec::SmallVec;
 
 /// A window over the ids that came last.
 #[derive(Clone, Debug)]
 pub struct Known<K> {
-    /// In ascending order, each with the turn at which it came.
-    ids: Vec<(K, u64)>,
+    /// In ascending order, each with the turn at which it came; of one thing in place, for a million nodes that know one thing each.
+    ids: SmallVec<[(K, u64); 1]>,
     turn: u64,
 }
 
 impl<K> Default for Known<K> {
     fn default() -> Self {
-        Known { ids: Vec::new(), turn: 0 }
+        Known { ids: SmallVec::new(), turn: 0 }
     }
 }
 
@@ -23,9 +23,6 @@ impl<K: Ord + Copy> Known<K> {
         let max = max.max(1);
         let Err(at) = self.ids.binary_search_by_key(&id, |(id, _)| *id) else { return false };
         self.turn += 1;
-        if self.ids.is_empty() {
-            self.ids.reserve_exact(1); // a million nodes that know one thing each
-        }
         self.ids.insert(at, (id, self.turn));
         if self.ids.len() > max {
             let oldest = self.turn - (max - max / 8) as u64;

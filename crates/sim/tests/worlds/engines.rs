@@ -131,6 +131,46 @@ fn every_way_to_run_it_comes_to_the_same_as_the_oracle() {
     }
 }
 
+/// Thousands of things in one window, so that the wheel keeps them by region: [`NODES`] never have so many.
+#[test]
+fn a_crowd_in_one_window_comes_to_the_same_as_the_oracle() {
+    let nodes = 9_000;
+    let crowd = |world: &World, way: Way| {
+        let mut sim: Sim<Toy> =
+            Sim::with_engine(world.clone(), 5, Engine { nodes: nodes as usize, ..way.engine });
+        if way.threads {
+            sim = sim.threads();
+        }
+        (0..nodes).for_each(|id| sim.spawn(NodeId(id), Toy::default(), Time::ZERO));
+        let mut rng = Rng::seeded(7);
+        for id in 0..nodes {
+            let mut peer = || NodeId(rng.below(nodes as usize) as u64);
+            sim.call(NodeId(id), Call::Say(peer(), Say::Countdown(6)));
+            sim.call(NodeId(id), Call::Say(peer(), Say::Ping(id)));
+            sim.call(NodeId(id), Call::Remind(Duration::from_millis(500), id));
+        }
+        let mut seen = Seen::new();
+        let mut pieces = Rng::seeded(way.piece_ms);
+        while sim.now() < at_ms(END_MS) {
+            let until =
+                (sim.now() + Duration::from_nanos(1) + pieces.within(ms(way.piece_ms))).min(at_ms(END_MS));
+            sim.run_until(until, &mut |at, id, event| seen.push((at, id, event)));
+        }
+        let counters = (0..nodes).map(|id| sim.counters(NodeId(id))).collect();
+        Outcome { digest: sim.digest(), seen, counters, pending: sim.pending() }
+    };
+    let wide = Latency::Uniform(ms(200), ms(300));
+    let lossy = World { loss: 0.05, duplicate: 0.05, latency: wide, ..World::default() };
+    for world in [World { synchronous: Some(ms(500)), ..lossy.clone() }, lossy] {
+        let truth = crowd(&world, ORACLE);
+        assert!(truth.counters.iter().map(|counters| counters.inputs).sum::<u64>() > 10 * nodes);
+        for way in ways().into_iter().filter(|way| way.piece_ms > 100 || way.engine.partitions == 4) {
+            let found = crowd(&world, way);
+            assert!(truth == found, "{world:?}, {way:?}: {} and {}", truth.digest, found.digest);
+        }
+    }
+}
+
 #[test]
 fn a_panic_in_one_partition_ends_the_run_with_it() {
     let result = std::panic::catch_unwind(|| {

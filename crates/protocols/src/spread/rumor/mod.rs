@@ -29,6 +29,7 @@ mod hot;
 use crate::kit::allowance::Allowance;
 use crate::kit::peers::Peers;
 use crate::spread::{Call, Counters, Event, Intake, Spreader, Taken, Update, UpdateId};
+use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 pub use config::{Config, Credit, Direction, Removal, Tally};
@@ -38,6 +39,7 @@ use rumormill_core::identity::{Life, NodeId};
 use rumormill_core::payload::Payload;
 use rumormill_core::protocol::{self, Cx, Input, Protocol};
 use rumormill_core::time::{Duration, Time};
+use smallvec::SmallVec;
 
 /// What travels.
 #[derive(Clone, Debug, Encode, Decode, CborLen)]
@@ -109,20 +111,30 @@ pub struct Rumor {
     config: Arc<Config>,
     peers: Peers,
     intake: Intake,
-    hot: Vec<Hot>,
+    /// Of one rumor in place: an epidemic over a million nodes has one.
+    hot: SmallVec<[Hot; 1]>,
     /// Where in `hot` the next contact begins, if not all of it fits one, and where the last one ended.
     turn: u32,
     last: u32,
     armed: bool,
+    updates_sent: u64,
+    useless: u64,
+    rare: Option<Box<Rare>>,
+}
+
+/// What a push over a clean network never needs.
+#[derive(Default)]
+struct Rare {
     /// Contacts that may still be accepted, and tries elsewhere for those that are refused, in this period.
     open: u32,
     hunts_left: u32,
     asks: Allowance,
     connections: Allowance,
+    /// All but what the node counts itself.
     counters: Counters,
 }
 
-const _: () = assert!(size_of::<Message>() <= 64 && size_of::<Rumor>() <= 256 && size_of::<Hot>() <= 96);
+const _: () = assert!(size_of::<Message>() <= 64 && size_of::<Rumor>() <= 224 && size_of::<Hot>() <= 96);
 
 impl Protocol for Rumor {
     type Call = Call;
@@ -148,7 +160,7 @@ impl Protocol for Rumor {
             Input::Message(_, Message::Refuse) => self.on_refuse(cx),
             Input::Timer(Timer::Round) => self.on_round(cx),
             Input::Shed(_, lane) => self.on_shed(lane),
-            Input::Lost(..) => self.counters.lost += 1,
+            Input::Lost(..) => self.count().lost += 1,
             Input::Spare(..) => {}
         }
     }
@@ -161,16 +173,22 @@ impl Rumor {
             config: config.into(),
             peers: Peers::default(),
             intake: Intake::new(life),
-            hot: Vec::new(),
+            hot: SmallVec::new(),
             turn: 0,
             last: 0,
             armed: false,
-            open: 0,
-            hunts_left: 0,
-            asks: Allowance::default(),
-            connections: Allowance::default(),
-            counters: Counters::default(),
+            updates_sent: 0,
+            useless: 0,
+            rare: None,
         }
+    }
+
+    fn rare(&mut self) -> &mut Rare {
+        self.rare.get_or_insert_default()
+    }
+
+    fn count(&mut self) -> &mut Counters {
+        &mut self.rare().counters
     }
 
     fn on_start(&mut self, cx: &mut Cx<'_, Self>) {
@@ -182,7 +200,7 @@ impl Rumor {
     fn on_publish(&mut self, cx: &mut Cx<'_, Self>, payload: Payload) {
         match self.intake.publish(cx.me, payload, self.config.known_max) {
             Some(update) => self.hear(cx, cx.me, update, 0, 0),
-            None => self.counters.rejected += 1,
+            None => self.count().rejected += 1,
         }
     }
 
@@ -199,7 +217,7 @@ impl Rumor {
         let (mut useful, mut own_misses) = (true, u32::MAX);
         match self.intake.take(&update, self.config.known_max) {
             Taken::TooLarge => {
-                self.counters.rejected += 1;
+                self.count().rejected += 1;
                 return;
             }
             Taken::New => self.hear(cx, from, update, hops.saturating_add(1), contact),
@@ -210,7 +228,7 @@ impl Rumor {
         }
         // Where nothing follows from good news it is not told.
         if self.config.feedback && (!useful || self.config.reset_on_useful) {
-            self.counters.feedback_sent += 1;
+            self.count().feedback_sent += 1;
             cx.send(from, Message::Feedback { id, useful, misses: own_misses, contact });
         }
     }
@@ -229,7 +247,7 @@ impl Rumor {
         if hot.as_ref().is_some_and(|hot| (hot.brought.by, hot.brought.contact) == (from, contact)) {
             return None;
         }
-        self.counters.useless += 1;
+        self.useless += 1;
         let Some(hot) = hot else { return Some((false, u32::MAX)) };
         hot.brought = Brought { by: from, contact, at: cx.now };
         if hot.heard == cx.now {
@@ -257,37 +275,42 @@ impl Rumor {
 
     /// Passes on what is hot, but not what has only just come: at the beginning of this cycle it was news here as well.
     fn on_ask(&mut self, cx: &mut Cx<'_, Self>, from: NodeId) {
-        if !self.asks.take(cx.now, self.config.period, self.config.asks_max) {
-            self.counters.asks_unanswered += 1;
+        let (period, max) = (self.config.period, self.config.asks_max);
+        if !self.rare().asks.take(cx.now, period, max) {
+            self.count().asks_unanswered += 1;
             return;
         }
         let now = cx.now;
         let both_know = |hot: &&Hot| hot.heard != now && hot.brought.is_of(from, now);
-        self.counters.updates_spared += self.hot.iter().filter(both_know).count() as u64;
+        let spared = self.hot.iter().filter(both_know).count() as u64;
+        self.count().updates_spared += spared;
         self.tell(cx, from, |hot, now| hot.heard != now && !hot.brought.is_of(from, now));
     }
 
     fn on_connect(&mut self, cx: &mut Cx<'_, Self>, from: NodeId) {
         let max = self.config.connection_limit.unwrap_or(u32::MAX);
-        let accepted = self.connections.take(cx.now, self.config.period, max);
+        let period = self.config.period;
+        let accepted = self.rare().connections.take(cx.now, period, max);
         cx.send(from, if accepted { Message::Accept } else { Message::Refuse });
     }
 
     fn on_accept(&mut self, cx: &mut Cx<'_, Self>, from: NodeId) {
-        if self.open > 0 {
-            self.open -= 1;
+        let open = &mut self.rare().open;
+        if *open > 0 {
+            *open -= 1;
             self.converse(cx, from);
         }
     }
 
     fn on_refuse(&mut self, cx: &mut Cx<'_, Self>) {
-        if self.open == 0 {
+        let rare = self.rare();
+        if rare.open == 0 {
             return;
         }
-        self.counters.refused += 1;
-        self.open -= 1;
-        if self.hunts_left > 0 {
-            self.hunts_left -= 1;
+        rare.counters.refused += 1;
+        rare.open -= 1;
+        if rare.hunts_left > 0 {
+            rare.hunts_left -= 1;
             self.contact(cx);
         }
     }
@@ -296,12 +319,17 @@ impl Rumor {
         self.armed = false;
         self.weigh(cx);
         if self.hot.is_empty() {
-            self.hot = Vec::new(); // so that a cluster at rest keeps no room for what is over
+            self.hot = SmallVec::new(); // so that a cluster at rest keeps no room for what is over
         }
         if self.hot.is_empty() && !self.config.pulls() {
             return;
         }
-        (self.open, self.hunts_left) = (0, self.config.hunt.saturating_mul(self.config.fanout));
+        if let Some(rare) = &mut self.rare {
+            rare.open = 0;
+        }
+        if self.config.hunt > 0 {
+            self.rare().hunts_left = self.config.hunt.saturating_mul(self.config.fanout);
+        }
         for _ in 0..self.config.fanout {
             self.contact(cx);
         }
@@ -314,7 +342,10 @@ impl Rumor {
     /// An update was not sent after all. Nobody says which one it was: it is taken that the budget was used up by those before it, so
     /// that it was the last that was told and not yet taken back. With it the next contact begins.
     fn on_shed(&mut self, lane: usize) {
-        self.counters.shed(lane);
+        self.count().shed += 1;
+        if lane == 0 {
+            self.updates_sent = self.updates_sent.saturating_sub(1);
+        }
         if lane > 0 || self.hot.is_empty() {
             return;
         }
@@ -330,7 +361,7 @@ impl Rumor {
     fn hear(&mut self, cx: &mut Cx<'_, Self>, from: NodeId, update: Update, hops: u8, contact: u32) {
         cx.emit(Event::Delivered { update: update.clone(), from });
         if hops > self.config.hops_max {
-            self.counters.rejected += 1;
+            self.count().rejected += 1;
             return;
         }
         let hot = Hot {
@@ -344,9 +375,6 @@ impl Rumor {
             useless: 0,
             hops,
         };
-        if self.hot.is_empty() {
-            self.hot.reserve_exact(1); // a million nodes with one rumor
-        }
         self.hot.push(hot);
         self.make_room(cx);
         if self.config.on_arrival && self.config.pushes() && self.config.connection_limit.is_none() {
@@ -368,7 +396,7 @@ impl Rumor {
                 older.max_by_key(|(_, hot)| (hot.misses, hot.contacts)).expect("there is an older one");
             let dropped = self.hot.remove(at);
             bytes -= dropped.update.payload.len();
-            self.counters.overflowed += 1;
+            self.count().overflowed += 1;
             cx.emit(Event::Removed(dropped.update.id));
         }
     }
@@ -378,7 +406,7 @@ impl Rumor {
             let Some(peer) = self.config.choice.pick(&self.peers, cx.me, cx.rng) else { return };
             let hot = self.hot.last_mut().expect("it was pushed a moment ago");
             hot.tell(cx, peer, &self.config);
-            self.counters.updates_sent += 1;
+            self.updates_sent += 1;
             self.last = self.hot.len() as u32 - 1;
         }
     }
@@ -407,7 +435,7 @@ impl Rumor {
     fn contact(&mut self, cx: &mut Cx<'_, Self>) {
         let Some(peer) = self.config.choice.pick(&self.peers, cx.me, cx.rng) else { return };
         if self.config.connection_limit.is_some() {
-            self.open += 1;
+            self.rare().open += 1;
             cx.send(peer, Message::Connect);
         } else {
             self.converse(cx, peer);
@@ -419,7 +447,7 @@ impl Rumor {
             self.tell(cx, peer, |_, _| true);
         }
         if self.config.pulls() {
-            self.counters.asks_sent += 1;
+            self.count().asks_sent += 1;
             cx.send(peer, Message::Ask);
         }
     }
@@ -441,14 +469,15 @@ impl Rumor {
             bytes += hot.update.payload.len();
             hot.tell(cx, peer, &self.config);
             self.last = at as u32;
-            self.counters.updates_sent += 1;
+            self.updates_sent += 1;
         }
     }
 }
 
 impl Spreader for Rumor {
     fn counters(&self) -> Counters {
-        self.counters
+        let rare = self.rare.as_ref().map(|rare| rare.counters).unwrap_or_default();
+        Counters { updates_sent: self.updates_sent, useless: self.useless, ..rare }
     }
     fn known_len(&self) -> usize {
         self.intake.known_len()
