@@ -38,6 +38,9 @@ impl Sink<Node> for Sent {
         messages.iter().for_each(|message| wire::put(message, &mut self.out));
         self.bytes += self.out.len();
     }
+    fn single(&mut self, to: NodeId, message: Message, bytes: usize) {
+        self.datagram(to, &mut vec![message], bytes);
+    }
     fn stream(&mut self, _: NodeId, _: Message, bytes: usize) {
         self.bytes += bytes;
     }

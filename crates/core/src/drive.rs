@@ -44,9 +44,7 @@ pub trait Sink<P: Protocol> {
     /// These messages leave for `to` in one datagram of `bytes`, everything around them included.
     fn datagram(&mut self, to: NodeId, messages: &mut Vec<P::Message>, bytes: usize);
     /// This one leaves for `to` in a datagram of its own: the usual case, for which nothing need be gathered.
-    fn single(&mut self, to: NodeId, message: P::Message, bytes: usize) {
-        self.datagram(to, &mut alloc::vec![message], bytes);
-    }
+    fn single(&mut self, to: NodeId, message: P::Message, bytes: usize);
     /// This message leaves for `to` over the stream.
     fn stream(&mut self, to: NodeId, message: P::Message, bytes: usize);
     /// Hand this timer back at `at`.
@@ -409,6 +407,9 @@ mod tests {
     impl Sink<Talker> for Seen {
         fn datagram(&mut self, to: NodeId, messages: &mut Vec<Say>, bytes: usize) {
             self.datagrams.push((to.0, core::mem::take(messages), bytes));
+        }
+        fn single(&mut self, to: NodeId, message: Say, bytes: usize) {
+            self.datagrams.push((to.0, vec![message], bytes));
         }
         fn stream(&mut self, to: NodeId, _: Say, bytes: usize) {
             self.streams.push((to.0, bytes));

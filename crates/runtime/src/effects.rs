@@ -120,8 +120,9 @@ impl<P: Protocol, A> Effects<P, A> {
     }
 }
 
-impl<P: Protocol, A: App<P>> Sink<P> for Effects<P, A> {
-    fn datagram(&mut self, to: NodeId, messages: &mut Vec<P::Message>, _: usize) {
+impl<P: Protocol, A: App<P>> Effects<P, A> {
+    /// One datagram leaves, if it is known where to.
+    fn leave(&mut self, to: NodeId, messages: &[P::Message]) {
         let Some(address) = self.book.address(to) else {
             if self.streams.is_open(to) {
                 return messages.iter().for_each(|message| self.send_frame(to, message));
@@ -137,6 +138,16 @@ impl<P: Protocol, A: App<P>> Sink<P> for Effects<P, A> {
                 shared.counters.lane_sent(message.lane(), packet.len() - before);
             }
         });
+    }
+}
+
+impl<P: Protocol, A: App<P>> Sink<P> for Effects<P, A> {
+    fn datagram(&mut self, to: NodeId, messages: &mut Vec<P::Message>, _: usize) {
+        self.leave(to, messages);
+    }
+
+    fn single(&mut self, to: NodeId, message: P::Message, _: usize) {
+        self.leave(to, std::slice::from_ref(&message));
     }
 
     fn stream(&mut self, to: NodeId, message: P::Message, _: usize) {

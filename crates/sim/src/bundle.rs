@@ -7,7 +7,7 @@ use crate::queue::Class;
 use rumormill_core::time::Time;
 
 /// Nodes of a region (our guess: they and what they get in one turn stay in the second cache).
-pub(crate) const REGION: u32 = 512;
+pub(crate) const REGION: u32 = 1_024;
 /// Entries that are allocated together.
 const CHUNK: usize = 64;
 /// A longer line is taken apart (our guess: so much stays in the second cache in any order).

@@ -30,13 +30,9 @@ impl<P: Protocol> Sim<P> {
             rare.overdue.clear();
             rare.outbox.take();
             for entry in rare.inbox.take().into_iter().chain(at_work) {
-                match entry.what {
-                    What::Datagram(_) => port.count().dropped.crashed += 1,
-                    What::Stream(packet) => {
-                        port.count().dropped.crashed += 1;
-                        network.bounce(port, packet.from, packet.from_life, Loss::Reset);
-                    }
-                    _ => {}
+                if let What::Packet(packet) = entry.what {
+                    port.count().dropped.crashed += 1;
+                    network.bounce(port, &packet, Loss::Reset);
                 }
             }
             if was_up {

@@ -125,7 +125,7 @@ impl<P: Protocol> Gear<P> {
         let (processor, service) = (self.processor.as_mut()?, world.service.as_ref()?);
         processor.done(messages);
         let mut entry = self.waiting.pop_front()?;
-        let messages = entry.what.packet().map_or(0, |(packet, _)| packet.messages.into());
+        let messages = entry.what.packet().map_or(0, |packet| packet.messages.into());
         Some((entry, processor.next(messages, service, rng)))
     }
 }

@@ -40,7 +40,7 @@ impl<P: Protocol> Hands<'_, '_, P> {
     fn is_plain(&self, entry: &Entry<P>) -> bool {
         let port = &*self.port;
         let is_meant = match &entry.what {
-            What::Datagram(packet) => packet.stage == Stage::Arrived,
+            What::Packet(packet) => packet.stage == Stage::Arrived && !packet.stream,
             What::Timer(..) | What::Call(_) => {
                 self.network.shared.seats[port.slot as usize].life == entry.life
             }
@@ -68,7 +68,7 @@ impl<P: Protocol> Hands<'_, '_, P> {
                 self.watched(watcher, life, on);
                 None
             }
-            What::Datagram(packet) => {
+            What::Packet(packet) if !packet.stream => {
                 let from = self.network.shared.id(packet.from);
                 if packet.content.is_corrupt() {
                     self.port.count().corrupted += 1;
@@ -83,7 +83,7 @@ impl<P: Protocol> Hands<'_, '_, P> {
                 self.port.hot.datagram_bytes_received += u64::from(packet.bytes);
                 Some(handed(from, content))
             }
-            What::Stream(packet) => {
+            What::Packet(packet) => {
                 let from = self.network.shared.id(packet.from);
                 let content = self.network.unpack(packet.content, from, self.port.id, packet.bytes, true)?;
                 let counters = self.port.count();
@@ -116,21 +116,15 @@ impl<P: Protocol> Hands<'_, '_, P> {
             What::Silent(peer) => up && same_life && self.is_watched(*peer) && self.is_cut_off(*peer),
             What::Broken(peer, _) => up && same_life && self.is_watched(*peer),
             What::Watched(..) => true,
-            What::Datagram(packet) if packet.stage >= Stage::Worked => up && same_life,
-            What::Datagram(_) => up,
-            What::Stream(_) => up && same_life,
+            What::Packet(packet) if packet.stream || packet.stage >= Stage::Worked => up && same_life,
+            What::Packet(_) => up,
         };
         if meant {
             return Some(entry);
         }
-        match entry.what {
-            What::Datagram(_) => self.port.count().dropped.crashed += 1,
-            What::Stream(packet) => {
-                self.port.count().dropped.crashed += 1;
-                let loss = if up { Loss::Reset } else { Loss::Refused };
-                self.network.bounce(self.port, packet.from, packet.from_life, loss);
-            }
-            _ => {}
+        if let What::Packet(packet) = entry.what {
+            self.port.count().dropped.crashed += 1;
+            self.network.bounce(self.port, &packet, if up { Loss::Reset } else { Loss::Refused });
         }
         None
     }
@@ -146,12 +140,12 @@ impl<P: Protocol> Hands<'_, '_, P> {
     /// `entry`, unless it is a packet that needs time on its line, or finds it full.
     fn come(&mut self, mut entry: Entry<P>) -> Option<Entry<P>> {
         let Some(gear) = &mut self.port.gear else { return Some(entry) };
-        let Some((packet, stream)) = entry.what.packet() else { return Some(entry) };
+        let Some(packet) = entry.what.packet() else { return Some(entry) };
         if packet.stage != Stage::Arrived {
             return Some(entry);
         }
         packet.stage = Stage::Here;
-        match gear.down(&self.network.shared.world, self.network.now, packet.bytes as usize, stream) {
+        match gear.down(&self.network.shared.world, self.network.now, packet.bytes as usize, packet.stream) {
             Pass::Now => return Some(entry),
             Pass::At(at) => {
                 let slot = self.port.slot;
@@ -168,7 +162,7 @@ impl<P: Protocol> Hands<'_, '_, P> {
     /// `entry`, unless it is a packet that needs time on the processor, or finds too many before it.
     fn work(&mut self, mut entry: Entry<P>) -> Option<Entry<P>> {
         let Some(gear) = &mut self.port.gear else { return Some(entry) };
-        let Some((packet, _)) = entry.what.packet() else { return Some(entry) };
+        let Some(packet) = entry.what.packet() else { return Some(entry) };
         let (messages, chance) = (packet.messages.into(), &mut self.port.chance);
         let world = &self.network.shared.world;
         if packet.stage == Stage::Worked {
@@ -191,7 +185,7 @@ impl<P: Protocol> Hands<'_, '_, P> {
 
     /// It is this packet's turn on the processor, and takes so long. A datagram that is being worked on ends with the process.
     fn work_on(&mut self, mut entry: Entry<P>, time: Duration) {
-        if let Some((packet, _)) = entry.what.packet() {
+        if let Some(packet) = entry.what.packet() {
             packet.stage = Stage::Worked;
         }
         let slot = self.port.slot;
@@ -201,8 +195,8 @@ impl<P: Protocol> Hands<'_, '_, P> {
 
     /// There was no room for `entry`: the sender of a stream notices in time.
     fn refuse(&mut self, entry: Entry<P>) {
-        if let What::Stream(packet) = entry.what {
-            self.network.bounce(self.port, packet.from, packet.from_life, Loss::TimedOut);
+        if let What::Packet(packet) = entry.what {
+            self.network.bounce(self.port, &packet, Loss::TimedOut);
         }
     }
 
@@ -210,7 +204,7 @@ impl<P: Protocol> Hands<'_, '_, P> {
     fn wait(&mut self, entry: Entry<P>) -> Option<Entry<P>> {
         let waits = match &entry.what {
             What::Start | What::Call(_) | What::Timer(..) => self.port.frozen,
-            What::Datagram(_) | What::Stream(_) | What::Lost(..) | What::Silent(_) | What::Broken(..) => {
+            What::Packet(_) | What::Lost(..) | What::Silent(_) | What::Broken(..) => {
                 self.port.frozen || self.port.blocked
             }
             What::Watched(..) => false,
@@ -220,12 +214,11 @@ impl<P: Protocol> Hands<'_, '_, P> {
         }
         let (bytes, stream) = match &entry.what {
             // What was being worked on has left the socket's buffer; there is one of it at most.
-            What::Datagram(packet) | What::Stream(packet) if packet.stage == Stage::Worked => {
+            What::Packet(packet) if packet.stage == Stage::Worked => {
                 self.port.rare().inbox.add(entry);
                 return None;
             }
-            What::Datagram(packet) => (packet.bytes as usize, false),
-            What::Stream(packet) => (packet.bytes as usize, true),
+            What::Packet(packet) => (packet.bytes as usize, packet.stream),
             What::Timer(..) => {
                 self.port.rare().overdue.push(entry);
                 return None;

@@ -223,15 +223,7 @@ impl<P: Protocol> Network<'_, P> {
     #[inline]
     pub fn push(&mut self, port: &mut Port<P>, at: Time, class: Class, slot: u32, life: u32, what: What<P>) {
         let time = self.shared.instant(at);
-        let rank = match &what {
-            What::Timer(deadline, _) if class == TIMER_OF_CYCLE => deadline.0,
-            // What comes from several at one instant comes in another order at each: nobody is always the first.
-            _ if class == ARRIVAL => {
-                mix(mix(self.shared.lots ^ time.0) ^ (u64::from(port.slot) << 32 | u64::from(slot)))
-            }
-            _ => port.slot.into(),
-        };
-        let entry = Entry { time, rank, sequence: port.sequence, slot, life, class, what };
+        let entry = Entry { time, sequence: port.sequence, slot, source: port.slot, life, class, what };
         port.sequence += 1;
         self.deliver(entry);
     }
@@ -346,12 +338,13 @@ impl<P: Protocol> Network<'_, P> {
         let packet = Packet {
             from: port.slot,
             from_life: 0,
+            stream: false,
             content,
             messages,
             stage: Stage::Arrived,
             bytes: bytes as u32,
         };
-        self.push(port, at, ARRIVAL, slot, 0, What::Datagram(packet));
+        self.push(port, at, ARRIVAL, slot, 0, What::Packet(packet));
     }
 
     fn stream(&mut self, port: &mut Port<P>, to: NodeId, content: Content<P::Message>, bytes: usize) {
@@ -378,9 +371,16 @@ impl<P: Protocol> Network<'_, P> {
         let at = port.rare().tails.after(slot, leaves + delay, self.now);
         let content = self.pack(content, content_bytes);
         let (from, from_life, life) = (port.slot, self.life(port.slot), self.life(slot));
-        let packet =
-            Packet { from, from_life, content, messages: 1, stage: Stage::Arrived, bytes: bytes as u32 };
-        self.push(port, at, ARRIVAL, slot, life, What::Stream(packet));
+        let packet = Packet {
+            from,
+            from_life,
+            stream: true,
+            content,
+            messages: 1,
+            stage: Stage::Arrived,
+            bytes: bytes as u32,
+        };
+        self.push(port, at, ARRIVAL, slot, life, What::Packet(packet));
     }
 
     /// How long a message takes over the stream, with the retransmissions of its segments; `None` if it gives up.
@@ -432,15 +432,20 @@ impl<P: Protocol> Network<'_, P> {
         self.push(port, self.now + delay, ARRIVAL, slot, life, what);
     }
 
-    /// The node at `port` tells the sender of a stream message, as far as it can be reached, that it did not take it.
-    pub fn bounce(&mut self, port: &mut Port<P>, to: u32, to_life: u32, loss: Loss) {
-        let to_id = self.shared.id(to);
+    /// The node at `port` tells the sender of a stream message, as far as it can be reached, that it did not take it. Of datagrams nobody
+    /// is told.
+    pub fn bounce(&mut self, port: &mut Port<P>, packet: &Packet<P::Message>, loss: Loss) {
+        if !packet.stream {
+            return;
+        }
+        let to_id = self.shared.id(packet.from);
         let (loss, delay) = if self.shared.is_cut_either_way(port.id, to_id) {
             (Loss::TimedOut, timeout(&mut port.chance))
         } else {
             (loss, self.latency(port, to_id))
         };
-        self.push(port, self.now + delay, ARRIVAL, to, to_life, What::Lost(port.id, loss));
+        let (at, lost) = (self.now + delay, What::Lost(port.id, loss));
+        self.push(port, at, ARRIVAL, packet.from, packet.from_life, lost);
     }
 
     /// A node wants to be told, or no longer, when its connection to `peer` breaks. The peer hears of it a latency later.

@@ -3,24 +3,24 @@
 use crate::clock::Clock;
 use crate::counters::Counters;
 use crate::gear::{Gear, Stage};
-use crate::network::Content;
+use crate::network::{ARRIVAL, Content, TIMER_OF_CYCLE};
 use crate::queue::Class;
 use crate::world::World;
 use rumormill_core::drive::Driver;
 use rumormill_core::identity::NodeId;
 use rumormill_core::protocol::{Loss, Protocol};
-use rumormill_core::rng::Rng;
+use rumormill_core::rng::{Rng, mix};
 use rumormill_core::time::Time;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// Something that is due at a node.
 pub(crate) struct Entry<P: Protocol> {
     pub time: Time,
-    /// Orders what is due at one node, at one time and of one class: a hash of both and of who sent it, or the deadline of a timer.
-    pub rank: u64,
-    /// Orders what is alike in that, too: how many its source had set before it.
+    /// How many its source had set before it.
     pub sequence: u64,
     pub slot: u32,
+    /// The node that set it, or [`CALLER`].
+    pub source: u32,
     /// Meant for this life of the node; datagrams are meant for any.
     pub life: u32,
     pub class: Class,
@@ -29,16 +29,34 @@ pub(crate) struct Entry<P: Protocol> {
 
 impl<P: Protocol> Entry<P> {
     /// What a node gets in this order. It depends on neither the queue nor on who ran first.
-    pub fn order(&self) -> (Time, Class, u64, u64) {
-        (self.time, self.class, self.rank, self.sequence)
+    pub fn order(&self, lots: u64) -> Order {
+        (self.time, self.class, self.rank(lots), self.source, self.sequence)
+    }
+
+    /// Orders what is due at one node, at one time and of one class.
+    fn rank(&self, lots: u64) -> u64 {
+        match &self.what {
+            What::Timer(deadline, _) if self.class == TIMER_OF_CYCLE => deadline.0,
+            _ if self.source == CALLER => 0,
+            // What comes from several at one instant comes in another order at each: nobody is always the first.
+            _ if self.class == ARRIVAL => {
+                mix(mix(lots ^ self.time.0) ^ (u64::from(self.source) << 32 | u64::from(self.slot)))
+            }
+            _ => self.source.into(),
+        }
     }
 }
+
+/// Whose turn it is: the smallest.
+pub(crate) type Order = (Time, Class, u64, u32, u64);
+
+/// The source of what no node has set.
+pub(crate) const CALLER: u32 = u32::MAX;
 
 pub(crate) enum What<P: Protocol> {
     Start,
     Call(P::Call),
-    Datagram(Packet<P::Message>),
-    Stream(Packet<P::Message>),
+    Packet(Packet<P::Message>),
     /// With its deadline, which may be earlier than when it fires.
     Timer(Time, P::Timer),
     Lost(NodeId, Loss),
@@ -51,17 +69,18 @@ pub(crate) enum What<P: Protocol> {
 }
 
 impl<P: Protocol> What<P> {
-    /// The packet that this is, and whether it came over a stream.
-    pub fn packet(&mut self) -> Option<(&mut Packet<P::Message>, bool)> {
+    /// The packet that this is.
+    pub fn packet(&mut self) -> Option<&mut Packet<P::Message>> {
         match self {
-            What::Datagram(packet) => Some((packet, false)),
-            What::Stream(packet) => Some((packet, true)),
+            What::Packet(packet) => Some(packet),
             _ => None,
         }
     }
 }
 
+/// A datagram, or a message on a stream.
 pub(crate) struct Packet<M> {
+    pub stream: bool,
     pub content: Content<M>,
     pub from: u32,
     pub from_life: u32,

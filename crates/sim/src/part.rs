@@ -132,9 +132,10 @@ impl<P: Protocol> Part<P> {
     fn run(&mut self, shared: &Shared, node: u32, lines: &mut [Line<Entry<P>>], places: &mut [Place]) {
         self.local.running = self.first + node;
         if places.len() > 1 {
-            places.sort_unstable_by_key(|place| place.of(lines).as_ref().map(Entry::order));
+            places
+                .sort_unstable_by_key(|place| place.of(lines).as_ref().map(|entry| entry.order(shared.lots)));
         }
-        let mut mine = Mine { lines, places, soon: &mut self.soon, own: None };
+        let mut mine = Mine { lines, places, soon: &mut self.soon, own: None, lots: shared.lots };
         let (mut last, mut substeps) = (Time::ZERO, 0);
         loop {
             mine.add(&mut self.local.soon);
@@ -163,6 +164,8 @@ struct Mine<'a, P: Protocol> {
     soon: &'a mut Vec<Entry<P>>,
     /// The last of those that was taken.
     own: Option<Entry<P>>,
+    /// As in [`Shared`].
+    lots: u64,
 }
 
 impl<P: Protocol> Mine<'_, P> {
@@ -170,7 +173,7 @@ impl<P: Protocol> Mine<'_, P> {
     fn add(&mut self, soon: &mut Vec<Entry<P>>) {
         if !soon.is_empty() {
             self.soon.append(soon);
-            self.soon.sort_unstable_by_key(|entry| std::cmp::Reverse(entry.order()));
+            self.soon.sort_unstable_by_key(|entry| std::cmp::Reverse(entry.order(self.lots)));
         }
     }
 
@@ -188,7 +191,7 @@ impl<P: Protocol> Mine<'_, P> {
         let set = set.and_then(Option::as_ref).filter(|entry| entry.time == now);
         let own = self.soon.last().filter(|entry| entry.time == now);
         let is_own = match (set, own) {
-            (Some(set), Some(own)) => set.order() > own.order(),
+            (Some(set), Some(own)) => set.order(self.lots) > own.order(self.lots),
             (None, None) => return None,
             (set, _) => set.is_none(),
         };

@@ -1,10 +1,10 @@
-//! What comes next: entries by (time, class, rank, sequence), in one of two queues.
+//! What comes next: entries in their order, in one of two queues.
 //!
 //! The wheel hands out whole windows and is what simulations run on; the heap hands out one instant after the other and is the
 //! oracle that the wheel is held against. What comes out is the same, for the order in which one node gets it is the entries' own.
 
 use crate::bundle::{Bundle, Item, Line, is_due};
-use crate::node::Entry;
+use crate::node::{Entry, Order};
 use crate::wheel::Wheel;
 use rumormill_core::protocol::Protocol;
 use rumormill_core::time::Time;
@@ -26,15 +26,16 @@ pub(crate) type Next = (Time, Class);
 
 pub(crate) enum Queue<P: Protocol> {
     Wheel(Wheel<Entry<P>>),
-    Heap(BinaryHeap<Last<P>>),
+    /// With the lots of their order.
+    Heap(BinaryHeap<Last<P>>, u64),
 }
 
 /// The greatest in a heap is the one that comes first.
-pub(crate) struct Last<P: Protocol>(Entry<P>);
+pub(crate) struct Last<P: Protocol>(Order, Entry<P>);
 
 impl<P: Protocol> Ord for Last<P> {
     fn cmp(&self, other: &Self) -> Ordering {
-        (other.0.order(), other.0.slot).cmp(&(self.0.order(), self.0.slot))
+        (other.0, other.1.slot).cmp(&(self.0, self.1.slot))
     }
 }
 impl<P: Protocol> PartialOrd for Last<P> {
@@ -63,14 +64,14 @@ impl<P: Protocol> Item for Entry<P> {
 
 impl<P: Protocol> Queue<P> {
     pub fn is_heap(&self) -> bool {
-        matches!(self, Queue::Heap(_))
+        matches!(self, Queue::Heap(..))
     }
 
     #[inline(always)]
     pub fn push(&mut self, entry: Entry<P>) {
         match self {
             Queue::Wheel(wheel) => wheel.push(entry),
-            Queue::Heap(heap) => heap.push(Last(entry)),
+            Queue::Heap(heap, lots) => heap.push(Last(entry.order(*lots), entry)),
         }
     }
 
@@ -84,7 +85,7 @@ impl<P: Protocol> Queue<P> {
                 let class = bundles.by_ref().filter_map(Bundle::class).min()?;
                 Some((Time(start.0.div_ceil(cycle).saturating_mul(cycle)), class))
             }
-            Queue::Heap(heap) => heap.peek().map(|Last(entry)| (entry.time, entry.class)),
+            Queue::Heap(heap, _) => heap.peek().map(|Last(_, entry)| (entry.time, entry.class)),
         }
     }
 
@@ -92,7 +93,7 @@ impl<P: Protocol> Queue<P> {
     pub fn next_at(&self) -> Option<Time> {
         match self {
             Queue::Wheel(wheel) => wheel.next()?.1.flat_map(Bundle::iter).map(|entry| entry.time).min(),
-            Queue::Heap(heap) => heap.peek().map(|Last(entry)| entry.time),
+            Queue::Heap(heap, _) => heap.peek().map(|Last(_, entry)| entry.time),
         }
     }
 
@@ -100,10 +101,10 @@ impl<P: Protocol> Queue<P> {
     pub fn take(&mut self, turn: &Turn) -> Bundle<Entry<P>> {
         match self {
             Queue::Wheel(wheel) => wheel.take(turn.end, turn.class),
-            Queue::Heap(heap) => {
+            Queue::Heap(heap, _) => {
                 let mut line = Line::new();
-                while heap.peek().is_some_and(|Last(entry)| is_due(entry, turn.end, turn.class)) {
-                    line.extend(heap.pop().map(|Last(entry)| Some(entry)));
+                while heap.peek().is_some_and(|Last(_, entry)| is_due(entry, turn.end, turn.class)) {
+                    line.extend(heap.pop().map(|Last(_, entry)| Some(entry)));
                 }
                 Bundle::Line(line)
             }
@@ -121,7 +122,7 @@ impl<P: Protocol> Queue<P> {
     pub fn len(&self) -> usize {
         match self {
             Queue::Wheel(wheel) => wheel.len(),
-            Queue::Heap(heap) => heap.len(),
+            Queue::Heap(heap, _) => heap.len(),
         }
     }
 }

@@ -4,7 +4,7 @@ use crate::clock::Clock;
 use crate::counters::Counters;
 use crate::gear::Gear;
 use crate::network::{FIRST, Local, Network, Seat, Shared};
-use crate::node::{Entry, Node, Port, What};
+use crate::node::{CALLER, Entry, Node, Port, What};
 use crate::part::Part;
 use crate::queue::Queue;
 use crate::wheel::Wheel;
@@ -87,17 +87,18 @@ impl<P: Protocol> Sim<P> {
         let window = u64::try_from(window.as_nanos()).unwrap_or(u64::MAX).max(1);
         let window = 1 << window.ilog2(); // so that finding the slot of a time is a shift
         let chunk = u32::try_from(engine.nodes.div_ceil(engine.partitions).max(1)).unwrap_or(u32::MAX);
+        let lots = mix(seed ^ (Use::Lots as u64) << 56);
         let parts = (0..engine.partitions).map(|at| {
             let first = at as u32 * chunk;
             let queue = match engine.oracle {
-                true => Queue::Heap(BinaryHeap::new()),
+                true => Queue::Heap(BinaryHeap::new(), lots),
                 false => Queue::Wheel(Wheel::new(window, first)),
             };
             Part::new(first, Local::new(queue, at, engine.partitions))
         });
         Sim {
             parts: parts.collect(),
-            shared: Shared::new(world, chunk, engine.partitions, mix(seed ^ (Use::Lots as u64) << 56)),
+            shared: Shared::new(world, chunk, engine.partitions, lots),
             now: Time::ZERO,
             window,
             run: windows::one_by_one,
@@ -158,12 +159,8 @@ impl<P: Protocol> Sim<P> {
 
     /// The caller sets something for a node in that life of it.
     pub(crate) fn set_for(&mut self, at: Time, class: u8, slot: u32, life: u32, what: What<P>) {
-        let rank = match &what {
-            What::Timer(deadline, _) if self.shared.world.synchronous.is_some() => deadline.0,
-            _ => 0,
-        };
         let time = self.shared.instant(at);
-        let entry = Entry { time, rank, sequence: self.sequence, slot, life, class, what };
+        let entry = Entry { time, sequence: self.sequence, slot, source: CALLER, life, class, what };
         self.sequence += 1;
         self.parts[self.shared.partition(slot)].local.queue.push(entry);
     }
