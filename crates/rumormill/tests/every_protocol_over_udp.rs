@@ -2,6 +2,7 @@
 
 use rumormill::core::identity::Life;
 use rumormill::core::payload::Payload;
+use rumormill::protocols::agree::anti_entropy;
 use rumormill::protocols::kit::peers::Peers;
 use rumormill::protocols::spread::{
     self, direct_mail, flood, infect_and_die, median_counter, push_then_pull, rumor, tree,
@@ -264,4 +265,35 @@ async fn an_alarm_is_raised_once_at_every_node() {
         })
         .await;
     cluster.end().await;
+}
+
+/// One entry, written by one of them, is held by all.
+async fn agrees(compare: anti_entropy::Compare, direction: anti_entropy::Direction) {
+    let config = anti_entropy::Config { compare, direction, period: PERIOD, ..Default::default() };
+    let mut cluster = Cluster::new(|_| anti_entropy::AntiEntropy::new(config.clone())).await;
+    cluster.call_all(|_| anti_entropy::Call::Peers(Peers::Everyone(NODES))).await;
+    let (key, value) = (Payload::from(&b"motd"[..]), Payload::from(&b"hello"[..]));
+    let put = anti_entropy::Call::Put { key: key.clone(), value: value.clone() };
+    cluster.nodes[5].call(put).await.unwrap();
+    let mut changed = std::collections::BTreeSet::new();
+    cluster
+        .until(|who, event| {
+            let anti_entropy::Event::Changed { key: heard, .. } = event;
+            assert_eq!(heard, key);
+            assert!(changed.insert(who), "{who} changes it twice");
+            changed.len() == NODES as usize
+        })
+        .await;
+    cluster.end().await;
+}
+
+#[tokio::test]
+async fn anti_entropy_makes_stores_equal_however_they_are_compared() {
+    use anti_entropy::{Compare, Direction};
+    let recent = Compare::Recent { window: Duration::from_secs(10) };
+    for compare in [Compare::Full, Compare::Checksum, recent, Compare::PeelBack, Compare::Merkle] {
+        for direction in [Direction::Push, Direction::Pull, Direction::PushPull] {
+            agrees(compare, direction).await;
+        }
+    }
 }

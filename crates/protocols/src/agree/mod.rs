@@ -1,3 +1,4 @@
 //! Protocols that bring data into agreement.
 
+pub mod anti_entropy;
 pub mod latest;
