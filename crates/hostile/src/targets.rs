@@ -2,9 +2,13 @@
 
 use crate::counting;
 use rumormill_core::identity::{Life, NodeId};
-use rumormill_core::wire::{self, ALLOCATION_FACTOR_MAX, DEPTH_MAX, Wire};
-use rumormill_protocols::agree::latest;
+use rumormill_core::wire::{self, ALLOCATION_FACTOR_MAX, DEPTH_MAX, Wire, WireError};
+use rumormill_protocols::agree::{anti_entropy, latest};
 use rumormill_protocols::member::swim;
+use rumormill_protocols::spread::{
+    direct_mail, flood, infect_and_die, median_counter, push_then_pull, rumor, tree,
+};
+use rumormill_protocols::sum::{averaging, extrema, push_sum, threshold};
 use rumormill_runtime::contact::Contact;
 use rumormill_runtime::keyring::{Key, Keyring};
 use rumormill_runtime::seal::{Kind, Refused, SEAL_BYTES, Seal};
@@ -14,10 +18,67 @@ pub const ERROR_BYTES_MAX: usize = 128;
 /// What decoding a contact may allocate: it has at most 64 bytes, so a constant says more than a factor.
 pub const CONTACT_ALLOCATED_BYTES_MAX: usize = 2048;
 
+/// A protocol, as far as its messages are concerned.
+pub struct Known {
+    /// Its name, with which the names of its seeds and golden packets begin.
+    pub name: &'static str,
+    /// Asserts the promises: [`datagram`] for its messages.
+    pub check: fn(&[u8]),
+    /// Reads one message from the front.
+    pub read: fn(&mut &[u8]) -> Result<(), WireError>,
+}
+
+impl Known {
+    const fn new<M: Wire>(name: &'static str) -> Known {
+        Known { name, check: datagram::<M>, read: |bytes| wire::get::<M>(bytes).map(drop) }
+    }
+
+    /// Whether a seed of that name is one of its.
+    pub fn has(&self, seed: &str) -> bool {
+        seed.strip_prefix(self.name).is_some_and(|rest| rest.starts_with('-'))
+    }
+
+    /// Reads a whole datagram.
+    ///
+    /// # Errors
+    /// At the first message that is none.
+    pub fn read_all(&self, mut bytes: &[u8]) -> Result<(), WireError> {
+        while !bytes.is_empty() {
+            (self.read)(&mut bytes)?;
+        }
+        Ok(())
+    }
+}
+
+/// All protocols.
+pub static PROTOCOLS: [Known; 14] = [
+    Known::new::<swim::Message>("swim"),
+    Known::new::<latest::Message>("latest"),
+    Known::new::<anti_entropy::Message>("anti-entropy"),
+    Known::new::<rumor::Message>("rumor"),
+    Known::new::<push_then_pull::Message>("push-then-pull"),
+    Known::new::<median_counter::Message>("median-counter"),
+    Known::new::<infect_and_die::Message>("infect-and-die"),
+    Known::new::<flood::Message>("flood"),
+    Known::new::<tree::Message>("tree"),
+    Known::new::<direct_mail::Message>("direct-mail"),
+    Known::new::<push_sum::Message>("push-sum"),
+    Known::new::<averaging::Message>("averaging"),
+    Known::new::<extrema::Message>("extrema"),
+    Known::new::<threshold::Message>("threshold"),
+];
+
+/// The protocol that a seed is of, by its name.
+///
+/// # Panics
+/// If it is of none.
+pub fn protocol_of(seed: &str) -> &'static Known {
+    PROTOCOLS.iter().find(|protocol| protocol.has(seed)).unwrap_or_else(|| panic!("{seed}: of no protocol"))
+}
+
 /// Datagrams of each protocol's messages.
 pub fn decode(bytes: &[u8]) {
-    datagram::<swim::Message>(bytes);
-    datagram::<latest::Message>(bytes);
+    PROTOCOLS.iter().for_each(|protocol| (protocol.check)(bytes));
 }
 
 /// A datagram of messages of one type: each is decoded, up to the first error.

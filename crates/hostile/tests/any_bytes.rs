@@ -1,11 +1,10 @@
 //! The promises over the committed seeds and a fixed number of their mutations: what the fuzzer does for hours, in seconds.
 
-use rumormill_core::{Rng, wire};
+use rumormill_core::Rng;
+use rumormill_core::wire::DEPTH_MAX;
 use rumormill_hostile::counting::{Counting, is_installed};
 use rumormill_hostile::mutate::mutate;
 use rumormill_hostile::{seeds, targets};
-use rumormill_protocols::agree::latest;
-use rumormill_protocols::member::swim;
 use std::path::Path;
 
 #[global_allocator]
@@ -13,6 +12,8 @@ static ALLOCATOR: Counting = Counting;
 
 /// Mutated inputs for each target.
 const INPUTS: usize = 60_000;
+/// Mutated inputs for each protocol, from its own messages alone.
+const INPUTS_EACH: usize = 20_000;
 
 /// The seeds of a target: those in the repository, which older versions wrote too, and what this version would write.
 fn seeds_of(target: &str) -> Vec<Vec<u8>> {
@@ -28,12 +29,15 @@ fn seeds_of(target: &str) -> Vec<Vec<u8>> {
 }
 
 fn any_bytes(target: &str, seed: u64, check: fn(&[u8])) {
+    mutations_of(seeds_of(target), INPUTS, seed, check);
+}
+
+fn mutations_of(seeds: Vec<Vec<u8>>, inputs: usize, seed: u64, check: fn(&[u8])) {
     assert!(is_installed(), "nothing is counted");
     println!("seed {seed}");
-    let (mut rng, seeds) = (Rng::seeded(seed), seeds_of(target));
-    seeds.iter().for_each(|bytes| check(bytes));
-    let mut pool = seeds.clone();
-    for _ in 0..INPUTS {
+    let (mut rng, mut pool) = (Rng::seeded(seed), seeds);
+    pool.iter().for_each(|bytes| check(bytes));
+    for _ in 0..inputs {
         let (from, other) = (rng.below(pool.len()), rng.below(pool.len()));
         let bytes = mutate(&mut rng, &pool[from], &pool[other]);
         check(&bytes);
@@ -47,6 +51,16 @@ fn any_bytes(target: &str, seed: u64, check: fn(&[u8])) {
 #[test]
 fn no_bytes_hurt_the_message_decoders() {
     any_bytes("decode", 1, targets::decode);
+}
+
+#[test]
+fn no_bytes_that_are_nearly_a_protocols_own_hurt_its_decoder() {
+    for (seed, protocol) in (100..).zip(&targets::PROTOCOLS) {
+        let own = seeds::messages().into_iter().filter(|(name, _)| protocol.has(name));
+        let own: Vec<Vec<u8>> = own.map(|(_, bytes)| bytes).collect();
+        assert!(!own.is_empty(), "{}: nothing to start from", protocol.name);
+        mutations_of(own, INPUTS_EACH, seed, protocol.check);
+    }
 }
 
 #[test]
@@ -74,27 +88,41 @@ fn what_was_recorded_earlier_is_still_understood() {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/seeds/decode");
     for entry in std::fs::read_dir(dir).unwrap() {
         let path = entry.unwrap().path();
+        let protocol = targets::protocol_of(path.file_name().unwrap().to_str().unwrap());
         let bytes = std::fs::read(&path).unwrap();
-        let is_swim = path.file_name().unwrap().to_str().unwrap().starts_with("swim-");
-        let mut rest = &bytes[..];
-        while !rest.is_empty() {
-            let read = match is_swim {
-                true => wire::get::<swim::Message>(&mut rest).map(drop),
-                false => wire::get::<latest::Message>(&mut rest).map(drop),
-            };
-            read.unwrap_or_else(|e| panic!("{}: {e}", path.display()));
-        }
+        protocol.read_all(&bytes).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    }
+}
+
+/// Where the head of a message's fields is, and how many levels are above it: at the front, or behind the number of an enum's variant; in
+/// `latest`, at the first record.
+fn fields_of(protocol: &str, message: &[u8]) -> (usize, usize) {
+    match message {
+        [0x82, 0..=0x17, 0x80..=0x97, ..] => (2, 1),
+        [0x81, 0x80..=0x97, ..] if protocol == "latest" => (1, 1),
+        _ => (0, 0),
     }
 }
 
 #[test]
 fn the_deepest_nesting_in_a_field_that_is_skipped_is_refused() {
-    // A ping with a field that nobody knows, nested 14 levels below the two that a message has, then 15.
-    for (levels, accepted) in [(14, true), (15, false)] {
-        let mut bytes = vec![0x82, 0x00, 0x83, 0x01, 0xf4];
-        bytes.extend(std::iter::repeat_n(0x81, levels));
-        bytes.push(0x00);
-        assert_eq!(wire::decode::<swim::Message>(&bytes).is_ok(), accepted, "{levels}");
-        targets::decode(&bytes);
+    for (name, mut bytes) in seeds::messages() {
+        let protocol = targets::protocol_of(&name);
+        let mut rest = &bytes[..];
+        (protocol.read)(&mut rest).unwrap_or_else(|e| panic!("{name}: {e}"));
+        if !rest.is_empty() || protocol.name == "latest" && name != "latest-one" {
+            continue; // a datagram; more than one record, or none
+        }
+        // A field that nobody knows, below those that a message has, so deep that it is just allowed, and one level deeper.
+        let (head, above) = fields_of(protocol.name, &bytes);
+        assert!((0x80..0x97).contains(&bytes[head]), "{name}: no fields at {head}");
+        bytes[head] += 1;
+        for (levels, accepted) in [(DEPTH_MAX - 1 - above, true), (DEPTH_MAX - above, false)] {
+            let mut deep = bytes.clone();
+            deep.extend(std::iter::repeat_n(0x81, levels));
+            deep.push(0x00);
+            assert_eq!(protocol.read_all(&deep).is_ok(), accepted, "{name}, {levels} levels");
+            targets::decode(&deep);
+        }
     }
 }

@@ -4,10 +4,7 @@
 //! A new version gets a folder of its own, written once by `RUMORMILL_WRITE_GOLDEN=1 cargo test -p rumormill-hostile --test golden`.
 
 use rumormill_core::identity::{Life, NodeId};
-use rumormill_core::wire;
-use rumormill_hostile::seeds;
-use rumormill_protocols::agree::latest;
-use rumormill_protocols::member::swim;
+use rumormill_hostile::{seeds, targets};
 use rumormill_runtime::seal::{Kind, Seal};
 use rumormill_runtime::{Key, Keyring};
 use std::path::PathBuf;
@@ -42,17 +39,10 @@ fn golden(name: &str, written_now: &[u8]) -> Vec<u8> {
 
 #[test]
 fn every_message_is_written_and_read_as_version_1_did() {
-    for (name, now) in seeds::membership().into_iter().chain(seeds::vitals()) {
+    for (name, now) in seeds::messages() {
         let then = golden(&name, &now);
         assert_eq!(then, now, "{name} is written otherwise than version 1 wrote it");
-        let mut rest = &then[..];
-        while !rest.is_empty() {
-            let read = match name.starts_with("swim") {
-                true => wire::get::<swim::Message>(&mut rest).map(drop),
-                false => wire::get::<latest::Message>(&mut rest).map(drop),
-            };
-            read.unwrap_or_else(|e| panic!("{name} cannot be read: {e}"));
-        }
+        targets::protocol_of(&name).read_all(&then).unwrap_or_else(|e| panic!("{name} cannot be read: {e}"));
     }
 }
 

@@ -263,8 +263,8 @@ impl Question {
             },
             Plan {
                 name: "anti-entropy",
-                strategy: Strategy::PushPull,
-                removal: Some(Removal::None),
+                strategy: Strategy::AntiEntropy,
+                removal: None,
                 k: None,
                 fanout: None,
                 residue: Some(0.0),
@@ -302,7 +302,8 @@ impl Question {
         let latency_s = seconds(outcome.t_last_max * more);
         let in_time = self.deadline.is_none_or(|deadline| latency_s <= deadline.as_secs_f64());
         let meets = in_time && self.reaches(&outcome);
-        let polls = matches!(plan.strategy, Strategy::PushPull | Strategy::PushThenPull);
+        let polls =
+            matches!(plan.strategy, Strategy::PushPull | Strategy::PushThenPull | Strategy::AntiEntropy);
         Candidate {
             protocol: plan.strategy.to_string(),
             removal: plan.removal.map(|removal| removal.to_string()),

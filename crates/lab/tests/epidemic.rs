@@ -168,7 +168,7 @@ fn an_epidemic_that_makes_no_sense_is_refused_with_the_flag() {
 #[test]
 fn a_run_that_does_not_fit_the_memory_is_refused_with_the_figure() {
     let million = Epidemic { nodes: 1_000_000, ..Epidemic::default() };
-    assert!(million.memory_bytes() < 1 << 30, "{} bytes", million.memory_bytes());
+    assert!(million.memory_bytes() < 5 << 28, "{} bytes", million.memory_bytes());
     assert!(million.check_memory(2 << 30).is_ok());
     let refused = million.check_memory(64 << 20).expect_err("too little");
     assert!(refused.contains("64 MiB are available") && refused.contains("--nodes"), "{refused}");

@@ -61,6 +61,32 @@ fn the_average_load_is_known() {
     assert!(outcome.figures["truth"] > 60.0, "the changed values count");
 }
 
+#[test]
+fn stores_become_equal_after_all_that() {
+    let outcome = holds("stores");
+    assert_eq!((outcome.figures["newest_share"], outcome.figures["different_stores"]), (1.0, 1.0));
+    assert!(outcome.dropped["partitioned"] > 0 && outcome.dropped["lost"] > 0, "{outcome:?}");
+}
+
+#[test]
+fn a_deleted_key_is_gone_everywhere_and_one_that_has_no_name_is_refused() {
+    let text = |with: &str| {
+        format!(
+            "stack = \"anti-entropy\"\nnodes = 12\ntime = \"60s\"\nchecks = [\"eventually all_heard within 30s\"]\n\
+             [settings.anti-entropy]\nperiod = \"1s\"\ncompare = {{ recent = \"20s\" }}\ncertificates = {{ active = \"5s\" }}\n\
+             [[call]]\nat = \"2s\"\nwho = \"1 node\"\ncall = \"put\"\nwith = \"{with}\"\n\
+             [[call]]\nat = \"12s\"\nwho = \"1 node\"\ncall = \"delete\"\nwith = \"colour\"\n"
+        )
+    };
+    let mut listener = Listener::default();
+    let outcome = parse(&text("colour=green")).unwrap().run(None, &replay, &mut listener).unwrap();
+    assert!(outcome.ok, "{:?}", outcome.failure.map(|f| f.report));
+    let told = |name: &str| listener.events.iter().filter(|event| event.line.event == name).count();
+    assert_eq!((told("changed"), told("deleted")), (12, 12));
+    let refused = parse(&text("=green")).expect_err("no key");
+    assert!(refused.contains("1 to 255"), "{refused}");
+}
+
 /// Each stack alone and on SWIM, with what it is for: a spreader spreads, an aggregator aggregates.
 #[test]
 fn every_stack_runs_and_does_what_it_is_for() {
@@ -71,6 +97,7 @@ fn every_stack_runs_and_does_what_it_is_for() {
             "publish" => ("eventually delivered(0.9) within 20s", "publish"),
             "set" if has("near") => ("eventually near(0.35) within 80s", "set"),
             "set" => ("eventually alarm_right within 80s", "set"),
+            "put" if has("stores_agree") => ("eventually stores_agree within 80s", "put"),
             "put" => ("eventually all_heard within 40s", "put"),
             _ => ("eventually views_agree within 20s", "join"),
         };
@@ -186,7 +213,7 @@ fn a_failing_run_says_its_seed_its_plan_and_how_to_see_it_again() {
 
 #[test]
 fn a_scenario_can_be_written_and_read_again() {
-    for name in ["crashes", "planet", "overload", "vitals", "news", "load"] {
+    for name in ["crashes", "planet", "overload", "vitals", "news", "load", "stores"] {
         let scenario = example(name);
         let again = parse(&scenario.text()).unwrap_or_else(|e| panic!("{e}\n{}", scenario.text()));
         assert_eq!(again.text(), scenario.text());

@@ -34,7 +34,7 @@ pub struct EpidemicArgs {
     /// Nodes
     #[arg(long, default_value_t = 1_000)]
     pub nodes: u64,
-    /// push, pull, push-pull, push-then-pull, median-counter, infect-and-die, flood, tree, mail
+    /// push, pull, push-pull, push-then-pull, median-counter, anti-entropy, anti-entropy-push, anti-entropy-pull, infect-and-die, flood, tree, mail
     #[arg(long, value_name = "NAME", default_value = "push")]
     pub strategy: Strategy,
     /// When a node loses interest: none, feedback-counter, feedback-coin, blind-counter, blind-coin

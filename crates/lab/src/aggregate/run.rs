@@ -1,6 +1,7 @@
 //! One run. After each round the nodes' estimates are looked at: of all nodes, or of a sample where there are very many.
 
 use super::{Aggregate, Algorithm, Values};
+use crate::memory;
 use rumormill_core::identity::NodeId;
 use rumormill_core::rng::mix;
 use rumormill_core::time::Time;
@@ -131,9 +132,9 @@ pub(super) fn bytes_per_node(aggregate: &Aggregate) -> u64 {
     let state = match aggregate.algorithm {
         Algorithm::PushSum => size_of::<PushSum>(),
         Algorithm::Averaging | Algorithm::Count => size_of::<Averaging>() + 128,
-        Algorithm::Extrema => size_of::<Extrema>() + aggregate.numbers * 4 * 3,
+        Algorithm::Extrema => size_of::<Extrema>() + aggregate.numbers * 4 * 2,
     };
-    state as u64 + crate::memory::SIMULATOR_BYTES_PER_NODE
+    state as u64 + memory::SIMULATOR_BYTES_PER_NODE + 2 * memory::MESSAGE_BYTES
 }
 
 fn is_synchronous(aggregate: &Aggregate) -> bool {

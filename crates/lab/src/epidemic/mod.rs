@@ -9,6 +9,7 @@
 mod run;
 mod strategy;
 
+use crate::memory;
 use crate::plot::{Draw, Plot};
 use crate::stats::{Estimate, Samples};
 use crate::theory;
@@ -205,7 +206,8 @@ impl Epidemic {
 
     /// Bytes that a run needs, about: for every node its state and what the simulator keeps for it, and what is on its way.
     pub fn memory_bytes(&self) -> u64 {
-        self.nodes * (strategy::state_bytes(self) as u64 + crate::memory::SIMULATOR_BYTES_PER_NODE)
+        let state = strategy::state_bytes(self) as u64 + memory::SIMULATOR_BYTES_PER_NODE;
+        self.nodes * (state + strategy::messages_per_node(self) * memory::MESSAGE_BYTES)
     }
 
     /// Refuses a run for which the memory does not suffice; `available` is in bytes, as the caller found it.
@@ -213,7 +215,7 @@ impl Epidemic {
     /// # Errors
     /// A sentence with both figures.
     pub fn check_memory(&self, available: u64) -> Result<(), String> {
-        crate::memory::check(self.nodes, self.memory_bytes(), available)
+        memory::check(self.nodes, self.memory_bytes(), available)
     }
 
     /// Runs it. `progress` is told after each round of each run.
@@ -255,8 +257,10 @@ impl Epidemic {
                 let stages = epidemic::susceptible_infective_removed(n, f64::from(self.k), rounds, 50);
                 return Some(stages.iter().map(|stage| 1.0 - stage.susceptible).collect());
             }
-            Strategy::Pull if self.strategy.never_ends(self) => anti_entropy::Direction::Pull,
-            Strategy::PushPull if self.strategy.never_ends(self) => anti_entropy::Direction::PushPull,
+            _ if !self.strategy.never_ends(self) => return None,
+            Strategy::AntiEntropyPush => anti_entropy::Direction::Push,
+            Strategy::Pull | Strategy::AntiEntropyPull => anti_entropy::Direction::Pull,
+            Strategy::PushPull | Strategy::AntiEntropy => anti_entropy::Direction::PushPull,
             _ => return None,
         };
         let clean = self.loss == 0.0 && self.fanout.unwrap_or(1) == 1;

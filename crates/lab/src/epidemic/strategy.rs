@@ -5,6 +5,7 @@ use super::run::{Heard, Sent, Subject, Told, Until, run as run_subject};
 use rumormill_core::identity::Life;
 use rumormill_core::payload::Payload;
 use rumormill_core::time::Duration;
+use rumormill_protocols::agree::anti_entropy::{self, AntiEntropy};
 use rumormill_protocols::kit::peers::Peers;
 use rumormill_protocols::spread::{
     Call, Event, Spreader, direct_mail, flood, infect_and_die, median_counter, push_then_pull, rumor, tree,
@@ -26,6 +27,12 @@ pub enum Strategy {
     PushThenPull,
     /// Everybody calls somebody; a counter that follows the median says when to stop.
     MedianCounter,
+    /// Stores are compared in pairs, and both take what is newer in the other.
+    AntiEntropy,
+    /// Stores are compared in pairs, and the one who is called takes what is newer.
+    AntiEntropyPush,
+    /// Stores are compared in pairs, and the one who calls takes what is newer.
+    AntiEntropyPull,
     /// Who hears it tells so many others at once, and never again.
     InfectAndDie,
     /// Who hears it tells all its neighbours, in a random regular graph.
@@ -61,12 +68,15 @@ pub enum Counting {
     Plain,
 }
 
-const STRATEGIES: [(&str, Strategy); 9] = [
+const STRATEGIES: [(&str, Strategy); 12] = [
     ("push", Strategy::Push),
     ("pull", Strategy::Pull),
     ("push-pull", Strategy::PushPull),
     ("push-then-pull", Strategy::PushThenPull),
     ("median-counter", Strategy::MedianCounter),
+    ("anti-entropy", Strategy::AntiEntropy),
+    ("anti-entropy-push", Strategy::AntiEntropyPush),
+    ("anti-entropy-pull", Strategy::AntiEntropyPull),
     ("infect-and-die", Strategy::InfectAndDie),
     ("flood", Strategy::Flood),
     ("tree", Strategy::Tree),
@@ -132,6 +142,10 @@ impl Strategy {
         STRATEGIES.iter().map(|(name, _)| *name)
     }
 
+    fn is_anti_entropy(self) -> bool {
+        matches!(self, Strategy::AntiEntropy | Strategy::AntiEntropyPush | Strategy::AntiEntropyPull)
+    }
+
     fn is_rumor(self) -> bool {
         matches!(self, Strategy::Push | Strategy::Pull | Strategy::PushPull)
     }
@@ -143,7 +157,7 @@ impl Strategy {
 
     /// Whether it would go on for ever, so that a run is over when all know.
     pub(super) fn never_ends(self, epidemic: &Epidemic) -> bool {
-        self.is_rumor() && epidemic.removal == Removal::None
+        self.is_anti_entropy() || self.is_rumor() && epidemic.removal == Removal::None
     }
 
     /// Flags that this strategy has no use for are refused: who gives one expects something of it.
@@ -154,14 +168,21 @@ impl Strategy {
             ));
         }
         let limited = epidemic.connection_limit.is_some();
-        if limited && !self.is_rumor() {
+        if limited && !self.is_rumor() && !self.is_anti_entropy() {
             return Err(format!(
-                "--connection-limit is for push, pull and push-pull: {self} makes no connections that could be refused"
+                "--connection-limit is for push, pull, push-pull and anti-entropy: {self} makes no connections that could be refused"
             ));
         }
-        let one_each = matches!(self, Strategy::Mail | Strategy::PushThenPull | Strategy::MedianCounter);
-        if epidemic.fanout.is_some() && one_each {
+        let has_fanout = self.is_rumor() || self.passes_on_at_once();
+        if epidemic.fanout.is_some() && !has_fanout {
             return Err(format!("--fanout: {self} has none to choose; leave it out"));
+        }
+        if self.is_anti_entropy() && epidemic.bytes > anti_entropy::VALUE_BYTES_MAX {
+            return Err(format!(
+                "--bytes {}: a value has {} at most",
+                epidemic.bytes,
+                anti_entropy::VALUE_BYTES_MAX
+            ));
         }
         if epidemic.switch.is_some() && self != Strategy::PushThenPull {
             return Err(format!(
@@ -181,11 +202,28 @@ pub(super) fn state_bytes(epidemic: &Epidemic) -> usize {
             Strategy::Push | Strategy::Pull | Strategy::PushPull => size_of::<rumor::Rumor>() + 96,
             Strategy::PushThenPull => size_of::<push_then_pull::PushThenPull>() + 64,
             Strategy::MedianCounter => size_of::<median_counter::MedianCounter>() + 96,
+            Strategy::AntiEntropy | Strategy::AntiEntropyPush | Strategy::AntiEntropyPull => {
+                size_of::<AntiEntropy>() + 64
+            }
             Strategy::InfectAndDie => size_of::<infect_and_die::InfectAndDie>(),
             Strategy::Flood => size_of::<flood::Flood>(),
             Strategy::Tree => size_of::<tree::Tree>(),
             Strategy::Mail => size_of::<direct_mail::DirectMail>(),
         }
+}
+
+/// Messages on their way at one instant, per node, when most are.
+pub(super) fn messages_per_node(epidemic: &Epidemic) -> u64 {
+    let fanout = |default: u32| u64::from(epidemic.fanout.unwrap_or(default));
+    match epidemic.strategy {
+        Strategy::Push | Strategy::Pull => fanout(1),
+        // An update and a request, and the answer.
+        Strategy::PushPull => 3 * fanout(1),
+        Strategy::MedianCounter => 2,
+        Strategy::InfectAndDie => fanout(infect_and_die::Config::default().fanout),
+        Strategy::Flood => fanout(flood::Config::default().degree),
+        _ => 1,
+    }
 }
 
 /// One run. `progress` is told the round and how many know.
@@ -224,6 +262,22 @@ pub(super) fn run(epidemic: &Epidemic, seed: u64, progress: &mut dyn FnMut(u32, 
             let config = Arc::new(config);
             let make = || median_counter::MedianCounter::new(config.clone(), life);
             run_subject(epidemic, seed, Until::Rest, &make, progress)
+        }
+        Strategy::AntiEntropy | Strategy::AntiEntropyPush | Strategy::AntiEntropyPull => {
+            let direction = match epidemic.strategy {
+                Strategy::AntiEntropyPush => anti_entropy::Direction::Push,
+                Strategy::AntiEntropyPull => anti_entropy::Direction::Pull,
+                _ => anti_entropy::Direction::PushPull,
+            };
+            let config = anti_entropy::Config {
+                choice: epidemic.choice.clone(),
+                connection_limit: epidemic.connection_limit,
+                hunt: epidemic.hunt,
+                period: Epidemic::PERIOD,
+                ..anti_entropy::Config::demers(direction)
+            };
+            let config = Arc::new(config);
+            run_subject(epidemic, seed, Until::All, &|| AntiEntropy::new(config.clone()), progress)
         }
         Strategy::InfectAndDie => {
             let mut config = infect_and_die::Config { choice: epidemic.choice.clone(), ..Default::default() };
@@ -321,3 +375,24 @@ spreads!(
     tree::Tree,
     direct_mail::DirectMail
 );
+
+impl Subject for AntiEntropy {
+    fn meet(peers: Peers) -> anti_entropy::Call {
+        anti_entropy::Call::Peers(peers)
+    }
+    fn publish(value: Payload) -> anti_entropy::Call {
+        anti_entropy::Call::Put { key: Payload::from(&b"news"[..]), value }
+    }
+    fn read(_: &anti_entropy::Event) -> Heard {
+        Heard::New // there is one key, and it is written once
+    }
+    fn sent(&self) -> Sent {
+        let counters = self.counters();
+        Sent {
+            updates: counters.entries_sent,
+            spared: 0,
+            contacts: counters.contacts - counters.refused,
+            refused: counters.refused,
+        }
+    }
+}

@@ -93,7 +93,7 @@ pub fn run(name: &str, size: Size, seed: u64, progress: &mut dyn FnMut(&str, f64
     let mut bench = Bench { size, seed, golden: &golden, got: BTreeMap::new(), progress };
     let plot = (paper.run)(&mut bench);
     let got = bench.got;
-    Ok(Report::new(paper.name, size, golden, &got, plot))
+    Ok(Report::new(paper.name, (size, seed), golden, &got, plot))
 }
 
 /// The golden values of one paper.

@@ -30,7 +30,7 @@
 //! | --- | --- |
 //! | `mod` | what is in the file |
 //! | `part` | what a protocol has to say for itself; one on top of another |
-//! | `swim`, `latest`, `spreader`, `aggregator` | protocols, the last two any of their kind |
+//! | `swim`, `latest`, `anti_entropy`, `spreader`, `aggregator` | protocols, the last two any of their kind |
 //! | `settings`, `knobs` | the protocols' settings |
 //! | `registry` | their names |
 //! | `checks` | how checks are written |
@@ -38,6 +38,7 @@
 //! | `output` | what comes out |
 
 mod aggregator;
+mod anti_entropy;
 mod checks;
 mod drive;
 mod knobs;

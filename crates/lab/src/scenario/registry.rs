@@ -1,5 +1,6 @@
 //! The protocols by name, and how a stack is put together from them.
 
+use super::anti_entropy::AntiEntropyPart;
 use super::latest::LatestPart;
 use super::output::{Outcome, Output};
 use super::part::{On, Part};
@@ -118,9 +119,10 @@ fn with<V: Visit>(scenario: &Scenario, visit: V) -> Result<V::Out, String> {
 
 /// What there is, for messages and lists. Each but SWIM also goes on SWIM, whose view then tells it who is there; alone, all know of the
 /// nodes of the beginning.
-const STACKS: [(&str, &str); 13] = [
+const STACKS: [(&str, &str); 14] = [
     ("swim", "membership: SWIM with Lifeguard"),
     ("latest on swim", "newest-wins records in the spare room of SWIM's datagrams"),
+    ("anti-entropy", "stores of keys that become equal by pairs, with death certificates"),
     ("rumor", "rumor mongering: blind or feedback, coin or counter, push, pull or push-pull"),
     ("push-then-pull", "pushes first, pulls then"),
     ("median-counter", "the median-counter algorithm"),
@@ -154,6 +156,7 @@ fn with_stack<V: Visit>(name: &str, knobs: &Settings, nodes: u64, visit: V) -> R
     let table = of(upper);
     Ok(match upper {
         "latest" => place!(LatestPart::new(table)),
+        "anti-entropy" => place!(AntiEntropyPart::new(table, nodes)),
         "rumor" => place!(settings::rumor(table, nodes)),
         "push-then-pull" => place!(settings::push_then_pull(table, nodes)),
         "median-counter" => place!(settings::median_counter(table, nodes)),

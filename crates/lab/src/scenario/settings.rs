@@ -18,13 +18,17 @@ const SPREADER_HEAP_BYTES: u64 = 512;
 const AGGREGATOR_HEAP_BYTES: u64 = 1_024;
 
 /// Takes `name` out of the table.
-fn take<T: for<'de> Deserialize<'de>>(of: &str, table: &mut Table, name: &str) -> Result<Option<T>, String> {
+pub(super) fn take<T: for<'de> Deserialize<'de>>(
+    of: &str,
+    table: &mut Table,
+    name: &str,
+) -> Result<Option<T>, String> {
     let value = table.remove(name).map(toml::Value::try_into);
     value.transpose().map_err(|e| format!("[settings.{of}]: {name}: {}", e.message()))
 }
 
 /// Whom to talk to: uniformly, or by `distance_exponent`, a in d^-a on a ring of the ids.
-fn choice(of: &str, table: &mut Table, nodes: u64) -> Result<Choice, String> {
+pub(super) fn choice(of: &str, table: &mut Table, nodes: u64) -> Result<Choice, String> {
     let exponent: Option<f64> = take(of, table, "distance_exponent")?;
     Ok(exponent.map_or(Choice::Uniform, |exponent| Choice::ring(nodes, exponent)))
 }
@@ -48,9 +52,10 @@ macro_rules! spreader {
     (@choice fixed, $config:ident, $table:ident, $nodes:ident, $text:literal) => {};
 }
 
+/// Who tells whom, as it is written.
 #[derive(Deserialize)]
 #[serde(rename_all = "kebab-case")]
-enum Direction {
+pub(super) enum Direction {
     Push,
     Pull,
     PushPull,

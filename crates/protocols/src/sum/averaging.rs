@@ -19,7 +19,7 @@
 //! variance falls to 0.49 a cycle instead. Epochs are by time, not by counting cycles (`kit::epochs`). A node that joins late refuses to take part
 //! until the next epoch.
 
-use super::{Aggregator, Call, Event};
+use super::{Aggregator, Call, Event, Standing};
 use crate::kit::epochs::{Epochs, Heard, PERIOD_MIN, Stamp, millis};
 use crate::kit::ledger::{Asked, Counters, Ledger};
 use crate::kit::matching;
@@ -255,18 +255,12 @@ pub struct Averaging {
     config: Config,
     peers: Peers,
     epochs: Epochs,
-    /// The epoch that `shares` belong to; 0 before the first.
-    epoch: u32,
+    standing: Standing,
     /// When the cycle began that the next exchange belongs to.
     cycle_began: Time,
-    value: Option<f64>,
     /// What this node has now; `None` if it does not take part in this epoch.
     shares: Option<Shares>,
-    late: bool,
-    /// Nothing was exchanged in this epoch yet, so that the value may still change.
-    fresh: bool,
     asking: bool,
-    settled: Option<f64>,
     ledger: Ledger<Shares>,
 }
 
@@ -305,11 +299,11 @@ impl Aggregator for Averaging {
     }
 
     fn settled(&self) -> Option<f64> {
-        self.settled
+        self.standing.settled
     }
 
     fn epoch(&self) -> u32 {
-        self.epoch
+        self.standing.epoch
     }
 }
 
@@ -320,14 +314,10 @@ impl Averaging {
         let epochs = Epochs::new(config.period, config.cycles);
         Averaging {
             peers: Peers::default(),
-            epoch: 0,
+            standing: Standing::NONE,
             cycle_began: Time::ZERO,
-            value: None,
             shares: None,
-            late: false,
-            fresh: true,
             asking: false,
-            settled: None,
             ledger: Ledger::new(millis(config.period * config.remember_periods), millis(config.period / 2)),
             epochs,
             config,
@@ -361,11 +351,7 @@ impl Averaging {
     }
 
     fn on_set(&mut self, cx: &mut Cx<'_, Self>, value: f64) {
-        if !value.is_finite() {
-            return;
-        }
-        self.value = Some(value);
-        let enters = self.epoch > 0 && self.fresh && !self.late && self.epochs.is_early(cx.now);
+        let enters = self.standing.set(value, &self.epochs, cx.now);
         if enters && self.config.what == What::Average {
             self.shares = Some(Shares::One(value));
         }
@@ -390,7 +376,7 @@ impl Averaging {
             Asked::New => {
                 let amount = have.half_of_difference(mine);
                 self.shares = Some(mine.plus(1.0, &amount));
-                self.fresh = false;
+                self.standing.fresh = false;
                 self.ledger.answered(from, number, opened_ms, amount.clone());
                 amount
             }
@@ -402,7 +388,7 @@ impl Averaging {
 
     fn on_moved(&mut self, cx: &mut Cx<'_, Self>, stamp: Stamp, number: u32, amount: Shares) {
         self.follow(cx, stamp);
-        if stamp.epoch != self.epoch {
+        if stamp.epoch != self.standing.epoch {
             return; // the numbers of this epoch are others
         }
         if let Some(mine) = self.shares.as_ref().filter(|mine| mine.is_like(&amount) && amount.is_sound())
@@ -440,7 +426,7 @@ impl Averaging {
         let stamp = self.epochs.stamp(cx.now);
         let Some(peer) = self.partner(cx, stamp) else { return };
         if let Some(number) = self.ledger.open(peer, stamp.age_ms) {
-            self.fresh = false;
+            self.standing.fresh = false;
             cx.send(peer, Message::Ask { stamp, number, have: have.clone(), opened_ms: stamp.age_ms });
             // The next cycle asks again what this one leaves open, unless that is too long to wait.
             if 2 * next > 3 * self.config.period && !self.asking {
@@ -508,23 +494,20 @@ impl Averaging {
 
     /// Tells the result of the epoch that ends, and takes part in the one that `epochs` is in.
     fn begin(&mut self, cx: &mut Cx<'_, Self>, late: bool) {
-        if self.epoch > 0
-            && self.epoch != self.epochs.number()
-            && let Some(estimate) = self.estimate()
-        {
-            self.settled = Some(estimate);
-            cx.emit(Event::Estimate { epoch: self.epoch, estimate });
+        let estimate = self.estimate();
+        if let Some(result) = self.standing.begin(&self.epochs, late, estimate) {
+            cx.emit(result);
         }
-        (self.epoch, self.late, self.fresh) = (self.epochs.number(), late, true);
         self.ledger.clear(cx.rng.next() as u32);
         self.shares = match self.config.what {
             _ if late => None,
-            What::Average => self.value.map(Shares::One),
+            What::Average => self.standing.value.map(Shares::One),
             What::Count(leaders) => {
                 // Each node leads with the same chance, from what it last took n for, as in the paper.
-                let n = self.settled.unwrap_or(self.peers.len() as f64).max(1.0);
+                let n = self.standing.settled.unwrap_or(self.peers.len() as f64).max(1.0);
                 let leads = cx.rng.chance(leaders / n);
-                let share = Share { tag: mix(cx.me.0 ^ mix(u64::from(self.epoch))) as u32, amount: 1.0 };
+                let share =
+                    Share { tag: mix(cx.me.0 ^ mix(u64::from(self.standing.epoch))) as u32, amount: 1.0 };
                 Some(Shares::Many(leads.then_some(share).into_iter().collect()))
             }
         };

@@ -17,7 +17,7 @@
 //! [`Config::quiet_after`] answers in a row is silent until it is. Epochs (`kit::epochs`), so that who is gone no longer counts from the next one on; a
 //! node that joins late learns and passes on, and adds its own numbers in the next.
 
-use super::{Aggregator, Call, Event};
+use super::{Aggregator, Call, Event, Standing};
 use crate::kit::epochs::{Epochs, Heard, PERIOD_MIN, Stamp};
 use crate::kit::peers::Peers;
 use alloc::vec::Vec;
@@ -184,20 +184,14 @@ pub struct Extrema {
     config: Config,
     peers: Peers,
     epochs: Epochs,
-    /// The epoch that `knowledge` belongs to; 0 before the first.
-    epoch: u32,
-    value: Option<f64>,
+    standing: Standing,
     knowledge: Knowledge,
-    late: bool,
-    /// Nothing was said or heard in this epoch yet, so that the value may still change.
-    fresh: bool,
     /// Whether a timer for the next cycle runs; if not, this node is silent.
     cycling: bool,
     /// Answers without news since the last news.
     idle: u32,
     /// The epoch for whose end a timer was last set.
     ends: u32,
-    settled: Option<f64>,
     refused: u32,
 }
 
@@ -234,11 +228,11 @@ impl Aggregator for Extrema {
     }
 
     fn settled(&self) -> Option<f64> {
-        self.settled
+        self.standing.settled
     }
 
     fn epoch(&self) -> u32 {
-        self.epoch
+        self.standing.epoch
     }
 }
 
@@ -250,15 +244,11 @@ impl Extrema {
         Extrema {
             peers: Peers::default(),
             epochs: Epochs::new(config.period, config.cycles),
-            epoch: 0,
-            value: None,
+            standing: Standing::NONE,
             knowledge: Knowledge::NONE,
-            late: false,
-            fresh: true,
             cycling: false,
             idle: 0,
             ends: 0,
-            settled: None,
             refused: 0,
             config,
         }
@@ -290,11 +280,7 @@ impl Extrema {
     }
 
     fn on_set(&mut self, cx: &mut Cx<'_, Self>, value: f64) {
-        if !value.is_finite() {
-            return;
-        }
-        self.value = Some(value);
-        if self.epoch > 0 && self.fresh && !self.late && self.epochs.is_early(cx.now) {
+        if self.standing.set(value, &self.epochs, cx.now) {
             self.fill(cx);
         }
     }
@@ -310,7 +296,7 @@ impl Extrema {
                 if let Heard::Ahead { late } = heard {
                     self.begin(cx, late);
                 }
-                self.fresh = false;
+                self.standing.fresh = false;
                 let (news, more) = self.knowledge.merge(&message.knowledge);
                 if news {
                     self.wake(cx);
@@ -339,13 +325,13 @@ impl Extrema {
             return;
         }
         let Some(peer) = self.peers.pick(cx.me, cx.rng) else { return };
-        self.fresh = false;
+        self.standing.fresh = false;
         let (stamp, knowledge) = (self.epochs.stamp(cx.now), self.knowledge.clone());
         cx.send(peer, Message { stamp, knowledge, answer: false });
     }
 
     fn on_end(&mut self, cx: &mut Cx<'_, Self>, epoch: u32) {
-        if epoch != self.epoch || self.cycling {
+        if epoch != self.standing.epoch || self.cycling {
             return; // who is not silent sees the end by itself
         }
         if self.epochs.turn(cx.now) {
@@ -358,22 +344,18 @@ impl Extrema {
 
     /// Sets the timer for the end of this epoch, once.
     fn await_end(&mut self, cx: &mut Cx<'_, Self>) {
-        if self.ends != self.epoch {
-            self.ends = self.epoch;
-            cx.after(self.epochs.left(cx.now), Timer::End(self.epoch));
+        if self.ends != self.standing.epoch {
+            self.ends = self.standing.epoch;
+            cx.after(self.epochs.left(cx.now), Timer::End(self.standing.epoch));
         }
     }
 
     /// Tells the result of the epoch that ends, and takes part in the one that `epochs` is in.
     fn begin(&mut self, cx: &mut Cx<'_, Self>, late: bool) {
-        if self.epoch > 0
-            && self.epoch != self.epochs.number()
-            && let Some(estimate) = self.estimate()
-        {
-            self.settled = Some(estimate);
-            cx.emit(Event::Estimate { epoch: self.epoch, estimate });
+        let estimate = self.estimate();
+        if let Some(result) = self.standing.begin(&self.epochs, late, estimate) {
+            cx.emit(result);
         }
-        (self.epoch, self.late, self.fresh) = (self.epochs.number(), late, true);
         self.fill(cx);
         self.wake(cx);
     }
@@ -381,16 +363,16 @@ impl Extrema {
     /// What a node knows at the beginning of an epoch.
     fn fill(&mut self, cx: &mut Cx<'_, Self>) {
         self.knowledge = Knowledge::NONE;
-        if self.late {
+        if self.standing.late {
             return;
         }
-        if let Some(value) = self.value {
+        if let Some(value) = self.standing.value {
             let mine = Extreme { value, owner: cx.me };
             (self.knowledge.least, self.knowledge.greatest) = (mine, mine);
         }
         let rate = match self.config.what {
             What::Size => 1.0,
-            What::Sum => self.value.unwrap_or(0.0),
+            What::Sum => self.standing.value.unwrap_or(0.0),
             What::Minimum | What::Maximum => 0.0,
         };
         if rate > 0.0 {
@@ -515,7 +497,7 @@ mod tests {
         };
         // A node that only ever had this to say.
         let mut teller = Extrema::new(config(What::Minimum, 10));
-        (teller.epoch, teller.knowledge) = (1, message.knowledge.clone());
+        (teller.standing.epoch, teller.knowledge) = (1, message.knowledge.clone());
         teller.epochs.hear(sim.now(), message.stamp);
         sim.spawn(NodeId(100), teller, sim.now());
         sim.call(NodeId(100), Call::Peers(Peers::Everyone(100)));

@@ -18,8 +18,10 @@ pub mod push_sum;
 mod testing;
 pub mod threshold;
 
+use crate::kit::epochs::Epochs;
 use crate::kit::peers::Peers;
 use rumormill_core::protocol::{Change, Protocol};
+use rumormill_core::time::Time;
 
 /// What an aggregator is asked.
 #[derive(Clone, Debug)]
@@ -60,6 +62,43 @@ pub trait Aggregator: Protocol<Call = Call, Event = Event> {
     fn settled(&self) -> Option<f64>;
     /// The epoch that this node is in; 0 before the first.
     fn epoch(&self) -> u32;
+}
+
+/// How averaging, push-sum and extrema propagation stand in an epoch: with which value, whether in time, and what the one before came to.
+#[derive(Clone, Debug)]
+struct Standing {
+    /// What the node has; it counts from the next epoch on.
+    value: Option<f64>,
+    /// The epoch that what the node knows belongs to; 0 before the first.
+    epoch: u32,
+    /// Too late to count in this epoch.
+    late: bool,
+    /// Nothing was sent or heard in this epoch yet, so that the value may still change.
+    fresh: bool,
+    settled: Option<f64>,
+}
+
+impl Standing {
+    /// In no epoch yet, and without a value.
+    const NONE: Standing = Standing { value: None, epoch: 0, late: false, fresh: true, settled: None };
+
+    /// Takes a value, if it is finite. Returns whether it still counts in this epoch.
+    fn set(&mut self, value: f64, epochs: &Epochs, now: Time) -> bool {
+        if !value.is_finite() {
+            return false;
+        }
+        self.value = Some(value);
+        self.epoch > 0 && self.fresh && !self.late && epochs.is_early(now)
+    }
+
+    /// Begins the epoch that `epochs` is in. Returns what the one that ends came to, to be told.
+    fn begin(&mut self, epochs: &Epochs, late: bool, estimate: Option<f64>) -> Option<Event> {
+        let epoch = self.epoch;
+        let result = estimate.filter(|_| epoch > 0 && epoch != epochs.number());
+        self.settled = result.or(self.settled);
+        (self.epoch, self.late, self.fresh) = (epochs.number(), late, true);
+        result.map(|estimate| Event::Estimate { epoch, estimate })
+    }
 }
 
 #[cfg(test)]

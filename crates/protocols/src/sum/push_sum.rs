@@ -24,7 +24,7 @@
 //! joins late takes part with no mass: it learns the result and changes nothing. The root is another node in each epoch, found by hashing
 //! its number with the ids, so that a dead root spoils one count and no more.
 
-use super::{Aggregator, Call, Event};
+use super::{Aggregator, Call, Event, Standing};
 use crate::kit::epochs::{Epochs, Heard, PERIOD_MIN, Stamp};
 use crate::kit::peers::Peers;
 use crate::kit::sketch::{BUCKET_BYTES, Sketch};
@@ -161,14 +161,8 @@ pub struct PushSum {
     config: Config,
     peers: Peers,
     epochs: Epochs,
-    value: Option<f64>,
     mass: Mass,
-    /// The epoch that `mass` belongs to; 0 before the first.
-    epoch: u32,
-    late: bool,
-    /// Nothing was sent or heard in this epoch yet, so that the value may still change.
-    fresh: bool,
-    settled: Option<f64>,
+    standing: Standing,
     refused: u32,
     sketch: Option<Box<Sketch>>,
 }
@@ -204,11 +198,11 @@ impl Aggregator for PushSum {
     }
 
     fn settled(&self) -> Option<f64> {
-        self.settled
+        self.standing.settled
     }
 
     fn epoch(&self) -> u32 {
-        self.epoch
+        self.standing.epoch
     }
 }
 
@@ -219,12 +213,8 @@ impl PushSum {
         PushSum {
             peers: Peers::default(),
             epochs: Epochs::new(config.period, config.cycles),
-            value: None,
             mass: Mass::default(),
-            epoch: 0,
-            late: false,
-            fresh: true,
-            settled: None,
+            standing: Standing::NONE,
             refused: 0,
             sketch: config.quantile_error.map(|error| Box::new(Sketch::new(error, SKETCH_BUCKETS_MAX))),
             config,
@@ -267,11 +257,7 @@ impl PushSum {
     }
 
     fn on_set(&mut self, cx: &mut Cx<'_, Self>, value: f64) {
-        if !value.is_finite() {
-            return;
-        }
-        self.value = Some(value);
-        if self.epoch > 0 && self.fresh && !self.late && self.epochs.is_early(cx.now) {
+        if self.standing.set(value, &self.epochs, cx.now) {
             self.fill(cx.me);
         }
     }
@@ -294,7 +280,7 @@ impl PushSum {
             return;
         }
         if !message.mass.is_zero() {
-            self.fresh = false;
+            self.standing.fresh = false;
             self.mass.add(&message.mass);
         }
     }
@@ -316,21 +302,17 @@ impl PushSum {
             return;
         }
         let Some(peer) = self.peers.pick(cx.me, cx.rng) else { return };
-        self.fresh = false;
+        self.standing.fresh = false;
         let sketch = self.sketch.as_mut().map_or(Payload::EMPTY, |sketch| sketch.take_half());
         cx.send(peer, Message { stamp: self.epochs.stamp(cx.now), mass: self.mass.halve(), sketch });
     }
 
     /// Tells the result of the epoch that ends, and takes part in the one that `epochs` is in.
     fn begin(&mut self, cx: &mut Cx<'_, Self>, late: bool) {
-        if self.epoch > 0
-            && self.epoch != self.epochs.number()
-            && let Some(estimate) = self.estimate()
-        {
-            self.settled = Some(estimate);
-            cx.emit(Event::Estimate { epoch: self.epoch, estimate });
+        let estimate = self.estimate();
+        if let Some(result) = self.standing.begin(&self.epochs, late, estimate) {
+            cx.emit(result);
         }
-        (self.epoch, self.late, self.fresh) = (self.epochs.number(), late, true);
         self.fill(cx.me);
     }
 
@@ -340,11 +322,11 @@ impl PushSum {
         if let Some(sketch) = &mut self.sketch {
             sketch.clear();
         }
-        if self.late {
+        if self.standing.late {
             return;
         }
-        self.mass.root = if is_root(&self.peers, me, self.epoch) { 1.0 } else { 0.0 };
-        let Some(value) = self.value else { return };
+        self.mass.root = if is_root(&self.peers, me, self.standing.epoch) { 1.0 } else { 0.0 };
+        let Some(value) = self.standing.value else { return };
         self.mass.one = 1.0;
         let power = |n: &u8| libm::pow(value, f64::from(*n));
         self.mass.powers =

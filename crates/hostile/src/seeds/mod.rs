@@ -1,4 +1,14 @@
 //! What the fuzzer starts from: one well-formed input for each thing that can be said, so that it need not find them by chance.
+//!
+//! The name of a message's seed begins with that of its protocol in [`PROTOCOLS`](crate::targets::PROTOCOLS).
+
+mod anti_entropy;
+mod spread;
+mod sum;
+
+pub use anti_entropy::anti_entropy;
+pub use spread::spread;
+pub use sum::sum;
 
 use rumormill_core::identity::{Life, NodeId, Unsigned};
 use rumormill_core::payload::Payload;
@@ -17,6 +27,19 @@ fn bytes<T: Wire>(value: &T) -> Vec<u8> {
     let mut out = Vec::new();
     wire::put(value, &mut out);
     out
+}
+
+/// A seed of each message, and all of them in one datagram.
+fn all_of<M: Wire>(protocol: &str, messages: &[(&str, M)]) -> Vec<Seed> {
+    let seeds = messages.iter().map(|(name, message)| ((*name).to_owned(), bytes(message))).collect();
+    datagram(protocol, seeds)
+}
+
+/// Seeds of a protocol, of messages that are already written.
+fn datagram(protocol: &str, mut messages: Vec<Seed>) -> Vec<Seed> {
+    let all = messages.iter().flat_map(|(_, bytes)| bytes.clone()).collect();
+    messages.push(("datagram".to_owned(), all));
+    messages.into_iter().map(|(name, bytes)| (format!("{protocol}-{name}"), bytes)).collect()
 }
 
 fn card(tags: Tags, copied_from: Option<NodeId>) -> News {
@@ -105,6 +128,11 @@ pub fn vitals() -> Vec<Seed> {
     messages.iter().map(|(name, message)| (format!("latest-{name}"), bytes(message))).collect()
 }
 
+/// Messages of each protocol.
+pub fn messages() -> Vec<Seed> {
+    [membership(), vitals(), anti_entropy(), spread(), sum()].concat()
+}
+
 /// Orders for the `seal` target: each kind unchanged, and one change in each part of a packet.
 pub fn packets() -> Vec<Seed> {
     let mut seeds: Vec<Seed> =
@@ -131,6 +159,5 @@ pub fn contacts() -> Vec<Seed> {
 
 /// All seeds of each target, by its name.
 pub fn all() -> [(&'static str, Vec<Seed>); 3] {
-    let decode = membership().into_iter().chain(vitals()).collect();
-    [("decode", decode), ("seal", packets()), ("contact", contacts())]
+    [("decode", messages()), ("seal", packets()), ("contact", contacts())]
 }

@@ -1,0 +1,241 @@
+//! Anti-entropy in scenarios: stores that are written at any node, and are to become equal.
+
+use super::knobs::{self, Span, knobs};
+use super::part::{CallOf, Called, Check, Line, Names, Part, View};
+use super::settings::{self, Direction};
+use rumormill_core::identity::NodeId;
+use rumormill_core::payload::Payload;
+use rumormill_core::protocol::Change;
+use rumormill_core::time::Time;
+use rumormill_protocols::agree::anti_entropy::{
+    self, AntiEntropy, Call, Certificates, Compare, Config, Event, KEY_BYTES_MAX,
+};
+use rumormill_protocols::kit::peers::Peers;
+use rumormill_protocols::kit::stamp::Stamp;
+use serde::Deserialize;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use toml::Table;
+
+/// Keys that are followed; of more it is only counted how often they changed.
+const KEYS_MAX: usize = 4_096;
+/// What a node allocates besides its keys: the tree of checksums, the index by time (our guess).
+const HEAP_BYTES: u64 = 1_024;
+
+/// Anti-entropy.
+pub struct AntiEntropyPart {
+    nodes: u64,
+    config: Arc<Config>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum CompareKnob {
+    Full,
+    Checksum,
+    Recent(Span),
+    PeelBack,
+    Merkle,
+}
+
+impl From<CompareKnob> for Compare {
+    fn from(compare: CompareKnob) -> Compare {
+        match compare {
+            CompareKnob::Full => Compare::Full,
+            CompareKnob::Checksum => Compare::Checksum,
+            CompareKnob::Recent(window) => Compare::Recent { window: window.into() },
+            CompareKnob::PeelBack => Compare::PeelBack,
+            CompareKnob::Merkle => Compare::Merkle,
+        }
+    }
+}
+
+impl From<Direction> for anti_entropy::Direction {
+    fn from(direction: Direction) -> anti_entropy::Direction {
+        match direction {
+            Direction::Push => anti_entropy::Direction::Push,
+            Direction::Pull => anti_entropy::Direction::Pull,
+            Direction::PushPull => anti_entropy::Direction::PushPull,
+        }
+    }
+}
+
+knobs!(Knobs for Config {
+    direction: Direction,
+    compare: CompareKnob,
+    period: Span,
+    jitter: Span,
+    connection_limit: u32,
+    hunt: u32,
+    skew_max: Span,
+    entries_max: usize,
+    page_bytes_max: usize,
+    answers_max: u32,
+});
+
+knobs!(CertificatesKnobs for Certificates {
+    active: Span,
+    dormant: Span,
+    sites: usize,
+    dormant_max: usize,
+});
+
+/// The newest version of each key that any node told of, so also what only a node had that has crashed.
+#[derive(Debug, Default)]
+pub struct Seen {
+    newest: BTreeMap<Payload, (Stamp, bool)>,
+    changes: u64,
+}
+
+impl AntiEntropyPart {
+    pub(super) fn new(table: &Table, nodes: u64) -> Result<AntiEntropyPart, String> {
+        let (name, mut table) = ("anti-entropy", table.clone());
+        let choice = settings::choice(name, &mut table, nodes)?;
+        let mut certificates = Certificates::default();
+        if let Some(knobs) = settings::take::<CertificatesKnobs>(name, &mut table, "certificates")? {
+            knobs.apply(&mut certificates);
+        }
+        let mut config = Config { choice, certificates: Some(certificates), ..Config::default() };
+        knobs::read::<Knobs>(name, &table)?.apply(&mut config);
+        Ok(AntiEntropyPart { nodes, config: Arc::new(config) })
+    }
+}
+
+impl Part for AntiEntropyPart {
+    type Node = AntiEntropy;
+    type Seen = Seen;
+
+    /// Its store is in memory: who comes back has nothing, wiped or not.
+    fn make(&self, _: NodeId, _: u32, _: Option<&AntiEntropy>) -> AntiEntropy {
+        AntiEntropy::new(self.config.clone())
+    }
+
+    fn greet(&self, _: NodeId, _: u32, alone: bool) -> Vec<Call> {
+        if alone { vec![Call::Peers(Peers::Everyone(self.nodes))] } else { Vec::new() }
+    }
+
+    fn calls(&self) -> Names {
+        vec![
+            (
+                "put",
+                "this key has this value: \"key=value\", or a value alone, for the node's own id as a key",
+            ),
+            ("delete", "this key has no value any more; without a key, the node's own id"),
+        ]
+    }
+
+    fn call(&self, id: NodeId, call: &str, with: &str) -> Result<CallOf<Self>, String> {
+        let own = id.0.to_string();
+        let (key, value) = match call {
+            "put" => with.split_once('=').unwrap_or((&own, with)),
+            "delete" if with.is_empty() => (&*own, ""),
+            "delete" => (with, ""),
+            _ => return Err(super::unknown("call", call, &self.calls())),
+        };
+        if !(1..=KEY_BYTES_MAX).contains(&key.len()) {
+            return Err(format!("a key of {} bytes: it has 1 to {KEY_BYTES_MAX}", key.len()));
+        }
+        if value.len() > self.config.value_bytes_max {
+            return Err(format!("a value of {} bytes: at most {}", value.len(), self.config.value_bytes_max));
+        }
+        let (key, value) = (Payload::from(key.as_bytes()), Payload::from(value.as_bytes()));
+        Ok(if call == "put" { Call::Put { key, value } } else { Call::Delete { key } })
+    }
+
+    fn follow(change: Change) -> Option<Call> {
+        Some(Call::Peer(change))
+    }
+
+    fn change(_: &Event) -> Option<Change> {
+        None
+    }
+
+    fn see(&self, seen: &mut Seen, _: Time, _: NodeId, event: &Event) {
+        let Event::Changed { key, value, stamp, .. } = event;
+        seen.changes += 1;
+        let told = (*stamp, value.is_some());
+        if let Some(newest) = seen.newest.get_mut(key) {
+            *newest = told.max(*newest);
+        } else if seen.newest.len() < KEYS_MAX {
+            seen.newest.insert(key.clone(), told);
+        }
+    }
+
+    fn see_call(&self, _: &mut Seen, _: &Called) {}
+
+    fn tell(event: &Event) -> Line {
+        let Event::Changed { key, value, from, .. } = event;
+        let detail = Some(String::from_utf8_lossy(key).into_owned());
+        Line { event: if value.is_some() { "changed" } else { "deleted" }, about: Some(from.0), detail }
+    }
+
+    fn measure(&self, view: &dyn View<AntiEntropy>, seen: &Seen) -> Vec<(&'static str, f64)> {
+        let (mut fresh, mut all) = (0u64, 0u64);
+        each(view, seen, |_, is_fresh, _| {
+            all += 1;
+            fresh += u64::from(is_fresh);
+            true
+        });
+        let share = if all > 0 { fresh as f64 / all as f64 } else { 1.0 };
+        let stores: BTreeSet<u64> = view.live().map(|id| view.node(id).checksum()).collect();
+        let sent: u64 = view.live().map(|id| view.node(id).counters().entries_sent).sum();
+        vec![
+            ("newest_share", share),
+            ("different_stores", stores.len() as f64),
+            ("entries_sent", sent as f64),
+            ("changes", seen.changes as f64),
+        ]
+    }
+
+    fn checks(&self) -> Names {
+        vec![
+            ("all_heard", "each live node has the newest version of each key that anybody has told of"),
+            ("stores_agree", "the stores of all live nodes are equal"),
+        ]
+    }
+
+    fn check(&self, name: &str, _: Option<&str>) -> Result<Check<Self>, String> {
+        match name {
+            "all_heard" => Ok(Box::new(|view, seen| {
+                let mut missing = Ok(());
+                each(view, seen, |id, is_fresh, key| {
+                    if !is_fresh {
+                        let key = String::from_utf8_lossy(key);
+                        missing = Err(format!("node {} has not the newest version of {key:?}", id.0));
+                    }
+                    is_fresh
+                });
+                missing
+            })),
+            "stores_agree" => Ok(Box::new(|view, _| {
+                let mut live = view.live().map(|id| (id, view.node(id).checksum()));
+                let Some((first, sum)) = live.next() else { return Ok(()) };
+                match live.find(|(_, other)| *other != sum) {
+                    Some((other, _)) => {
+                        Err(format!("nodes {} and {} have different stores", first.0, other.0))
+                    }
+                    None => Ok(()),
+                }
+            })),
+            _ => Err(super::unknown("check", name, &self.checks())),
+        }
+    }
+
+    fn heap_bytes(&self, _: u64) -> u64 {
+        HEAP_BYTES
+    }
+}
+
+/// Each live node and each key: whether the node has the newest version. Goes on as long as `f` says so.
+fn each(view: &dyn View<AntiEntropy>, seen: &Seen, mut f: impl FnMut(NodeId, bool, &[u8]) -> bool) {
+    for (key, (stamp, is_value)) in &seen.newest {
+        for id in view.live() {
+            let entry = view.node(id).entry(key);
+            // A death may be forgotten again, but no value may be there.
+            let is_fresh = entry.map_or(!is_value, |entry| entry.stamp() >= *stamp);
+            if !f(id, is_fresh, key) {
+                return;
+            }
+        }
+    }
+}
