@@ -180,7 +180,8 @@ impl<P: Protocol> Driver<P> {
             return;
         }
         let spare = limits.datagram_bytes_max - bytes;
-        let taken = if offer && spare > 0 { self.offer(scratch, sink, now, wall, to, spare) } else { 0 };
+        let taken =
+            if P::FILLS && offer && spare > 0 { self.offer(scratch, sink, now, wall, to, spare) } else { 0 };
         if scratch.packed.is_empty() {
             return sink.single(to, message, bytes + around);
         }
@@ -224,7 +225,7 @@ impl<P: Protocol> Driver<P> {
         if used == 0 {
             return;
         }
-        if offer && used < limits.datagram_bytes_max {
+        if P::FILLS && offer && used < limits.datagram_bytes_max {
             used += self.offer(scratch, sink, now, wall, peer, limits.datagram_bytes_max - used);
         }
         sink.datagram(peer, &mut scratch.packed, used + limits.datagram_overhead_bytes);

@@ -21,6 +21,8 @@ pub trait Protocol: Sized {
     type Timer;
     /// What it tells the application, or the layer above.
     type Event;
+    /// Whether it has use for what is left of a datagram: if not, [`Input::Spare`] is not handed in.
+    const FILLS: bool = true;
     /// Takes one input and pushes what follows from it into `cx`. One `match`: the protocol's table of contents.
     fn handle(&mut self, cx: &mut Cx<'_, Self>, input: Input<Self>);
 }

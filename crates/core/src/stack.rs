@@ -64,6 +64,7 @@ impl<U: Protocol + Told<L::Event>, L: Protocol> Protocol for Stack<U, L> {
     type Message = Layer<U::Message, L::Message>;
     type Timer = Layer<U::Timer, L::Timer>;
     type Event = Layer<U::Event, L::Event>;
+    const FILLS: bool = U::FILLS || L::FILLS;
 
     fn handle(&mut self, cx: &mut Cx<'_, Self>, input: Input<Self>) {
         match input {
@@ -79,8 +80,13 @@ impl<U: Protocol + Told<L::Event>, L: Protocol> Protocol for Stack<U, L> {
             Input::Timer(Layer::Lower(t)) => self.lower(cx, Input::Timer(t)),
             // Half each, so that neither layer starves the other.
             Input::Spare(peer, bytes) => {
-                self.lower(cx, Input::Spare(peer, bytes / 2));
-                self.upper(cx, Input::Spare(peer, bytes - bytes / 2));
+                let lower = if U::FILLS { bytes / 2 } else { bytes };
+                if L::FILLS {
+                    self.lower(cx, Input::Spare(peer, lower));
+                }
+                if U::FILLS {
+                    self.upper(cx, Input::Spare(peer, bytes - if L::FILLS { lower } else { 0 }));
+                }
             }
             Input::Shed(peer, lane) => match lane.checked_sub(L::Message::lanes().len()) {
                 None => self.lower(cx, Input::Shed(peer, lane)),

@@ -91,6 +91,7 @@ impl Protocol for DirectMail {
     type Message = Message;
     type Timer = Timer;
     type Event = Event;
+    const FILLS: bool = false;
 
     fn handle(&mut self, cx: &mut Cx<'_, Self>, input: Input<Self>) {
         match input {

@@ -95,6 +95,7 @@ impl Protocol for Flood {
     type Message = Message;
     type Timer = Timer;
     type Event = Event;
+    const FILLS: bool = false;
 
     fn handle(&mut self, cx: &mut Cx<'_, Self>, input: Input<Self>) {
         match input {

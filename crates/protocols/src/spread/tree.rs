@@ -81,6 +81,7 @@ impl Protocol for Tree {
     type Message = Message;
     type Timer = Timer;
     type Event = Event;
+    const FILLS: bool = false;
 
     fn handle(&mut self, cx: &mut Cx<'_, Self>, input: Input<Self>) {
         match input {

@@ -269,6 +269,7 @@ impl Protocol for Averaging {
     type Message = Message;
     type Timer = Timer;
     type Event = Event;
+    const FILLS: bool = false;
 
     fn handle(&mut self, cx: &mut Cx<'_, Self>, input: Input<Self>) {
         match input {

@@ -164,6 +164,7 @@ impl Protocol for AntiEntropy {
     type Message = Message;
     type Timer = Timer;
     type Event = Event;
+    const FILLS: bool = false;
 
     fn handle(&mut self, cx: &mut Cx<'_, Self>, input: Input<Self>) {
         self.counters.overflowed += self.graves.sweep(&mut self.store, &self.config, cx.wall, cx.me);

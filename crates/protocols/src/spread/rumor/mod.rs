@@ -141,6 +141,7 @@ impl Protocol for Rumor {
     type Message = Message;
     type Timer = Timer;
     type Event = Event;
+    const FILLS: bool = false;
 
     fn handle(&mut self, cx: &mut Cx<'_, Self>, input: Input<Self>) {
         match input {
