@@ -9,16 +9,20 @@ use crate::network::{Local, Network, Shared};
 use crate::node::{Entry, Node};
 use crate::queue::Turn;
 use crate::sim::SUBSTEPS_MAX;
+use prefetch_index::prefetch_index;
 use rumormill_core::drive::Scratch;
 use rumormill_core::protocol::{Input, Protocol};
 use rumormill_core::time::Time;
+use std::mem::offset_of;
 
 /// No node runs.
 const NONE: u32 = u32::MAX;
 /// At least one node in so many gets something where nodes are counted rather than sorted (our guess).
 const DENSE: usize = 8;
-/// So many nodes that lie far apart are looked at before they run (our guess: what stays in the nearest cache).
-const BLOCK: usize = 64;
+/// What so many entries are about is fetched before they are handed in (our guess: it stays in the nearest cache, and comes in time).
+const AHEAD: usize = 6;
+/// Bytes that are fetched together.
+const CACHE_LINE: usize = 64;
 
 pub(crate) struct Part<P: Protocol> {
     pub nodes: Vec<Node<P>>,
@@ -66,17 +70,15 @@ impl<P: Protocol> Part<P> {
         let bundle = self.local.queue.take(turn);
         let is_by_region = matches!(bundle, Bundle::Regions(_));
         for (region, mut lines) in bundle.into_lines().enumerate() {
-            let is_dense = is_by_region || self.is_dense(&lines);
-            match is_dense {
+            match is_by_region || self.is_dense(&lines) {
                 true => self.arrange_dense(region as u32 * REGION, &lines, &mut places),
                 false => self.arrange(&lines, &mut places),
             }
-            let (mut begun, mut touched) = (0, 0);
+            let (mut begun, mut fetched) = (0, 0);
             while let Some(&Place { node, .. }) = places.get(begun) {
-                if !is_dense && begun >= touched {
-                    touched = places.len().min(begun + BLOCK);
-                    self.touch(&places[begun..touched]);
-                }
+                let ahead = places.len().min(begun + AHEAD);
+                places[fetched..ahead].iter().for_each(|place| self.fetch(&lines, place));
+                fetched = ahead;
                 let count = places[begun..].iter().take_while(|place| place.node == node).count();
                 self.run(shared, node, &mut lines, &mut places[begun..begun + count]);
                 begun += count;
@@ -119,13 +121,15 @@ impl<P: Protocol> Part<P> {
         }
     }
 
-    /// Nodes that lie far apart are looked at before they run: waits for memory that overlap, in place of one after the other.
-    fn touch(&self, places: &[Place]) {
-        let sum = places.iter().fold(0, |sum, place| {
-            let Node { driver, port } = &self.nodes[place.node as usize];
-            sum ^ driver.me().0 ^ port.sequence ^ port.hot.inputs ^ u64::from(port.frozen)
-        });
-        std::hint::black_box(sum);
+    /// Has an entry and its node brought from memory: waits that overlap with each other and with work, in place of one after the other.
+    fn fetch(&self, lines: &[Line<Entry<P>>], place: &Place) {
+        let line = &lines[place.line as usize];
+        prefetch_index(line, place.at as usize);
+        prefetch_index(line, place.at as usize + 1); // where this one ends
+        let node = std::slice::from_ref(&self.nodes[place.node as usize].port.up);
+        for offset in (0..size_of::<Node<P>>()).step_by(CACHE_LINE) {
+            prefetch_index(node, offset.wrapping_sub(offset_of!(Node<P>, port.up)));
+        }
     }
 
     /// Runs one node through all that it gets in this turn, one instant after the other.

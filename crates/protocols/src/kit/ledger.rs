@@ -14,6 +14,7 @@
 
 use alloc::vec::Vec;
 use rumormill_core::identity::NodeId;
+use smallvec::SmallVec;
 
 /// Exchanges that one node may have open; further ones have to wait for these.
 pub const OPEN_MAX: usize = 4;
@@ -71,7 +72,8 @@ pub struct Ledger<A> {
     window_ms: u32,
     patience_ms: u32,
     counters: Counters,
-    open: Vec<Open>,
+    /// Of one in place, which is all there is where nothing is lost.
+    open: SmallVec<[Open; 1]>,
     answered: Vec<Answered<A>>,
 }
 
@@ -85,7 +87,7 @@ impl<A: Clone> Ledger<A> {
             window_ms,
             patience_ms,
             counters: Counters::default(),
-            open: Vec::new(),
+            open: SmallVec::new(),
             answered: Vec::new(),
         }
     }
@@ -115,7 +117,6 @@ impl<A: Clone> Ledger<A> {
         let number = self.next;
         self.next = self.next.wrapping_add(1);
         self.booked <<= 1;
-        reserve_few(&mut self.open, 1);
         self.open.push(Open { peer, number, age_ms });
         Some(number)
     }
