@@ -13,7 +13,7 @@ use std::path::PathBuf;
 /// `rumormill lab ...`.
 #[derive(Debug, Subcommand)]
 pub enum LabCommand {
-    /// Let one update spread from one node to all, by the agent's own protocol code
+    /// Let one update spread from one node to all, by the library's own protocol code
     ///
     /// Reports the share that never hears it (residue), how often it was sent per node (traffic), and in which round the average
     /// (t_avg) and the last node (t_last) heard it. The same arguments give the same run, on any number of threads.

@@ -1,7 +1,7 @@
 //! The papers' tables: what a paper says, what this code gives, cell by cell.
 //!
 //! A paper's cells are data, in `golden/NAME.toml`: the printed value, where it stands, how sure that is, and how close this code has to come. Its runner, one file for
-//! each family of papers, measures them on the simulator with the protocol code that the agent runs. [`run`] puts the two side by side.
+//! each family of papers, measures them on the simulator with the protocol code of the library. [`run`] puts the two side by side.
 //!
 //! | file | what it does |
 //! | --- | --- |

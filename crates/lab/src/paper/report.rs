@@ -167,7 +167,7 @@ pub fn document(reports: &[Report]) -> String {
         );
     }
     text.push_str(
-        "Each table is measured with the protocol code that the agent runs, on the simulator; one of them alone by `rumormill lab paper NAME`. \
+        "Each table is measured with the protocol code of the library, on the simulator; one of them alone by `rumormill lab paper NAME`. \
          `±` is one standard error, *allowed* how far ours may be from the paper's. A row marked *ok* is within that and counts; one marked \
          *off* is not, and fails; one marked *shown* does not count, because its standard error is above 4 % of its value and `--full` was \
          not given, or because the last column says why. In the pictures lines and dots are simulated (or the paper's, where the legend says \
