@@ -402,25 +402,24 @@ fn a_disk_that_fills_up_later_costs_what_is_saved_and_nothing_that_was() {
     assert_eq!((store.keys().id(), store.members().unwrap().len()), (id, 2));
 }
 
-/// What the directory in `golden/data-dir-v1` holds. Written once by version 0.1, never again: later versions must open it.
+/// What the directory in `golden/data-dir-v1` holds. Written once by version 0.1, never again: later versions must open it. A new version
+/// gets a directory of its own, written once by `RUMORMILL_WRITE_GOLDEN=1 cargo test -p rumormill-agent --test store version`.
 const GOLDEN_EPOCH: u64 = 2;
 
 fn golden() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/data-dir-v1")
 }
 
-#[test]
-#[ignore = "writes the golden directory of a new version of the schema; see golden()"]
-fn write_the_golden_directory() {
-    std::fs::remove_dir_all(golden()).ok();
-    let mut store = Store::open(&golden()).unwrap();
+fn write_golden(dir: &Path) {
+    std::fs::remove_dir_all(dir).ok();
+    let mut store = Store::open(dir).unwrap();
     store.save_members(&[member(7, 1_700_000_000_007), member(8, 1_700_000_000_008)]).unwrap();
     store.save_tags(&tags()).unwrap();
     let id = store.keys().id();
     drop(store);
-    assert_eq!(id_and_epoch(&golden()), (id, GOLDEN_EPOCH));
-    std::fs::remove_file(golden().join("lock")).unwrap();
-    std::fs::write(golden().join("id.txt"), format!("{id}\n")).unwrap();
+    assert_eq!(id_and_epoch(dir), (id, GOLDEN_EPOCH));
+    std::fs::remove_file(dir.join("lock")).unwrap();
+    std::fs::write(dir.join("id.txt"), format!("{id}\n")).unwrap();
 }
 
 fn tags() -> Vec<u8> {
@@ -428,16 +427,32 @@ fn tags() -> Vec<u8> {
     TagMap([("role".to_string(), "db".to_string())].into()).encoded()
 }
 
-#[test]
-fn a_directory_of_version_0_1_still_opens() {
+/// A copy of `golden` opens, and holds what [`write_golden`] put there.
+fn assert_opens(golden: &Path) {
     let dir = tempfile::tempdir().unwrap();
-    for (path, bytes) in contents(&golden()) {
+    for (path, bytes) in contents(golden) {
         std::fs::write(dir.path().join(path.file_name().unwrap()), bytes).unwrap();
     }
     let store = Store::open(dir.path()).unwrap();
-    let id: NodeId = std::fs::read_to_string(golden().join("id.txt")).unwrap().trim().parse().unwrap();
+    let id: NodeId = std::fs::read_to_string(golden.join("id.txt")).unwrap().trim().parse().unwrap();
     assert_eq!((store.keys().id(), store.epoch(), store.copied_from()), (id, GOLDEN_EPOCH + 1, None));
     assert_eq!(store.members().unwrap(), [member(8, 1_700_000_000_008), member(7, 1_700_000_000_007)]);
     assert_eq!(store.tags().unwrap(), Some(tags()));
     assert_eq!(store.repairs(), &[] as &[String]);
+}
+
+#[test]
+fn a_directory_of_version_0_1_still_opens() {
+    if std::env::var_os("RUMORMILL_WRITE_GOLDEN").is_some() {
+        write_golden(&golden());
+    }
+    assert_opens(&golden());
+}
+
+#[test]
+fn a_directory_of_this_version_opens_and_can_become_a_golden_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let written = dir.path().join("data");
+    write_golden(&written);
+    assert_opens(&written);
 }

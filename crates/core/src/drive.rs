@@ -84,6 +84,12 @@ struct Frame<M> {
     message: M,
 }
 
+impl<M> Frame<M> {
+    fn takes_stream(&self, limits: &Limits) -> bool {
+        self.via == Via::Stream || self.bytes > limits.datagram_bytes_max
+    }
+}
+
 impl<P: Protocol> Default for Scratch<P> {
     fn default() -> Self {
         Scratch { frames: Vec::new(), leaving: Vec::new(), packed: Vec::new() }
@@ -134,18 +140,25 @@ impl<P: Protocol> Driver<P> {
         limits: &Limits,
     ) {
         for round in 0..FLUSH_ROUNDS_MAX {
+            let offer = P::FILLS && round == 0;
             if scratch.frames.len() <= 1 {
                 let Some(frame) = scratch.frames.pop() else { return };
-                self.flush_one(scratch, sink, now, wall, limits, frame, round == 0);
+                self.flush_one(scratch, sink, now, wall, limits, frame, offer);
                 continue;
             }
             let mut leaving = core::mem::take(&mut scratch.leaving);
             core::mem::swap(&mut leaving, &mut scratch.frames);
             leaving.sort_by_key(|frame| frame.to); // stable: frames to one peer keep their order
             let mut frames = leaving.drain(..).peekable();
-            while let Some(peer) = frames.peek().map(|frame| frame.to) {
-                let next = || frames.next_if(|frame| frame.to == peer);
-                self.flush_peer(scratch, sink, now, wall, limits, peer, next, round == 0);
+            while let Some(frame) = frames.next() {
+                let peer = frame.to;
+                if frames.peek().is_none_or(|next| next.to != peer) {
+                    self.flush_one(scratch, sink, now, wall, limits, frame, offer);
+                    continue;
+                }
+                let mut first = Some(frame);
+                let next = || first.take().or_else(|| frames.next_if(|frame| frame.to == peer));
+                self.flush_peer(scratch, sink, now, wall, limits, peer, next, offer);
             }
             drop(frames);
             scratch.leaving = leaving;
@@ -155,7 +168,7 @@ impl<P: Protocol> Driver<P> {
         }
     }
 
-    /// What is alone is not gathered first.
+    /// Flushes a frame that is alone for its peer: nothing need be gathered.
     #[allow(clippy::too_many_arguments)] // one screen further down than flush, and called from there alone
     fn flush_one(
         &mut self,
@@ -167,22 +180,17 @@ impl<P: Protocol> Driver<P> {
         frame: Frame<P::Message>,
         offer: bool,
     ) {
-        let Frame { to, via, bytes, message } = frame;
-        if via == Via::Stream || bytes > limits.datagram_bytes_max {
-            let bytes = bytes + limits.stream_overhead_bytes;
-            if self.affords(scratch, sink, now, wall, to, &message, bytes) {
-                sink.stream(to, message, bytes);
-            }
-            return;
+        if frame.takes_stream(limits) {
+            return self.flush_stream(scratch, sink, now, wall, limits, frame);
         }
+        let Frame { to, bytes, message, .. } = frame;
         let around = limits.datagram_overhead_bytes;
         if !self.affords(scratch, sink, now, wall, to, &message, bytes + around) {
             return;
         }
         let spare = limits.datagram_bytes_max - bytes;
-        let taken =
-            if P::FILLS && offer && spare > 0 { self.offer(scratch, sink, now, wall, to, spare) } else { 0 };
-        if scratch.packed.is_empty() {
+        let taken = if offer && spare > 0 { self.offer(scratch, sink, now, wall, to, spare) } else { 0 };
+        if taken == 0 {
             return sink.single(to, message, bytes + around);
         }
         scratch.packed.insert(0, message);
@@ -204,11 +212,8 @@ impl<P: Protocol> Driver<P> {
     ) {
         let mut used = 0;
         while let Some(frame) = next() {
-            if frame.via == Via::Stream || frame.bytes > limits.datagram_bytes_max {
-                let bytes = frame.bytes + limits.stream_overhead_bytes;
-                if self.affords(scratch, sink, now, wall, peer, &frame.message, bytes) {
-                    sink.stream(peer, frame.message, bytes);
-                }
+            if frame.takes_stream(limits) {
+                self.flush_stream(scratch, sink, now, wall, limits, frame);
                 continue;
             }
             if used + frame.bytes > limits.datagram_bytes_max {
@@ -225,11 +230,26 @@ impl<P: Protocol> Driver<P> {
         if used == 0 {
             return;
         }
-        if P::FILLS && offer && used < limits.datagram_bytes_max {
+        if offer && used < limits.datagram_bytes_max {
             used += self.offer(scratch, sink, now, wall, peer, limits.datagram_bytes_max - used);
         }
         sink.datagram(peer, &mut scratch.packed, used + limits.datagram_overhead_bytes);
         scratch.packed.clear();
+    }
+
+    fn flush_stream(
+        &mut self,
+        scratch: &mut Scratch<P>,
+        sink: &mut impl Sink<P>,
+        now: Time,
+        wall: Wall,
+        limits: &Limits,
+        frame: Frame<P::Message>,
+    ) {
+        let bytes = frame.bytes + limits.stream_overhead_bytes;
+        if self.affords(scratch, sink, now, wall, frame.to, &frame.message, bytes) {
+            sink.stream(frame.to, frame.message, bytes);
+        }
     }
 
     /// Offers the spare bytes of a datagram, and returns how many of them were taken.
@@ -298,11 +318,9 @@ impl Budget {
     const EARNING_NS_MAX: u64 = 1_000_000_000;
 
     fn new(limits: &Limits, lanes: usize) -> Budget {
-        Budget::full(limits.budget_bytes_per_s, lanes.max(1), Time::ZERO)
-    }
-
-    fn full(rate: u64, lanes: usize, now: Time) -> Budget {
-        Budget { rate, shared: rate / 2, lanes: smallvec![rate / 2 / lanes as u64; lanes], filled: now }
+        let (rate, lanes) = (limits.budget_bytes_per_s, lanes.max(1));
+        let full = rate / 2 / lanes as u64;
+        Budget { rate, shared: rate / 2, lanes: smallvec![full; lanes], filled: Time::ZERO }
     }
 
     /// Buckets hold one second in all: half of it in the lanes, half in common.
@@ -311,25 +329,26 @@ impl Budget {
             return;
         }
         let elapsed_ns = now.0 - self.filled.0;
+        let count = self.lanes.len() as u64;
+        // Divisions are what costs here, and most protocols have one lane or two.
+        let even = |bytes: u64| {
+            if count.is_power_of_two() { bytes >> count.trailing_zeros() } else { bytes / count }
+        };
+        let lane_max = even(self.rate / 2);
         if elapsed_ns >= Budget::EARNING_NS_MAX {
-            *self = Budget::full(self.rate, self.lanes.len(), now);
+            self.lanes.fill(lane_max);
+            (self.shared, self.filled) = (self.rate / 2, now);
             return;
         }
         let earned = match self.rate.checked_mul(elapsed_ns) {
             Some(product) => product / 1_000_000_000,
             None => (u128::from(self.rate) * u128::from(elapsed_ns) / 1_000_000_000) as u64,
         };
-        let lanes = &mut self.lanes[..];
-        let count = lanes.len() as u64;
-        // Divisions are what costs here, and most protocols have one lane or two.
-        let even = |bytes: u64| {
-            if count.is_power_of_two() { bytes >> count.trailing_zeros() } else { bytes / count }
-        };
-        let (share, lane_max) = (even(earned), even(self.rate / 2));
+        let share = even(earned);
         if share == 0 {
             return; // too early to be counted in whole bytes: let the time add up
         }
-        for lane in lanes {
+        for lane in &mut self.lanes {
             let level = *lane + share;
             *lane = level.min(lane_max);
             self.shared += level - *lane;
@@ -405,7 +424,7 @@ mod tests {
         streams: Vec<(u64, usize)>,
         shed: usize,
     }
-    impl Sink<Talker> for Seen {
+    impl<P: Protocol<Message = Say, Timer = (), Event = ()>> Sink<P> for Seen {
         fn datagram(&mut self, to: NodeId, messages: &mut Vec<Say>, bytes: usize) {
             self.datagrams.push((to.0, core::mem::take(messages), bytes));
         }
@@ -463,6 +482,42 @@ mod tests {
         assert_eq!(seen.streams.len(), 2);
         assert_eq!(seen.datagrams.len(), 1);
         assert_eq!(seen.datagrams[0].1, [important(10), Say::Filler(vec![0; 100])]);
+    }
+
+    /// Has no use for spare room, and says so.
+    struct Curt;
+    impl Protocol for Curt {
+        type Call = (u64, Say);
+        type Message = Say;
+        type Timer = ();
+        type Event = ();
+        const FILLS: bool = false;
+        fn handle(&mut self, cx: &mut Cx<'_, Self>, input: Input<Self>) {
+            match input {
+                Input::Call((to, say)) => cx.send(NodeId(to), say),
+                Input::Spare(..) => panic!("it was not to be asked"),
+                _ => {}
+            }
+        }
+    }
+
+    #[test]
+    fn who_does_not_fill_is_not_offered_what_is_spare_and_each_peer_gets_its_own() {
+        let limits = Limits::default();
+        let mut driver = Driver::new(Curt, NodeId(9), 1, &limits);
+        let (mut scratch, mut seen) = (Scratch::default(), Seen::default());
+        for to in [3, 1, 3, 2] {
+            driver.input(
+                &mut scratch,
+                &mut seen,
+                Time::ZERO,
+                Wall(0),
+                Input::Call((to, important(to as usize))),
+            );
+        }
+        driver.flush(&mut scratch, &mut seen, Time::ZERO, Wall(0), &limits);
+        let each: Vec<_> = seen.datagrams.iter().map(|(to, messages, _)| (*to, messages.len())).collect();
+        assert_eq!(each, [(1, 1), (2, 1), (3, 2)]);
     }
 
     #[test]

@@ -98,7 +98,7 @@ impl<T: Item> Bundle<T> {
         self.len() == 0
     }
 
-    /// Adds an item, of a partition whose first node sits at `first`.
+    /// Adds an item, of a partition whose first node sits at `first`. Inlined into who makes the item, or it would be copied once more.
     #[inline(always)]
     pub fn push(&mut self, first: u32, item: T, spare: &mut Spare<T>) {
         if let Bundle::Line(line) = self

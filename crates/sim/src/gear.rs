@@ -197,11 +197,11 @@ impl<P: Protocol> Sim<P> {
         }
     }
 
-    /// Bytes that one node takes here, with one timer and one message in flight, besides what its protocol allocates: for an estimate
-    /// before a run.
-    pub const fn node_bytes() -> usize {
-        // Vectors of entries grow by doubling.
-        size_of::<Node<P>>() + 4 * size_of::<Entry<P>>() + size_of::<Seat>() + 8
+    /// Bytes that one node takes here, with one timer and so many messages in flight, besides what its protocol allocates: for an
+    /// estimate before a run.
+    pub const fn node_bytes(messages: usize) -> usize {
+        // A quarter more: chunks are not all full, lines grow by doubling, and the nodes' places are listed (measured, up to a million).
+        size_of::<Node<P>>() + size_of::<Seat>() + 8 + (1 + messages) * size_of::<Option<Entry<P>>>() * 5 / 4
     }
 
     /// Whether there is, or was, a node of this id.

@@ -70,7 +70,8 @@ impl<P: Protocol> Part<P> {
         let bundle = self.local.queue.take(turn);
         let is_by_region = matches!(bundle, Bundle::Regions(_));
         for (region, mut lines) in bundle.into_lines().enumerate() {
-            match is_by_region || self.is_dense(&lines) {
+            let nodes = if is_by_region { REGION as usize } else { self.nodes.len() };
+            match is_dense(&lines, nodes) {
                 true => self.arrange_dense(region as u32 * REGION, &lines, &mut places),
                 false => self.arrange(&lines, &mut places),
             }
@@ -95,12 +96,6 @@ impl<P: Protocol> Part<P> {
         places.clear();
         places.extend(each(lines, self.first));
         places.sort_unstable();
-    }
-
-    /// Whether there is but one region, and many of its nodes get something.
-    fn is_dense(&self, lines: &[Line<Entry<P>>]) -> bool {
-        let nodes = self.nodes.len();
-        nodes <= REGION as usize && lines.iter().map(Line::len).sum::<usize>() * DENSE >= nodes
     }
 
     /// Finds what each node of the region gets that begins at `base`, by counting.
@@ -253,6 +248,11 @@ impl Place {
     fn of_mut<'a, T>(&self, lines: &'a mut [Line<T>]) -> &'a mut Option<T> {
         &mut lines[self.line as usize][self.at as usize]
     }
+}
+
+/// Whether these are for so many nodes that make no more than a region, and many of them get something.
+fn is_dense<T>(lines: &[Line<T>], nodes: usize) -> bool {
+    nodes <= REGION as usize && lines.iter().map(Line::len).sum::<usize>() * DENSE >= nodes
 }
 
 /// Where each entry lies, in the order of the lines.

@@ -80,9 +80,9 @@ impl<P: Protocol> Queue<P> {
     pub fn next(&self, cycle: Option<u64>) -> Option<Next> {
         match self {
             Queue::Wheel(wheel) => {
-                let (start, mut bundles) = wheel.next()?;
+                let (start, bundles) = wheel.next()?;
                 let Some(cycle) = cycle else { return Some((start, Class::default())) };
-                let class = bundles.by_ref().filter_map(Bundle::class).min()?;
+                let class = bundles.filter_map(Bundle::class).min()?;
                 Some((Time(start.0.div_ceil(cycle).saturating_mul(cycle)), class))
             }
             Queue::Heap(heap, _) => heap.peek().map(|Last(_, entry)| (entry.time, entry.class)),

@@ -74,7 +74,7 @@ pub enum Command {
     Demo(DemoArgs),
     /// The laboratory: epidemics, aggregates, the papers' tables, advice
     ///
-    /// All of it runs the agent's own protocol code on the simulator, with up to a million nodes and more.
+    /// All of it runs the library's own protocol code on the simulator, with up to a million nodes and more.
     Lab {
         /// Which experiment.
         #[command(subcommand)]

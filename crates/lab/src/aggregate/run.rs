@@ -1,7 +1,6 @@
 //! One run. After each round the nodes' estimates are looked at: of all nodes, or of a sample where there are very many.
 
 use super::{Aggregate, Algorithm, Values};
-use crate::memory;
 use rumormill_core::identity::NodeId;
 use rumormill_core::rng::mix;
 use rumormill_core::time::Time;
@@ -127,14 +126,15 @@ pub(super) fn run(aggregate: &Aggregate, seed: u64, progress: &mut dyn FnMut(u32
     }
 }
 
-/// Bytes of a node with what it has allocated and what the simulator keeps for it.
+/// Bytes of a node in the simulator, with what it has allocated.
 pub(super) fn bytes_per_node(aggregate: &Aggregate) -> u64 {
-    let state = match aggregate.algorithm {
-        Algorithm::PushSum => size_of::<PushSum>(),
-        Algorithm::Averaging | Algorithm::Count => size_of::<Averaging>() + 128,
-        Algorithm::Extrema => size_of::<Extrema>() + aggregate.numbers * 4 * 2,
+    let bytes = match aggregate.algorithm {
+        Algorithm::PushSum => Sim::<PushSum>::node_bytes(2),
+        // Answers are remembered for a while (measured over ten rounds).
+        Algorithm::Averaging | Algorithm::Count => Sim::<Averaging>::node_bytes(2) + 512,
+        Algorithm::Extrema => Sim::<Extrema>::node_bytes(2) + aggregate.numbers * 4 * 2,
     };
-    state as u64 + memory::SIMULATOR_BYTES_PER_NODE + 2 * memory::MESSAGE_BYTES
+    bytes as u64
 }
 
 fn is_synchronous(aggregate: &Aggregate) -> bool {

@@ -9,7 +9,6 @@
 mod run;
 mod strategy;
 
-use crate::memory;
 use crate::plot::{Draw, Plot};
 use crate::stats::{Estimate, Samples};
 use crate::theory;
@@ -206,8 +205,7 @@ impl Epidemic {
 
     /// Bytes that a run needs, about: for every node its state and what the simulator keeps for it, and what is on its way.
     pub fn memory_bytes(&self) -> u64 {
-        let state = strategy::state_bytes(self) as u64 + memory::SIMULATOR_BYTES_PER_NODE;
-        self.nodes * (state + strategy::messages_per_node(self) * memory::MESSAGE_BYTES)
+        self.nodes * strategy::node_bytes(self) as u64
     }
 
     /// Refuses a run for which the memory does not suffice; `available` is in bytes, as the caller found it.
@@ -215,7 +213,7 @@ impl Epidemic {
     /// # Errors
     /// A sentence with both figures.
     pub fn check_memory(&self, available: u64) -> Result<(), String> {
-        memory::check(self.nodes, self.memory_bytes(), available)
+        crate::memory::check(self.nodes, self.memory_bytes(), available)
     }
 
     /// Runs it. `progress` is told after each round of each run.

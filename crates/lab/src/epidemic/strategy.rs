@@ -10,6 +10,7 @@ use rumormill_protocols::kit::peers::Peers;
 use rumormill_protocols::spread::{
     Call, Event, Spreader, direct_mail, flood, infect_and_die, median_counter, push_then_pull, rumor, tree,
 };
+use rumormill_sim::Sim;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -193,36 +194,27 @@ impl Strategy {
     }
 }
 
-/// Bytes of a node's state and of what it has allocated while one update is hot.
-pub(super) fn state_bytes(epidemic: &Epidemic) -> usize {
+/// Bytes of a node in the simulator with what it has allocated while one update is hot, and what is on its way when most is.
+pub(super) fn node_bytes(epidemic: &Epidemic) -> usize {
     const KNOWN: usize = 32;
-    KNOWN
-        + match epidemic.strategy {
-            // One hot update.
-            Strategy::Push | Strategy::Pull | Strategy::PushPull => size_of::<rumor::Rumor>() + 96,
-            Strategy::PushThenPull => size_of::<push_then_pull::PushThenPull>() + 64,
-            Strategy::MedianCounter => size_of::<median_counter::MedianCounter>() + 96,
-            Strategy::AntiEntropy | Strategy::AntiEntropyPush | Strategy::AntiEntropyPull => {
-                size_of::<AntiEntropy>() + 64
-            }
-            Strategy::InfectAndDie => size_of::<infect_and_die::InfectAndDie>(),
-            Strategy::Flood => size_of::<flood::Flood>(),
-            Strategy::Tree => size_of::<tree::Tree>(),
-            Strategy::Mail => size_of::<direct_mail::DirectMail>(),
-        }
-}
-
-/// Messages on their way at one instant, per node, when most are.
-pub(super) fn messages_per_node(epidemic: &Epidemic) -> u64 {
-    let fanout = |default: u32| u64::from(epidemic.fanout.unwrap_or(default));
+    let fanout = |default: u32| epidemic.fanout.unwrap_or(default) as usize;
     match epidemic.strategy {
-        Strategy::Push | Strategy::Pull => fanout(1),
+        Strategy::Push => Sim::<rumor::Rumor>::node_bytes(fanout(1)),
+        // Who pulls counts requests and answers, which is kept aside.
+        Strategy::Pull => Sim::<rumor::Rumor>::node_bytes(2 * fanout(1)) + 160,
         // An update and a request, and the answer.
-        Strategy::PushPull => 3 * fanout(1),
-        Strategy::MedianCounter => 2,
-        Strategy::InfectAndDie => fanout(infect_and_die::Config::default().fanout),
-        Strategy::Flood => fanout(flood::Config::default().degree),
-        _ => 1,
+        Strategy::PushPull => Sim::<rumor::Rumor>::node_bytes(3 * fanout(1)) + 160,
+        Strategy::PushThenPull => Sim::<push_then_pull::PushThenPull>::node_bytes(1) + 64 + KNOWN,
+        Strategy::MedianCounter => Sim::<median_counter::MedianCounter>::node_bytes(2) + 96 + KNOWN,
+        Strategy::AntiEntropy | Strategy::AntiEntropyPush | Strategy::AntiEntropyPull => {
+            Sim::<AntiEntropy>::node_bytes(1) + 64 + KNOWN
+        }
+        Strategy::InfectAndDie => {
+            Sim::<infect_and_die::InfectAndDie>::node_bytes(fanout(infect_and_die::Config::default().fanout))
+        }
+        Strategy::Flood => Sim::<flood::Flood>::node_bytes(fanout(flood::Config::default().degree)),
+        Strategy::Tree => Sim::<tree::Tree>::node_bytes(1),
+        Strategy::Mail => Sim::<direct_mail::DirectMail>::node_bytes(1),
     }
 }
 

@@ -68,7 +68,7 @@ pub(super) fn check<P: Part>(scenario: &Scenario, part: P, plan: &Plan) -> Resul
 
 /// Bytes that a run takes, about.
 pub(super) fn memory_bytes<P: Part>(scenario: &Scenario, part: &P) -> u64 {
-    let node = Sim::<P::Node>::node_bytes() as u64 + part.heap_bytes(scenario.nodes);
+    let node = Sim::<P::Node>::node_bytes(1) as u64 + part.heap_bytes(scenario.nodes);
     node.saturating_mul(scenario.nodes)
 }
 

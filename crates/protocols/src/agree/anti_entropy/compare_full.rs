@@ -13,12 +13,17 @@ use rumormill_core::time::Time;
 impl AntiEntropy {
     /// Begins with everything, or goes on where the last conversation stopped.
     pub(super) fn open_pages(&mut self, cx: &mut Cx<'_, Self>, peer: NodeId, way: Way) {
-        let span = Span::WHOLE.after(self.resume.clone());
+        let span = self.rest();
         if way == Way::Take {
             cx.send(peer, Message::Ask { span: span.boxed(), way });
         } else if let Some(page) = self.page(cx.now, peer, span, way) {
             self.say(cx, peer, page);
         }
+    }
+
+    /// All from where the last page ended.
+    pub(super) fn rest(&self) -> Span {
+        Span::WHOLE.after(self.resume.clone())
     }
 
     /// The first page of `span`; `None` if there is nothing to say.

@@ -4,7 +4,7 @@
 //! twice as many entries as the one before it; after some of them it is not worth going on like this, and everything travels in
 //! the order of the keys, in which a conversation that was broken off can be gone on with.
 
-use super::message::{Message, Peel, Peeled, Span, Turn, Way};
+use super::message::{Message, Peel, Peeled, Turn, Way};
 use super::store::{Page, turn};
 use super::{AntiEntropy, Direction, Entries};
 use alloc::boxed::Box;
@@ -22,7 +22,7 @@ impl AntiEntropy {
         way: Way,
     ) {
         if pages >= self.config.peel_pages_max && self.config.direction == Direction::Pull {
-            let span = Span::WHOLE.after(self.resume.clone());
+            let span = self.rest();
             return self.answer(cx, peer, Message::Ask { span: span.boxed(), way });
         }
         let question = Peel { below, sum: self.store.sum(), pages, way };
@@ -39,7 +39,7 @@ impl AntiEntropy {
         way: Way,
     ) {
         if pages >= self.config.peel_pages_max && self.config.direction != Direction::Pull {
-            let span = Span::WHOLE.after(self.resume.clone());
+            let span = self.rest();
             if let Some(page) = self.page(cx.now, peer, span, way) {
                 self.answer(cx, peer, page);
             }

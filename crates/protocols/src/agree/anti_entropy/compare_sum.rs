@@ -72,11 +72,11 @@ impl AntiEntropy {
             let message = match self.config.direction {
                 Direction::Push => None, // it has asked nothing that could be answered like this
                 Direction::Pull => {
-                    let span = Span::WHOLE.after(self.resume.clone()).boxed();
+                    let span = self.rest().boxed();
                     Some(Message::Ask { span, way: Way::Take })
                 }
                 Direction::PushPull => {
-                    let span = Span::WHOLE.after(self.resume.clone());
+                    let span = self.rest();
                     self.page(cx.now, from, span, Way::Both)
                 }
             };
