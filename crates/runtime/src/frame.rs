@@ -16,9 +16,10 @@ pub const MESSAGE_BYTES_MAX: usize = STREAM_MESSAGE_BYTES_MAX + 1_024;
 /// The last frame before a connection is closed on purpose. No message starts with it: in CBOR it ends something.
 pub const GOODBYE: [u8; 1] = [0xff];
 
-/// One direction of a connection: its key, and how many frames it has seen.
+/// One direction of a connection: its key, and how many frames it has seen. The key's half a kilobyte is on the heap, for a task that
+/// is handed it keeps room for each hand it passes through.
 pub struct FrameKey {
-    key: LessSafeKey,
+    key: Box<LessSafeKey>,
     counter: u64,
 }
 
@@ -36,7 +37,7 @@ pub fn length(head: [u8; 4]) -> Option<usize> {
 impl FrameKey {
     /// For a fresh key.
     pub fn new(key: LessSafeKey) -> FrameKey {
-        FrameKey { key, counter: 0 }
+        FrameKey { key: Box::new(key), counter: 0 }
     }
 
     /// Seals what was written behind [`start`], in place.

@@ -16,7 +16,7 @@ pub(super) fn anti_entropy_rounds(bench: &mut Bench<'_>) -> Plot {
         ("push-pull", Strategy::AntiEntropy),
     ];
     let sizes =
-        [(1_000, bench.runs(100, 2_000)), (10_000, bench.runs(20, 200)), (100_000, 20), (1_000_000, 3)];
+        [(1_000, bench.runs(100, 2_000)), (10_000, bench.runs(20, 200)), (100_000, 20), (1_000_000, 8)];
     let mut plot = Plot::new("Anti-entropy: cycles until all sites know", "sites", "cycles").log_x();
     for (d, (name, strategy)) in directions.into_iter().enumerate() {
         let mut points = Vec::new();
