@@ -10,6 +10,7 @@
 //! | [`spread::rumor`] | Demers 1987, section 1.4 | ln(1/s) updates per update for a residue s | [`kit::choice`], [`kit::known`] |
 //! | [`spread::push_then_pull`] | Saidi, Mohtashemi 2012 | 1.9 messages per update | [`kit::choice`], [`kit::known`] |
 //! | [`spread::median_counter`] | Karp 2000 | 14.5 messages per update and one call per period | [`kit::choice`], [`kit::known`] |
+//! | [`spread::events`] | Demers 1987, sections 1.3 and 1.4; Birman 1999 (bimodal multicast) | 5 pushes per event, and one sum per period | [`kit::choice`], [`kit::allowance`] |
 //! | [`agree::anti_entropy`] | Demers 1987, sections 1.3 and 2; Merkle 1987 | one contact: a checksum where nothing differs | [`kit::choice`], [`kit::merkle`], [`kit::stamp`] |
 //! | [`agree::latest`] | Demers 1987, anti-entropy by recent updates; newest-wins registers | a fixed ration of each datagram that leaves anyway | - |
 //! | [`sum::push_sum`] | Kempe, Dobra, Gehrke 2003; quantiles by DDSketch (Masson 2019) | one message | [`kit::epochs`], [`kit::sketch`] |

@@ -1,6 +1,7 @@
 //! Getting an update to everybody: the spreaders share what they are asked and what they tell, so that one can take another's place.
 
 pub mod direct_mail;
+pub mod events;
 pub mod flood;
 pub mod infect_and_die;
 pub mod median_counter;

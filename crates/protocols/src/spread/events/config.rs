@@ -1,0 +1,144 @@
+//! Every knob of the events, with its source, and what follows from the number of nodes.
+
+use crate::kit::choice::Choice;
+use rumormill_core::time::Duration;
+
+/// Longest name of an event, in bytes.
+pub const NAME_BYTES_MAX: usize = 255;
+/// Longest payload, in bytes: what a stream message holds.
+pub const PAYLOAD_BYTES_MAX: usize = 64 * 1024;
+/// The greatest sequence number: at a million events a second it lasts for 285 years.
+pub const SEQ_MAX: u64 = 1 << 53;
+/// Lives of one origin whose events are kept at a time; those before are forgotten, and refused (our guess).
+pub const EPOCHS_MAX: usize = 4;
+/// Members asked at most whether they hold an event.
+pub const SAMPLES_MAX: usize = 16;
+
+/// Settings.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The share of nodes that may miss an event until it is repaired: what the counter k follows from.
+    pub residue: f64,
+    /// Hops in which an event should be everywhere: what the fanout of the first push follows from.
+    pub hops: u32,
+    /// Whom to contact.
+    pub choice: Choice,
+    /// What has just come is passed on so soon.
+    pub flush_idle: Duration,
+    /// Time between two such flushes at least, so that what comes meanwhile shares datagrams.
+    pub flush_busy: Duration,
+    /// Time between the later contacts about an event.
+    pub period: Duration,
+    /// Each period of any kind is shorter by a random part below one in so many.
+    pub jitter_part: u32,
+    /// Contacts about one event, after which interest is lost whatever they said; at most 32.
+    pub contacts_max: u8,
+    /// Events up to this size are pushed whole; of larger ones only the number, and who lacks one asks for it.
+    pub eager_bytes_max: usize,
+    /// Events passed on at a time.
+    pub hot_max: usize,
+    /// Their bytes.
+    pub hot_bytes_max: usize,
+    /// Bytes of events in one contact; what is hot beyond it has its turn in the next. One event always goes.
+    pub contact_bytes_max: usize,
+    /// Time between two comparisons with a peer while there is news.
+    pub repair_period: Duration,
+    /// The same while something is known to be missing.
+    pub repair_gap: Duration,
+    /// News makes for so long that comparisons come at that pace.
+    pub repair_busy: Duration,
+    /// Time between two comparisons when there has been none.
+    pub repair_idle: Duration,
+    /// Messages sent in answer to others in a repair period: so many pages, whoever asks.
+    pub answers_max: u32,
+    /// Bytes of events in one message of a repair; one event always goes.
+    pub page_bytes_max: usize,
+    /// Bytes of events retained.
+    pub window_bytes_max: usize,
+    /// Events retained.
+    pub window_events_max: usize,
+    /// Lives of origins that are remembered; others are refused while none of these is empty.
+    pub sources_max: usize,
+    /// Events of one origin that wait for a gap before them; beyond it the gap is given up.
+    pub holdback_max: usize,
+    /// A gap is known to be lost when so many comparisons in a row found that the other did not have it,
+    pub gap_votes: u8,
+    /// but not sooner than this after it was seen, if its origin said so too, or is no longer among the peers;
+    pub gap_wait: Duration,
+    /// and not sooner than this if the origin is, and has not said anything.
+    pub gap_patience: Duration,
+    /// Events published here of which it is not yet told how far they came; beyond it more are refused.
+    pub queue_max: usize,
+    /// Their bytes.
+    pub queue_bytes_max: usize,
+    /// So long after an event was published random members are asked whether they hold it,
+    pub cover_after: Duration,
+    /// for so long their answers count,
+    pub cover_wait: Duration,
+    /// and so many are asked, at most [`SAMPLES_MAX`].
+    pub samples: usize,
+    /// Whether the application is told what is retained from before its first join.
+    pub replay: bool,
+    /// Time between two questions of one who has not found out yet what was before it.
+    pub join_period: Duration,
+    /// One who meets only others that have not found out either takes their word after so many answers.
+    pub join_answers: u8,
+}
+
+impl Default for Config {
+    /// Any number of nodes on one site or several, a handful of events a second, bursts of hundreds.
+    fn default() -> Self {
+        Config {
+            residue: 0.01, // our guess: what is missed is repaired within a second or two
+            hops: 2, // our guess: a few milliseconds each on one site; from 25 nodes on the counter alone bounds the fanout
+            choice: Choice::Uniform,
+            flush_idle: Duration::from_millis(1), // our guess: longer than what comes of one instant
+            flush_busy: Duration::from_millis(20), // our guess: not noticed by people
+            period: Duration::from_millis(200),   // memberlist LAN, GossipInterval
+            jitter_part: 10,                      // our guess
+            contacts_max: 16,                     // our guess: with 20 % lost, twice what k = 4 takes
+            eager_bytes_max: 1_000,               // gossipsub 1.2: IDONTWANT from 1,000 bytes on
+            hot_max: 1_024,                       // our guess
+            hot_bytes_max: 1 << 20,               // our guess
+            contact_bytes_max: 64 * 1024,         // our guess: one of the largest
+            repair_period: Duration::from_secs(1), // corrosion and gossipsub: a heartbeat of 1 s
+            repair_gap: Duration::from_millis(300), // our guess: what was only late has come by then
+            repair_busy: Duration::from_secs(10), // our guess
+            repair_idle: Duration::from_secs(10), // partisan and helium's plumtree, exchange interval
+            answers_max: 64,                      // our guess: 2 MiB in a period
+            page_bytes_max: 32 * 1024,            // our guess: half of a stream message
+            window_bytes_max: 4 << 20,            // our guess: 64 of the largest
+            window_events_max: 16_384,            // our guess
+            sources_max: 4_096,                   // our guess
+            holdback_max: 1_024,                  // our guess
+            gap_votes: 3,                         // our guess
+            gap_wait: Duration::from_secs(5),     // our guess: five comparisons
+            gap_patience: Duration::from_secs(60), // our guess: whoever is silent for longer has left the view
+            queue_max: 1_024,                      // our guess
+            queue_bytes_max: 1 << 20,              // our guess: a quarter of the window
+            cover_after: Duration::from_secs(1),   // our guess: the pushes are over, and one repair
+            cover_wait: Duration::from_millis(500), // our guess: above any round trip on earth
+            samples: 5, // our guess: a residue of a half is missed by all of them once in 32 times
+            replay: false,
+            join_period: Duration::from_millis(250), // our guess
+            join_answers: 3,                         // our guess
+        }
+    }
+}
+
+impl Config {
+    /// The counter k: the least with which push with feedback and counters leaves at most the residue, but not more than there are
+    /// peers. From s = e^-((k+1)(1-s)) (Demers 1987, section 1.4).
+    pub fn counter(&self, nodes: u64) -> u8 {
+        let s = if self.residue > 1e-6 { self.residue.min(0.5) } else { 1e-6 };
+        let k = libm::ceil(-libm::log(s) / (1.0 - s) - 1.0).max(1.0) as u64;
+        k.min(nodes.saturating_sub(1)).max(1) as u8
+    }
+
+    /// Whom the first push goes to: with f of them, and all nodes doing so, (f + 1)^hops nodes are reached. Never more than the counter:
+    /// interest would be lost before the first answer.
+    pub fn fanout(&self, nodes: u64) -> usize {
+        let f = libm::ceil(libm::pow(nodes as f64, 1.0 / f64::from(self.hops.max(1))) - 1.0);
+        (f.max(1.0) as usize).min(self.counter(nodes).into())
+    }
+}

@@ -1,0 +1,523 @@
+//! Application events: published anywhere, told everywhere, in the order of each origin, and what could not be told is said so.
+//!
+//! **Problem.** Applications of a cluster tell each other things: a deployment began, a cache is stale. Each event is to be told once at
+//! every member, soon; one origin's events in its order; nothing silently lost within what is retained; nobody waits for ever, and no
+//! origin that floods takes the others' place.
+//!
+//! **Idea.** Two ways, one behind the other. An event is pushed on at once by whoever hears it first, a few times, until those who are
+//! told knew it (`mongering`: the rumors of 1987). Some miss it. So pairs compare what they hold by one sum in each period, and only where
+//! it differs list their latest numbers per origin and ask for what they lack (`repair`: anti-entropy by recent updates and
+//! peeling back). Each node retains the latest events within bounds (`window`); who was away catches up on that. Per origin, events wait
+//! for the missing ones before them until these come or are known to be lost (`log`): then the application is told of the gap.
+//!
+//! **Paper.** Demers et al. 1987, sections 1.3 and 1.4. Numbers per origin that tell what is missing, with repair from a bounded
+//! buffer: Birman et al. 1999 (bimodal multicast). Coalescing, and events as an agent's service: serf.
+//!
+//! **Cost.** An event costs a node about m = ln(1/s) pushes for a residue s, k of which are answered: 5 and 4 with the default of 1 %. Small
+//! ones that come alone take eleven datagrams of 120 bytes with all that is around them (the repair behind it included), at a hundred a
+//! second four datagrams and 630 bytes (`tests::costs`, 10 to 400 nodes).
+//! Of an event that does not fit a datagram, numbers are pushed, and each node asks once for the whole. Behind that one datagram per
+//! node in [`Config::repair_period`] while there is news, in [`Config::repair_idle`] if there is none: a sum of 8 bytes, which takes
+//! spare room of datagrams that leave anyway where there is some. Four timers are in flight at most, one of each kind.
+//!
+//! **What is promised.** While an event is in the window of somebody who can be reached it comes, if necessary by repair. Of one life
+//! of one origin all ordered events are told in order, each once, and each number that is passed over is told in an [`Event::Gap`]. A gap is
+//! *known to be lost* when [`Config::gap_votes`] comparisons in a row did not find it, its origin says so too or has gone, and
+//! [`Config::gap_wait`] has passed (or [`Config::gap_patience`] while the origin is silent); it is *given
+//! up* when more waits behind it than [`Config::holdback_max`], or the window has to shed what waits. An event that comes after its gap was
+//! told is kept for others, but not told. Nothing orders the events of different origins, or of two lives of one.
+//!
+//! **Joining.** Who is new asks a member for all its numbers before anything is told: what is named there was before it, is caught up on so
+//! that others can be given it, and is not told unless [`Config::replay`] is set. Members that are all new take each other's word after
+//! [`Config::join_answers`] answers. Who restarts with its [`Positions`] goes on where it was.
+//!
+//! **Ours.** No conversation has a state: each message says all that its answer needs, so that a lost one ends it, and the next period begins
+//! anew. Who brought an event is not told it: a useless contact without a message. A few events that repair has found missing
+//! are passed on as news again. Events are not signed: a member can publish in another's name, as it could say anything else; only its own
+//! present life a node knows better. Origins that have nothing retained are forgotten when there are more than [`Config::sources_max`]:
+//! only then could something be told twice.
+
+mod config;
+mod item;
+mod log;
+mod message;
+mod mongering;
+mod publish;
+mod repair;
+#[cfg(test)]
+mod tests;
+mod window;
+
+use crate::kit::allowance::Allowance;
+use crate::kit::peers::Peers;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+pub use config::{Config, EPOCHS_MAX, NAME_BYTES_MAX, PAYLOAD_BYTES_MAX, SAMPLES_MAX, SEQ_MAX};
+use core::ops::AddAssign;
+pub use item::{EventId, Flags, Item, Position, Positions, Source, Span};
+pub use log::{GAPS_MAX, HOLES_MAX};
+use log::{Log, Told};
+pub use message::{Digest, Message, Row, Scope, Want};
+pub use publish::Publish;
+use rumormill_core::identity::{Life, NodeId};
+use rumormill_core::protocol::{Change, Cx, Input, Protocol};
+use rumormill_core::time::{Duration, Time};
+use window::{Room, Window};
+
+/// What is asked of it.
+#[derive(Clone, Debug)]
+pub enum Call {
+    /// These are the peers, in place of those before.
+    Peers(Peers),
+    /// Follow a change of the view.
+    Peer(Change),
+    /// Tell everybody.
+    Publish(Publish),
+}
+
+/// What it asks to be reminded of. At most one of each is in flight.
+#[derive(Clone, Debug)]
+pub enum Timer {
+    /// What has just come is passed on.
+    Flush,
+    /// A period of rumor mongering begins.
+    Round,
+    /// Time to compare with a peer, or to ask what was before.
+    Repair,
+    /// Time to ask, or to tell, how far events came.
+    Cover,
+}
+
+/// Why an event was not taken.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// Too many of this node's events are on their way: try again later.
+    QueueFull,
+    /// Its name or payload is too large.
+    TooLarge,
+}
+
+/// What it tells.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Event {
+    /// It is on its way; [`Event::Covered`] follows.
+    Queued {
+        /// The publisher's.
+        ticket: u64,
+    },
+    /// It is not.
+    Refused {
+        /// The publisher's.
+        ticket: u64,
+        /// Why.
+        why: Refusal,
+    },
+    /// How far it came: of so many random members that were asked so many hold it.
+    Covered {
+        /// The publisher's.
+        ticket: u64,
+        /// Members that said so.
+        held: u32,
+        /// Members that were asked; none if none is known, and then it has come nowhere.
+        asked: u32,
+    },
+    /// An event, of this node too.
+    Delivered(Item),
+    /// These events will not be told: they are lost, or passed out of the window before they came.
+    Gap {
+        /// Whose.
+        source: Source,
+        /// Which.
+        span: Span,
+    },
+}
+
+/// What is counted; all only go up.
+#[derive(Copy, Clone, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Events published here.
+    pub published: u64,
+    /// Events refused here.
+    pub refused: u64,
+    /// Events told to the application.
+    pub delivered: u64,
+    /// Gaps told to the application.
+    pub gaps: u64,
+    /// Events in them.
+    pub gap_events: u64,
+    /// Events that came when their place had been passed: after their gap was told, or from before this node.
+    pub untold: u64,
+    /// Events that came first by a push.
+    pub news_pushed: u64,
+    /// Events that came first by repair, or were asked for.
+    pub news_repaired: u64,
+    /// Pushes, whole ones and numbers.
+    pub pushes_sent: u64,
+    /// Pushes not sent to who had brought the event.
+    pub pushes_spared: u64,
+    /// Pushes that came and were known: each was answered.
+    pub useless: u64,
+    /// Comparisons begun with a sum.
+    pub roots_sent: u64,
+    /// Comparisons that found equal sums here.
+    pub agreed: u64,
+    /// Digests sent.
+    pub digests_sent: u64,
+    /// Questions for events sent.
+    pub wants_sent: u64,
+    /// Answers to such.
+    pub gives_sent: u64,
+    /// Events in them.
+    pub events_given: u64,
+    /// Questions how far an event came.
+    pub covers_sent: u64,
+    /// Messages not answered, because there were too many in a period.
+    pub unanswered: u64,
+    /// Events dropped from the window, because it was full.
+    pub shed_window: u64,
+    /// Events no longer passed on, because too many were.
+    pub shed_hot: u64,
+    /// Events dropped with a life of their origin, because a later one came, or with an origin.
+    pub shed_lives: u64,
+    /// Gaps given up, because too much waited behind them.
+    pub shed_holdback: u64,
+    /// Events and rows of sources for which there was no place.
+    pub refused_sources: u64,
+    /// Events and messages that are against the rules.
+    pub rejected: u64,
+    /// Messages with events that the budget did not let out.
+    pub shed_pushes: u64,
+    /// Other messages that it did not let out.
+    pub shed_talk: u64,
+    /// Hints that something did not arrive.
+    pub lost: u64,
+}
+
+impl AddAssign for Counters {
+    fn add_assign(&mut self, other: Counters) {
+        self.published += other.published;
+        self.refused += other.refused;
+        self.delivered += other.delivered;
+        self.gaps += other.gaps;
+        self.gap_events += other.gap_events;
+        self.untold += other.untold;
+        self.news_pushed += other.news_pushed;
+        self.news_repaired += other.news_repaired;
+        self.pushes_sent += other.pushes_sent;
+        self.pushes_spared += other.pushes_spared;
+        self.useless += other.useless;
+        self.roots_sent += other.roots_sent;
+        self.agreed += other.agreed;
+        self.digests_sent += other.digests_sent;
+        self.wants_sent += other.wants_sent;
+        self.gives_sent += other.gives_sent;
+        self.events_given += other.events_given;
+        self.covers_sent += other.covers_sent;
+        self.unanswered += other.unanswered;
+        self.shed_window += other.shed_window;
+        self.shed_hot += other.shed_hot;
+        self.shed_lives += other.shed_lives;
+        self.shed_holdback += other.shed_holdback;
+        self.refused_sources += other.refused_sources;
+        self.rejected += other.rejected;
+        self.shed_pushes += other.shed_pushes;
+        self.shed_talk += other.shed_talk;
+        self.lost += other.lost;
+    }
+}
+
+/// What became of an event that came.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+enum Taken {
+    New,
+    Known,
+    Refused,
+}
+
+type Ctx<'a> = Cx<'a, Events>;
+
+/// The state machine.
+pub struct Events {
+    config: Arc<Config>,
+    life: Life,
+    peers: Peers,
+    window: Window,
+    mongering: mongering::State,
+    repair: repair::State,
+    publishing: publish::State,
+    answers: Allowance,
+    /// When something was last new.
+    news: Time,
+    /// Whether it is known what was before this node.
+    joined: bool,
+    counters: Counters,
+}
+
+impl Protocol for Events {
+    type Call = Call;
+    type Message = Message;
+    type Timer = Timer;
+    type Event = Event;
+
+    fn handle(&mut self, cx: &mut Cx<'_, Self>, input: Input<Self>) {
+        match input {
+            Input::Start => self.on_start(cx),
+            Input::Call(Call::Peers(peers)) => self.peers = peers,
+            Input::Call(Call::Peer(change)) => self.peers.change(change),
+            Input::Call(Call::Publish(publish)) => self.on_publish(cx, publish),
+            Input::Message(from, Message::Push { item, turn }) => self.on_push(cx, from, item, turn),
+            Input::Message(from, Message::Have { id, turn }) => self.on_have(cx, from, id, turn),
+            Input::Message(_, Message::Knew { id, turn }) => self.on_knew(id, turn),
+            Input::Message(from, Message::Root { root }) => self.on_root(cx, from, root),
+            Input::Message(from, Message::Digest(digest)) => self.on_digest(cx, from, &digest),
+            Input::Message(from, Message::More { after }) => self.on_more(cx, from, after),
+            Input::Message(from, Message::Want { wants }) => self.on_want(cx, from, &wants),
+            Input::Message(from, Message::Give { items, left }) => self.on_give(cx, from, items, &left),
+            Input::Message(from, Message::Cover { id }) => self.on_cover(cx, from, id),
+            Input::Message(from, Message::Covered { id, held }) => self.on_covered(from, id, held),
+            Input::Timer(Timer::Flush) => self.on_flush(cx),
+            Input::Timer(Timer::Round) => self.on_round(cx),
+            Input::Timer(Timer::Repair) => self.on_repair(cx),
+            Input::Timer(Timer::Cover) => self.on_cover_timer(cx),
+            Input::Spare(peer, bytes) => self.on_spare(cx, peer, bytes),
+            Input::Shed(_, lane) => self.on_shed(cx.now, lane),
+            Input::Lost(..) => self.counters.lost += 1,
+        }
+    }
+}
+
+impl Events {
+    /// Knows nobody and nothing yet. Many nodes may share one `config`. `life` keeps its numbers apart from those of its earlier lives.
+    pub fn new(config: impl Into<Arc<Config>>, life: Life) -> Events {
+        Events {
+            config: config.into(),
+            life,
+            peers: Peers::default(),
+            window: Window::default(),
+            mongering: mongering::State::default(),
+            repair: repair::State::default(),
+            publishing: publish::State::default(),
+            answers: Allowance::default(),
+            news: Time::ZERO,
+            joined: false,
+            counters: Counters::default(),
+        }
+    }
+
+    /// Goes on where an earlier life of this node was: what was told then is not told again.
+    pub fn resume(config: impl Into<Arc<Config>>, life: Life, positions: &Positions) -> Events {
+        let mut events = Events::new(config, life);
+        events.joined = positions.joined;
+        for position in positions.list.iter().take(events.config.sources_max) {
+            if !events.window.is_known(position.source) {
+                events.window.insert(position.source, Log::resumed(position));
+            }
+        }
+        events
+    }
+
+    /// How far the application was told: to be stored, and given to [`Events::resume`] after a restart.
+    /// Who has not found out yet what was before it was told nothing.
+    pub fn positions(&self) -> Positions {
+        if !self.joined {
+            return Positions::default();
+        }
+        let list = self.window.iter().map(|(source, log)| log.position(source)).collect();
+        Positions { joined: self.joined, list }
+    }
+
+    /// Whether it is known what was before this node; until then only its own events are told.
+    pub fn is_joined(&self) -> bool {
+        self.joined
+    }
+
+    /// The sum over all sources: equal at nodes that have nothing to give each other.
+    pub fn root(&self) -> u64 {
+        self.window.root
+    }
+
+    /// How many events are retained.
+    pub fn window_events(&self) -> usize {
+        self.window.events
+    }
+
+    /// Their bytes, with what each takes besides its name and payload.
+    pub fn window_bytes(&self) -> usize {
+        self.window.bytes
+    }
+
+    /// How many events are still passed on.
+    pub fn hot_len(&self) -> usize {
+        self.mongering.len()
+    }
+
+    /// An event, while it is retained.
+    pub fn get(&self, id: EventId) -> Option<&Item> {
+        self.window.item(id.source, id.seq).filter(|item| !item.is_void())
+    }
+
+    /// What has been counted.
+    pub fn counters(&self) -> Counters {
+        self.counters
+    }
+
+    /// The first period of a node is shorter by a random part: the phase of its clock.
+    fn on_start(&mut self, cx: &mut Cx<'_, Self>) {
+        let period = if self.joined { self.config.repair_period } else { self.config.join_period };
+        let phase = cx.rng.within(period);
+        cx.after(period - phase, Timer::Repair);
+    }
+
+    /// Nobody says which message it was: what was pushed is repaired, what was asked is asked again.
+    fn on_shed(&mut self, now: Time, lane: usize) {
+        if lane == message::LANE_PUSH {
+            self.mongering.shed(now);
+            self.counters.shed_pushes += 1;
+        } else {
+            self.counters.shed_talk += 1;
+        }
+    }
+
+    fn after_about(&self, cx: &mut Cx<'_, Self>, period: Duration, timer: Timer) {
+        let early = cx.rng.within(period / self.config.jitter_part.max(1));
+        cx.after(period - early, timer);
+    }
+
+    fn is_my_life(&self, me: NodeId, source: Source) -> bool {
+        source.origin == me && source.epoch >= self.life.epoch
+    }
+
+    /// Takes in an event that came.
+    fn take_in(&mut self, cx: &mut Cx<'_, Self>, item: &Item) -> Taken {
+        let source = item.id.source;
+        let is_mine = self.is_my_life(cx.me, source);
+        if is_mine && self.window.get(source).is_some_and(|log| item.id.seq <= log.top) {
+            return Taken::Known;
+        }
+        if is_mine || !item.is_valid() {
+            self.counters.rejected += 1;
+            return Taken::Refused;
+        }
+        if !self.admit(cx, source) {
+            return Taken::Refused;
+        }
+        if self.store(cx, item) { Taken::New } else { Taken::Known }
+    }
+
+    /// Makes a place for a source, and says whether there is one.
+    fn admit(&mut self, cx: &mut Cx<'_, Self>, source: Source) -> bool {
+        match self.window.room_for(source, cx.me, &self.config) {
+            Room::Known => return true,
+            Room::New => {}
+            Room::Instead(other) => self.forget(cx, other),
+            Room::Refused => {
+                self.counters.refused_sources += 1;
+                return false;
+            }
+        }
+        self.window.insert(source, Log::new(1));
+        true
+    }
+
+    /// Drops a source: what waits there is told first, with its gaps.
+    fn forget(&mut self, cx: &mut Cx<'_, Self>, source: Source) {
+        self.window.change(source, |log| log.holes.clear());
+        self.deliver(cx, source);
+        self.counters.shed_lives += self.window.get(source).map_or(0, |log| log.held.len() as u64);
+        self.window.remove(source);
+    }
+
+    /// Puts an event where it belongs and tells what is due; or says that it was here, or has passed.
+    fn store(&mut self, cx: &mut Cx<'_, Self>, item: &Item) -> bool {
+        let (source, seq, now) = (item.id.source, item.id.seq, cx.now);
+        let Some(was_told) = self.window.get(source).map(|log| log.was_told(seq)) else { return false };
+        let is_new = self.window.change(source, |log| {
+            let is_new = log.take(item.clone(), now);
+            log.changed = if is_new { now } else { log.changed };
+            is_new
+        });
+        if is_new != Some(true) {
+            return false;
+        }
+        self.news = now;
+        if self.is_told(cx.me, source) {
+            if was_told {
+                self.counters.untold += 1;
+            } else if !item.is_ordered()
+                && let Some(item) = self.window.item(source, seq).filter(|item| !item.is_void())
+            {
+                tell(cx, &mut self.counters, source, Told::Item(item.clone()));
+            }
+            self.deliver(cx, source);
+            self.bound_holdback(cx, source);
+        }
+        self.make_room(cx);
+        true
+    }
+
+    /// Whether the application is told anything of a source: of others' only once it is known what was before.
+    fn is_told(&self, me: NodeId, source: Source) -> bool {
+        self.joined || self.is_my_life(me, source)
+    }
+
+    /// Tells what is due of a source.
+    fn deliver(&mut self, cx: &mut Cx<'_, Self>, source: Source) {
+        if self.is_told(cx.me, source) {
+            while let Some(told) = self.window.next(source) {
+                tell(cx, &mut self.counters, source, told);
+            }
+        }
+    }
+
+    /// Gives gaps up while too much waits behind them.
+    fn bound_holdback(&mut self, cx: &mut Cx<'_, Self>, source: Source) {
+        let max = self.config.holdback_max;
+        while self.window.get(source).is_some_and(|log| log.waiting > max && !log.holes.is_empty()) {
+            self.counters.shed_holdback += 1;
+            self.window.change(source, Log::give_up_first);
+            self.deliver(cx, source);
+        }
+    }
+
+    fn make_room(&mut self, cx: &mut Cx<'_, Self>) {
+        if !self.window.is_full(&self.config) {
+            return;
+        }
+        let (me, joined, life) = (cx.me, self.joined, self.life);
+        let is_told = |source: Source| joined || source.origin == me && source.epoch >= life.epoch;
+        let counters = &mut self.counters;
+        let shed =
+            self.window.make_room(&self.config, is_told, |source, told| tell(cx, counters, source, told));
+        self.counters.shed_window += shed;
+    }
+
+    /// It is now known what was before this node: what has come since is told.
+    fn tell_what_waited(&mut self, cx: &mut Cx<'_, Self>) {
+        let all = self.window.iter().map(|(source, _)| source);
+        let others: Vec<Source> = all.filter(|source| !self.is_my_life(cx.me, *source)).collect();
+        for source in others {
+            let untold: Vec<Item> =
+                self.window.get(source).map_or_else(Vec::new, |log| log.untold().cloned().collect());
+            for item in untold {
+                tell(cx, &mut self.counters, source, Told::Item(item));
+            }
+            self.deliver(cx, source);
+            self.bound_holdback(cx, source);
+        }
+    }
+}
+
+/// Tells the application.
+fn tell(cx: &mut Cx<'_, Events>, counters: &mut Counters, source: Source, told: Told) {
+    match told {
+        Told::Item(item) => {
+            counters.delivered += 1;
+            cx.emit(Event::Delivered(item));
+        }
+        Told::Gap(span) => {
+            counters.gaps += 1;
+            counters.gap_events += span.len();
+            cx.emit(Event::Gap { source, span });
+        }
+    }
+}

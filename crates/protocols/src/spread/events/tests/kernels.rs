@@ -1,0 +1,69 @@
+//! The leaves.
+
+use super::*;
+
+fn span(from: u64, to: u64) -> Span {
+    Span { from, to }
+}
+
+#[test]
+fn the_counter_follows_from_the_residue_and_the_fanout_from_the_number_of_nodes() {
+    let config = |residue| Config { residue, ..Config::default() };
+    // Demers 1987: 20 %, 6 %, 2 %, 0.7 %, 0.25 % for k = 1 to 5.
+    let counters = [0.21, 0.06, 0.02, 0.0071, 0.0026].map(|residue| config(residue).counter(1_000));
+    assert_eq!(counters, [1, 2, 3, 4, 5]);
+    let fanouts = [2, 10, 100, 1_000, 1_000_000].map(|n| config(0.01).fanout(n));
+    assert_eq!(fanouts, [1, 3, 4, 4, 4]);
+    assert_eq!(
+        (config(0.0).counter(1 << 40), config(0.0).counter(2), config(f64::NAN).counter(1)),
+        (13, 1, 1)
+    );
+}
+
+#[test]
+fn gaps_are_taken_out_of_a_span() {
+    let without = |gaps: &[Span]| {
+        let mut out = Vec::new();
+        span(5, 15).without(gaps, 8, &mut out);
+        out
+    };
+    assert_eq!(without(&[]), [span(5, 15)]);
+    assert_eq!(without(&[span(1, 5), span(8, 9), span(15, 20)]), [span(6, 7), span(10, 14)]);
+    assert!(without(&[span(1, 20)]).is_empty());
+    assert_eq!(without(&[span(16, 20)]), [span(5, 15)]);
+}
+
+#[test]
+fn a_log_tells_in_order_waits_at_a_hole_and_says_what_it_passes_over() {
+    let mut log = Log::new(1);
+    let take = |log: &mut Log, seq| {
+        let id = EventId { source: source(1), seq };
+        let item = Item { id, flags: Flags::NONE, name: text("n"), payload: text("p") };
+        log.take(item, Time(1))
+    };
+    let told = |log: &mut Log| -> Vec<Result<u64, Span>> {
+        let told = core::iter::from_fn(|| log.next());
+        told.map(|told| match told {
+            Told::Item(item) => Ok(item.id.seq),
+            Told::Gap(span) => Err(span),
+        })
+        .collect()
+    };
+    assert!(take(&mut log, 1) && take(&mut log, 4) && take(&mut log, 7) && !take(&mut log, 4));
+    assert_eq!(told(&mut log), [Ok(1)]);
+    let row = log.row(source(1));
+    assert_eq!((row.low, row.top, &row.gaps[..]), (1, 7, &[span(2, 3), span(5, 6)][..]));
+    assert!(take(&mut log, 3) && take(&mut log, 6));
+    assert!(told(&mut log).is_empty());
+    log.give_up_first();
+    assert_eq!(told(&mut log), [Err(span(2, 2)), Ok(3), Ok(4)]);
+    let mut rest = Vec::new();
+    log.shed(true, &mut |t| rest.push(format!("{t:?}")));
+    assert_eq!((log.floor, log.cursor, rest.len()), (2, 5, 0));
+    log.shed(true, &mut |_| {});
+    log.shed(true, &mut |_| {});
+    assert_eq!((log.floor, log.cursor, log.holes.len()), (5, 5, 1));
+    let peer = Row { source: source(1), low: 5, top: 9, gaps: vec![span(8, 8)] };
+    assert_eq!(log.lacks(&peer, 9), [span(5, 5), span(9, 9)]);
+    assert!(!log.exceeds(&peer) && log.exceeds(&Row { top: 6, gaps: vec![], ..peer }));
+}
