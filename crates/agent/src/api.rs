@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | `members` | who is there, how they do, what was said about them, whether they answer |
 //! | `cluster` | joining, leaving, forgetting, tags |
+//! | `events` | publishing events, and reading them |
 //! | `keys` | the cluster's keys, by fingerprint |
 //! | `watch` | what holds now, then what changes |
 //! | `ops` | the agent itself, its health, its counters, faults on purpose |
@@ -14,6 +15,8 @@
 //! [`table`] is the one list of routes; `/openapi.json` describes the same ones, which a test compares.
 
 mod cluster;
+pub mod events;
+mod events_counted;
 pub mod failure;
 mod find;
 pub mod guard;
@@ -21,7 +24,7 @@ mod keys;
 mod members;
 mod ops;
 pub mod serve;
-mod shape;
+pub(crate) mod shape;
 mod watch;
 
 pub use watch::WATCHERS_MAX;
@@ -63,6 +66,11 @@ pub fn table() -> Vec<Route> {
         route("/v1/ping/{member}", &["get"], get(members::ping)),
         route("/v1/reachability", &["get"], get(members::reachability)),
         route("/v1/watch", &["get"], get(watch::watch)),
+        route(
+            "/v1/events",
+            &["get", "post"],
+            get(events::events).post(events::publish).layer(DefaultBodyLimit::max(events::BODY_BYTES_MAX)),
+        ),
         route("/v1/join", &["post"], post(cluster::join)),
         route("/v1/leave", &["post"], post(cluster::leave)),
         route("/v1/forget", &["post"], post(cluster::forget)),
@@ -115,6 +123,8 @@ async fn not_so(method: Method, uri: Uri) -> Failure {
         members::ping,
         members::reachability,
         watch::watch,
+        events::events,
+        events::publish,
         cluster::join,
         cluster::leave,
         cluster::forget,

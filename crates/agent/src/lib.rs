@@ -8,8 +8,10 @@
 //! | [`discover`] | seeds: from addresses, DNS names and a file, to socket addresses |
 //! | [`host`] | reads the machine the agent runs on |
 //! | [`logging`] | where log lines go and which of them |
-//! | [`node`] | the composed protocol: SWIM beside the vitals |
+//! | [`node`] | the composed protocol: SWIM, and on it vitals and events |
+//! | [`events`] | what is kept of events for consumers, publishers and the disk |
 //! | [`run`] | puts the parts together; joins, keeps up, leaves |
+//! | [`handlers`] | commands that are run when something happens |
 //! | [`view`] | what is remembered of events: changes with a cursor, names, histograms |
 //! | [`model`] | what the admin API says, as types |
 //! | [`api`] | the admin API over TCP and a Unix socket |
@@ -18,6 +20,8 @@
 pub mod api;
 pub mod config;
 pub mod discover;
+pub mod events;
+pub mod handlers;
 pub mod host;
 pub mod identity;
 pub mod logging;

@@ -116,7 +116,7 @@ impl Table {
             for (labels, value) in samples {
                 let mut full = (*name).to_string();
                 labels.iter().for_each(|(_, value)| full.extend([".", value]));
-                counters.insert(full, *value as u64);
+                *counters.entry(full).or_default() += *value as u64; // two handlers may have the same labels
             }
         }
         counters

@@ -4,8 +4,10 @@
 //! known to it: request types refuse unknown fields, so that a typing error is an error. Ids and sessions are strings of 16 hexadecimal
 //! digits (64 bits do not fit a JSON number everywhere), durations end in their unit, ages count back from the answer.
 
+mod events;
 mod requests;
 
+pub use events::*;
 pub use requests::*;
 
 use serde::{Deserialize, Serialize};
@@ -229,6 +231,12 @@ pub struct SelfInfo {
     pub vitals: bool,
     /// How often it writes new vitals at this cluster size, in seconds.
     pub vitals_interval_s: Option<f64>,
+    /// How events stand.
+    #[serde(default)]
+    pub events: EventsInfo,
+    /// The commands that are run when something happens.
+    #[serde(default)]
+    pub handlers: Vec<HandlerInfo>,
     /// Whether it was started with fault injection.
     pub faults: bool,
     /// What it counted since it started. The names are those of `/metrics` without prefix and suffix.

@@ -1,8 +1,9 @@
-//! The agent's composite protocol: membership, and the machines' vitals on top of it.
+//! The agent's composite protocol: membership, and on top of it the machines' vitals and the application's events.
 //!
-//! SWIM knows who is there; [`Latest`] spreads each member's newest vitals in what room is left in datagrams that leave anyway.
-//! What SWIM tells (up, dead, left, forgotten) becomes what `Latest` is called with, through a reused queue, after SWIM's `handle` has returned.
-//! On the wire a message is `[0, swim]` or `[1, vitals]`; a number that this version does not know is a protocol that a newer one
+//! SWIM knows who is there; [`Latest`] spreads each member's newest vitals in what room is left in datagrams that leave anyway; [`Events`]
+//! brings to everybody what anybody publishes. What SWIM tells (up, dead, left, forgotten) becomes what both are called with, through a
+//! reused queue, after SWIM's `handle` has returned.
+//! On the wire a message is `[0, swim]`, `[1, vitals]` or `[2, events]`; a number that this version does not know is a protocol that a newer one
 //! added, and is passed over without harm to its neighbours in the datagram.
 
 use minicbor::{CborLen, Decode, Decoder, Encode, Encoder};
@@ -13,13 +14,14 @@ use rumormill_core::time::{Time, Wall};
 use rumormill_core::wire;
 use rumormill_protocols::agree::latest::{self, Latest};
 use rumormill_protocols::member::swim::{self, Swim};
+use rumormill_protocols::spread::events::{self, Events};
 use std::cell::Cell;
 use std::collections::VecDeque;
 
-/// The lanes by which budget and counters tell the two protocols apart, in the order of their numbers.
-pub const LANES: [&str; 2] = ["swim", "vitals"];
 const SWIM: usize = 0;
 const VITALS: usize = 1;
+/// The first of the events' lanes.
+const EVENTS: usize = 2;
 
 /// Bytes that this layer puts around an inner message: an array of two, and a number.
 const FRAME_BYTES: usize = 2;
@@ -36,6 +38,8 @@ pub enum Call {
         /// Whether the others are to hear of them; if not, they are only kept for whoever asks this node.
         gossip: bool,
     },
+    /// Asked of the events.
+    Events(events::Call),
 }
 
 /// What two agents say to each other.
@@ -45,6 +49,8 @@ pub enum Message {
     Swim(swim::Message),
     /// Vitals.
     Vitals(latest::Message),
+    /// Events.
+    Events(events::Message),
     /// Something that a newer version says, which this one cannot read. Never sent.
     Unknown,
 }
@@ -56,6 +62,8 @@ pub enum Timer {
     Swim(swim::Timer),
     /// By vitals.
     Vitals(latest::Timer),
+    /// By events.
+    Events(events::Timer),
 }
 
 /// What the node tells the agent.
@@ -65,6 +73,8 @@ pub enum Event {
     Swim(swim::Event),
     /// About vitals.
     Vitals(latest::Event),
+    /// An event, or what became of one.
+    Events(events::Event),
 }
 
 /// Vitals as they travel, with their times.
@@ -84,16 +94,27 @@ pub struct Node<K: Keys> {
     pub swim: Swim<K>,
     /// How their machines do; none if vitals are off.
     pub vitals: Option<Latest>,
+    /// What applications tell each other.
+    pub events: Events,
     /// My own newest vitals: [`Latest`] keeps those of others.
     mine: Option<Vitals>,
     told: VecDeque<swim::Event>,
     told_vitals: VecDeque<latest::Event>,
+    told_events: VecDeque<events::Event>,
 }
 
 impl<K: Keys> Node<K> {
-    /// Puts the two together. `vitals` is none where they are turned off: then nothing is said and nothing is kept.
-    pub fn new(swim: Swim<K>, vitals: Option<Latest>) -> Self {
-        Node { swim, vitals, mine: None, told: VecDeque::new(), told_vitals: VecDeque::new() }
+    /// Puts the three together. `vitals` is none where they are turned off: then nothing is said and nothing is kept.
+    pub fn new(swim: Swim<K>, vitals: Option<Latest>, events: Events) -> Self {
+        Node {
+            swim,
+            vitals,
+            events,
+            mine: None,
+            told: VecDeque::new(),
+            told_vitals: VecDeque::new(),
+            told_events: VecDeque::new(),
+        }
     }
 
     /// The newest vitals of a member, or of this node, if there are any.
@@ -124,6 +145,7 @@ impl<K: Keys> Node<K> {
         while let Some(event) = self.told.pop_front() {
             if let Some(change) = change(&event) {
                 self.vitals(cx, Input::Call(latest::Call::Peer(change)));
+                self.events(cx, Input::Call(events::Call::Peer(change)));
             }
             cx.emit(Event::Swim(event));
         }
@@ -137,7 +159,15 @@ impl<K: Keys> Node<K> {
         }
     }
 
-    /// Half is offered to membership, what it leaves to vitals, and what they leave to membership again if its half was too small
+    fn events(&mut self, cx: &mut Cx<'_, Self>, input: Input<Events>) {
+        let (events, told) = (&mut self.events, &mut self.told_events);
+        cx.lend(Message::Events, Timer::Events, |event| told.push_back(event), |cx| events.handle(cx, input));
+        while let Some(event) = self.told_events.pop_front() {
+            cx.emit(Event::Events(event));
+        }
+    }
+
+    /// A sum of the events takes a few bytes once in a while. Of the rest half is offered to membership, what it leaves to vitals, and what they leave to membership again if its half was too small
     /// for what it has to say.
     fn on_spare(&mut self, cx: &mut Cx<'_, Self>, peer: NodeId, bytes: usize) {
         let taken = Cell::new(0);
@@ -153,9 +183,10 @@ impl<K: Keys> Node<K> {
         let mut cx =
             Cx { now: cx.now, wall: cx.wall, me: cx.me, rng: cx.rng, room: cx.room, out: &mut counting };
         let left = || bytes.saturating_sub(taken.get() + FRAME_BYTES);
-        let half = (bytes / 2).saturating_sub(FRAME_BYTES);
+        self.events(&mut cx, Input::Spare(peer, left()));
+        let (half, before) = (left() / 2, taken.get());
         self.swim(&mut cx, Input::Spare(peer, half));
-        let swim_had_more = taken.get() > half / 2;
+        let swim_had_more = taken.get() - before > half / 2;
         if self.vitals.is_some() {
             self.vitals(&mut cx, Input::Spare(peer, left()));
         }
@@ -175,21 +206,27 @@ impl<K: Keys> Protocol for Node<K> {
         match input {
             Input::Start => {
                 self.vitals(cx, Input::Start);
+                self.events(cx, Input::Start);
                 self.swim(cx, Input::Start);
             }
             Input::Call(Call::Swim(call)) => self.swim(cx, Input::Call(call)),
             Input::Call(Call::Vitals { value, gossip }) => self.on_vitals(cx, value, gossip),
+            Input::Call(Call::Events(call)) => self.events(cx, Input::Call(call)),
             Input::Message(from, Message::Swim(m)) => self.swim(cx, Input::Message(from, m)),
             Input::Message(from, Message::Vitals(m)) => self.vitals(cx, Input::Message(from, m)),
+            Input::Message(from, Message::Events(m)) => self.events(cx, Input::Message(from, m)),
             Input::Message(_, Message::Unknown) => {}
             Input::Timer(Timer::Swim(t)) => self.swim(cx, Input::Timer(t)),
             Input::Timer(Timer::Vitals(t)) => self.vitals(cx, Input::Timer(t)),
+            Input::Timer(Timer::Events(t)) => self.events(cx, Input::Timer(t)),
             Input::Spare(peer, bytes) => self.on_spare(cx, peer, bytes),
             Input::Shed(peer, SWIM) => self.swim(cx, Input::Shed(peer, 0)),
-            Input::Shed(peer, _) => self.vitals(cx, Input::Shed(peer, 0)),
+            Input::Shed(peer, VITALS) => self.vitals(cx, Input::Shed(peer, 0)),
+            Input::Shed(peer, lane) => self.events(cx, Input::Shed(peer, lane - EVENTS)),
             Input::Lost(peer, loss) => {
                 self.swim(cx, Input::Lost(peer, loss));
                 self.vitals(cx, Input::Lost(peer, loss));
+                self.events(cx, Input::Lost(peer, loss));
             }
         }
     }
@@ -205,19 +242,22 @@ fn change(event: &swim::Event) -> Option<Change> {
 }
 
 impl rumormill_core::protocol::Message for Message {
+    /// In the order of their numbers: those of each protocol in a row.
     fn lanes() -> Vec<&'static str> {
-        LANES.to_vec()
+        [swim::Message::lanes(), latest::Message::lanes(), events::Message::lanes()].concat()
     }
     fn lane(&self) -> usize {
         match self {
             Message::Swim(_) | Message::Unknown => SWIM,
             Message::Vitals(_) => VITALS,
+            Message::Events(m) => EVENTS + m.lane(),
         }
     }
     fn replayable(&self) -> bool {
         match self {
             Message::Swim(m) => m.replayable(),
             Message::Vitals(m) => m.replayable(),
+            Message::Events(m) => m.replayable(),
             Message::Unknown => false,
         }
     }
@@ -227,6 +267,7 @@ impl<C> Encode<C> for Message
 where
     swim::Message: Encode<C>,
     latest::Message: Encode<C>,
+    events::Message: Encode<C>,
 {
     fn encode<W: minicbor::encode::Write>(
         &self,
@@ -237,6 +278,7 @@ where
         match self {
             Message::Swim(m) => m.encode(e.u8(0)?, c),
             Message::Vitals(m) => m.encode(e.u8(1)?, c),
+            Message::Events(m) => m.encode(e.u8(2)?, c),
             Message::Unknown => e.u8(23)?.null()?.ok(),
         }
     }
@@ -246,12 +288,14 @@ impl<'b, C> Decode<'b, C> for Message
 where
     swim::Message: Decode<'b, C>,
     latest::Message: Decode<'b, C>,
+    events::Message: Decode<'b, C>,
 {
     fn decode(d: &mut Decoder<'b>, c: &mut C) -> Result<Self, minicbor::decode::Error> {
         let found = wire::array(d, 2)?;
         let (message, known) = match d.u64()? {
             0 => (Message::Swim(Decode::decode(d, c)?), 2),
             1 => (Message::Vitals(Decode::decode(d, c)?), 2),
+            2 => (Message::Events(Decode::decode(d, c)?), 2),
             _ => (Message::Unknown, 1),
         };
         wire::skip_rest(d, known, found)?;
@@ -263,12 +307,14 @@ impl<C> CborLen<C> for Message
 where
     swim::Message: CborLen<C>,
     latest::Message: CborLen<C>,
+    events::Message: CborLen<C>,
 {
     fn cbor_len(&self, c: &mut C) -> usize {
         FRAME_BYTES
             + match self {
                 Message::Swim(m) => m.cbor_len(c),
                 Message::Vitals(m) => m.cbor_len(c),
+                Message::Events(m) => m.cbor_len(c),
                 Message::Unknown => 1,
             }
     }

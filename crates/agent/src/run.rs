@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | [`Agent`] | what all parts share, and what the API asks of it |
 //! | `ears` | what is done with what the node tells |
+//! | `events` | publishing, and what is kept of events on disk |
 //! | `join` | finding the cluster, and not losing it |
 //! | `upkeep` | saving members, reading the machine, the watchdog |
 //!
@@ -11,14 +12,17 @@
 
 mod agent;
 mod ears;
+mod events;
 mod join;
 mod upkeep;
 
 pub use agent::{Agent, Inside, Listens};
+pub use events::{NewEvent, Published};
 
 use crate::api::guard::{Guard, Token};
 use crate::api::serve::{self, Listener};
 use crate::config::{Config, LogFormat};
+use crate::handlers;
 use crate::identity::{self, NodeKeys};
 use crate::model::ChangeKind;
 use crate::node::Node;
@@ -170,6 +174,11 @@ pub async fn start(config: Config) -> Result<Running, RunError> {
     tasks.spawn(join::stay_joined(agent.clone(), identity::new_session()?));
     tasks.spawn(upkeep::save_members(agent.clone()));
     tasks.spawn(upkeep::feed_watchdog(agent.clone()));
+    tasks.spawn(events::stay_saved(agent.clone()));
+    tasks.spawn(events::ask_about_durable(agent.clone()));
+    for handler in &agent.handlers {
+        tasks.spawn(handlers::run(agent.clone(), handler.clone()));
+    }
     if agent.config.vitals {
         tasks.spawn(upkeep::read_machine(agent.clone()));
     }
@@ -214,9 +223,9 @@ async fn listen(config: &Config) -> Result<Vec<(Listener, Guard)>, RunError> {
 /// Starts a node under the store's identity, and puts it into `agent`. Returns where it listens.
 async fn start_node(agent: &Arc<Agent>, bind: SocketAddr) -> Result<SocketAddr, RunError> {
     let config = &agent.config;
-    let (keys, epoch, copied_from, tags) = {
-        let store = lock(&agent.store);
-        (store.keys().clone(), store.epoch(), store.copied_from(), store.tags()?)
+    let (keys, epoch, copied_from, tags, kept) = {
+        let mut store = lock(&agent.store);
+        (store.keys().clone(), store.epoch(), store.copied_from(), store.tags()?, store.events()?)
     };
     let life = Life { epoch, session: identity::new_session()? };
     let wire = rumormill_runtime::config::Config {
@@ -246,10 +255,12 @@ async fn start_node(agent: &Arc<Agent>, bind: SocketAddr) -> Result<SocketAddr, 
     let vitals = config
         .vitals
         .then(|| Latest::new(latest::Config { budget_bytes_per_s, ..latest::Config::default() }, life));
-    let node = Node::new(Swim::new(config.swim.clone(), me, keys.clone()), vitals);
+    let told = events::start(agent, keys.id(), life, &kept);
+    let node = Node::new(Swim::new(config.swim.clone(), me, keys.clone()), vitals, told);
     agent.view().on_change(ChangeKind::Up, keys.id(), Some((&config.name, true)), wall());
     let handle: Handle = rumormill_runtime::start(wire, sockets, node, agent.ears()).await?;
     agent.set_handle(Some(handle));
+    events::hold_again(agent, &kept).await;
     tracing::info!(id = %keys.id(), epoch, name = config.name, gossip = %local, cluster = config.cluster, "started");
     if let Some(before) = copied_from {
         agent.warn(format!(
@@ -337,6 +348,7 @@ impl Running {
             _ = interrupted() => return Ok(Exit::Cut),
         };
         upkeep::save_all(&self.agent).await;
+        events::save_last(&self.agent).await;
         self.stop().await;
         Ok(exit)
     }
@@ -362,6 +374,7 @@ impl Running {
             return Err(RunError::CopiedAgain);
         }
         upkeep::save_all(&self.agent).await; // the new node joins by those whom the old one knew
+        events::save_last(&self.agent).await; // and is told nothing twice
         self.agent.set_handle(None);
         before.shutdown().await;
         let was: NodeId = before.me();

@@ -1,4 +1,4 @@
-//! The data directory: identity, epoch, known members, and what was set at run time.
+//! The data directory: identity, epoch, known members, events and how far they were told, and what was set at run time.
 //!
 //! | file | what it holds |
 //! | --- | --- |
@@ -11,12 +11,15 @@
 //! A damaged database is moved aside, never deleted, and only if the identity survives in the second copy.
 
 mod db;
+mod events;
 mod lock;
 mod sidecar;
 
+use crate::events::{Kept, Unsaved};
 use crate::identity::{NodeKeys, SEED_BYTES};
 use rumormill_core::identity::NodeId;
 use rumormill_core::time::Wall;
+use rumormill_protocols::spread::events::Item;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
@@ -67,6 +70,8 @@ pub struct Store {
     disk: Option<Disk>,
     /// What [`Store::put`] keeps where there is no disk.
     memory: BTreeMap<String, Vec<u8>>,
+    /// How far events were told, as it is on disk.
+    told: events::Told,
     repairs: Vec<String>,
 }
 
@@ -124,14 +129,28 @@ impl Store {
         let disk = Disk { dir: dir.into(), db: opened.db, _lock: lock };
         disk.write_identity(&identity)?;
         let keys = NodeKeys::from_seed(&identity.seed);
-        Ok(Store { identity, keys, disk: Some(disk), memory: BTreeMap::new(), repairs })
+        Ok(Store {
+            identity,
+            keys,
+            disk: Some(disk),
+            memory: BTreeMap::new(),
+            told: events::Told::default(),
+            repairs,
+        })
     }
 
     /// A store that keeps nothing: a new identity in its first epoch. Fails if the system gives no randomness.
     pub fn ephemeral() -> Result<Store, StoreError> {
         let identity = fresh(1, 0, None)?;
         let keys = NodeKeys::from_seed(&identity.seed);
-        Ok(Store { identity, keys, disk: None, memory: BTreeMap::new(), repairs: Vec::new() })
+        Ok(Store {
+            identity,
+            keys,
+            disk: None,
+            memory: BTreeMap::new(),
+            told: events::Told::default(),
+            repairs: Vec::new(),
+        })
     }
 
     /// The node's key.
@@ -164,7 +183,8 @@ impl Store {
     /// Blocks on the disk. If it fails, the old identity still holds.
     pub fn rekey(&mut self) -> Result<(), StoreError> {
         let identity = fresh(1, self.identity.rekeys + 1, Some(self.keys.id()))?;
-        if let Some(disk) = &self.disk {
+        if let Some(disk) = &mut self.disk {
+            disk.run_mut("forget the events of the old identity", events::forget_own)?;
             disk.write_identity(&identity)?;
         }
         self.keys = NodeKeys::from_seed(&identity.seed);
@@ -195,6 +215,33 @@ impl Store {
             Some(disk) if !ids.is_empty() => disk.run_mut("forget members", |db| db::forget_members(db, ids)),
             _ => Ok(()),
         }
+    }
+
+    /// What is kept of events.
+    pub fn events(&mut self) -> Result<Kept, StoreError> {
+        let Some(disk) = &self.disk else { return Ok(Kept::default()) };
+        let kept = disk.run("read the events", events::read)?;
+        self.told = events::Told::of(kept.positions.as_ref());
+        Ok(kept)
+    }
+
+    /// Keeps events, and how far they were told, in one transaction: usually without waiting for the disk.
+    pub fn save_events(&mut self, unsaved: &Unsaved) -> Result<(), StoreError> {
+        let Some(disk) = &mut self.disk else { return Ok(()) };
+        let changes = self.told.changes(&unsaved.positions);
+        if changes.is_none() && unsaved.entries.is_empty() && unsaved.settled.is_empty() {
+            return Ok(());
+        }
+        disk.run_mut("save the events", |db| events::save(db, unsaved, &changes))?;
+        self.told.apply(changes, unsaved.positions.joined);
+        Ok(())
+    }
+
+    /// Keeps durable events until they are settled, and waits until they are on disk. False if nothing is kept here.
+    pub fn save_durable(&mut self, items: &[Item]) -> Result<bool, StoreError> {
+        let Some(disk) = &mut self.disk else { return Ok(false) };
+        disk.run_mut("save durable events", |db| events::save_durable(db, items))?;
+        Ok(true)
     }
 
     /// A value that was [`put`](Store::put) under this name.

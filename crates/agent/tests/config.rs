@@ -373,3 +373,18 @@ fn the_data_directory_follows_the_base_directory_specification() {
     assert_eq!(dir(&[], true), Some("/var/lib/rumormill".into()));
     assert_eq!(dir(&[], false), None);
 }
+
+#[test]
+fn events_and_handlers_are_set_by_any_source_and_checked() {
+    let file = toml("events_window = \"1 MiB\"\nevents_replay = true\non = [\"event:a=echo 1,2\"]");
+    let from_file = config(vec![file.clone()]);
+    assert_eq!((from_file.events.window_bytes, from_file.events.replay), (1 << 20, true));
+    assert_eq!(from_file.handlers[0].command, "echo 1,2");
+    let vars = env(&[("RUMORMILL_EVENTS_QUEUE", "7"), ("RUMORMILL_ON", "member-failed=a,b\n*=c")]);
+    let both = config(vec![file, vars]);
+    assert_eq!((both.events.window_bytes, both.events.queue_max), (1 << 20, 7));
+    assert_eq!(both.handlers.iter().map(|h| h.command.as_str()).collect::<Vec<_>>(), ["a,b", "c"]);
+    let wrong = errors(vec![toml("events_window = 1000\nevents_queue = 0\non = [\"member-gone=x\"]")]);
+    assert_eq!(wrong.len(), 3, "{wrong:?}");
+    assert!(wrong.iter().any(|error| error.contains("member-failed")), "{wrong:?}");
+}

@@ -7,6 +7,7 @@ use rumormill_core::payload::Payload;
 use rumormill_core::time::{Duration, Time};
 use rumormill_protocols::agree::latest::{self, Latest};
 use rumormill_protocols::member::swim::{self, Me, Swim};
+use rumormill_protocols::spread::events::{self, Events};
 use rumormill_sim::{Sim, World};
 use std::net::Ipv4Addr;
 
@@ -29,7 +30,8 @@ fn node(id: u64, vitals: bool) -> Node<Unsigned> {
     };
     let config = latest::Config { budget_bytes_per_s: BUDGET_BYTES_PER_S, ..latest::Config::default() };
     let latest = vitals.then(|| Latest::new(config, life));
-    Node::new(Swim::new(swim::Config::lan(), me, Unsigned), latest)
+    let events = Events::new(events::Config::default(), life);
+    Node::new(Swim::new(swim::Config::lan(), me, Unsigned), latest, events)
 }
 
 /// The sizes with which an agent packs and counts: sealed, with all headers.

@@ -1,8 +1,12 @@
 //! What a data directory promises, over restarts, crashes, damage and full disks.
 
+use rumormill_agent::events::Unsaved;
+use rumormill_agent::events::feed::{Entry, Place, Said};
 use rumormill_agent::store::{KnownMember, MEMBERS_MAX, Store, StoreError};
 use rumormill_core::identity::{Keys, NodeId};
+use rumormill_core::payload::Payload;
 use rumormill_core::time::Wall;
+use rumormill_protocols::spread::events::{EventId, Flags, Item, Position, Positions, Source, Span};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -247,7 +251,7 @@ fn a_newer_schema_is_refused_and_nothing_is_changed() {
     drop(db);
     let before = contents(dir.path());
     let refused = Store::open(dir.path()).unwrap_err();
-    assert!(matches!(refused, StoreError::Newer { found: 7, known: 1, .. }), "{refused}");
+    assert!(matches!(refused, StoreError::Newer { found: 7, known: 2, .. }), "{refused}");
     assert!(refused.to_string().contains("run the newer program"), "{refused}");
     assert_unchanged(&before, dir.path());
 }
@@ -402,12 +406,12 @@ fn a_disk_that_fills_up_later_costs_what_is_saved_and_nothing_that_was() {
     assert_eq!((store.keys().id(), store.members().unwrap().len()), (id, 2));
 }
 
-/// What the directory in `golden/data-dir-v1` holds. Written once by version 0.1, never again: later versions must open it. A new version
-/// gets a directory of its own, written once by `RUMORMILL_WRITE_GOLDEN=1 cargo test -p rumormill-agent --test store version`.
+/// What the directories in `golden` hold, one for each version of the schema. Each was written once: later versions must open it. A new
+/// version gets a directory of its own, written once by `RUMORMILL_WRITE_GOLDEN=1 cargo test -p rumormill-agent --test store this_version`.
 const GOLDEN_EPOCH: u64 = 2;
 
-fn golden() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/data-dir-v1")
+fn golden(version: u32) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/golden/data-dir-v{version}"))
 }
 
 fn write_golden(dir: &Path) {
@@ -415,6 +419,8 @@ fn write_golden(dir: &Path) {
     let mut store = Store::open(dir).unwrap();
     store.save_members(&[member(7, 1_700_000_000_007), member(8, 1_700_000_000_008)]).unwrap();
     store.save_tags(&tags()).unwrap();
+    store.save_events(&unsaved()).unwrap();
+    assert!(store.save_durable(&[item(9)]).unwrap());
     let id = store.keys().id();
     drop(store);
     assert_eq!(id_and_epoch(dir), (id, GOLDEN_EPOCH));
@@ -427,32 +433,89 @@ fn tags() -> Vec<u8> {
     TagMap([("role".to_string(), "db".to_string())].into()).encoded()
 }
 
+fn item(seq: u64) -> Item {
+    let source = Source { origin: NodeId(0xfedc_ba98_7654_3210), epoch: 3 };
+    let (name, payload) = (Payload::from(&b"deploy"[..]), Payload::from(&b"v1"[..]));
+    Item { id: EventId { source, seq }, flags: Flags::UNORDERED, name, payload }
+}
+
+fn unsaved() -> Unsaved {
+    let source = item(1).id.source;
+    let position = Position { source, next: 7, beyond: vec![Span { from: 9, to: 9 }] };
+    let entry = |number, said| Entry { place: Place { epoch: 1, number }, said, heard: Wall(number) };
+    Unsaved {
+        positions: Positions { joined: true, list: vec![position] },
+        entries: vec![entry(4, Said::Lost(source, Span { from: 1, to: 5 })), entry(5, Said::Event(item(6)))],
+        settled: Vec::new(),
+        dropped: Some(Place { epoch: 1, number: 3 }),
+    }
+}
+
+/// A directory holds the events that [`write_golden`] put there.
+fn assert_holds_events(store: &mut Store) {
+    let (kept, put) = (store.events().unwrap(), unsaved());
+    assert_eq!((kept.positions, kept.dropped), (Some(put.positions), put.dropped));
+    assert_eq!((kept.entries, kept.durable), (put.entries, vec![item(9)]));
+}
+
 /// A copy of `golden` opens, and holds what [`write_golden`] put there.
-fn assert_opens(golden: &Path) {
+fn assert_opens(golden: &Path, has_events: bool) {
     let dir = tempfile::tempdir().unwrap();
     for (path, bytes) in contents(golden) {
         std::fs::write(dir.path().join(path.file_name().unwrap()), bytes).unwrap();
     }
-    let store = Store::open(dir.path()).unwrap();
+    let mut store = Store::open(dir.path()).unwrap();
     let id: NodeId = std::fs::read_to_string(golden.join("id.txt")).unwrap().trim().parse().unwrap();
     assert_eq!((store.keys().id(), store.epoch(), store.copied_from()), (id, GOLDEN_EPOCH + 1, None));
     assert_eq!(store.members().unwrap(), [member(8, 1_700_000_000_008), member(7, 1_700_000_000_007)]);
     assert_eq!(store.tags().unwrap(), Some(tags()));
     assert_eq!(store.repairs(), &[] as &[String]);
+    if !has_events {
+        assert!(store.events().unwrap().positions.is_none(), "nothing was ever saved of events");
+        store.save_events(&unsaved()).unwrap();
+        store.save_durable(&[item(9)]).unwrap();
+    }
+    assert_holds_events(&mut store);
 }
 
 #[test]
-fn a_directory_of_version_0_1_still_opens() {
-    if std::env::var_os("RUMORMILL_WRITE_GOLDEN").is_some() {
-        write_golden(&golden());
-    }
-    assert_opens(&golden());
+fn a_directory_of_the_first_version_still_opens_and_is_brought_up_to_date() {
+    assert_opens(&golden(1), false);
 }
 
 #[test]
 fn a_directory_of_this_version_opens_and_can_become_a_golden_one() {
+    if std::env::var_os("RUMORMILL_WRITE_GOLDEN").is_some() {
+        write_golden(&golden(2));
+    }
+    assert_opens(&golden(2), true);
     let dir = tempfile::tempdir().unwrap();
     let written = dir.path().join("data");
     write_golden(&written);
-    assert_opens(&written);
+    assert_opens(&written, true);
+}
+
+#[test]
+fn of_events_what_was_dropped_settled_or_forgotten_goes_and_another_identity_keeps_positions_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = Store::open(dir.path()).unwrap();
+    store.save_events(&unsaved()).unwrap();
+    store.save_durable(&[item(9), item(10)]).unwrap();
+    let mut next = unsaved();
+    next.positions.list[0].next = 8;
+    next.entries.clear();
+    next.settled = vec![item(9).id];
+    next.dropped = Some(Place { epoch: 1, number: 4 });
+    store.save_events(&next).unwrap();
+    let kept = store.events().unwrap();
+    assert_eq!(kept.positions.unwrap().list[0].next, 8);
+    assert_eq!((kept.entries, kept.durable), (vec![unsaved().entries[1].clone()], vec![item(10)]));
+    next.positions.list.clear();
+    store.save_events(&next).unwrap();
+    assert!(store.events().unwrap().positions.unwrap().list.is_empty());
+    store.save_events(&unsaved()).unwrap();
+    store.rekey().unwrap();
+    let kept = store.events().unwrap();
+    assert_eq!(kept.positions, Some(unsaved().positions));
+    assert!(kept.entries.is_empty() && kept.durable.is_empty() && kept.dropped.is_none());
 }

@@ -268,7 +268,8 @@ fn refusal(status: StatusCode, body: &[u8]) -> String {
 }
 
 /// What the API calls a request, and the command that makes it.
-const COMMANDS: [(&str, &str); 5] = [
+const COMMANDS: [(&str, &str); 6] = [
+    ("GET /v1/events", "`rumormill events`"),
     ("GET /v1/members", "`rumormill members`"),
     ("GET /v1/self", "`rumormill info`"),
     ("GET /v1/keys", "`rumormill keys list`"),

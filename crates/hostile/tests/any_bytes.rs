@@ -70,6 +70,7 @@ fn no_bytes_hurt_the_decoder_of_the_agents_composed_message() {
         let framed = |kind: u8| [&[0x82, kind][..], bytes].concat();
         targets::datagram::<rumormill_agent::node::Message>(&framed(0));
         targets::datagram::<rumormill_agent::node::Message>(&framed(1));
+        targets::datagram::<rumormill_agent::node::Message>(&framed(2));
     });
 }
 

@@ -5,7 +5,7 @@ use rumormill::core::payload::Payload;
 use rumormill::protocols::agree::anti_entropy;
 use rumormill::protocols::kit::peers::Peers;
 use rumormill::protocols::spread::{
-    self, direct_mail, flood, infect_and_die, median_counter, push_then_pull, rumor, tree,
+    self, direct_mail, events, flood, infect_and_die, median_counter, push_then_pull, rumor, tree,
 };
 use rumormill::protocols::sum::{self, Aggregator, averaging, extrema, push_sum, threshold};
 use rumormill::runtime::{App, Book, Config, Handle, Keyring, Sockets, start};
@@ -296,4 +296,51 @@ async fn anti_entropy_makes_stores_equal_however_they_are_compared() {
             agrees(compare, direction).await;
         }
     }
+}
+
+/// Each node publishes one event that fits a datagram and one of the largest, which takes the stream.
+#[tokio::test]
+async fn events_reach_all_once_in_the_order_of_their_origin_and_the_publisher_hears_how_far() {
+    let config = events::Config { join_period: PERIOD, ..Default::default() };
+    let mut cluster = Cluster::new(|life| events::Events::new(config.clone(), life)).await;
+    cluster.call_all(|_| events::Call::Peers(Peers::Everyone(NODES))).await;
+    for node in &cluster.nodes {
+        let wait = async {
+            while !node.inspect(|node, _| node.is_joined()).await.unwrap() {
+                tokio::time::sleep(PERIOD).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, wait).await.expect("they do not find out what was before them");
+    }
+    let large = vec![7; events::PAYLOAD_BYTES_MAX];
+    for node in &cluster.nodes {
+        for (ticket, payload) in [(1, &b"have you heard?"[..]), (2, &large)] {
+            let (name, payload) = (Payload::from(&b"news"[..]), Payload::from(payload));
+            let publish = events::Publish { ticket, name, payload, unordered: false, coalesce: false };
+            node.call(events::Call::Publish(publish)).await.unwrap();
+        }
+    }
+    let (mut told, mut covered) = (std::collections::BTreeMap::new(), 0);
+    let all = (NODES * NODES * 2) as usize;
+    cluster
+        .until(|who, event| {
+            match event {
+                events::Event::Delivered(item) => {
+                    assert!(told.insert((who, item.id), item.payload.len()).is_none(), "{who}: twice");
+                    let seq = item.id.seq;
+                    let first = events::EventId { seq: 1, ..item.id };
+                    assert!(seq == 1 || told.contains_key(&(who, first)), "{who}: out of order");
+                    assert_eq!(item.payload.len(), if seq == 1 { 15 } else { large.len() });
+                }
+                events::Event::Covered { held, asked, .. } => {
+                    assert!(held <= asked && asked > 0);
+                    covered += 1;
+                }
+                events::Event::Queued { .. } => {}
+                other => panic!("{who}: {other:?}"),
+            }
+            told.len() == all && covered == NODES * 2
+        })
+        .await;
+    cluster.end().await;
 }

@@ -1,5 +1,6 @@
 //! What operators and their tools ask: the agent itself, its health, its counters, faults on purpose.
 
+use super::events_counted;
 use super::failure::{Answer, Body, Failure};
 use super::find::{Meant, find};
 use super::shape::Shape;
@@ -26,13 +27,14 @@ const NEWS_SHOWN_MAX: usize = 16;
 /// This agent.
 #[utoipa::path(get, path = "/v1/self", responses((status = 200, body = model::SelfInfo)))]
 pub async fn itself(State(agent): State<Arc<Agent>>) -> Answer<model::SelfInfo> {
-    let mut info = agent.inspect(about_node).await?;
+    let inner = agent.clone();
+    let mut info = agent.inspect(move |inside| about_node(inside, &inner)).await?;
     agent.describe(&mut info);
     info.counters = table(&agent).await?.counters();
     Ok(Json(info))
 }
 
-fn about_node(inside: &Inside<'_>) -> model::SelfInfo {
+fn about_node(inside: &Inside<'_>, agent: &Agent) -> model::SelfInfo {
     let swim = &inside.node.swim;
     let taken = inside.view.taken_names();
     let taken = taken.iter().map(|(name, count)| format!("{count} members claim the name {name:?}"));
@@ -48,6 +50,7 @@ fn about_node(inside: &Inside<'_>) -> model::SelfInfo {
         root: format!("{:016x}", swim.root()),
         vitals: vitals.is_some(),
         vitals_interval_s: vitals.map(|vitals| vitals.put_interval().as_secs_f64()),
+        events: events_counted::info(inside, &agent.board(), agent.events_window_bytes_max()),
         warnings: taken.collect(),
         ..model::SelfInfo::default()
     }
@@ -162,15 +165,19 @@ async fn peers(agent: &Arc<Agent>, texts: &[String]) -> Result<Vec<Peer>, Failur
 
 /// Everything that is counted, as it stands now.
 async fn table(agent: &Arc<Agent>) -> Result<Table, Failure> {
-    let mut table = agent.inspect(in_node).await?;
+    let inner = agent.clone();
+    let mut table = agent.inspect(move |inside| in_node(inside, &inner)).await?;
     in_runtime(agent, &mut table);
+    for handler in agent.handlers() {
+        super::events_counted::count_handler(&handler.info(), &mut table);
+    }
     table.gauge("watchers", "Consumers of /v1/watch", &[], agent.watching() as f64);
     table.gauge("build_info", "The version that runs", &[("version", env!("CARGO_PKG_VERSION"))], 1.0);
     table.gauge("uptime_seconds", "Time since the agent started", &[], agent.uptime().as_secs_f64());
     Ok(table)
 }
 
-fn in_node(inside: &Inside<'_>) -> Table {
+fn in_node(inside: &Inside<'_>, agent: &Agent) -> Table {
     let swim = &inside.node.swim;
     let mut table = Table::default();
     for (name, help, value) in swim_counters(&swim.counters()) {
@@ -195,6 +202,7 @@ fn in_node(inside: &Inside<'_>) -> Table {
     table.gauge("news_queued", "Items still being gossiped", &[], swim.news_len() as f64);
     let taken = inside.view.taken_names().len();
     table.gauge("names_taken_twice", "Names that more than one live member carries", &[], taken as f64);
+    events_counted::count(inside, &agent.board(), &mut table);
     if let Some(vitals) = &inside.node.vitals {
         let interval = vitals.put_interval().as_secs_f64();
         table.gauge(

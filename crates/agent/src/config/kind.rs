@@ -143,6 +143,23 @@ impl Kind for Vec<String> {
     }
 }
 
+/// Texts that may hold commas: a list, or one a line.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Lines(pub Vec<String>);
+
+impl Kind for Lines {
+    const WANTS: &'static str = "a list of texts, or one a line";
+    fn read(raw: Raw<'_>) -> Option<Lines> {
+        let lines =
+            |text: &str| text.lines().filter(|line| !line.trim().is_empty()).map(str::to_string).collect();
+        match raw {
+            Raw::Toml(DeValue::String(s)) => Some(Lines(lines(s))),
+            Raw::Toml(_) => Vec::<String>::read(raw).map(Lines),
+            Raw::Text(s) => Some(Lines(lines(s))),
+        }
+    }
+}
+
 fn comma_separated(text: &str) -> Vec<String> {
     text.split(',').map(str::trim).filter(|s| !s.is_empty()).map(str::to_string).collect()
 }

@@ -4,6 +4,7 @@
 //! [`Source`], and all problems at once. `rumormill config check` prints it; the agent takes [`Checked::into_config`].
 
 mod check;
+mod events;
 pub mod files;
 mod kind;
 mod layer;
@@ -13,12 +14,14 @@ mod resolve;
 mod swim_knobs;
 
 pub use check::{Checked, ConfigError, Setting};
-pub use kind::Bytes;
+pub use events::EventsConfig;
+pub use kind::{Bytes, Lines};
 pub use layer::{ENV_PREFIX, Layer, Problem, Severity, Source};
 pub use partial::{Partial, SwimPartial};
 pub use resolve::resolve;
 
 use crate::discover::Seed;
+use crate::handlers::spec::Handler;
 use rumormill_protocols::member::swim;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -69,6 +72,10 @@ pub struct Config {
     pub vitals: bool,
     /// Bytes per second that vitals may cost this node, sealed, with headers.
     pub vitals_bytes_per_s: u64,
+    /// How events are kept and told.
+    pub events: EventsConfig,
+    /// Commands that are run when something happens.
+    pub handlers: Vec<Handler>,
     /// Where the host's root directory is seen.
     pub host_root: PathBuf,
     /// Bytes per second that this node sends at most, sealed, with headers.

@@ -3,7 +3,7 @@
 //! One list names every setting once; the struct, the keys of the file, the environment's variables and the order of
 //! precedence all come from it.
 
-use super::kind::{Bytes, Kind, Raw};
+use super::kind::{Bytes, Kind, Lines, Raw};
 use std::collections::BTreeMap;
 
 /// Why a key was not taken.
@@ -86,6 +86,14 @@ settings! {
         vitals: bool,
         /// Bytes per second that vitals may cost this node.
         vitals_budget: Bytes,
+        /// Bytes of events that are retained for whoever missed them.
+        events_window: Bytes,
+        /// Events published here that may be on their way; beyond it more are refused.
+        events_queue: u64,
+        /// Whether a new member's consumers are told of events from before it joined.
+        events_replay: bool,
+        /// Commands that are run when something happens: `WHAT=COMMAND`.
+        on: Lines,
         /// Where the host's root directory is seen: `proc` below it is read.
         host_root: String,
         /// Bytes per second that this node sends at most.

@@ -1,12 +1,15 @@
 //! From layers to the effective settings: defaults filled in, everything checked, every problem kept.
 
 use super::check::{Checked, Setting};
+use super::events::{EventsConfig, QUEUE, WINDOW_BYTES};
 use super::kind::Bytes;
 use super::layer::{Layer, Problem, Severity, Source};
 use super::partial::{Partial, SwimPartial};
 use super::{Config, GOSSIP_PORT, HTTP_PORT, LogFormat, Profile, files, swim_knobs};
 use crate::api::guard::Token;
 use crate::discover::{SEEDS_MAX, Seed};
+use crate::handlers::HANDLERS_MAX;
+use crate::handlers::spec::Handler;
 use rumormill_protocols::member::swim::record::{NAME_BYTES_MAX, TAGS_BYTES_MAX, TagMap};
 use rumormill_runtime::contact::ADDRESSES_MAX;
 use rumormill_runtime::keyring::Keyring;
@@ -83,6 +86,8 @@ impl Resolver {
         let tags = self.tags();
         let profile = self.profile(bind);
         let (vitals, vitals_bytes_per_s, host_root) = self.vitals();
+        let events = self.events();
+        let handlers = self.handlers();
         let budget_bytes_per_s = self.budget(profile);
         let (log, log_format) = self.log();
         let dns_server = self.dns_server();
@@ -106,6 +111,8 @@ impl Resolver {
             profile,
             vitals,
             vitals_bytes_per_s,
+            events,
+            handlers,
             host_root,
             budget_bytes_per_s,
             log,
@@ -366,6 +373,41 @@ impl Resolver {
             );
         }
         (on, budget, root)
+    }
+
+    fn events(&mut self) -> EventsConfig {
+        let default = EventsConfig::default();
+        let window = self.values.events_window.take().map_or(default.window_bytes as u64, |b| b.0);
+        let queue = self.values.events_queue.take().unwrap_or(default.queue_max as u64);
+        let replay = self.values.events_replay.take().unwrap_or(default.replay);
+        self.show("events_window", Bytes(window));
+        self.show("events_queue", queue);
+        self.show("events_replay", on_off(replay));
+        if !WINDOW_BYTES.contains(&window) {
+            let (least, most) = (Bytes(*WINDOW_BYTES.start()), Bytes(*WINDOW_BYTES.end()));
+            self.error("events_window", format!("{} is not within {least} to {most}", Bytes(window)));
+        }
+        if !QUEUE.contains(&queue) {
+            let text = format!("{queue} is not within {} to {}", QUEUE.start(), QUEUE.end());
+            self.error("events_queue", text);
+        }
+        EventsConfig { window_bytes: window as usize, queue_max: queue as usize, replay }
+    }
+
+    fn handlers(&mut self) -> Vec<Handler> {
+        let given = self.values.on.take().unwrap_or_default().0;
+        self.show("on", given.join("; "));
+        if given.len() > HANDLERS_MAX {
+            self.error("on", format!("{} handlers, at most {HANDLERS_MAX} are run", given.len()));
+        }
+        let mut handlers = Vec::new();
+        for text in given {
+            match text.parse() {
+                Ok(handler) => handlers.push(handler),
+                Err(fault) => self.error("on", fault),
+            }
+        }
+        handlers
     }
 
     fn budget(&mut self, profile: Profile) -> u64 {

@@ -5,6 +5,8 @@ use crate::api::WATCHERS_MAX;
 use crate::api::failure::Failure;
 use crate::config::Config;
 use crate::discover::{self, Finder, Seed};
+use crate::events::{Board, Kept};
+use crate::handlers::Counted;
 use crate::identity::NodeKeys;
 use crate::metrics::Histograms;
 use crate::model;
@@ -67,8 +69,14 @@ pub struct Agent {
     pub(super) listens: OnceLock<Listens>,
     /// Where this node itself is reached.
     pub(super) own: Mutex<Vec<SocketAddr>>,
+    pub(super) handlers: Vec<Arc<Counted>>,
     handle: Mutex<Option<Handle>>,
     view: Mutex<View>,
+    board: Mutex<Board>,
+    /// Something was told that is to be saved.
+    pub(super) told: Notify,
+    /// Held while events are saved, so that what is older never comes to disk later.
+    pub(super) saving: tokio::sync::Mutex<()>,
     histograms: Histograms,
     watchers: Arc<Semaphore>,
     started: Instant,
@@ -107,7 +115,11 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Agent {
     pub(super) fn new(config: Config, keyring: Keyring, store: Store, session: u64) -> Agent {
         let histograms = Histograms::default();
+        let board =
+            Board::new(store.keys().id(), store.epoch(), &Kept::default(), config.events.window_bytes);
+        let handlers = config.handlers.iter().cloned().map(Counted::new).map(Arc::new).collect();
         Agent {
+            handlers,
             finder: Mutex::new(Finder::new(&config)),
             config,
             keyring,
@@ -120,6 +132,9 @@ impl Agent {
             own: Mutex::default(),
             handle: Mutex::new(None),
             view: Mutex::new(View::new(session, histograms.clone())),
+            board: Mutex::new(board),
+            told: Notify::new(),
+            saving: tokio::sync::Mutex::new(()),
             histograms,
             watchers: Arc::new(Semaphore::new(WATCHERS_MAX)),
             started: Instant::now(),
@@ -161,6 +176,32 @@ impl Agent {
     /// What is kept of what the node told. Not to be held across an await.
     pub fn view(&self) -> MutexGuard<'_, View> {
         lock(&self.view)
+    }
+
+    /// What is kept of events. Not to be held across an await.
+    pub fn board(&self) -> MutexGuard<'_, Board> {
+        lock(&self.board)
+    }
+
+    /// Bytes of events that are retained at most.
+    pub fn events_window_bytes_max(&self) -> usize {
+        self.config.events.window_bytes
+    }
+
+    /// The commands that are run when something happens.
+    pub fn handlers(&self) -> &[Arc<Counted>] {
+        &self.handlers
+    }
+
+    /// What every handler is told of this agent: who it is, and where to ask it.
+    pub fn facts(&self) -> Vec<(&'static str, String)> {
+        let mut facts = vec![("RUMORMILL_NODE", self.config.name.clone())];
+        facts.extend(self.handle().ok().map(|handle| ("RUMORMILL_NODE_ID", handle.me().to_string())));
+        if let Some(Listens { http, socket, .. }) = self.listens() {
+            facts.extend(http.map(|http| ("RUMORMILL_HTTP", http.to_string())));
+            facts.extend(socket.as_ref().map(|path| ("RUMORMILL_SOCKET", path.display().to_string())));
+        }
+        facts
     }
 
     /// Probes a member now; none if no answer came in time.
@@ -387,6 +428,7 @@ impl Agent {
         }
         info.data_dir = self.config.data_dir.as_ref().map(|path| path.display().to_string());
         info.faults = self.config.faults;
+        info.handlers = self.handlers.iter().map(|handler| handler.info()).collect();
         if self.keyring.is_insecure() {
             info.warnings.push("no cluster key: anybody who reaches the gossip port can take part".into());
         }

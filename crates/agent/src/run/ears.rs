@@ -9,7 +9,7 @@ use rumormill_protocols::member::swim::{self, Status};
 use rumormill_runtime::{App, Book, View};
 use std::sync::Weak;
 
-/// Hears the node. Addresses go into the book at once; the rest waits until the node can be looked at.
+/// Hears the node. Addresses go into the book at once, and events to the board; the rest waits until the node can be looked at.
 pub(super) struct Ears {
     agent: Weak<Agent>,
     told: Vec<swim::Event>,
@@ -22,7 +22,7 @@ impl Ears {
 }
 
 impl App<Node<NodeKeys>> for Ears {
-    fn event(&mut self, event: Event, book: &mut Book, _: Time, _: Wall) {
+    fn event(&mut self, event: Event, book: &mut Book, _: Time, wall: Wall) {
         match event {
             Event::Swim(swim::Event::Contact(id, contact)) => {
                 if let Err(error) = book.learn(id, &contact) {
@@ -36,6 +36,11 @@ impl App<Node<NodeKeys>> for Ears {
                 self.told.push(event);
             }
             Event::Vitals(_) => {}
+            Event::Events(event) => {
+                if let Some(agent) = self.agent.upgrade() {
+                    agent.hear(event, wall);
+                }
+            }
         }
     }
 

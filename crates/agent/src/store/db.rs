@@ -14,7 +14,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 /// The database.
 pub(super) const NAME: &str = "rumormill.db";
 /// The version of the schema that this program writes.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// From nothing to version 1.
 const SCHEMA: &str = "
@@ -34,6 +34,9 @@ const SCHEMA: &str = "
     CREATE TABLE settings (name TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID;
     PRAGMA user_version = 1;
 ";
+
+/// From version `i` to the next.
+const UPGRADES: [&str; VERSION as usize] = [SCHEMA, super::events::SCHEMA];
 
 /// How a connection behaves. Little memory: 64 KiB of pages, and no memory map.
 const PRAGMAS: &str = "
@@ -123,9 +126,9 @@ fn open_checked(path: &Path) -> Result<(Connection, Option<Identity>), Refusal> 
     }
     db.execute_batch(PRAGMAS)?;
     db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false)?;
-    if version == 0 {
+    for upgrade in &UPGRADES[version as usize..] {
         let change = db.transaction()?;
-        change.execute_batch(SCHEMA)?;
+        change.execute_batch(upgrade)?;
         change.commit()?;
     }
     let identity = read_identity(&db)?;

@@ -4,7 +4,7 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
-use rumormill_agent::config::{Config, LogFormat, Profile};
+use rumormill_agent::config::{Config, EventsConfig, LogFormat, Profile};
 use rumormill_agent::model;
 use rumormill_agent::run::{self, Running};
 use serde::de::DeserializeOwned;
@@ -45,6 +45,8 @@ pub fn config(name: &str) -> Config {
         profile: Profile::Local,
         vitals: false,
         vitals_bytes_per_s: 2048,
+        events: EventsConfig::default(),
+        handlers: Vec::new(),
         host_root: "/".into(),
         budget_bytes_per_s: 8 << 20,
         log: "warn".into(),

@@ -2,6 +2,7 @@
 
 mod access;
 mod described;
+mod events;
 mod harness;
 mod keys;
 mod lives;

@@ -3,9 +3,9 @@
 use crate::harness::*;
 use std::net::{SocketAddr, UdpSocket};
 
-/// A port that was free a moment ago.
+/// A port that was free a moment ago, on an address from which no client of these tests connects, so that none of them takes it.
 fn free() -> SocketAddr {
-    UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+    UdpSocket::bind("127.0.88.1:0").unwrap().local_addr().unwrap()
 }
 
 #[tokio::test]

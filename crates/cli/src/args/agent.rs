@@ -2,7 +2,7 @@
 
 use super::{Switch, key_value};
 use clap::Args;
-use rumormill_agent::config::{Bytes, Partial};
+use rumormill_agent::config::{Bytes, Lines, Partial};
 use std::path::PathBuf;
 
 /// `rumormill agent`.
@@ -59,6 +59,19 @@ pub struct AgentArgs {
     /// Bytes per second that this node sends at most, for example `8MiB`
     #[arg(long, value_name = "BYTES")]
     pub budget: Option<Bytes>,
+    /// Bytes of events that are retained for whoever missed them, for example `4MiB` [default: 4 MiB]
+    #[arg(long, value_name = "BYTES")]
+    pub events_window: Option<Bytes>,
+    /// Events published here that may be on their way; beyond it more are refused [default: 1024]
+    #[arg(long, value_name = "COUNT")]
+    pub events_queue: Option<u64>,
+    /// On its first join, tell this agent's consumers of retained events from before it
+    #[arg(long)]
+    pub events_replay: bool,
+    /// Run COMMAND when something happens: member-join, member-leave, member-failed, member-update, event:NAME (or event:PREFIX*), or `*`
+    /// for all of these (may be repeated). Facts are in RUMORMILL_EVENT and other variables, an event's payload is on standard input
+    #[arg(long, value_name = "WHAT=COMMAND")]
+    pub on: Vec<String>,
     /// Where the host's root directory is seen from within a container; `proc` below it is read
     #[arg(long, value_name = "DIR")]
     pub host_root: Option<String>,
@@ -100,6 +113,10 @@ impl AgentArgs {
             profile: self.profile.clone(),
             vitals: self.vitals.map(Switch::is_on),
             budget: self.budget,
+            on: (!self.on.is_empty()).then(|| Lines(self.on.clone())),
+            events_window: self.events_window,
+            events_queue: self.events_queue,
+            events_replay: self.events_replay.then_some(true),
             host_root: self.host_root.clone(),
             log: self.log.clone(),
             log_format: self.log_format.clone(),

@@ -1,10 +1,12 @@
 //! The command line: one definition, from which help, manual pages and completions come.
 
 pub mod agent;
+pub mod events;
 pub mod lab;
 pub mod sim;
 
 pub use agent::AgentArgs;
+pub use events::{EventArgs, EventsArgs};
 pub use sim::SwimArgs;
 
 use crate::outcome::EXIT_CODES;
@@ -50,6 +52,10 @@ pub enum Command {
     Reachability(ReachabilityArgs),
     /// Show what changes in the cluster, as it changes
     Watch(WatchArgs),
+    /// Publish an event: every member is told, and whoever was away catches up
+    Event(EventArgs),
+    /// Show the events that were told at this agent, and follow them
+    Events(EventsArgs),
     /// Show load, CPU, memory and more of a member's machine, or of all
     Vitals(VitalsArgs),
     /// Manage the cluster keys of the running agent (keys are never shown)

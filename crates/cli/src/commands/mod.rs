@@ -3,6 +3,7 @@
 pub mod agent;
 pub mod config;
 mod cost;
+pub mod events;
 pub mod keys;
 pub mod lab;
 pub mod manual;
@@ -32,6 +33,8 @@ pub fn run(command: Command, out: &mut Out<'_>) -> Outcome {
         Command::Ping(args) => block_on(members::ping(&args, out)),
         Command::Reachability(args) => block_on(members::reachability(&args, out)),
         Command::Watch(args) => block_on(watch::watch(&args, out)),
+        Command::Event(args) => block_on(events::publish(&args, out)),
+        Command::Events(args) => block_on(events::list(&args, out)),
         Command::Vitals(args) => block_on(vitals::vitals(&args, out)),
         Command::Keys { action: KeysCommand::List(target) } => block_on(keys::list(&target, out)),
         Command::Keys { action: KeysCommand::Install(args) } => block_on(keys::install(&args, out)),

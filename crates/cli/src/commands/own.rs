@@ -4,9 +4,9 @@ use crate::args::{JoinArgs, TagsArgs, Target};
 use crate::client::Client;
 use crate::commands::members::tell_done;
 use crate::outcome::{Failure, Outcome};
-use crate::show::{Cell, Out, Table, Tone, clean, span};
+use crate::show::{Cell, Out, Table, Tone, bytes, clean, span};
 use hyper::Method;
-use rumormill_agent::model::{Done, JoinRequest, JoinResult, SelfInfo, Tags, TagsPatch};
+use rumormill_agent::model::{Done, HandlerInfo, JoinRequest, JoinResult, SelfInfo, Tags, TagsPatch};
 use std::time::Duration;
 
 /// `rumormill info`.
@@ -46,12 +46,16 @@ fn tell_info(info: &SelfInfo, out: &mut Out<'_>) -> Outcome {
             if info.keys.is_empty() { "none: packets are not secret".into() } else { info.keys.join(", ") },
         ),
         ("vitals", vitals(info)),
+        ("events", events(info)),
         ("process", format!("{}, rumormill {}", info.pid, info.version)),
         ("view", format!("root {}, {} items being gossiped{}", info.root, info.news_queued, news(info))),
     ];
     if !info.member.tags.is_empty() {
         let tags: Vec<String> = info.member.tags.iter().map(|(k, v)| format!("{k}={v}")).collect();
         lines.insert(2, ("tags", tags.join(", ")));
+    }
+    for handler in &info.handlers {
+        lines.push(("handler", told_handler(handler)));
     }
     if info.faults {
         lines.push(("faults", "can be injected".into()));
@@ -87,6 +91,32 @@ fn vitals(info: &SelfInfo) -> String {
         (true, Some(interval)) => format!("every {}", span(interval)),
         (true, None) => "on".into(),
     }
+}
+
+fn told_handler(handler: &HandlerInfo) -> String {
+    let HandlerInfo { on, command, done, failed, killed, missed, running, last_error } = handler;
+    let mut text =
+        format!("{on}: {done} done, {failed} failed, {killed} killed, {missed} missed, {running} running");
+    if let Some(error) = last_error {
+        text += &format!("; last error: {error}");
+    }
+    text + &format!(" ({command})")
+}
+
+fn events(info: &SelfInfo) -> String {
+    let events = &info.events;
+    let sizes = (bytes(events.window_bytes as f64), bytes(events.window_bytes_max as f64));
+    let mut text = format!(
+        "{} retained ({} of {}), {} spreading",
+        events.window_events, sizes.0, sizes.1, events.spreading
+    );
+    if events.durable_waiting > 0 {
+        text += &format!(", {} durable not known to be elsewhere", events.durable_waiting);
+    }
+    if !events.joined {
+        text += "; not known yet what was before this agent";
+    }
+    text
 }
 
 /// Seeds may have to be looked up and tried again (our guess).
@@ -156,7 +186,7 @@ pub async fn tags(args: &TagsArgs, out: &mut Out<'_>) -> Outcome {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rumormill_agent::model::{Joined, Member};
+    use rumormill_agent::model::{EventsInfo, Joined, Member};
     use std::collections::BTreeMap;
 
     #[test]
@@ -182,6 +212,14 @@ mod tests {
             http: Some("127.0.0.1:7901".into()),
             vitals: true,
             vitals_interval_s: Some(5.0),
+            events: EventsInfo {
+                joined: true,
+                window_events: 2,
+                window_bytes: 3_072,
+                window_bytes_max: 4 << 20,
+                spreading: 1,
+                ..EventsInfo::default()
+            },
             counters: BTreeMap::from([("probes".into(), 12), ("deaths".into(), 0)]),
             warnings: vec!["there is no key".into()],
             ..SelfInfo::default()
@@ -202,6 +240,7 @@ mod tests {
         data        kept in memory only
         keys        none: packets are not secret
         vitals      every 5.0 s
+        events      2 retained (3.0 KiB of 4.0 MiB), 1 spreading
         process     77, rumormill 0.1.0
         view        root feedbeeffeedbeef, 0 items being gossiped
         warning     there is no key

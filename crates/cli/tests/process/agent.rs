@@ -1,6 +1,6 @@
 //! An agent as a story sees it: a process, its data directory, and what its API says.
 
-use rumormill_testkit::http::Place;
+use rumormill_testkit::http::{Answer, Place};
 use rumormill_testkit::netns::Hosts;
 use rumormill_testkit::ports::loopback_host;
 use rumormill_testkit::process::{Guard, Scratch, run};
@@ -102,6 +102,12 @@ impl<'a> Setup<'a> {
         self
     }
 
+    /// A flag without a value.
+    pub fn switch(mut self, flag: &str) -> Self {
+        self.flags.push(flag.to_owned());
+        self
+    }
+
     pub fn join(self, other: &Agent) -> Self {
         let address = other.setup.bind.clone();
         self.flag("--join", &address)
@@ -186,6 +192,11 @@ impl<'a> Agent<'a> {
         self.place.get(path).ok()
     }
 
+    /// What `POST path` answers, whatever its status.
+    pub fn post(&self, path: &str, body: &Value) -> Answer {
+        self.place.ask("POST", path, Some(body)).unwrap_or_else(|e| panic!("{path}: {e}"))
+    }
+
     /// All members it knows of, the dead and the gone too; none if it does not answer.
     pub fn members(&self) -> Vec<Value> {
         let answer = self.ask("/v1/members").unwrap_or_default();
@@ -234,6 +245,15 @@ impl<'a> Agent<'a> {
         let Place::Unix(socket) = &self.place else { unreachable!("stories use sockets") };
         command.args(words).arg("--socket").arg(socket);
         command.output().unwrap_or_else(|e| panic!("{words:?}: {e}"))
+    }
+
+    /// The JSON documents that the command line prints, one a line.
+    pub fn cli_lines(&self, words: &[&str]) -> Vec<Value> {
+        let output = self.cli(words);
+        let text = String::from_utf8_lossy(&output.stdout);
+        text.lines()
+            .map(|line| serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line}")))
+            .collect()
     }
 
     /// The JSON that the command line prints.

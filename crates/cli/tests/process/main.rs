@@ -6,6 +6,8 @@ mod agent;
 mod cluster;
 mod demo;
 mod disk;
+mod events;
+mod handlers;
 mod hosts;
 mod identity;
 mod trust;

@@ -3,10 +3,12 @@
 //! The name of a message's seed begins with that of its protocol in [`PROTOCOLS`](crate::targets::PROTOCOLS).
 
 mod anti_entropy;
+mod events;
 mod spread;
 mod sum;
 
 pub use anti_entropy::anti_entropy;
+pub use events::events;
 pub use spread::spread;
 pub use sum::sum;
 
@@ -130,7 +132,7 @@ pub fn vitals() -> Vec<Seed> {
 
 /// Messages of each protocol.
 pub fn messages() -> Vec<Seed> {
-    [membership(), vitals(), anti_entropy(), spread(), sum()].concat()
+    [membership(), vitals(), anti_entropy(), events(), spread(), sum()].concat()
 }
 
 /// Orders for the `seal` target: each kind unchanged, and one change in each part of a packet.

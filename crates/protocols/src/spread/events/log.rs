@@ -95,7 +95,7 @@ impl Log {
     }
 
     /// Takes an event in, or says that it was here, or has passed.
-    pub fn take(&mut self, mut item: Item, now: Time) -> bool {
+    pub fn take(&mut self, item: Item, now: Time) -> bool {
         let seq = item.id.seq;
         if seq < self.floor || self.held.contains_key(&seq) {
             return false;
@@ -106,6 +106,22 @@ impl Log {
         } else {
             self.fill(seq);
         }
+        self.hold(item);
+        true
+    }
+
+    /// Puts back what an earlier life of this node held. Below the floor nothing is missed: it was told, or given up.
+    pub fn put_back(&mut self, item: Item, now: Time) -> bool {
+        if item.id.seq >= self.floor {
+            return self.take(item, now);
+        }
+        self.floor = item.id.seq;
+        self.hold(item);
+        true
+    }
+
+    fn hold(&mut self, mut item: Item) {
+        let seq = item.id.seq;
         if item.coalesces() {
             match self.latest.get(&item.name).copied() {
                 Some(later) if later > seq => item = item.voided(),
@@ -118,7 +134,6 @@ impl Log {
         self.bytes += item.cost();
         self.waiting += usize::from(seq >= self.cursor);
         self.held.insert(seq, item);
-        true
     }
 
     /// There are events up to `top`: those not heard of yet are missing.

@@ -38,6 +38,7 @@
 //! only then could something be told twice.
 
 mod config;
+mod counters;
 mod item;
 mod log;
 mod message;
@@ -53,7 +54,7 @@ use crate::kit::peers::Peers;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 pub use config::{Config, EPOCHS_MAX, NAME_BYTES_MAX, PAYLOAD_BYTES_MAX, SAMPLES_MAX, SEQ_MAX};
-use core::ops::AddAssign;
+pub use counters::Counters;
 pub use item::{EventId, Flags, Item, Position, Positions, Source, Span};
 pub use log::{GAPS_MAX, HOLES_MAX};
 use log::{Log, Told};
@@ -73,6 +74,15 @@ pub enum Call {
     Peer(Change),
     /// Tell everybody.
     Publish(Publish),
+    /// Of earlier lives of this node, kept on disk: they are held again, for others too, and told as far as they were not.
+    Keep(Vec<Item>),
+    /// Tell how far an event has come by now, in an [`Event::Covered`].
+    Ask {
+        /// Comes back in what is told of it.
+        ticket: u64,
+        /// Which one.
+        id: EventId,
+    },
 }
 
 /// What it asks to be reminded of. At most one of each is in flight.
@@ -104,6 +114,8 @@ pub enum Event {
     Queued {
         /// The publisher's.
         ticket: u64,
+        /// What it is called from now on.
+        id: EventId,
     },
     /// It is not.
     Refused {
@@ -132,100 +144,6 @@ pub enum Event {
     },
 }
 
-/// What is counted; all only go up.
-#[derive(Copy, Clone, Debug, Default, PartialEq, Eq)]
-pub struct Counters {
-    /// Events published here.
-    pub published: u64,
-    /// Events refused here.
-    pub refused: u64,
-    /// Events told to the application.
-    pub delivered: u64,
-    /// Gaps told to the application.
-    pub gaps: u64,
-    /// Events in them.
-    pub gap_events: u64,
-    /// Events that came when their place had been passed: after their gap was told, or from before this node.
-    pub untold: u64,
-    /// Events that came first by a push.
-    pub news_pushed: u64,
-    /// Events that came first by repair, or were asked for.
-    pub news_repaired: u64,
-    /// Pushes, whole ones and numbers.
-    pub pushes_sent: u64,
-    /// Pushes not sent to who had brought the event.
-    pub pushes_spared: u64,
-    /// Pushes that came and were known: each was answered.
-    pub useless: u64,
-    /// Comparisons begun with a sum.
-    pub roots_sent: u64,
-    /// Comparisons that found equal sums here.
-    pub agreed: u64,
-    /// Digests sent.
-    pub digests_sent: u64,
-    /// Questions for events sent.
-    pub wants_sent: u64,
-    /// Answers to such.
-    pub gives_sent: u64,
-    /// Events in them.
-    pub events_given: u64,
-    /// Questions how far an event came.
-    pub covers_sent: u64,
-    /// Messages not answered, because there were too many in a period.
-    pub unanswered: u64,
-    /// Events dropped from the window, because it was full.
-    pub shed_window: u64,
-    /// Events no longer passed on, because too many were.
-    pub shed_hot: u64,
-    /// Events dropped with a life of their origin, because a later one came, or with an origin.
-    pub shed_lives: u64,
-    /// Gaps given up, because too much waited behind them.
-    pub shed_holdback: u64,
-    /// Events and rows of sources for which there was no place.
-    pub refused_sources: u64,
-    /// Events and messages that are against the rules.
-    pub rejected: u64,
-    /// Messages with events that the budget did not let out.
-    pub shed_pushes: u64,
-    /// Other messages that it did not let out.
-    pub shed_talk: u64,
-    /// Hints that something did not arrive.
-    pub lost: u64,
-}
-
-impl AddAssign for Counters {
-    fn add_assign(&mut self, other: Counters) {
-        self.published += other.published;
-        self.refused += other.refused;
-        self.delivered += other.delivered;
-        self.gaps += other.gaps;
-        self.gap_events += other.gap_events;
-        self.untold += other.untold;
-        self.news_pushed += other.news_pushed;
-        self.news_repaired += other.news_repaired;
-        self.pushes_sent += other.pushes_sent;
-        self.pushes_spared += other.pushes_spared;
-        self.useless += other.useless;
-        self.roots_sent += other.roots_sent;
-        self.agreed += other.agreed;
-        self.digests_sent += other.digests_sent;
-        self.wants_sent += other.wants_sent;
-        self.gives_sent += other.gives_sent;
-        self.events_given += other.events_given;
-        self.covers_sent += other.covers_sent;
-        self.unanswered += other.unanswered;
-        self.shed_window += other.shed_window;
-        self.shed_hot += other.shed_hot;
-        self.shed_lives += other.shed_lives;
-        self.shed_holdback += other.shed_holdback;
-        self.refused_sources += other.refused_sources;
-        self.rejected += other.rejected;
-        self.shed_pushes += other.shed_pushes;
-        self.shed_talk += other.shed_talk;
-        self.lost += other.lost;
-    }
-}
-
 /// What became of an event that came.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 enum Taken {
@@ -240,6 +158,8 @@ type Ctx<'a> = Cx<'a, Events>;
 pub struct Events {
     config: Arc<Config>,
     life: Life,
+    /// Known from the start on.
+    me: Option<NodeId>,
     peers: Peers,
     window: Window,
     mongering: mongering::State,
@@ -265,6 +185,8 @@ impl Protocol for Events {
             Input::Call(Call::Peers(peers)) => self.peers = peers,
             Input::Call(Call::Peer(change)) => self.peers.change(change),
             Input::Call(Call::Publish(publish)) => self.on_publish(cx, publish),
+            Input::Call(Call::Keep(items)) => self.on_keep(cx, &items),
+            Input::Call(Call::Ask { ticket, id }) => self.on_ask(cx, ticket, id),
             Input::Message(from, Message::Push { item, turn }) => self.on_push(cx, from, item, turn),
             Input::Message(from, Message::Have { id, turn }) => self.on_have(cx, from, id, turn),
             Input::Message(_, Message::Knew { id, turn }) => self.on_knew(id, turn),
@@ -292,6 +214,7 @@ impl Events {
         Events {
             config: config.into(),
             life,
+            me: None,
             peers: Peers::default(),
             window: Window::default(),
             mongering: mongering::State::default(),
@@ -317,12 +240,11 @@ impl Events {
     }
 
     /// How far the application was told: to be stored, and given to [`Events::resume`] after a restart.
-    /// Who has not found out yet what was before it was told nothing.
+    /// Who has not found out yet what was before it was told nothing but its own.
     pub fn positions(&self) -> Positions {
-        if !self.joined {
-            return Positions::default();
-        }
-        let list = self.window.iter().map(|(source, log)| log.position(source)).collect();
+        let is_told = |source: &Source| self.joined || Some(source.origin) == self.me;
+        let told = self.window.iter().filter(|(source, _)| is_told(source));
+        let list = told.map(|(source, log)| log.position(source)).collect();
         Positions { joined: self.joined, list }
     }
 
@@ -363,6 +285,7 @@ impl Events {
 
     /// The first period of a node is shorter by a random part: the phase of its clock.
     fn on_start(&mut self, cx: &mut Cx<'_, Self>) {
+        self.me = Some(cx.me);
         let period = if self.joined { self.config.repair_period } else { self.config.join_period };
         let phase = cx.rng.within(period);
         cx.after(period - phase, Timer::Repair);
@@ -401,7 +324,19 @@ impl Events {
         if !self.admit(cx, source) {
             return Taken::Refused;
         }
-        if self.store(cx, item) { Taken::New } else { Taken::Known }
+        if self.store(cx, item, Log::take) { Taken::New } else { Taken::Known }
+    }
+
+    /// What earlier lives of this node held. Peers find by their sums that it is here.
+    fn on_keep(&mut self, cx: &mut Cx<'_, Self>, items: &[Item]) {
+        for item in items {
+            let source = item.id.source;
+            if self.is_my_life(cx.me, source) || !item.is_valid() {
+                self.counters.rejected += 1;
+            } else if self.admit(cx, source) {
+                self.store(cx, item, Log::put_back);
+            }
+        }
     }
 
     /// Makes a place for a source, and says whether there is one.
@@ -428,11 +363,11 @@ impl Events {
     }
 
     /// Puts an event where it belongs and tells what is due; or says that it was here, or has passed.
-    fn store(&mut self, cx: &mut Cx<'_, Self>, item: &Item) -> bool {
+    fn store(&mut self, cx: &mut Cx<'_, Self>, item: &Item, put: fn(&mut Log, Item, Time) -> bool) -> bool {
         let (source, seq, now) = (item.id.source, item.id.seq, cx.now);
         let Some(was_told) = self.window.get(source).map(|log| log.was_told(seq)) else { return false };
         let is_new = self.window.change(source, |log| {
-            let is_new = log.take(item.clone(), now);
+            let is_new = put(log, item.clone(), now);
             log.changed = if is_new { now } else { log.changed };
             is_new
         });

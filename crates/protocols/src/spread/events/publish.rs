@@ -5,7 +5,7 @@
 
 use super::config::{NAME_BYTES_MAX, PAYLOAD_BYTES_MAX, SAMPLES_MAX};
 use super::item::{EventId, Flags, Item, Source};
-use super::log;
+use super::log::{self, Log};
 use super::message::Message;
 use super::{Ctx, Event, Events, Refusal, Timer};
 use alloc::collections::VecDeque;
@@ -47,6 +47,13 @@ struct Ticket {
     samples: Vec<(NodeId, bool)>,
 }
 
+impl State {
+    fn put(&mut self, ticket: u64, id: EventId, bytes: usize, published: Time) {
+        self.bytes += bytes;
+        self.tickets.push_back(Ticket { ticket, id, bytes, published, asked: None, samples: Vec::new() });
+    }
+}
+
 impl Events {
     /// The application has something to say.
     pub(super) fn on_publish(&mut self, cx: &mut Ctx, publish: Publish) {
@@ -65,18 +72,9 @@ impl Events {
         let item = Item { id, flags: unordered.and(coalesce), name, payload };
         let bytes = item.cost();
         self.counters.published += 1;
-        cx.emit(Event::Queued { ticket });
-        self.publishing.bytes += bytes;
-        let published = cx.now;
-        self.publishing.tickets.push_back(Ticket {
-            ticket,
-            id,
-            bytes,
-            published,
-            asked: None,
-            samples: Vec::new(),
-        });
-        self.store(cx, &item);
+        cx.emit(Event::Queued { ticket, id });
+        self.publishing.put(ticket, id, bytes, cx.now);
+        self.store(cx, &item, Log::take);
         self.heat(cx, item, (cx.me, 0));
         self.time_tickets(cx);
     }
@@ -93,6 +91,15 @@ impl Events {
         let queue = &self.publishing;
         let is_full = queue.tickets.len() >= config.queue_max || queue.bytes + bytes > config.queue_bytes_max;
         (is_full && !queue.tickets.is_empty() || config.queue_max == 0).then_some(Refusal::QueueFull)
+    }
+
+    /// How far has it come by now? It is asked as if it had just been published.
+    pub(super) fn on_ask(&mut self, cx: &mut Ctx, ticket: u64, id: EventId) {
+        if self.publishing.tickets.len() >= self.config.queue_max {
+            return cx.emit(Event::Refused { ticket, why: Refusal::QueueFull });
+        }
+        self.publishing.put(ticket, id, 0, cx.now);
+        self.time_tickets(cx);
     }
 
     fn time_tickets(&mut self, cx: &mut Ctx) {
@@ -148,10 +155,8 @@ impl Events {
 
     /// A member that was asked says whether it holds an event.
     pub(super) fn on_covered(&mut self, from: NodeId, id: EventId, held: bool) {
-        let at = self.publishing.tickets.binary_search_by_key(&id.seq, |ticket| ticket.id.seq);
-        let Some(ticket) = at.ok().and_then(|at| self.publishing.tickets.get_mut(at)) else { return };
-        if ticket.id == id {
-            ticket.samples.iter_mut().filter(|(peer, _)| *peer == from).for_each(|sample| sample.1 = held);
-        }
+        let tickets = self.publishing.tickets.iter_mut().filter(|ticket| ticket.id == id);
+        let samples = tickets.flat_map(|ticket| &mut ticket.samples);
+        samples.filter(|(peer, _)| *peer == from).for_each(|sample| sample.1 = held);
     }
 }

@@ -109,3 +109,57 @@ fn who_joins_amid_traffic_is_told_all_from_some_point_on() {
         assert!(story.agree());
     }
 }
+
+#[test]
+fn what_is_kept_on_disk_is_held_again_is_given_to_who_lacks_it_and_is_told_nowhere_twice() {
+    for seed in SEEDS {
+        let mut story = Story::of(5, lossy(0.1), seed, Config::default());
+        for round in 0..10 {
+            story.publish(2, Publish { unordered: round % 3 == 0, ..event(round) });
+            story.run(SECOND / 50);
+        }
+        story.run(5 * SECOND);
+        let mut kept: Vec<Item> = Vec::new();
+        for event in story.told(2) {
+            if let Event::Delivered(item) = event {
+                kept.push(item.clone());
+            }
+        }
+        let positions = story.node(2).positions();
+        // The last one reaches the disk, and nobody.
+        story.sim.partition(|a, b| a.0 == 2 || b.0 == 2);
+        story.say(2);
+        story.run(SECOND / 10);
+        let last = EventId { source: source(2), seq: 11 };
+        kept.push(story.node(2).get(last).unwrap().clone());
+        // All crash, and one alone remembers.
+        (0..5).for_each(|id| story.sim.crash(NodeId(id)));
+        story.run(SECOND);
+        story.sim.heal();
+        story.told.clear();
+        let replay: Arc<Config> = Arc::new(Config { replay: true, ..Config::default() });
+        for id in 0..5 {
+            let node = match id {
+                2 => Events::resume(story.config.clone(), life(2), &positions),
+                _ => Events::new(replay.clone(), life(2)),
+            };
+            story.sim.restart(NodeId(id), node);
+            story.sim.call(NodeId(id), Call::Peers(Peers::Everyone(5)));
+        }
+        kept.reverse(); // the order does not matter
+        story.sim.call(NodeId(2), Call::Keep(kept));
+        story.run(20 * SECOND);
+        assert_eq!(story.seqs(2, source(2)), [11], "seed {seed}: the others it was told before");
+        for to in [0, 1, 3, 4] {
+            let mut seqs = story.seqs(to, source(2));
+            seqs.sort_unstable();
+            assert_eq!(seqs, (1..=11).collect::<Vec<_>>(), "seed {seed}: to {to}");
+        }
+        assert_eq!(story.total().gaps, 0);
+        story.sim.call(NodeId(2), Call::Ask { ticket: 77, id: last });
+        story.run(3 * SECOND);
+        let is_answer = |event: &Event| matches!(event, Event::Covered { ticket: 77, held: 1.., asked: 4 });
+        assert!(story.told(2).any(is_answer));
+        assert!(story.agree());
+    }
+}

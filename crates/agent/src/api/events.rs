@@ -1,0 +1,299 @@
+//! Application events: publishing them, and reading what was told here.
+
+use super::failure::{Answer, Body, Failure, Params};
+use super::serve::told;
+use crate::events::desk::Coverage;
+use crate::events::feed::{Cursor, Entry, Gap, Page, Said, Since};
+use crate::model::{self, PublishState, PublishWait, ToldKind};
+use crate::run::{Agent, NewEvent, Published};
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use data_encoding::BASE64;
+use rumormill_core::identity::NodeId;
+use rumormill_core::payload::Payload;
+use rumormill_protocols::spread::events::{
+    EventId, Flags, NAME_BYTES_MAX, PAYLOAD_BYTES_MAX, Refusal, Source,
+};
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::Instant;
+use utoipa::IntoParams;
+
+/// The largest body of a request to publish, in bytes: a full queue of 1 MiB, in base64 or with some of it escaped.
+pub const BODY_BYTES_MAX: usize = 2 << 20;
+/// Events in one request.
+pub const BATCH_MAX: usize = 1_024;
+/// Events in one answer.
+pub const READ_MAX: usize = 1_024;
+/// Events in one answer if nothing is said (our guess).
+const READ_DEFAULT: usize = 256;
+/// How long a publisher waits to hear how far its events came if nothing is said (our guess: they are asked about after a second).
+const COVER_WAIT: Duration = Duration::from_secs(10);
+/// How long anybody waits at most.
+pub const WAIT_MAX: Duration = Duration::from_secs(60);
+
+/// Publish events.
+///
+/// Answers when all are queued (or refused), the durable ones are on disk, and, if that is waited for, it is known how far they came. If
+/// some are taken and some refused, each says so; if all are refused the answer is an error.
+#[utoipa::path(
+    post, path = "/v1/events", request_body = model::PublishRequest,
+    responses(
+        (status = 200, body = model::PublishResult), (status = 400, body = model::Error),
+        (status = 409, description = "Durable events, and no data directory.", body = model::Error),
+        (status = 413, description = "A payload of more than 64 KiB.", body = model::Error),
+        (status = 503, description = "The queue is full, or the disk.", body = model::Error),
+    )
+)]
+pub async fn publish(
+    State(agent): State<Arc<Agent>>,
+    Body(request): Body<model::PublishRequest>,
+) -> Answer<model::PublishResult> {
+    if request.events.is_empty() || request.events.len() > BATCH_MAX {
+        let error = format!("{} events in one request", request.events.len());
+        return Err(Failure::bad(error, format!("send 1 to {BATCH_MAX}")));
+    }
+    let events: Vec<NewEvent> = request.events.into_iter().map(checked).collect::<Result<_, _>>()?;
+    let published = agent.publish(&events).await?;
+    if published.iter().all(|event| event.id.is_err()) {
+        return Err(refused(published[0].id.err()));
+    }
+    let wait = match request.wait {
+        PublishWait::Queued => Duration::ZERO,
+        PublishWait::Covered => request.timeout_ms.map_or(COVER_WAIT, Duration::from_millis).min(WAIT_MAX),
+    };
+    let deadline = Instant::now() + wait;
+    let mut events = Vec::new();
+    for event in published {
+        let Published { id, covered } = event;
+        let covered = async { tokio::time::timeout_at(deadline, covered).await.ok()?.ok() };
+        let coverage = if id.is_ok() && !wait.is_zero() { covered.await } else { None };
+        events.push(became(id, coverage));
+    }
+    Ok(Json(model::PublishResult { events }))
+}
+
+/// An event that may be published.
+fn checked(event: model::PublishEvent) -> Result<NewEvent, Failure> {
+    let model::PublishEvent { name, payload, payload_base64, unordered, coalesce, durable } = event;
+    if name.is_empty() || name.len() > NAME_BYTES_MAX || name.contains(char::is_control) {
+        let error = match name.len() {
+            0 => "an event has no name".to_string(),
+            n if n > NAME_BYTES_MAX => {
+                format!("an event's name takes {n} bytes; {NAME_BYTES_MAX} are the most")
+            }
+            _ => "an event's name holds control characters".to_string(),
+        };
+        return Err(Failure::bad(error, "give each event a short name, such as deploy"));
+    }
+    let payload = match (payload, payload_base64) {
+        (Some(_), Some(_)) => {
+            return Err(Failure::bad("an event has two payloads", "send payload or payload_base64"));
+        }
+        (Some(text), None) => text.into_bytes(),
+        (None, Some(text)) => BASE64.decode(text.as_bytes()).map_err(|error| {
+            Failure::bad(format!("payload_base64 is no base64: {error}"), "encode it by RFC 4648, section 4")
+        })?,
+        (None, None) => Vec::new(),
+    };
+    if payload.len() > PAYLOAD_BYTES_MAX {
+        let error = format!("a payload takes {} bytes; {PAYLOAD_BYTES_MAX} are the most", payload.len());
+        let hint = "publish where the data is to be had, not the data";
+        return Err(Failure::new(StatusCode::PAYLOAD_TOO_LARGE, error, hint));
+    }
+    let (name, payload) = (Payload::from(name.as_bytes()), Payload::from(&payload[..]));
+    Ok(NewEvent { name, payload, unordered, coalesce, durable })
+}
+
+fn why(refusal: Refusal) -> &'static str {
+    match refusal {
+        Refusal::QueueFull => "the queue is full: too many of this agent's events are on their way",
+        Refusal::TooLarge => "it is larger than half of what this agent retains (events_window)",
+    }
+}
+
+fn refused(refusal: Option<Refusal>) -> Failure {
+    match refusal {
+        Some(Refusal::TooLarge) => {
+            let hint = "publish less, or give the agent more with events_window";
+            Failure::new(StatusCode::PAYLOAD_TOO_LARGE, why(Refusal::TooLarge), hint)
+        }
+        _ => Failure::busy(why(Refusal::QueueFull)),
+    }
+}
+
+fn became(id: Result<EventId, Refusal>, coverage: Option<Coverage>) -> model::PublishedEvent {
+    let id = match id {
+        Ok(id) => id,
+        Err(refusal) => {
+            let error = Some(why(refusal).into());
+            return model::PublishedEvent { state: PublishState::Refused, error, ..Default::default() };
+        }
+    };
+    model::PublishedEvent {
+        state: if coverage.is_some() { PublishState::Covered } else { PublishState::Queued },
+        id: Some(called(id)),
+        sequence: Some(id.seq),
+        held: coverage.map(|coverage| coverage.held),
+        asked: coverage.map(|coverage| coverage.asked),
+        error: None,
+    }
+}
+
+/// An event's id as text.
+fn called(id: EventId) -> String {
+    format!("{}-{}-{}", id.source.origin, id.source.epoch, id.seq)
+}
+
+/// What to read.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct EventsParams {
+    /// The cursor of an earlier answer, or of an event: what was told after it. `start`: all that is retained, which is the default.
+    /// `now`: only what is told from now on.
+    cursor: Option<String>,
+    /// Events at most: 256 if nothing is said, 1024 at most. Whatever is asked for, an answer ends after about a mebibyte of payload.
+    limit: Option<usize>,
+    /// If there is nothing to read: wait so many seconds for something, at most 60.
+    wait_s: Option<f64>,
+    /// Only events of this name; with a `*` at its end, of those that begin so.
+    name: Option<String>,
+}
+
+/// Read events.
+///
+/// In the order in which they were told here. Each answer has a cursor, at which the next one goes on: after a restart of the agent, too. A
+/// `gap` says that events were dropped before this consumer read them.
+#[utoipa::path(
+    get, path = "/v1/events", params(EventsParams),
+    responses(
+        (status = 200, body = model::Events),
+        (status = 400, description = "Not a cursor.", body = model::Error),
+        (status = 503, description = "Too many wait.", body = model::Error),
+    )
+)]
+pub async fn events(
+    State(agent): State<Arc<Agent>>,
+    Params(params): Params<EventsParams>,
+) -> Answer<model::Events> {
+    let since =
+        params.cursor.as_deref().unwrap_or("start").parse::<Since>().map_err(|error| {
+            Failure::bad(error, "take one from an answer of this agent, or say start or now")
+        })?;
+    let limit = params.limit.unwrap_or(READ_DEFAULT);
+    if !(1..=READ_MAX).contains(&limit) {
+        return Err(Failure::bad(format!("{limit} events at a time"), format!("ask for 1 to {READ_MAX}")));
+    }
+    let wait = Duration::try_from_secs_f64(params.wait_s.unwrap_or(0.0));
+    let wait = wait.map_err(|error| Failure::bad(format!("wait_s: {error}"), "say 0 to 60"))?.min(WAIT_MAX);
+    let name = params.name.as_deref().map(str::as_bytes);
+    let page = match wait.is_zero() {
+        true => agent.board().feed.read(since, limit, name),
+        false => waited(&agent, since, limit, name, wait).await?,
+    };
+    Ok(Json(shown(&agent, page).await?))
+}
+
+/// What there is to read, as soon as there is something, or nothing after so long.
+async fn waited(
+    agent: &Arc<Agent>,
+    since: Since,
+    limit: usize,
+    name: Option<&[u8]>,
+    wait: Duration,
+) -> Result<Page, Failure> {
+    let permit = agent.watchers().try_acquire_owned();
+    let _permit = permit.map_err(|_| Failure::busy("too many wait for events or changes already"))?;
+    let (mut head, mut stop) = (agent.board().feed.subscribe(), agent.stopping());
+    let deadline = Instant::now() + wait;
+    let mut since = since;
+    loop {
+        head.borrow_and_update();
+        let page = agent.board().feed.read(since, limit, name);
+        if !page.entries.is_empty() || page.gap.is_some() {
+            return Ok(page);
+        }
+        since = Since::After(page.cursor);
+        let is_over = tokio::select! {
+            changed = tokio::time::timeout_at(deadline, head.changed()) => changed.is_err(),
+            () = told(&mut stop) => true,
+        };
+        if is_over {
+            return Ok(page);
+        }
+    }
+}
+
+async fn shown(agent: &Arc<Agent>, page: Page) -> Result<model::Events, Failure> {
+    let origins: Vec<NodeId> = page.entries.iter().map(|entry| source(&entry.said).origin).collect();
+    let names = match origins.is_empty() {
+        true => BTreeMap::new(),
+        false => {
+            let looked = agent.inspect(move |inside| {
+                let named = |id: NodeId| Some((id, inside.node.swim.member(id)?.card.name.clone()));
+                origins.into_iter().filter_map(named).collect::<BTreeMap<NodeId, String>>()
+            });
+            looked.await?
+        }
+    };
+    let gap = page.gap.map(|gap| match gap {
+        Gap::Dropped(missed) => {
+            let reason =
+                "this consumer was too slow, or away for too long: events were dropped before it read them";
+            model::EventsGap { reason: reason.into(), missed }
+        }
+        Gap::Foreign => {
+            let reason = "the cursor is not of this agent, or of one whose data directory is lost";
+            model::EventsGap { reason: reason.into(), missed: None }
+        }
+    });
+    let node = page.cursor.node;
+    let events = page.entries.into_iter().map(|entry| told_event(node, entry, &names)).collect();
+    Ok(model::Events { events, cursor: page.cursor.to_string(), gap })
+}
+
+fn source(said: &Said) -> Source {
+    match said {
+        Said::Event(item) => item.id.source,
+        Said::Lost(source, _) => *source,
+    }
+}
+
+fn told_event(node: NodeId, entry: Entry, names: &BTreeMap<NodeId, String>) -> model::ToldEvent {
+    let Source { origin, epoch } = source(&entry.said);
+    let about = model::ToldEvent {
+        cursor: Cursor { node, place: entry.place }.to_string(),
+        origin: origin.to_string(),
+        origin_name: names.get(&origin).cloned(),
+        epoch,
+        heard_unix_ms: entry.heard.0,
+        ..model::ToldEvent::default()
+    };
+    match entry.said {
+        Said::Event(item) => {
+            let text = std::str::from_utf8(&item.payload).ok().map(str::to_owned);
+            model::ToldEvent {
+                kind: ToldKind::Event,
+                id: called(item.id),
+                sequence: item.id.seq,
+                name: String::from_utf8_lossy(&item.name).into_owned(),
+                payload_base64: text.is_none().then(|| BASE64.encode(&item.payload)),
+                payload: text,
+                unordered: item.flags.has(Flags::UNORDERED),
+                coalesce: item.flags.has(Flags::COALESCE),
+                ..about
+            }
+        }
+        Said::Lost(source, span) => model::ToldEvent {
+            kind: ToldKind::Lost,
+            id: called(EventId { source, seq: span.from }),
+            sequence: span.from,
+            last_sequence: Some(span.to),
+            ..about
+        },
+    }
+}

@@ -1,0 +1,178 @@
+//! Publishers that wait for an answer, and durable events that nobody else is known to hold yet.
+
+use rumormill_protocols::spread::events::{EventId, Item, Refusal};
+use std::collections::{BTreeMap, BTreeSet};
+use tokio::sync::oneshot;
+
+/// Durable events of this node that may wait until others hold them; more are refused (our guess: as many as a publisher's queue).
+pub const DURABLE_MAX: usize = 1_024;
+/// Their bytes (our guess: as much as is retained by default).
+pub const DURABLE_BYTES_MAX: usize = 4 << 20;
+/// Of how many it is asked at a time how far they have come (our guess).
+const ASKED_MAX: usize = 64;
+
+/// How far an event came.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub struct Coverage {
+    /// Members that hold it,
+    pub held: u32,
+    /// of so many that were asked; none if no other member is known.
+    pub asked: u32,
+}
+
+impl Coverage {
+    /// Whether it is as good as everywhere: a majority of a random sample holds it.
+    fn is_settled(self) -> bool {
+        self.held * 2 > self.asked
+    }
+}
+
+/// What a publisher waits for.
+#[derive(Debug)]
+pub struct Receipt {
+    /// What its event is called, or why it was refused.
+    pub queued: oneshot::Receiver<Result<EventId, Refusal>>,
+    /// How far it came.
+    pub covered: oneshot::Receiver<Coverage>,
+}
+
+/// Somebody who waits.
+struct Ticket {
+    id: Option<EventId>,
+    queued: Option<oneshot::Sender<Result<EventId, Refusal>>>,
+    covered: Option<oneshot::Sender<Coverage>>,
+}
+
+/// Tickets end when the protocol tells how far their events came, so there are as many as its queue takes.
+#[derive(Default)]
+pub struct Desk {
+    next: u64,
+    tickets: BTreeMap<u64, Ticket>,
+    /// On disk, with their bytes.
+    durable: BTreeMap<EventId, usize>,
+    /// Of these others hold enough: the disk may forget them.
+    settled: BTreeSet<EventId>,
+}
+
+fn bytes(item: &Item) -> usize {
+    item.name.len() + item.payload.len()
+}
+
+impl Desk {
+    /// With these durable events of earlier lives.
+    pub fn new(durable: &[Item]) -> Desk {
+        Desk { durable: durable.iter().map(|item| (item.id, bytes(item))).collect(), ..Desk::default() }
+    }
+
+    /// A ticket for an event that is about to be published.
+    pub fn open(&mut self) -> (u64, Receipt) {
+        let ((queued, is_queued), (covered, is_covered)) = (oneshot::channel(), oneshot::channel());
+        let ticket = Ticket { id: None, queued: Some(queued), covered: Some(covered) };
+        (self.put(ticket), Receipt { queued: is_queued, covered: is_covered })
+    }
+
+    fn put(&mut self, ticket: Ticket) -> u64 {
+        self.next += 1;
+        self.tickets.insert(self.next, ticket);
+        self.next
+    }
+
+    pub(super) fn queued(&mut self, ticket: u64, id: EventId) {
+        if let Some(ticket) = self.tickets.get_mut(&ticket) {
+            ticket.id = Some(id);
+            ticket.queued.take().map(|queued| queued.send(Ok(id)));
+        }
+    }
+
+    pub(super) fn refused(&mut self, ticket: u64, why: Refusal) {
+        let ticket = self.tickets.remove(&ticket);
+        ticket.and_then(|ticket| ticket.queued).map(|queued| queued.send(Err(why)));
+    }
+
+    pub(super) fn covered(&mut self, ticket: u64, held: u32, asked: u32) {
+        let Some(ticket) = self.tickets.remove(&ticket) else { return };
+        let coverage = Coverage { held, asked };
+        ticket.covered.map(|covered| covered.send(coverage));
+        let durable = ticket.id.filter(|id| coverage.is_settled() && self.durable.contains_key(id));
+        self.settled.extend(durable);
+    }
+
+    /// How many durable events wait, and their bytes.
+    pub fn durable(&self) -> (usize, usize) {
+        (self.durable.len(), self.durable.values().sum())
+    }
+
+    /// Whether these durable events can be taken as well.
+    pub fn has_room(&self, count: usize, bytes: usize) -> bool {
+        let (waiting, waiting_bytes) = self.durable();
+        waiting == 0 || waiting + count <= DURABLE_MAX && waiting_bytes + bytes <= DURABLE_BYTES_MAX
+    }
+
+    /// These are on disk now.
+    pub fn keep(&mut self, items: &[Item]) {
+        self.durable.extend(items.iter().map(|item| (item.id, bytes(item))));
+    }
+
+    /// Tickets for durable events of which nobody asks how far they have come.
+    pub fn ask(&mut self) -> Vec<(u64, EventId)> {
+        let asked: BTreeSet<EventId> = self.tickets.values().filter_map(|ticket| ticket.id).collect();
+        let is_open = |id: &EventId| !asked.contains(id) && !self.settled.contains(id);
+        let open: Vec<EventId> = self.durable.keys().copied().filter(is_open).take(ASKED_MAX).collect();
+        let ticket = |id| (self.put(Ticket { id: Some(id), queued: None, covered: None }), id);
+        open.into_iter().map(ticket).collect()
+    }
+
+    pub(super) fn settled(&self) -> Vec<EventId> {
+        self.settled.iter().copied().collect()
+    }
+
+    pub(super) fn forget(&mut self, ids: &[EventId]) {
+        for id in ids {
+            self.durable.remove(id);
+            self.settled.remove(id);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rumormill_core::identity::NodeId;
+    use rumormill_core::payload::Payload;
+    use rumormill_protocols::spread::events::{Flags, Source};
+
+    fn item(seq: u64) -> Item {
+        let id = EventId { source: Source { origin: NodeId(1), epoch: 1 }, seq };
+        Item { id, flags: Flags::NONE, name: Payload::from(&b"n"[..]), payload: Payload::EMPTY }
+    }
+
+    #[test]
+    fn a_publisher_hears_what_became_of_its_event() {
+        let mut desk = Desk::default();
+        let (ticket, mut receipt) = desk.open();
+        desk.queued(ticket, item(1).id);
+        desk.covered(ticket, 2, 5);
+        assert_eq!(receipt.queued.try_recv(), Ok(Ok(item(1).id)));
+        assert_eq!(receipt.covered.try_recv(), Ok(Coverage { held: 2, asked: 5 }));
+        let (ticket, mut receipt) = desk.open();
+        desk.refused(ticket, Refusal::QueueFull);
+        assert_eq!(receipt.queued.try_recv(), Ok(Err(Refusal::QueueFull)));
+        assert!(receipt.covered.try_recv().is_err() && desk.tickets.is_empty());
+    }
+
+    #[test]
+    fn a_durable_event_is_asked_about_until_a_majority_holds_it() {
+        let mut desk = Desk::new(&[item(1)]);
+        for (held, asked, is_settled) in [(0, 0, false), (1, 2, false), (2, 3, true)] {
+            let asking = desk.ask();
+            assert_eq!(asking.len(), 1);
+            assert!(desk.ask().is_empty(), "one question at a time");
+            desk.covered(asking[0].0, held, asked);
+            assert_eq!(desk.settled().len(), usize::from(is_settled));
+        }
+        assert!(desk.ask().is_empty());
+        let settled = desk.settled();
+        desk.forget(&settled);
+        assert_eq!(desk.durable(), (0, 0));
+    }
+}

@@ -1,0 +1,385 @@
+//! What was told here, in order: bounded in bytes, read by cursor.
+//!
+//! A consumer owns nothing but its cursor, so a slow one costs no memory; once the feed has moved on past its cursor it is told of the gap.
+//! A place is (epoch, number in it), and the feed is saved with the positions, so that a cursor is good in later lives of the node as well.
+//! After a crash what had not been saved is told again, under places of the new life.
+
+use super::Kept;
+use minicbor::{CborLen, Decode, Encode};
+use rumormill_core::identity::NodeId;
+use rumormill_core::time::Wall;
+use rumormill_protocols::spread::events::{Item, Source, Span};
+use std::collections::VecDeque;
+use std::fmt;
+use std::str::FromStr;
+use tokio::sync::watch;
+
+/// What an entry takes in memory besides its name and payload (our guess, as in the protocol's own window).
+const ENTRY_BYTES: usize = 128;
+/// Bytes of names and payloads that are read at once; one entry is always read (our guess: a quarter of the window).
+pub const READ_BYTES_MAX: usize = 1 << 20;
+
+/// Where something stands in a feed: in which life of the node it was told, and as its how manieth.
+#[derive(Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+pub struct Place {
+    /// The node's epoch.
+    pub epoch: u64,
+    /// From 1 on; 0 is the beginning of a life.
+    pub number: u64,
+}
+
+/// A place in the feed of one node.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub struct Cursor {
+    /// Whose feed.
+    pub node: NodeId,
+    /// What is behind this place has not been read.
+    pub place: Place,
+}
+
+impl fmt::Display for Cursor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}-{}", self.node, self.place.epoch, self.place.number)
+    }
+}
+
+impl FromStr for Cursor {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Cursor, String> {
+        let read = || {
+            let mut parts = text.split('-');
+            let node = parts.next().filter(|id| id.len() == 16)?.parse().ok()?;
+            let place = Place { epoch: parts.next()?.parse().ok()?, number: parts.next()?.parse().ok()? };
+            parts.next().is_none().then_some(Cursor { node, place })
+        };
+        read().ok_or_else(|| format!("{text:?} is no cursor of events"))
+    }
+}
+
+/// From where a consumer reads.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub enum Since {
+    /// All that is retained.
+    Start,
+    /// What is told from now on.
+    Now,
+    /// What was told after this.
+    After(Cursor),
+}
+
+impl FromStr for Since {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Since, String> {
+        match text {
+            "start" => Ok(Since::Start),
+            "now" => Ok(Since::Now),
+            cursor => cursor.parse().map(Since::After),
+        }
+    }
+}
+
+/// What the application is told.
+#[derive(Clone, PartialEq, Debug, Encode, Decode, CborLen)]
+pub enum Said {
+    /// An event.
+    #[n(0)]
+    Event(#[n(0)] Item),
+    /// These events of a source are lost.
+    #[n(1)]
+    Lost(#[n(0)] Source, #[n(1)] Span),
+}
+
+/// The same with its place and its time.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Entry {
+    /// Where it stands.
+    pub place: Place,
+    /// What it is.
+    pub said: Said,
+    /// When it was told, by this machine's clock.
+    pub heard: Wall,
+}
+
+impl Entry {
+    fn bytes(&self) -> usize {
+        match &self.said {
+            Said::Event(item) => ENTRY_BYTES + item.name.len() + item.payload.len(),
+            Said::Lost(..) => ENTRY_BYTES,
+        }
+    }
+
+    fn is_named(&self, name: &[u8]) -> bool {
+        match (&self.said, name.strip_suffix(b"*")) {
+            (Said::Event(item), Some(prefix)) => item.name.starts_with(prefix),
+            (Said::Event(item), None) => item.name[..] == *name,
+            (Said::Lost(..), _) => true, // nobody knows what they were called
+        }
+    }
+}
+
+/// What was told and is no longer retained.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub enum Gap {
+    /// So many entries were dropped before they were read; none if that is not known.
+    Dropped(Option<u64>),
+    /// The cursor is of another agent, or of one whose data directory is lost.
+    Foreign,
+}
+
+/// What a consumer reads.
+#[derive(Debug)]
+pub struct Page {
+    /// What was told, in order.
+    pub entries: Vec<Entry>,
+    /// Where to read on.
+    pub cursor: Cursor,
+    /// What was lost to this consumer before the entries.
+    pub gap: Option<Gap>,
+}
+
+/// What was told, in order.
+pub struct Feed {
+    node: NodeId,
+    epoch: u64,
+    entries: VecDeque<Entry>,
+    bytes: usize,
+    bytes_max: usize,
+    last: Place,
+    /// The last one that was dropped.
+    dropped: Option<Place>,
+    saved: Place,
+    shed: u64,
+    head: watch::Sender<Place>,
+}
+
+impl Feed {
+    /// Of a node in this life, with what its data directory kept.
+    pub fn new(node: NodeId, epoch: u64, kept: &Kept, bytes_max: usize) -> Feed {
+        let mut feed = Feed {
+            node,
+            epoch,
+            entries: VecDeque::new(),
+            bytes: 0,
+            bytes_max,
+            last: Place::default(),
+            dropped: None,
+            saved: Place::default(),
+            shed: 0,
+            head: watch::Sender::new(Place::default()),
+        };
+        feed.begin_anew(node, epoch, kept);
+        feed
+    }
+
+    /// The same under another id, or in another life.
+    pub fn begin_anew(&mut self, node: NodeId, epoch: u64, kept: &Kept) {
+        self.node = node;
+        self.epoch = epoch;
+        self.entries = kept.entries.iter().filter(|entry| entry.place.epoch < epoch).cloned().collect();
+        self.bytes = self.entries.iter().map(Entry::bytes).sum();
+        self.last = Place { epoch, number: 0 };
+        self.saved = self.last;
+        // A directory that was never saved to may have been restored, or repaired: nobody knows what was told.
+        let unknown = Place { epoch: epoch - 1, number: u64::MAX };
+        self.dropped = kept.positions.as_ref().map_or((epoch > 1).then_some(unknown), |_| kept.dropped);
+        self.bound();
+        self.head.send_replace(self.last);
+    }
+
+    /// The application is told something.
+    pub fn push(&mut self, said: Said, heard: Wall) {
+        self.last.number += 1;
+        let entry = Entry { place: self.last, said, heard };
+        self.bytes += entry.bytes();
+        self.entries.push_back(entry);
+        self.bound();
+        self.head.send_replace(self.last);
+    }
+
+    fn bound(&mut self) {
+        while self.bytes > self.bytes_max
+            && let Some(entry) = self.entries.pop_front()
+        {
+            self.bytes -= entry.bytes();
+            self.dropped = Some(entry.place);
+            self.shed += 1;
+        }
+    }
+
+    /// At most `limit` entries whose events are called `name`, or begin with what stands before a `*`.
+    pub fn read(&self, since: Since, limit: usize, name: Option<&[u8]>) -> Page {
+        let (after, gap) = self.begin(since);
+        let mut page = Page { entries: Vec::new(), cursor: Cursor { node: self.node, place: after }, gap };
+        let (mut bytes, from) = (0, self.entries.partition_point(|entry| entry.place <= after));
+        for entry in self.entries.range(from..) {
+            if name.is_none_or(|name| entry.is_named(name)) {
+                bytes += entry.bytes();
+                let is_full = page.entries.len() >= limit || bytes > READ_BYTES_MAX;
+                if is_full && !page.entries.is_empty() {
+                    return page;
+                }
+                page.entries.push(entry.clone());
+            }
+            page.cursor.place = entry.place;
+        }
+        page.cursor.place = page.cursor.place.max(self.last);
+        page
+    }
+
+    /// After which place reading begins, and what was lost before it.
+    fn begin(&self, since: Since) -> (Place, Option<Gap>) {
+        let cursor = match since {
+            Since::Start => return (Place::default(), None),
+            Since::Now => return (self.last, None),
+            Since::After(cursor) => cursor,
+        };
+        if cursor.node != self.node || cursor.place > self.last {
+            return (Place::default(), Some(Gap::Foreign));
+        }
+        match self.dropped.filter(|dropped| cursor.place < *dropped) {
+            Some(dropped) => {
+                let is_counted = dropped.epoch == cursor.place.epoch && dropped.number < u64::MAX;
+                let missed = is_counted.then(|| dropped.number - cursor.place.number);
+                (Place::default(), Some(Gap::Dropped(missed)))
+            }
+            None => (cursor.place, None),
+        }
+    }
+
+    /// Where this life of the node begins.
+    pub fn beginning(&self) -> Cursor {
+        Cursor { node: self.node, place: Place { epoch: self.epoch, number: 0 } }
+    }
+
+    /// Tells whenever something is told.
+    pub fn subscribe(&self) -> watch::Receiver<Place> {
+        self.head.subscribe()
+    }
+
+    /// What is not on disk yet.
+    pub fn unsaved(&self) -> Vec<Entry> {
+        let from = self.entries.partition_point(|entry| entry.place <= self.saved);
+        self.entries.range(from..).cloned().collect()
+    }
+
+    /// All up to this place is on disk.
+    pub fn saved(&mut self, place: Place) {
+        self.saved = self.saved.max(place);
+    }
+
+    /// The last place that is no longer retained.
+    pub fn dropped(&self) -> Option<Place> {
+        self.dropped
+    }
+
+    /// How many entries were dropped for want of room.
+    pub fn shed(&self) -> u64 {
+        self.shed
+    }
+
+    /// How many are retained.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether none is.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Their bytes.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rumormill_core::payload::Payload;
+    use rumormill_protocols::spread::events::{EventId, Flags, Positions};
+
+    const NODE: NodeId = NodeId(0xab);
+
+    fn said(seq: u64, name: &str) -> Said {
+        let id = EventId { source: Source { origin: NodeId(1), epoch: 1 }, seq };
+        let name = Payload::from(name.as_bytes());
+        Said::Event(Item { id, flags: Flags::NONE, name, payload: Payload::from(&[0; 72][..]) })
+    }
+
+    fn feed(count: u64) -> Feed {
+        let mut feed = Feed::new(NODE, 1, &Kept::default(), 10 * (ENTRY_BYTES + 80));
+        (1..=count).for_each(|seq| feed.push(said(seq, "deployed"), Wall(seq)));
+        feed
+    }
+
+    fn numbers(page: &Page) -> Vec<u64> {
+        page.entries.iter().map(|entry| entry.place.number).collect()
+    }
+
+    #[test]
+    fn a_cursor_reads_on_where_it_was_and_the_end_is_waited_for() {
+        let mut feed = feed(5);
+        let first = feed.read(Since::Start, 2, None);
+        assert_eq!((numbers(&first), first.gap), (vec![1, 2], None));
+        let second = feed.read(Since::After(first.cursor), 100, None);
+        assert_eq!(numbers(&second), [3, 4, 5]);
+        assert!(feed.read(Since::After(second.cursor), 100, None).entries.is_empty());
+        let now = feed.read(Since::Now, 100, None).cursor;
+        feed.push(said(6, "deployed"), Wall(6));
+        assert_eq!(numbers(&feed.read(Since::After(now), 100, None)), [6]);
+    }
+
+    #[test]
+    fn a_consumer_that_is_too_slow_is_told_how_much_it_missed() {
+        let feed = feed(25);
+        assert_eq!((feed.len(), feed.shed()), (10, 15));
+        let slow = Cursor { node: NODE, place: Place { epoch: 1, number: 3 } };
+        let page = feed.read(Since::After(slow), 100, None);
+        assert_eq!((page.gap, numbers(&page)), (Some(Gap::Dropped(Some(12))), (16..=25).collect()));
+        assert_eq!(feed.read(Since::Start, 100, None).gap, None, "who begins has missed nothing");
+        let foreign = Cursor { node: NodeId(1), ..slow };
+        assert_eq!(feed.read(Since::After(foreign), 1, None).gap, Some(Gap::Foreign));
+        let future = Cursor { node: NODE, place: Place { epoch: 1, number: 99 } };
+        assert_eq!(feed.read(Since::After(future), 1, None).gap, Some(Gap::Foreign));
+    }
+
+    #[test]
+    fn a_name_is_matched_whole_or_by_its_beginning_and_the_cursor_passes_over_the_rest() {
+        let mut feed = feed(2);
+        feed.push(said(3, "cache"), Wall(3));
+        feed.push(said(4, "deploy"), Wall(4));
+        let read = |name: &str| feed.read(Since::Start, 100, Some(name.as_bytes()));
+        assert_eq!(numbers(&read("deploy")), [4]);
+        assert_eq!(numbers(&read("deploy*")), [1, 2, 4]);
+        assert_eq!(numbers(&read("nothing")), [0; 0]);
+        assert_eq!(read("nothing").cursor.place.number, 4);
+        assert_eq!(feed.read(Since::Start, 2, Some(b"deploy*")).cursor.place.number, 3);
+    }
+
+    #[test]
+    fn a_cursor_is_good_in_the_next_life_and_what_was_not_saved_is_told_again_there() {
+        let before = feed(5);
+        let saved: Vec<Entry> = before.entries.iter().take(4).cloned().collect();
+        let kept = Kept { positions: Some(Positions::default()), entries: saved, ..Kept::default() };
+        let mut after = Feed::new(NODE, 2, &kept, 1 << 20);
+        let cursor = |number| Since::After(Cursor { node: NODE, place: Place { epoch: 1, number } });
+        after.push(said(5, "deployed"), Wall(9)); // it had been told, and not been saved
+        assert_eq!(after.read(cursor(3), 9, None).entries.len(), 2);
+        assert_eq!(after.read(cursor(5), 9, None).entries.len(), 1);
+        assert_eq!(after.unsaved().len(), 1);
+        let lost = Feed::new(NODE, 3, &Kept::default(), 1 << 20);
+        assert_eq!(lost.read(cursor(5), 9, None).gap, Some(Gap::Dropped(None)));
+    }
+
+    #[test]
+    fn a_cursor_reads_as_it_was_written() {
+        let cursor = Cursor { node: NODE, place: Place { epoch: 3, number: 17 } };
+        assert_eq!(cursor.to_string().parse(), Ok(cursor));
+        assert_eq!("start".parse(), Ok(Since::Start));
+        for bad in ["", "-", "ab-1-2", "00000000000000ab-1", "00000000000000ab-1-2-3", "00000000000000ab-x-2"]
+        {
+            assert!(bad.parse::<Since>().is_err(), "{bad}");
+        }
+    }
+}

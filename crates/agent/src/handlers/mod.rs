@@ -1,0 +1,234 @@
+//! Commands that are run when something happens: to members, and on events.
+//!
+//! | module | what it does |
+//! | --- | --- |
+//! | [`spec`] | which command, on what |
+//! | [`process`] | one run, bounded in time and output |
+//!
+//! Each handler reads the log of changes and the feed of events by cursors of its own, and runs at most [`PARALLEL_MAX`] commands at a time. So
+//! one that hangs delays nobody but itself, and nothing is queued for it: if it falls so far behind that the logs have moved on, it has
+//! missed something, which is counted. No handler is run twice for an event across a clean restart, for what was told is saved.
+
+pub mod process;
+pub mod spec;
+
+use crate::api::shape::Shape;
+use crate::events::feed::{self, Entry, Gap, Said, Since};
+use crate::model;
+use crate::run::Agent;
+use crate::view::{self, Read};
+use process::{End, Run};
+use spec::{Handler, Happened, On};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+/// Handlers of one agent (our guess).
+pub const HANDLERS_MAX: usize = 32;
+/// Runs of one handler at a time (our guess).
+pub const PARALLEL_MAX: usize = 4;
+/// How long a run may take (our guess: what takes longer belongs into a service of its own).
+pub const RUN_TIME_MAX: Duration = Duration::from_secs(30);
+/// Events read at a time.
+const READ_MAX: usize = 16;
+
+/// A handler with what is counted of it.
+#[derive(Debug)]
+pub struct Counted {
+    /// The handler.
+    pub handler: Handler,
+    done: AtomicU64,
+    failed: AtomicU64,
+    killed: AtomicU64,
+    missed: AtomicU64,
+    running: AtomicU64,
+    last_error: Mutex<Option<String>>,
+}
+
+impl Counted {
+    /// Never run so far.
+    pub fn new(handler: Handler) -> Counted {
+        Counted {
+            handler,
+            done: AtomicU64::default(),
+            failed: AtomicU64::default(),
+            killed: AtomicU64::default(),
+            missed: AtomicU64::default(),
+            running: AtomicU64::default(),
+            last_error: Mutex::default(),
+        }
+    }
+
+    /// How it stands.
+    pub fn info(&self) -> model::HandlerInfo {
+        model::HandlerInfo {
+            on: self.handler.on.to_string(),
+            command: self.handler.command.clone(),
+            done: self.done.load(Relaxed),
+            failed: self.failed.load(Relaxed),
+            killed: self.killed.load(Relaxed),
+            missed: self.missed.load(Relaxed),
+            running: self.running.load(Relaxed),
+            last_error: self.last_error.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+        }
+    }
+
+    fn ended(&self, Run { end, said }: Run) {
+        let on = self.handler.on.to_string();
+        let (count, why) = match end {
+            End::Done => (&self.done, None),
+            End::Failed(why) => (&self.failed, Some(why)),
+            End::Killed => (&self.killed, Some(format!("killed after {} s", RUN_TIME_MAX.as_secs()))),
+        };
+        count.fetch_add(1, Relaxed);
+        match why {
+            None => tracing::debug!(on, said, "a handler has run"),
+            Some(why) => {
+                tracing::warn!(on, command = self.handler.command, why, said, "a handler failed");
+                *self.last_error.lock().unwrap_or_else(PoisonError::into_inner) = Some(why);
+            }
+        }
+    }
+}
+
+/// What a command is told.
+struct Occurrence {
+    facts: Vec<(&'static str, String)>,
+    input: Vec<u8>,
+}
+
+/// Runs one handler as long as the agent runs.
+pub async fn run(agent: Arc<Agent>, counted: Arc<Counted>) {
+    let (changes, news) = {
+        let view = agent.view();
+        (view::Cursor { at: 0, ..view.cursor() }, view.subscribe())
+    };
+    let (events, head) = {
+        let board = agent.board();
+        (board.feed.beginning(), board.feed.subscribe())
+    };
+    Runner { agent, counted, changes, events, news, head, running: JoinSet::new() }.run().await;
+}
+
+struct Runner {
+    agent: Arc<Agent>,
+    counted: Arc<Counted>,
+    changes: view::Cursor,
+    events: feed::Cursor,
+    news: watch::Receiver<u64>,
+    head: watch::Receiver<feed::Place>,
+    running: JoinSet<()>,
+}
+
+impl Runner {
+    async fn run(mut self) {
+        loop {
+            self.news.borrow_and_update();
+            self.head.borrow_and_update();
+            let (members, events) = (self.members().await, self.told());
+            let is_idle = members.is_empty() && events.is_empty();
+            for occurrence in members.into_iter().chain(events) {
+                self.start(occurrence).await;
+            }
+            if is_idle {
+                tokio::select! {
+                    Ok(()) = self.news.changed() => {}
+                    Ok(()) = self.head.changed() => {}
+                    Some(_) = self.running.join_next() => {}
+                    else => return, // the agent is gone
+                }
+            }
+        }
+    }
+
+    fn missed(&self, count: u64) {
+        self.counted.missed.fetch_add(count, Relaxed);
+        tracing::warn!(on = %self.counted.handler.on, "a handler is too slow: it missed something");
+    }
+
+    /// What happened to other members since it was last looked.
+    async fn members(&mut self) -> Vec<Occurrence> {
+        if let On::Event(_) = self.counted.handler.on {
+            return Vec::new();
+        }
+        let read = self.agent.view().read(self.changes);
+        let (first, changes) = match read {
+            Read::Changes(first, changes) => (first, changes),
+            Read::Gap(missed) => {
+                self.missed(missed.unwrap_or(1));
+                self.changes = self.agent.view().cursor();
+                return Vec::new();
+            }
+        };
+        self.changes.at = first + changes.len() as u64;
+        let on = &self.counted.handler.on;
+        let happened = |change: &view::Change| Happened::of(change.what).filter(|what| on.is_member(*what));
+        let due: Vec<(Happened, view::Change)> =
+            changes.into_iter().filter_map(|change| Some((happened(&change)?, change))).collect();
+        if due.is_empty() {
+            return Vec::new();
+        }
+        let ids: Vec<_> = due.iter().map(|(_, change)| change.id).collect();
+        let looked =
+            self.agent.inspect(move |inside| (inside.node.swim.me().id, Shape::new(inside).those(&ids)));
+        let Ok((me, members)) = looked.await else { return Vec::new() };
+        let others = due.into_iter().filter(|(_, change)| change.id != me);
+        let occurrence = |(what, change): (Happened, view::Change)| Occurrence {
+            input: members.get(&change.id).and_then(|m| serde_json::to_vec(m).ok()).unwrap_or_default(),
+            facts: vec![
+                ("RUMORMILL_EVENT", what.as_str().into()),
+                ("RUMORMILL_MEMBER_NAME", without_zeros(&change.name)),
+                ("RUMORMILL_MEMBER_ID", change.id.to_string()),
+            ],
+        };
+        others.map(occurrence).collect()
+    }
+
+    /// Which events were told since it was last looked.
+    fn told(&mut self) -> Vec<Occurrence> {
+        let Some(name) = self.counted.handler.on.events() else { return Vec::new() };
+        let page = self.agent.board().feed.read(Since::After(self.events), READ_MAX, Some(name.as_bytes()));
+        self.events = page.cursor;
+        if let Some(Gap::Dropped(missed)) = page.gap {
+            self.missed(missed.unwrap_or(1));
+        }
+        page.entries.into_iter().filter_map(event).collect()
+    }
+
+    /// Starts a run, as soon as there is a place for it.
+    async fn start(&mut self, mut occurrence: Occurrence) {
+        while self.running.len() >= PARALLEL_MAX {
+            self.running.join_next().await;
+        }
+        occurrence.facts.extend(self.agent.facts());
+        let counted = self.counted.clone();
+        self.running.spawn(async move {
+            counted.running.fetch_add(1, Relaxed);
+            let command = &counted.handler.command;
+            let run = process::run(command, &occurrence.facts, &occurrence.input, RUN_TIME_MAX).await;
+            counted.running.fetch_sub(1, Relaxed);
+            counted.ended(run);
+        });
+    }
+}
+
+/// What a handler is told of an event; nothing of lost ones.
+fn event(entry: Entry) -> Option<Occurrence> {
+    let Said::Event(item) = entry.said else { return None };
+    let source = item.id.source;
+    let facts = vec![
+        ("RUMORMILL_EVENT", "event".into()),
+        ("RUMORMILL_EVENT_NAME", without_zeros(&String::from_utf8_lossy(&item.name))),
+        ("RUMORMILL_EVENT_ID", format!("{}-{}-{}", source.origin, source.epoch, item.id.seq)),
+        ("RUMORMILL_EVENT_ORIGIN", source.origin.to_string()),
+    ];
+    Some(Occurrence { facts, input: item.payload.to_vec() })
+}
+
+/// A variable of the environment cannot hold zeros.
+fn without_zeros(text: &str) -> String {
+    text.replace('\0', "")
+}

@@ -1,0 +1,152 @@
+//! Which command is run on what: `WHAT=COMMAND`.
+
+use crate::model::ChangeKind;
+use std::fmt;
+use std::str::FromStr;
+
+/// What can be handled, for messages.
+const KNOWN: &str = "member-join, member-leave, member-failed, member-update, event:NAME, event:PREFIX*, *";
+
+/// On what a command is run.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum On {
+    /// Whatever can be handled.
+    All,
+    /// This happened to another member.
+    Member(Happened),
+    /// An event of this name was told, or with a `*` at its end: one that begins so.
+    Event(String),
+}
+
+/// What happens to members.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub enum Happened {
+    /// It is alive, for the first time or again.
+    Join,
+    /// It left.
+    Leave,
+    /// It failed.
+    Failed,
+    /// What it says of itself changed.
+    Update,
+}
+
+impl Happened {
+    const ALL: [Happened; 4] = [Happened::Join, Happened::Leave, Happened::Failed, Happened::Update];
+
+    /// As it is written.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Happened::Join => "member-join",
+            Happened::Leave => "member-leave",
+            Happened::Failed => "member-failed",
+            Happened::Update => "member-update",
+        }
+    }
+
+    /// What a change is to handlers; none if it is nothing to them.
+    pub fn of(change: ChangeKind) -> Option<Happened> {
+        match change {
+            ChangeKind::Up => Some(Happened::Join),
+            ChangeKind::Left => Some(Happened::Leave),
+            ChangeKind::Dead => Some(Happened::Failed),
+            ChangeKind::Changed | ChangeKind::Tags => Some(Happened::Update),
+            ChangeKind::Suspected | ChangeKind::Refuted | ChangeKind::Forgotten => None,
+            ChangeKind::NameTaken | ChangeKind::Superseded => None,
+        }
+    }
+}
+
+impl On {
+    /// Whether it is run on that.
+    pub fn is_member(&self, happened: Happened) -> bool {
+        matches!(self, On::All) || *self == On::Member(happened)
+    }
+
+    /// The events it is run on, as the feed is asked for them; none if it is run on no event.
+    pub fn events(&self) -> Option<&str> {
+        match self {
+            On::All => Some("*"),
+            On::Member(_) => None,
+            On::Event(name) => Some(name),
+        }
+    }
+}
+
+impl FromStr for On {
+    type Err = String;
+    fn from_str(text: &str) -> Result<On, String> {
+        match (text, text.strip_prefix("event:")) {
+            ("*", _) => Ok(On::All),
+            (_, Some(name)) if !name.is_empty() => Ok(On::Event(name.into())),
+            _ => {
+                let happened = Happened::ALL.into_iter().find(|happened| happened.as_str() == text);
+                happened
+                    .map(On::Member)
+                    .ok_or_else(|| format!("nothing is called {text:?}; there are {KNOWN}"))
+            }
+        }
+    }
+}
+
+impl fmt::Display for On {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            On::All => f.write_str("*"),
+            On::Member(happened) => f.write_str(happened.as_str()),
+            On::Event(name) => write!(f, "event:{name}"),
+        }
+    }
+}
+
+/// A command that is run on something.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Handler {
+    /// On what.
+    pub on: On,
+    /// For `sh -c`.
+    pub command: String,
+}
+
+impl FromStr for Handler {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Handler, String> {
+        let (on, command) = text
+            .split_once('=')
+            .ok_or_else(|| format!("{text:?} is no handler; write for example event:deploy=COMMAND"))?;
+        if command.trim().is_empty() {
+            return Err(format!("{text:?} has no command; write for example {on}=COMMAND"));
+        }
+        Ok(Handler { on: on.trim().parse()?, command: command.into() })
+    }
+}
+
+impl fmt::Display for Handler {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}={}", self.on, self.command)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_handler_reads_as_it_was_written() {
+        for text in ["member-failed=logger a=b", "event:deploy=./run", "event:cache*=true", "*=cat"] {
+            assert_eq!(text.parse::<Handler>().unwrap().to_string(), text);
+        }
+        let all: On = "*".parse().unwrap();
+        assert!(all.is_member(Happened::Leave) && all.events() == Some("*"));
+        let failed: On = "member-failed".parse().unwrap();
+        assert!(failed.is_member(Happened::Failed) && !failed.is_member(Happened::Join));
+        assert_eq!((failed.events(), "event:a*".parse::<On>().unwrap().events()), (None, Some("a*")));
+    }
+
+    #[test]
+    fn what_is_no_handler_is_told_why() {
+        for wrong in ["", "deploy", "deploy=x", "event:=x", "member-gone=x", "event:deploy= "] {
+            assert!(wrong.parse::<Handler>().is_err(), "{wrong:?}");
+        }
+    }
+}

@@ -1,0 +1,256 @@
+//! `rumormill event` and `rumormill events`: publishing events, and reading them.
+
+use crate::args::events::WaitArg;
+use crate::args::{EventArgs, EventsArgs};
+use crate::client::{ANSWER_TIMEOUT, Client, encode};
+use crate::outcome::{Failure, Outcome};
+use crate::show::{Out, bytes, clean, clock};
+use data_encoding::BASE64;
+use hyper::Method;
+use rumormill_agent::model::{
+    Events, EventsGap, PublishEvent, PublishRequest, PublishResult, PublishState, PublishWait,
+    PublishedEvent, ToldEvent, ToldKind,
+};
+use rumormill_protocols::spread::events::PAYLOAD_BYTES_MAX;
+use std::io::Read;
+use std::time::Duration;
+
+/// Events in one answer, when all are read.
+const PAGE: u64 = 256;
+/// How long one question waits for events when they are followed, in seconds (our guess: less than what proxies allow).
+const FOLLOW_WAIT_S: u64 = 30;
+
+/// `rumormill event`.
+pub async fn publish(args: &EventArgs, out: &mut Out<'_>) -> Outcome {
+    let payload = match args.payload.as_deref() {
+        Some("-") => read_payload(std::io::stdin())?,
+        Some(text) => text.as_bytes().to_vec(),
+        None => Vec::new(),
+    };
+    let request = request(args, payload)?;
+    let limit = ANSWER_TIMEOUT + args.timeout;
+    let result: PublishResult =
+        Client::of(&args.target)?.send(Method::POST, "/v1/events", &request, limit).await?;
+    let Some(event) = result.events.first() else {
+        return Err(Failure::Failed("the agent says nothing of the event".into()));
+    };
+    match args.target.json {
+        true => out.json(event)?,
+        false => out.line(&clean(&became(event)))?,
+    }
+    match args.wait {
+        WaitArg::Covered if event.state != PublishState::Covered => Err(Failure::Failed(
+            "it is on its way, but it is not known yet how far it came; wait longer with --timeout".into(),
+        )),
+        WaitArg::Covered if event.held == Some(0) => {
+            Err(Failure::Failed("no other member is known to hold it yet; it stays on its way".into()))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn read_payload(from: impl Read) -> Outcome<Vec<u8>> {
+    let mut payload = Vec::new();
+    from.take(PAYLOAD_BYTES_MAX as u64 + 1).read_to_end(&mut payload)?;
+    Ok(payload)
+}
+
+fn request(args: &EventArgs, payload: Vec<u8>) -> Outcome<PublishRequest> {
+    if payload.len() > PAYLOAD_BYTES_MAX {
+        return Err(Failure::Usage(format!(
+            "the payload takes more than {}; publish where the data is to be had, not the data",
+            bytes(PAYLOAD_BYTES_MAX as f64)
+        )));
+    }
+    let (payload, payload_base64) = match String::from_utf8(payload) {
+        Ok(text) => (Some(text), None),
+        Err(no_text) => (None, Some(BASE64.encode(no_text.as_bytes()))),
+    };
+    let event = PublishEvent {
+        name: args.name.clone(),
+        payload,
+        payload_base64,
+        unordered: args.unordered,
+        coalesce: args.coalesce,
+        durable: args.durable,
+    };
+    let wait = match args.wait {
+        WaitArg::Queued => PublishWait::Queued,
+        WaitArg::Covered => PublishWait::Covered,
+    };
+    let timeout_ms = u64::try_from(args.timeout.as_millis()).ok();
+    Ok(PublishRequest { events: vec![event], wait, timeout_ms })
+}
+
+fn became(event: &PublishedEvent) -> String {
+    let id = event.id.as_deref().unwrap_or("-");
+    match (event.state, event.held, event.asked) {
+        (PublishState::Covered, _, Some(0)) => {
+            format!("{id}: queued; no other member is known, so it has come nowhere yet")
+        }
+        (PublishState::Covered, Some(held), Some(asked)) => {
+            format!("{id}: covered; {held} of {asked} members that were asked hold it")
+        }
+        (PublishState::Refused, ..) => format!("refused: {}", event.error.as_deref().unwrap_or("-")),
+        _ => format!("{id}: queued"),
+    }
+}
+
+/// `rumormill events`.
+pub async fn list(args: &EventsArgs, out: &mut Out<'_>) -> Outcome {
+    tokio::select! {
+        done = read(args, out) => done,
+        _ = tokio::signal::ctrl_c() => Ok(()),
+    }
+}
+
+async fn read(args: &EventsArgs, out: &mut Out<'_>) -> Outcome {
+    let client = Client::of(&args.target)?;
+    let (mut cursor, mut left) = (args.from.clone(), args.limit.unwrap_or(u64::MAX));
+    let mut waits = false;
+    loop {
+        let path = path(&cursor, args.name.as_deref(), left.min(PAGE), waits);
+        let limit = ANSWER_TIMEOUT + Duration::from_secs(FOLLOW_WAIT_S);
+        let page: Events = client.get_within(&path, limit).await?;
+        let is_last = page.events.len() < left.min(PAGE) as usize;
+        left -= page.events.len() as u64;
+        tell(&page, args.target.json, out)?;
+        // A page also ends where its bytes do: only one that is empty is the end.
+        if left == 0 || (page.events.is_empty() && !args.follow) {
+            return Ok(());
+        }
+        waits = args.follow && is_last;
+        cursor = page.cursor;
+    }
+}
+
+fn path(cursor: &str, name: Option<&str>, limit: u64, waits: bool) -> String {
+    let mut path = format!("/v1/events?cursor={}&limit={limit}", encode(cursor));
+    if let Some(name) = name {
+        path += &format!("&name={}", encode(name));
+    }
+    if waits {
+        path += &format!("&wait_s={FOLLOW_WAIT_S}");
+    }
+    path
+}
+
+/// A page, one line an event; as JSON, a document each, and one for a gap.
+fn tell(page: &Events, json: bool, out: &mut Out<'_>) -> Outcome {
+    if let Some(gap) = &page.gap {
+        match json {
+            true => out.json_line(&serde_json::json!({ "gap": gap }))?,
+            false => out.line(&clean(&told_gap(gap)))?,
+        }
+    }
+    for event in &page.events {
+        match json {
+            true => out.json_line(event)?,
+            false => out.line(&clean(&told(event)))?,
+        }
+    }
+    out.flush()
+}
+
+fn told(event: &ToldEvent) -> String {
+    let from = event.origin_name.as_deref().unwrap_or(&event.origin);
+    let line = format!("{}  {}  {from}", event.cursor, clock(event.heard_unix_ms));
+    if event.kind == ToldKind::Lost {
+        let last = event.last_sequence.unwrap_or(event.sequence);
+        return format!("{line}  -- {} to {last} are lost: nobody retains them any more", event.sequence);
+    }
+    match (&event.payload, &event.payload_base64) {
+        (Some(text), _) if text.is_empty() => format!("{line}  {}", event.name),
+        (Some(text), _) => format!("{line}  {}  {text}", event.name),
+        (None, Some(base64)) => {
+            let size = BASE64.decode(base64.as_bytes()).map_or(0, |bytes| bytes.len());
+            format!("{line}  {}  ({} that are no text; --json shows them)", event.name, bytes(size as f64))
+        }
+        (None, None) => format!("{line}  {}", event.name),
+    }
+}
+
+fn told_gap(gap: &EventsGap) -> String {
+    match gap.missed {
+        Some(missed) => format!("-- {missed} events were missed: {}", gap.reason),
+        None => format!("-- events were missed: {}", gap.reason),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::args::{Cli, Command};
+    use clap::Parser;
+
+    fn event_args(flags: &[&str]) -> EventArgs {
+        let words = ["rumormill", "event"].iter().chain(flags);
+        let Command::Event(args) = Cli::try_parse_from(words).unwrap().command else { panic!("event") };
+        args
+    }
+
+    #[test]
+    fn text_is_sent_as_text_and_any_other_bytes_in_base64() {
+        let args = event_args(&["deploy", "-", "--unordered", "--durable", "--wait", "covered"]);
+        let text = request(&args, b"v1".to_vec()).unwrap();
+        assert_eq!((text.events[0].payload.as_deref(), text.wait), (Some("v1"), PublishWait::Covered));
+        assert!(text.events[0].unordered && text.events[0].durable && !text.events[0].coalesce);
+        let bytes = request(&args, vec![0xff, 0]).unwrap();
+        assert_eq!(bytes.events[0].payload_base64.as_deref(), Some("/wA="));
+        let too_large = read_payload(std::io::repeat(b'x')).unwrap();
+        assert_eq!(request(&args, too_large).unwrap_err().code(), 2);
+    }
+
+    #[test]
+    fn a_publisher_is_told_what_its_event_became() {
+        let event = |state, held, asked| PublishedEvent {
+            state,
+            id: Some("aa-1-7".into()),
+            held,
+            asked,
+            ..PublishedEvent::default()
+        };
+        assert_eq!(became(&event(PublishState::Queued, None, None)), "aa-1-7: queued");
+        let covered = became(&event(PublishState::Covered, Some(4), Some(5)));
+        assert_eq!(covered, "aa-1-7: covered; 4 of 5 members that were asked hold it");
+        assert!(became(&event(PublishState::Covered, Some(0), Some(0))).contains("nowhere"));
+    }
+
+    #[test]
+    fn each_event_is_one_line_that_cannot_drive_the_terminal() {
+        let event = ToldEvent {
+            cursor: "aa-1-3".into(),
+            origin: "bb".into(),
+            origin_name: Some("web".into()),
+            sequence: 7,
+            name: "deploy".into(),
+            payload: Some("v1\n\x1b".into()),
+            heard_unix_ms: 1_700_000_000_000,
+            ..ToldEvent::default()
+        };
+        let shown = |event: ToldEvent, gap| {
+            let mut bytes = Vec::new();
+            let page = Events { events: vec![event], cursor: String::new(), gap };
+            tell(&page, false, &mut Out::new(&mut bytes, false)).unwrap();
+            String::from_utf8(bytes).unwrap()
+        };
+        assert_eq!(
+            shown(event.clone(), None),
+            "aa-1-3  2023-11-14 22:13:20.000Z  web  deploy  v1\\n\\u{1b}\n"
+        );
+        let bytes = ToldEvent { payload: None, payload_base64: Some("/wA=".into()), ..event.clone() };
+        assert!(shown(bytes, None).ends_with("deploy  (2 B that are no text; --json shows them)\n"));
+        let lost = ToldEvent { kind: ToldKind::Lost, last_sequence: Some(9), origin_name: None, ..event };
+        let gap = EventsGap { reason: "too slow".into(), missed: Some(3) };
+        assert_eq!(
+            shown(lost, Some(gap)),
+            "-- 3 events were missed: too slow\naa-1-3  2023-11-14 22:13:20.000Z  bb  -- 7 to 9 are lost: nobody retains them any more\n"
+        );
+    }
+
+    #[test]
+    fn what_is_asked_for_is_written_into_the_path() {
+        assert_eq!(path("start", None, 10, false), "/v1/events?cursor=start&limit=10");
+        assert_eq!(path("a-1-2", Some("d*"), 5, true), "/v1/events?cursor=a-1-2&limit=5&name=d%2A&wait_s=30");
+    }
+}
