@@ -42,6 +42,35 @@ pub(crate) struct Regions<T> {
     classes: (Class, Class),
 }
 
+/// What is due in very many slots, in no order. It is never empty.
+pub(crate) struct Pile<T> {
+    all: Region<T>,
+    first: (Time, Class),
+}
+
+impl<T> Default for Pile<T> {
+    fn default() -> Self {
+        Pile { all: Region::default(), first: (Time::NEVER, Class::MAX) }
+    }
+}
+
+impl<T: Item> Pile<T> {
+    #[inline]
+    pub fn push(&mut self, item: T, spare: &mut Spare<T>) {
+        self.first = self.first.min((item.time(), item.class()));
+        self.all.line(spare).push(Some(item));
+    }
+
+    /// When the first of it is due, and its class.
+    pub fn first(&self) -> (Time, Class) {
+        self.first
+    }
+
+    pub fn into_lines(self) -> impl Iterator<Item = Line<T>> {
+        self.all.full.into_iter().chain([self.all.open])
+    }
+}
+
 /// Lines of [`CHUNK`] items, of which the last is not full.
 struct Region<T> {
     full: Vec<Line<T>>,
@@ -214,17 +243,28 @@ impl<T: Item> Regions<T> {
         self.classes = (lowest.min(item.class()), highest.max(item.class()));
         let at = (item.node(first) / REGION) as usize;
         if at >= self.regions.len() {
-            self.regions.resize_with(at + 1, || Region { full: Vec::new(), open: Vec::new() });
+            self.regions.resize_with(at + 1, Region::default);
         }
-        let region = &mut self.regions[at];
-        if region.open.len() == region.open.capacity() {
-            region.open_next(spare);
-        }
-        &mut region.open
+        self.regions[at].line(spare)
+    }
+}
+
+impl<T> Default for Region<T> {
+    fn default() -> Self {
+        Region { full: Vec::new(), open: Vec::new() }
     }
 }
 
 impl<T> Region<T> {
+    /// The line that the next item is to be added to.
+    #[inline(always)]
+    fn line(&mut self, spare: &mut Spare<T>) -> &mut Line<T> {
+        if self.open.len() == self.open.capacity() {
+            self.open_next(spare);
+        }
+        &mut self.open
+    }
+
     #[cold]
     fn open_next(&mut self, spare: &mut Spare<T>) {
         let filled = std::mem::replace(&mut self.open, spare.chunk());

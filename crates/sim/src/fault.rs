@@ -20,6 +20,7 @@ impl<P: Protocol> Sim<P> {
         let slot = self.slot(id);
         self.shared.seats[slot as usize].life += 1; // a start that is still to come is not for this life, either
         self.with_port(slot, |port, network| {
+            port.life += 1;
             let was_up = mem::take(&mut port.up);
             (port.blocked, port.frozen, port.timers) = (false, false, 0);
             let at_work = port.gear.as_mut().map(|gear| gear.crash()).unwrap_or_default();

@@ -41,9 +41,7 @@ impl<P: Protocol> Hands<'_, '_, P> {
         let port = &*self.port;
         let is_meant = match &entry.what {
             What::Packet(packet) => packet.stage == Stage::Arrived && !packet.stream,
-            What::Timer(..) | What::Call(_) => {
-                self.network.shared.seats[port.slot as usize].life == entry.life
-            }
+            What::Timer(..) | What::Call(_) => port.life == entry.life,
             _ => false,
         };
         is_meant && port.up && !port.blocked && !port.frozen && port.gear.is_none()
@@ -109,7 +107,7 @@ impl<P: Protocol> Hands<'_, '_, P> {
     /// `entry`, if the node is up and this is the life it was meant for.
     fn meant(&mut self, entry: Entry<P>) -> Option<Entry<P>> {
         let up = self.port.up;
-        let same_life = self.network.shared.seats[self.port.slot as usize].life == entry.life;
+        let same_life = self.port.life == entry.life;
         let meant = match &entry.what {
             What::Start => same_life,
             What::Call(_) | What::Timer(..) | What::Lost(..) => up && same_life,
@@ -188,8 +186,7 @@ impl<P: Protocol> Hands<'_, '_, P> {
         if let Some(packet) = entry.what.packet() {
             packet.stage = Stage::Worked;
         }
-        let slot = self.port.slot;
-        let life = self.network.shared.seats[slot as usize].life;
+        let (slot, life) = (self.port.slot, self.port.life);
         self.network.push(self.port, self.network.now + time, ARRIVAL, slot, life, entry.what);
     }
 

@@ -243,14 +243,10 @@ impl<P: Protocol> Network<'_, P> {
         self.local.queue.push(entry);
     }
 
-    fn life(&self, slot: u32) -> u32 {
-        self.shared.seats[slot as usize].life
-    }
-
     /// Hands a timer back at `at`.
     #[inline]
     pub fn timer(&mut self, port: &mut Port<P>, at: Time, timer: P::Timer) {
-        let (slot, life) = (port.slot, self.life(port.slot));
+        let (slot, life) = (port.slot, port.life);
         self.push(port, at, self.shared.timer_class(), slot, life, What::Timer(at, timer));
     }
 
@@ -370,7 +366,7 @@ impl<P: Protocol> Network<'_, P> {
         };
         let at = port.rare().tails.after(slot, leaves + delay, self.now);
         let content = self.pack(content, content_bytes);
-        let (from, from_life, life) = (port.slot, self.life(port.slot), self.life(slot));
+        let (from, from_life, life) = (port.slot, port.life, self.shared.seats[slot as usize].life);
         let packet = Packet {
             from,
             from_life,
@@ -428,7 +424,7 @@ impl<P: Protocol> Network<'_, P> {
 
     /// The node at `port` is told something in its present life.
     pub fn tell(&mut self, port: &mut Port<P>, delay: Duration, what: What<P>) {
-        let (slot, life) = (port.slot, self.life(port.slot));
+        let (slot, life) = (port.slot, port.life);
         self.push(port, self.now + delay, ARRIVAL, slot, life, what);
     }
 
@@ -466,7 +462,7 @@ impl<P: Protocol> Network<'_, P> {
         };
         if !self.shared.is_cut_either_way(port.id, peer) {
             let at = self.now + self.latency(port, peer);
-            let watched = What::Watched(port.slot, self.life(port.slot), on);
+            let watched = What::Watched(port.slot, port.life, on);
             self.push(port, at, ARRIVAL, slot, 0, watched);
         } else if on {
             let delay = timeout(&mut port.chance);

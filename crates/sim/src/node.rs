@@ -90,6 +90,7 @@ pub(crate) struct Packet<M> {
     pub stage: Stage,
 }
 
+#[repr(align(64))]
 pub(crate) struct Node<P: Protocol> {
     pub driver: Driver<P>,
     pub port: Port<P>,
@@ -99,6 +100,8 @@ pub(crate) struct Node<P: Protocol> {
 pub(crate) struct Port<P: Protocol> {
     pub id: NodeId,
     pub slot: u32,
+    /// As its seat says, so that nothing that reaches it needs a look there.
+    pub life: u32,
     pub up: bool,
     pub blocked: bool,
     pub frozen: bool,
@@ -216,6 +219,7 @@ impl<P: Protocol> Port<P> {
         Port {
             id,
             slot,
+            life: 0,
             up: false,
             blocked: false,
             frozen: false,

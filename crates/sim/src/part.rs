@@ -17,8 +17,6 @@ use std::mem::offset_of;
 
 /// No node runs.
 const NONE: u32 = u32::MAX;
-/// At least one node in so many gets something where nodes are counted rather than sorted (our guess).
-const DENSE: usize = 8;
 /// What so many entries are about is fetched before they are handed in (our guess: it stays in the nearest cache, and comes in time).
 const AHEAD: usize = 6;
 /// Bytes that are fetched together.
@@ -30,16 +28,17 @@ pub(crate) struct Part<P: Protocol> {
     pub first: u32,
     pub local: Local<P>,
     scratch: Scratch<P>,
-    /// Where what is due lies, node by node.
+    /// Where what is due lies, in the order of the lines, and node by node.
+    found: Vec<Place>,
     places: Vec<Place>,
-    /// How many there are before those of each node of a region.
+    /// How many there are before those of each node, or of each few nodes.
     counts: Vec<u32>,
     /// What the running node set for itself, the last first.
     soon: Vec<Entry<P>>,
 }
 
 /// Where an entry lies: in which line, and where in it.
-#[derive(Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Default)]
+#[derive(Copy, Clone, Default)]
 struct Place {
     node: u32,
     line: u32,
@@ -53,6 +52,7 @@ impl<P: Protocol> Part<P> {
             first,
             local,
             scratch: Scratch::default(),
+            found: Vec::new(),
             places: Vec::new(),
             counts: Vec::new(),
             soon: Vec::new(),
@@ -70,11 +70,8 @@ impl<P: Protocol> Part<P> {
         let bundle = self.local.queue.take(turn);
         let is_by_region = matches!(bundle, Bundle::Regions(_));
         for (region, mut lines) in bundle.into_lines().enumerate() {
-            let nodes = if is_by_region { REGION as usize } else { self.nodes.len() };
-            match is_dense(&lines, nodes) {
-                true => self.arrange_dense(region as u32 * REGION, &lines, &mut places),
-                false => self.arrange(&lines, &mut places),
-            }
+            let nodes = if is_by_region { REGION } else { self.nodes.len() as u32 };
+            self.arrange(region as u32 * REGION, nodes, &lines, &mut places);
             let (mut begun, mut fetched) = (0, 0);
             while let Some(&Place { node, .. }) = places.get(begun) {
                 let ahead = places.len().min(begun + AHEAD);
@@ -91,28 +88,37 @@ impl<P: Protocol> Part<P> {
         self.local.running = NONE;
     }
 
-    /// Finds what each node gets, by sorting.
-    fn arrange(&self, lines: &[Line<Entry<P>>], places: &mut Vec<Place>) {
-        places.clear();
-        places.extend(each(lines, self.first));
-        places.sort_unstable();
-    }
-
-    /// Finds what each node of the region gets that begins at `base`, by counting.
-    fn arrange_dense(&mut self, base: u32, lines: &[Line<Entry<P>>], places: &mut Vec<Place>) {
-        self.counts.clear();
-        self.counts.resize(REGION as usize, 0);
-        each(lines, self.first).for_each(|place| self.counts[(place.node - base) as usize] += 1);
+    /// Finds what each of so many nodes from `base` on gets: they are counted, few neighbours together where little is due, and neighbours
+    /// then put in order.
+    fn arrange(&mut self, base: u32, nodes: u32, lines: &[Line<Entry<P>>], places: &mut Vec<Place>) {
+        let Part { found, counts, first, .. } = self;
+        found.clear();
+        found.extend(each(lines, *first));
+        // About as many groups as there are entries.
+        let shift = (nodes / (found.len() as u32 + 1)).checked_ilog2().unwrap_or(0);
+        let group = |place: &Place| ((place.node - base) >> shift) as usize;
+        counts.clear();
+        counts.resize((nodes >> shift) as usize + 1, 0);
+        found.iter().for_each(|place| counts[group(place)] += 1);
         let mut sum = 0;
-        for count in &mut self.counts {
+        for count in &mut *counts {
             sum += std::mem::replace(count, sum);
         }
         places.clear();
-        places.resize(sum as usize, Place::default());
-        for place in each(lines, self.first) {
-            let before = &mut self.counts[(place.node - base) as usize];
-            places[*before as usize] = place;
+        places.resize(found.len(), Place::default());
+        for place in &*found {
+            let before = &mut counts[group(place)];
+            places[*before as usize] = *place;
             *before += 1;
+        }
+        if shift > 0 {
+            for sorted in 1..places.len() {
+                let mut at = sorted;
+                while at > 0 && places[at - 1].node > places[at].node {
+                    places.swap(at - 1, at);
+                    at -= 1;
+                }
+            }
         }
     }
 
@@ -248,11 +254,6 @@ impl Place {
     fn of_mut<'a, T>(&self, lines: &'a mut [Line<T>]) -> &'a mut Option<T> {
         &mut lines[self.line as usize][self.at as usize]
     }
-}
-
-/// Whether these are for so many nodes that make no more than a region, and many of them get something.
-fn is_dense<T>(lines: &[Line<T>], nodes: usize) -> bool {
-    nodes <= REGION as usize && lines.iter().map(Line::len).sum::<usize>() * DENSE >= nodes
 }
 
 /// Where each entry lies, in the order of the lines.

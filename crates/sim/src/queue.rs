@@ -80,10 +80,9 @@ impl<P: Protocol> Queue<P> {
     pub fn next(&self, cycle: Option<u64>) -> Option<Next> {
         match self {
             Queue::Wheel(wheel) => {
-                let (start, bundles) = wheel.next()?;
+                let start = wheel.next()?;
                 let Some(cycle) = cycle else { return Some((start, Class::default())) };
-                let class = bundles.filter_map(Bundle::class).min()?;
-                Some((Time(start.0.div_ceil(cycle).saturating_mul(cycle)), class))
+                Some((Time(start.0.div_ceil(cycle).saturating_mul(cycle)), wheel.class()?))
             }
             Queue::Heap(heap, _) => heap.peek().map(|Last(_, entry)| (entry.time, entry.class)),
         }
@@ -92,7 +91,7 @@ impl<P: Protocol> Queue<P> {
     /// When exactly the next entry is due.
     pub fn next_at(&self) -> Option<Time> {
         match self {
-            Queue::Wheel(wheel) => wheel.next()?.1.flat_map(Bundle::iter).map(|entry| entry.time).min(),
+            Queue::Wheel(wheel) => wheel.next_at(),
             Queue::Heap(heap, _) => heap.peek().map(|Last(_, entry)| entry.time),
         }
     }

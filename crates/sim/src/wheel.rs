@@ -1,15 +1,18 @@
-//! A timing wheel (Varghese and Lauck 1987): slots of one window each, and what lies further ahead in a map by slot.
+//! A timing wheel of two levels (Varghese and Lauck 1987): slots of one window each for what is due soon, and for what lies further ahead
+//! piles of many slots each, which are poured into the slots when their time comes near.
 //!
-//! Gossip sets timers a period ahead and messages a latency ahead, so nearly all lands in the ring: a push is an append, and taking a
-//! window out is taking its bundle.
+//! Gossip sets timers a period ahead and messages a latency ahead. A push is an append at one of few ends, so that these stay in the
+//! cache however many slots a period has, and taking a window out is taking its bundle.
 
-use crate::bundle::{Bundle, Item, Spare};
+use crate::bundle::{Bundle, Item, Pile, Spare};
 use crate::queue::Class;
 use rumormill_core::time::Time;
 use std::collections::BTreeMap;
 
-/// Slots of the ring (our guess: with windows of 100 µs it holds the next 3.3 s, more than the usual period).
-const SLOTS: usize = 1 << 15;
+/// Slots of a pile (our guess: with windows of half a millisecond, the next tenth of a second is in the ring).
+const PILE: u64 = 256;
+/// Slots of the ring: those of the pile that time is in, and of the next.
+const SLOTS: usize = 2 * PILE as usize;
 
 pub(crate) struct Wheel<T> {
     /// Nanoseconds of a slot, as a power of two.
@@ -18,10 +21,11 @@ pub(crate) struct Wheel<T> {
     first: u32,
     ring: Vec<Bundle<T>>,
     /// One bit per slot of the ring.
-    occupied: Vec<u64>,
-    /// The number of the slot that was taken last: there is nothing before it, and the ring reaches `SLOTS` from it.
+    occupied: [u64; SLOTS / 64],
+    /// The number of the slot that was taken last: there is nothing before it.
     cursor: u64,
-    far: BTreeMap<u64, Bundle<T>>,
+    /// What is due after the ring's end, by the number of its pile.
+    far: BTreeMap<u64, Pile<T>>,
     pub spare: Spare<T>,
     len: usize,
 }
@@ -33,7 +37,7 @@ impl<T: Item> Wheel<T> {
             width: width.max(1).ilog2(),
             first,
             ring: std::iter::repeat_with(Bundle::default).take(SLOTS).collect(),
-            occupied: vec![0; SLOTS / 64],
+            occupied: [0; SLOTS / 64],
             cursor: 0,
             far: BTreeMap::new(),
             spare: Spare::default(),
@@ -50,23 +54,40 @@ impl<T: Item> Wheel<T> {
         let number = item.time().0 >> self.width;
         assert!(number >= self.cursor, "nothing happens in the past");
         self.len += 1;
-        let bundle = if number - self.cursor >= SLOTS as u64 {
-            self.far.entry(number).or_default()
+        if number / PILE > self.cursor / PILE + 1 {
+            self.far.entry(number / PILE).or_default().push(item, &mut self.spare);
         } else {
-            let at = number as usize % SLOTS;
-            self.occupied[at / 64] |= 1 << (at % 64);
-            &mut self.ring[at]
-        };
-        bundle.push(self.first, item, &mut self.spare);
+            self.push_near(number, item);
+        }
     }
 
-    /// When the first occupied slot begins, and what is in it.
-    pub fn next(&self) -> Option<(Time, impl Iterator<Item = &Bundle<T>>)> {
-        let near = self.next_in_ring();
-        let far = self.far.first_key_value().map(|(number, _)| *number);
-        let number = near.into_iter().chain(far).min()?;
-        let in_ring = (near == Some(number)).then(|| &self.ring[number as usize % SLOTS]);
-        Some((Time(number << self.width), in_ring.into_iter().chain(self.far.get(&number))))
+    #[inline(always)]
+    fn push_near(&mut self, number: u64, item: T) {
+        let at = number as usize % SLOTS;
+        self.occupied[at / 64] |= 1 << (at % 64);
+        self.ring[at].push(self.first, item, &mut self.spare);
+    }
+
+    /// When the first occupied slot begins.
+    pub fn next(&self) -> Option<Time> {
+        let far = || Some(self.far.first_key_value()?.1.first().0.0 >> self.width);
+        Some(Time(self.next_in_ring().or_else(far)? << self.width))
+    }
+
+    /// The first class of the first occupied slot, which is of one instant.
+    pub fn class(&self) -> Option<Class> {
+        match self.next_in_ring() {
+            Some(number) => self.ring[number as usize % SLOTS].class(),
+            None => Some(self.far.first_key_value()?.1.first().1),
+        }
+    }
+
+    /// When exactly the first is due.
+    pub fn next_at(&self) -> Option<Time> {
+        match self.next_in_ring() {
+            Some(number) => self.ring[number as usize % SLOTS].iter().map(Item::time).min(),
+            None => Some(self.far.first_key_value()?.1.first().0),
+        }
     }
 
     fn next_in_ring(&self) -> Option<u64> {
@@ -88,20 +109,14 @@ impl<T: Item> Wheel<T> {
     /// Takes out of the first occupied slot what is due before `end`, and of `class` if one is given. Nothing before `end` is left then
     /// in a slot that lies before it wholly.
     pub fn take(&mut self, end: Time, class: Option<Class>) -> Bundle<T> {
-        let Some(number) = self.next().map(|(time, _)| time.0 >> self.width) else {
+        let Some(start) = self.next().filter(|start| *start < end) else {
             return Bundle::default();
         };
-        if number << self.width >= end.0 {
-            return Bundle::default();
-        }
-        self.cursor = number;
-        let at = number as usize % SLOTS;
+        self.cursor = start.0 >> self.width;
+        self.pour();
+        let at = self.cursor as usize % SLOTS;
         self.occupied[at / 64] &= !(1 << (at % 64));
         let mut bundle = std::mem::take(&mut self.ring[at]);
-        for mut line in self.far.remove(&number).into_iter().flat_map(Bundle::into_lines).flatten() {
-            line.drain(..).flatten().for_each(|item| bundle.push(self.first, item, &mut self.spare));
-            self.spare.keep(line);
-        }
         if !bundle.is_all(end, class) {
             let (due, left) = bundle.part(self.first, end, class, &mut self.spare);
             if !left.is_empty() {
@@ -112,6 +127,20 @@ impl<T: Item> Wheel<T> {
         }
         self.len -= bundle.len();
         bundle
+    }
+
+    /// Pours the piles that the ring reaches by now into their slots.
+    fn pour(&mut self) {
+        while let Some(pile) = self.far.first_entry()
+            && *pile.key() <= self.cursor / PILE + 1
+        {
+            for mut line in pile.remove().into_lines() {
+                for item in line.drain(..).flatten() {
+                    self.push_near(item.time().0 >> self.width, item);
+                }
+                self.spare.keep(line);
+            }
+        }
     }
 }
 
@@ -155,7 +184,7 @@ mod tests {
             wheel.push((at, 0, 5 + rng.below(10_000) as u32, item));
             truth.entry(at / 128).or_default().push(item);
             if rng.chance(0.45) {
-                let (start, _) = wheel.next().expect("there is something");
+                let start = wheel.next().expect("there is something");
                 now = start.0;
                 let got = all(wheel.take(Time(start.0 + 128), None));
                 let (slot, items) = truth.pop_first().expect("so is there in truth");
@@ -176,10 +205,7 @@ mod tests {
             assert_eq!(all(wheel.take(Time(4), Some(1))), (0..many).filter(wanted).collect::<Vec<_>>());
             let left: Vec<u64> = (0..many).filter(|i| !wanted(i)).collect();
             assert_eq!(wheel.len(), left.len());
-            assert_eq!(
-                wheel.next().map(|(at, bundles)| (at, bundles.map(Bundle::len).sum())),
-                Some((Time(0), left.len()))
-            );
+            assert_eq!((wheel.next(), wheel.next_at()), (Some(Time(0)), Some(Time(0))));
             assert_eq!(all(wheel.take(Time(10), None)), left);
             assert!(wheel.next().is_none() && wheel.len() == 0);
         }

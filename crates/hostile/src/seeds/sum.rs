@@ -30,7 +30,7 @@ fn averaging() -> Vec<Seed> {
     use averaging::{Message, Share, Shares};
     let counts = |n: u32| {
         let share = |i| Share { tag: i * 0x0400_0001, amount: 1.0 / f64::from(i + 1) };
-        Shares::Many((0..n).map(share).collect())
+        Shares::Many(Box::new((0..n).map(share).collect()))
     };
     let ask = |have| Message::Ask { stamp: STAMP, number: 70_000, have, opened_ms: 15_000 };
     let moved = |amount| Message::Moved { stamp: STAMP, number: 70_000, amount };

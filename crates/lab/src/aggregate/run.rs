@@ -10,6 +10,7 @@ use rumormill_protocols::sum::extrema::{self, Extrema};
 use rumormill_protocols::sum::push_sum::{self, PushSum};
 use rumormill_protocols::sum::{Aggregator, Call};
 use rumormill_sim::{Busy, Sim, World};
+use std::sync::Arc;
 
 /// Nodes that are looked at after each round; all are in the end.
 const SAMPLE_MAX: u64 = 65_536;
@@ -90,13 +91,13 @@ pub(super) fn run(aggregate: &Aggregate, seed: u64, progress: &mut dyn FnMut(u32
                 Some(leaders) => averaging::What::Count(leaders),
                 None => averaging::What::Average,
             };
-            let remember_periods = if is_synchronous(aggregate) {
-                cycles
-            } else {
-                averaging::Config::default().remember_periods
+            let remember_periods = match is_synchronous(aggregate) {
+                true if aggregate.loss > 0.0 => cycles,
+                true => 1, // all is answered in the cycle in which it is asked, and nothing is asked again
+                false => averaging::Config::default().remember_periods,
             };
-            let config =
-                averaging::Config { period, cycles, pairing: aggregate.pairing, what, remember_periods };
+            let pairing = aggregate.pairing;
+            let config = Arc::new(averaging::Config { period, cycles, pairing, what, remember_periods });
             let counts = aggregate.algorithm == Algorithm::Count;
             // A count of one's own is an average of 1 and many 0, and is read as one over it.
             let peak = |id: u64| f64::from(u8::from(id == 0));

@@ -14,6 +14,9 @@ pub const SKEW_PERIODS_MAX: u32 = 3;
 /// No cycle is shorter: ages are told in milliseconds.
 pub const PERIOD_MIN: Duration = Duration::from_millis(1);
 
+/// Nanoseconds of a millisecond.
+const MILLI: u64 = 1_000_000;
+
 /// Where a node stands, as it says in each message.
 #[derive(Copy, Clone, Debug, Default, PartialEq, Eq, Encode, Decode, CborLen)]
 pub struct Stamp {
@@ -47,14 +50,15 @@ pub struct Epochs {
     number: u32,
     skew_ms: u32,
     began: Time,
-    length: Duration,
+    /// In nanoseconds.
+    length: u64,
 }
 
 impl Epochs {
     /// Epochs of so many periods; none has begun.
     pub fn new(period: Duration, periods: u32) -> Epochs {
         let skew_ms = millis(period * SKEW_PERIODS_MAX);
-        let length = (period * periods.max(1)).max(Duration::from_millis(2));
+        let length = (Time::ZERO + period * periods.max(1)).0.max(2 * MILLI);
         Epochs { number: 0, skew_ms, began: Time::ZERO, length }
     }
 
@@ -70,7 +74,7 @@ impl Epochs {
 
     /// How old the epoch is, in milliseconds.
     pub fn age_ms(&self, now: Time) -> u32 {
-        millis(now.since(self.began))
+        u32::try_from(now.0.saturating_sub(self.began.0) / MILLI).unwrap_or(u32::MAX)
     }
 
     /// What to write on a message now.
@@ -80,7 +84,7 @@ impl Epochs {
 
     /// When the epoch ends here: so long from now.
     pub fn left(&self, now: Time) -> Duration {
-        (self.began + self.length).since(now)
+        Duration::from_nanos((self.began.0.saturating_add(self.length)).saturating_sub(now.0))
     }
 
     /// Whether it is so early in the epoch that a node may still enter it with a value.
@@ -95,13 +99,13 @@ impl Epochs {
             return true;
         }
         // Ages travel in whole milliseconds, so that a beginning may be heard up to one too late.
-        let over = (now.since(self.began) + Duration::from_millis(1)).as_nanos() / self.length.as_nanos();
-        if over == 0 {
+        let age = now.0.saturating_sub(self.began.0).saturating_add(MILLI);
+        if age < self.length {
             return false;
         }
-        let over = u32::try_from(over).unwrap_or(u32::MAX);
+        let over = u32::try_from(age / self.length).unwrap_or(u32::MAX);
         self.number = self.number.saturating_add(over);
-        self.began = self.began + self.length * over;
+        self.began = Time(self.began.0.saturating_add(self.length.saturating_mul(over.into())));
         true
     }
 
@@ -110,7 +114,7 @@ impl Epochs {
         if stamp.epoch < self.number || stamp.epoch == 0 {
             return Heard::Past;
         }
-        let began = Time(now.0.saturating_sub(u64::from(stamp.age_ms) * 1_000_000));
+        let began = Time(now.0.saturating_sub(u64::from(stamp.age_ms) * MILLI));
         if stamp.epoch > self.number {
             (self.number, self.began) = (stamp.epoch, began);
             return Heard::Ahead { late: stamp.age_ms > self.skew_ms };

@@ -12,7 +12,6 @@
 //! In the spirit of flow updating (Jesus, Baquero, Almeida 2009), which keeps a flow for each neighbour for ever; ours keeps an
 //! answer for a few periods, so that it needs no fixed neighbours.
 
-use alloc::vec::Vec;
 use rumormill_core::identity::NodeId;
 use smallvec::SmallVec;
 
@@ -21,6 +20,9 @@ pub const OPEN_MAX: usize = 4;
 /// Answers remembered at most; further questions go unanswered until some are too old (our guess: in a window of thirty periods with
 /// one question each on average there are more than this once in 10^7 times).
 pub const ANSWERED_MAX: usize = 64;
+/// Answers that a node has room for in place: of one question a period on average, and a window of one period, more are remembered once in
+/// twelve times. Without loss no more is needed, and a million nodes need not look elsewhere.
+const ANSWERED_FEW: usize = 3;
 
 #[derive(Clone, Debug)]
 struct Open {
@@ -74,7 +76,8 @@ pub struct Ledger<A> {
     counters: Counters,
     /// Of one in place, which is all there is where nothing is lost.
     open: SmallVec<[Open; 1]>,
-    answered: Vec<Answered<A>>,
+    /// Those that are too old are left until there is no room.
+    answered: SmallVec<[Answered<A>; ANSWERED_FEW]>,
 }
 
 impl<A: Clone> Ledger<A> {
@@ -88,7 +91,7 @@ impl<A: Clone> Ledger<A> {
             patience_ms,
             counters: Counters::default(),
             open: SmallVec::new(),
-            answered: Vec::new(),
+            answered: SmallVec::new(),
         }
     }
 
@@ -142,12 +145,18 @@ impl<A: Clone> Ledger<A> {
     pub fn asked(&mut self, peer: NodeId, number: u32, opened_ms: u32, age_ms: u32) -> Asked<A> {
         let window_ms = self.window_ms;
         let lives = |opened_ms: u32| opened_ms.saturating_add(window_ms) >= age_ms;
-        self.answered.retain(|answered| lives(answered.age_ms));
         if !lives(opened_ms) {
             return Asked::TooOld;
         }
-        if let Some(was) = self.answered.iter().find(|was| was.peer == peer && was.number == number) {
+        let is_this = |was: &&Answered<A>| was.number == number && was.peer == peer && lives(was.age_ms);
+        if let Some(was) = self.answered.iter().find(is_this) {
             return Asked::Again(was.amount.clone());
+        }
+        if self.answered.len() == self.answered.capacity() {
+            self.answered.retain(|was| lives(was.age_ms));
+            if self.answered.spilled() && self.answered.len() < ANSWERED_FEW {
+                self.answered.shrink_to_fit();
+            }
         }
         if self.answered.len() >= ANSWERED_MAX {
             self.counters.full += 1;
@@ -158,13 +167,14 @@ impl<A: Clone> Ledger<A> {
 
     /// Remembers the answer to a question that was [`Asked::New`].
     pub fn answered(&mut self, peer: NodeId, number: u32, opened_ms: u32, amount: A) {
-        reserve_few(&mut self.answered, 4);
         self.answered.push(Answered { peer, number, age_ms: opened_ms, amount });
     }
 
     /// An answer to exchange `number` came. Returns whether it is the first, and to be booked.
     pub fn settle(&mut self, number: u32) -> bool {
-        self.open.retain(|open| open.number != number);
+        if let Some(at) = self.open.iter().position(|open| open.number == number) {
+            self.open.remove(at);
+        }
         let back = self.next.wrapping_sub(number).wrapping_sub(1);
         if back >= 64 || self.booked & (1 << back) != 0 {
             return false;
@@ -187,13 +197,6 @@ impl<A: Clone> Ledger<A> {
     /// That peer is gone, and what it has booked with it.
     pub fn gone(&mut self, peer: NodeId) {
         self.open.retain(|open| open.peer != peer);
-    }
-}
-
-/// Grows by a few elements, not by doubling: a million nodes have one each.
-fn reserve_few<T>(items: &mut Vec<T>, few: usize) {
-    if items.len() == items.capacity() {
-        items.reserve_exact(few);
     }
 }
 

@@ -25,6 +25,7 @@ use crate::kit::ledger::{Asked, Counters, Ledger};
 use crate::kit::matching;
 use crate::kit::peers::Peers;
 use alloc::boxed::Box;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use minicbor::{CborLen, Decode, Encode};
 use rumormill_core::identity::NodeId;
@@ -94,6 +95,12 @@ impl Default for Config {
     }
 }
 
+impl Config {
+    fn period(&self) -> Duration {
+        self.period.max(PERIOD_MIN)
+    }
+}
+
 /// Part of one count.
 #[derive(Copy, Clone, Debug, PartialEq, Encode, Decode, CborLen)]
 pub struct Share {
@@ -118,7 +125,9 @@ pub enum Shares {
     One(#[n(0)] f64),
     /// Of each count, by tag; what is not in it is 0.
     #[n(1)]
-    Many(#[cbor(n(0), with = "boxed")] Box<[Share]>),
+    #[allow(clippy::box_collection)]
+    // so that shares take two words: each node has some, and remembers some
+    Many(#[cbor(n(0), with = "boxed")] Box<Vec<Share>>),
 }
 
 mod boxed {
@@ -134,8 +143,8 @@ mod boxed {
         list::encode(shares, e, c)
     }
 
-    pub fn decode<'b, C>(d: &mut Decoder<'b>, c: &mut C) -> Result<Box<[Share]>, minicbor::decode::Error> {
-        list::decode(d, c).map(Vec::into_boxed_slice)
+    pub fn decode<'b, C>(d: &mut Decoder<'b>, c: &mut C) -> Result<Box<Vec<Share>>, minicbor::decode::Error> {
+        list::decode(d, c).map(Box::new)
     }
 
     pub fn cbor_len<C>(shares: &[Share], c: &mut C) -> usize {
@@ -154,34 +163,33 @@ impl Shares {
         }
     }
 
-    /// `self + factor * other`, for each count by itself; of too many counts, those with the smallest tags.
-    fn plus(&self, factor: f64, other: &Shares) -> Shares {
+    /// Adds `factor * other`, for each count by itself; of too many counts, those with the smallest tags stay.
+    fn add(&mut self, factor: f64, other: &Shares) {
         let (mine, theirs) = match (self, other) {
-            (Shares::One(mine), Shares::One(theirs)) => return Shares::One(mine + factor * theirs),
+            (Shares::One(mine), Shares::One(theirs)) => return *mine += factor * theirs,
             (Shares::Many(mine), Shares::Many(theirs)) => (mine, theirs),
-            _ => return self.clone(), // another cluster's setting: nothing of it is ours
+            _ => return, // another cluster's setting: nothing of it is ours
         };
         let mut sum = Vec::with_capacity(mine.len().max(theirs.len()));
-        let (mut mine, mut theirs) = (mine.iter().peekable(), theirs.iter().peekable());
+        let (mut own, mut theirs) = (mine.iter().peekable(), theirs.iter().peekable());
         while sum.len() < LEADERS_MAX {
-            let tags = (mine.peek().map(|share| share.tag), theirs.peek().map(|share| share.tag));
+            let tags = (own.peek().map(|share| share.tag), theirs.peek().map(|share| share.tag));
             let Some(tag) = tags.0.into_iter().chain(tags.1).min() else { break };
-            let amount = mine.next_if(|share| share.tag == tag).map_or(0.0, |share| share.amount);
+            let amount = own.next_if(|share| share.tag == tag).map_or(0.0, |share| share.amount);
             let moved = theirs.next_if(|share| share.tag == tag).map_or(0.0, |share| share.amount);
             sum.push(Share { tag, amount: amount + factor * moved });
         }
-        Shares::Many(sum.into_boxed_slice())
+        **mine = sum;
     }
 
     /// Half of what `self` is more than `other`: what moves from the one to the other.
-    fn half_of_difference(&self, other: &Shares) -> Shares {
-        match self.plus(-1.0, other) {
-            Shares::One(x) => Shares::One(x / 2.0),
-            Shares::Many(mut shares) => {
-                shares.iter_mut().for_each(|share| share.amount /= 2.0);
-                Shares::Many(shares)
-            }
+    fn half_of_difference(mut self, other: &Shares) -> Shares {
+        self.add(-1.0, other);
+        match &mut self {
+            Shares::One(x) => *x /= 2.0,
+            Shares::Many(shares) => shares.iter_mut().for_each(|share| share.amount /= 2.0),
         }
+        self
     }
 
     fn is_like(&self, other: &Shares) -> bool {
@@ -233,7 +241,7 @@ pub enum Message {
     },
 }
 
-const _: () = assert!(size_of::<Message>() <= 64 && size_of::<Averaging>() <= 512);
+const _: () = assert!(size_of::<Message>() <= 40 && size_of::<Averaging>() <= 304);
 
 impl protocol::Message for Message {
     fn lanes() -> Vec<&'static str> {
@@ -252,7 +260,7 @@ pub enum Timer {
 
 /// The state machine.
 pub struct Averaging {
-    config: Config,
+    config: Arc<Config>,
     peers: Peers,
     epochs: Epochs,
     standing: Standing,
@@ -309,17 +317,18 @@ impl Aggregator for Averaging {
 }
 
 impl Averaging {
-    /// Without peers and without a value yet.
-    pub fn new(mut config: Config) -> Averaging {
-        config.period = config.period.max(PERIOD_MIN);
-        let epochs = Epochs::new(config.period, config.cycles);
+    /// Without peers and without a value yet. Many nodes may share one `config`.
+    pub fn new(config: impl Into<Arc<Config>>) -> Averaging {
+        let config = config.into();
+        let period = config.period();
+        let epochs = Epochs::new(period, config.cycles);
         Averaging {
             peers: Peers::default(),
             standing: Standing::NONE,
             cycle_began: Time::ZERO,
             shares: None,
             asking: false,
-            ledger: Ledger::new(millis(config.period * config.remember_periods), millis(config.period / 2)),
+            ledger: Ledger::new(millis(period * config.remember_periods), millis(period / 2)),
             epochs,
             config,
         }
@@ -337,8 +346,8 @@ impl Averaging {
 
     fn on_start(&mut self, cx: &mut Cx<'_, Self>) {
         let phase = match self.config.pairing {
-            Pairing::Matching => self.config.period / 2, // in step with all that start now
-            Pairing::Steady | Pairing::Cyclic | Pairing::Poisson => cx.rng.within(self.config.period),
+            Pairing::Matching => self.config.period() / 2, // in step with all that start now
+            Pairing::Steady | Pairing::Cyclic | Pairing::Poisson => cx.rng.within(self.config.period()),
         };
         self.cycle_began = cx.now;
         cx.after(phase, Timer::Cycle);
@@ -368,7 +377,7 @@ impl Averaging {
     ) {
         let level = self.follow(cx, stamp);
         let now = self.epochs.stamp(cx.now);
-        let Some(mine) = self.shares.as_ref().filter(|mine| level && mine.is_like(&have) && have.is_sound())
+        let Some(mine) = self.shares.as_mut().filter(|mine| level && mine.is_like(&have) && have.is_sound())
         else {
             return cx.send(from, Message::Refused { stamp: now, number });
         };
@@ -376,7 +385,7 @@ impl Averaging {
             Asked::Again(amount) => amount,
             Asked::New => {
                 let amount = have.half_of_difference(mine);
-                self.shares = Some(mine.plus(1.0, &amount));
+                mine.add(1.0, &amount);
                 self.standing.fresh = false;
                 self.ledger.answered(from, number, opened_ms, amount.clone());
                 amount
@@ -392,10 +401,10 @@ impl Averaging {
         if stamp.epoch != self.standing.epoch {
             return; // the numbers of this epoch are others
         }
-        if let Some(mine) = self.shares.as_ref().filter(|mine| mine.is_like(&amount) && amount.is_sound())
+        if let Some(mine) = self.shares.as_mut().filter(|mine| mine.is_like(&amount) && amount.is_sound())
             && self.ledger.settle(number)
         {
-            self.shares = Some(mine.plus(-1.0, &amount));
+            mine.add(-1.0, &amount);
         }
     }
 
@@ -407,14 +416,14 @@ impl Averaging {
 
     fn on_cycle(&mut self, cx: &mut Cx<'_, Self>) {
         let next = match self.config.pairing {
-            Pairing::Steady => self.config.period,
+            Pairing::Steady => self.config.period(),
             Pairing::Cyclic => {
-                let stalled = cx.now.since(self.cycle_began) > 2 * self.config.period;
-                self.cycle_began = if stalled { cx.now } else { self.cycle_began + self.config.period };
-                (self.cycle_began + cx.rng.within(self.config.period)).since(cx.now)
+                let stalled = cx.now.since(self.cycle_began) > 2 * self.config.period();
+                self.cycle_began = if stalled { cx.now } else { self.cycle_began + self.config.period() };
+                (self.cycle_began + cx.rng.within(self.config.period())).since(cx.now)
             }
-            Pairing::Poisson => self.config.period.mul_f64(-libm::log(1.0 - cx.rng.unit())),
-            Pairing::Matching => self.config.period / 2,
+            Pairing::Poisson => self.config.period().mul_f64(-libm::log(1.0 - cx.rng.unit())),
+            Pairing::Matching => self.config.period() / 2,
         };
         cx.after(next, Timer::Cycle);
         if self.epochs.turn(cx.now) {
@@ -430,9 +439,9 @@ impl Averaging {
             self.standing.fresh = false;
             cx.send(peer, Message::Ask { stamp, number, have: have.clone(), opened_ms: stamp.age_ms });
             // The next cycle asks again what this one leaves open, unless that is too long to wait.
-            if 2 * next > 3 * self.config.period && !self.asking {
+            if 2 * next > 3 * self.config.period() && !self.asking {
                 self.asking = true;
-                cx.after(self.config.period, Timer::Ask);
+                cx.after(self.config.period(), Timer::Ask);
             }
         }
     }
@@ -453,7 +462,7 @@ impl Averaging {
         });
         if self.ledger.is_open() {
             self.asking = true;
-            cx.after(self.config.period / ASKS_PER_PERIOD, Timer::Ask);
+            cx.after(self.config.period() / ASKS_PER_PERIOD, Timer::Ask);
         }
     }
 
@@ -462,7 +471,7 @@ impl Averaging {
         if self.config.pairing != Pairing::Matching {
             return self.peers.pick(cx.me, cx.rng);
         }
-        let half_ms = (self.config.period.as_millis() as u64 / 2).max(1);
+        let half_ms = (self.config.period().as_millis() as u64 / 2).max(1);
         let round = (u64::from(stamp.age_ms) + half_ms / 2) / half_ms;
         let key = mix(u64::from(stamp.epoch) << 32 | round);
         let first = |(place, speaks_first): (u64, bool)| speaks_first.then_some(place);
@@ -509,7 +518,7 @@ impl Averaging {
                 let leads = cx.rng.chance(leaders / n);
                 let share =
                     Share { tag: mix(cx.me.0 ^ mix(u64::from(self.standing.epoch))) as u32, amount: 1.0 };
-                Some(Shares::Many(leads.then_some(share).into_iter().collect()))
+                Some(Shares::Many(Box::new(leads.then_some(share).into_iter().collect())))
             }
         };
     }
@@ -721,14 +730,16 @@ mod tests {
     #[test]
     fn shares_that_are_none_are_refused() {
         let share = |tag, amount| Share { tag, amount };
-        let many = |shares: &[Share]| Shares::Many(shares.into());
+        let many = |shares: &[Share]| Shares::Many(Box::new(shares.into()));
         assert!(many(&[share(1, 0.5), share(2, 0.5)]).is_sound());
         assert!(!many(&[share(2, 0.5), share(1, 0.5)]).is_sound());
         assert!(!many(&[share(1, f64::NAN)]).is_sound());
         assert!(!Shares::One(f64::INFINITY).is_sound());
         let over: Vec<Share> = (0..=LEADERS_MAX as u32).map(|tag| share(tag, 1.0)).collect();
         assert!(!many(&over).is_sound());
-        let Shares::Many(sum) = many(&over[1..]).plus(1.0, &many(&over[..1])) else { panic!() };
+        let mut sum = many(&over[1..]);
+        sum.add(1.0, &many(&over[..1]));
+        let Shares::Many(sum) = sum else { panic!() };
         assert_eq!((sum.len(), sum[0].tag), (LEADERS_MAX, 0));
     }
 }
