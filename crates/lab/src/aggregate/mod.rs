@@ -155,6 +155,8 @@ pub struct Outcome {
     pub max_relative_error: f64,
     /// By how much the mean of all nodes' estimates is off in the end, as a part of the truth: the mass that was lost or made; the largest of all runs.
     pub mass_error: f64,
+    /// The standard deviation of the same over the runs, with its sign; 0 of a single run.
+    pub mass_error_sd: f64,
     /// The standard deviation of the nodes' estimates in the end, as a part of the truth.
     pub spread: f64,
     /// The round in which all nodes are first within a thousandth; the mean over the runs, if all came there.
@@ -268,6 +270,7 @@ impl Aggregate {
     fn outcome(&self, all: &[Told]) -> Outcome {
         let over = |of: &dyn Fn(&Told) -> Option<f64>| all.iter().filter_map(of).collect::<Samples>();
         let estimates = over(&|told| Some(told.mean));
+        let off = over(&|told| Some(told.mean / told.truth - 1.0));
         let settled = match self.algorithm {
             Algorithm::Averaging | Algorithm::Count => Some(2),
             Algorithm::PushSum => Some(5),
@@ -298,6 +301,7 @@ impl Aggregate {
             potential_factor: some(&potentials),
             max_relative_error: worst.estimate().mean,
             mass_error: all.iter().map(|told| (told.mean / told.truth - 1.0).abs()).fold(0.0, f64::max),
+            mass_error_sd: off.standard_deviation(),
             spread: spread.estimate().mean,
             rounds_to_thousandth: some(&thousandth).filter(|_| thousandth.count() == self.runs as u64),
             messages: all.iter().map(|told| told.messages as f64).sum::<f64>() / node_rounds,

@@ -102,10 +102,8 @@ pub(super) fn push_sum(bench: &mut Bench<'_>) -> Plot {
         let aggregate =
             Aggregate { nodes: 10_000, rounds: 40, loss: 0.2, runs: 60, seed: bench.seed(5), ..base };
         let outcome = measure(bench, "20 % loss", 0.8, &aggregate);
-        // The truth differs from run to run, so the error of each is what counts; the truth's own spread is that of a mean of uniform values.
-        let own = 1.0 / libm::sqrt(12.0 * 1e4);
-        let sd = libm::sqrt((outcome.estimate_sd * outcome.estimate_sd - own * own).max(0.0));
-        bench.put(cell, sd / outcome.truth, outcome.standard_error.estimate_sd / outcome.truth);
+        let (sd, runs) = (outcome.mass_error_sd, aggregate.runs as f64);
+        bench.put(cell, sd, sd / libm::sqrt(2.0 * (runs - 1.0)));
     }
     shown.expect("it was measured")
 }

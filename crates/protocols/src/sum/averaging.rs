@@ -126,10 +126,11 @@ pub enum Shares {
     /// Of each count, by tag; what is not in it is 0.
     #[n(1)]
     #[allow(clippy::box_collection)]
-    // so that shares take two words: each node has some, and remembers some
+    // two words are all that each node's shares, and those it remembers, take
     Many(#[cbor(n(0), with = "boxed")] Box<Vec<Share>>),
 }
 
+#[allow(clippy::box_collection)] // as there
 mod boxed {
     use super::*;
     use minicbor::{Decoder, Encoder};

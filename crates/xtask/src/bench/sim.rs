@@ -119,9 +119,7 @@ fn ours(binary: &Path, engine: &str, nodes: u64, cycles: u64) -> Result<f64> {
     let mut command = Command::new(binary);
     command.args(["lab", "aggregate", "--algorithm", "averaging", "--json"]);
     command.args(["--nodes", &nodes.to_string(), "--rounds", &cycles.to_string()]);
-    if engine == "cycle" {
-        command.arg("--synchronous");
-    }
+    command.args(if engine == "cycle" { &["--synchronous"][..] } else { &["--latency", "1ms,100ms"] });
     let out: Value = serde_json::from_str(&shell::output(&mut command)?)?;
     out["cpu_s"].as_f64().context("no cpu_s in the answer")
 }
