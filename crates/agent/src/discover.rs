@@ -142,6 +142,22 @@ impl Finder {
         }
     }
 
+    /// The name server that is asked instead of the system's.
+    pub fn dns_server(&self) -> Option<SocketAddr> {
+        self.dns_server
+    }
+
+    /// Takes the seeds of `config` in the place of `before`, those of the configuration until now. What was added otherwise stays.
+    pub fn configure(&mut self, before: &[Seed], config: &Config) {
+        self.fixed.retain(|seed| !before.contains(seed));
+        config.join.iter().cloned().for_each(|seed| self.add(seed));
+        if self.file != config.join_file {
+            self.from_file.clear();
+        }
+        self.file.clone_from(&config.join_file);
+        self.dns_server = config.dns_server;
+    }
+
     /// Whether there is nothing to look up, now or ever.
     pub fn is_empty(&self) -> bool {
         self.fixed.is_empty() && self.file.is_none()

@@ -14,10 +14,12 @@
 //! | [`handlers`] | commands that are run when something happens |
 //! | [`view`] | what is remembered of events: changes with a cursor, names, histograms |
 //! | [`model`] | what the admin API says, as types |
+//! | [`build`] | what runs here: version, commit, formats |
 //! | [`api`] | the admin API over TCP and a Unix socket |
 //! | [`metrics`] | `/metrics` for Prometheus |
 
 pub mod api;
+pub mod build;
 pub mod config;
 pub mod discover;
 pub mod events;

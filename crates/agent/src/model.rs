@@ -5,9 +5,11 @@
 //! digits (64 bits do not fit a JSON number everywhere), durations end in their unit, ages count back from the answer.
 
 mod events;
+mod reload;
 mod requests;
 
 pub use events::*;
+pub use reload::*;
 pub use requests::*;
 
 use serde::{Deserialize, Serialize};
@@ -200,6 +202,9 @@ pub struct SelfInfo {
     pub profile: String,
     /// Its version.
     pub version: String,
+    /// The commit that it was built from, or `unknown`.
+    #[serde(default)]
+    pub commit: String,
     /// Seconds since it started.
     pub uptime_s: f64,
     /// Its process.
@@ -237,6 +242,9 @@ pub struct SelfInfo {
     /// The commands that are run when something happens.
     #[serde(default)]
     pub handlers: Vec<HandlerInfo>,
+    /// How reading its configuration again went.
+    #[serde(default)]
+    pub reload: ReloadInfo,
     /// Whether it was started with fault injection.
     pub faults: bool,
     /// What it counted since it started. The names are those of `/metrics` without prefix and suffix.

@@ -38,6 +38,8 @@ pub enum Call {
         /// Whether the others are to hear of them; if not, they are only kept for whoever asks this node.
         gossip: bool,
     },
+    /// Bytes per second that vitals may cost from now on.
+    Ration(u32),
     /// Asked of the events.
     Events(events::Call),
 }
@@ -211,6 +213,7 @@ impl<K: Keys> Protocol for Node<K> {
             }
             Input::Call(Call::Swim(call)) => self.swim(cx, Input::Call(call)),
             Input::Call(Call::Vitals { value, gossip }) => self.on_vitals(cx, value, gossip),
+            Input::Call(Call::Ration(ration)) => self.vitals(cx, Input::Call(latest::Call::Ration(ration))),
             Input::Call(Call::Events(call)) => self.events(cx, Input::Call(call)),
             Input::Message(from, Message::Swim(m)) => self.swim(cx, Input::Message(from, m)),
             Input::Message(from, Message::Vitals(m)) => self.vitals(cx, Input::Message(from, m)),

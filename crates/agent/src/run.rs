@@ -6,6 +6,8 @@
 //! | `ears` | what is done with what the node tells |
 //! | `events` | publishing, and what is kept of events on disk |
 //! | `join` | finding the cluster, and not losing it |
+//! | `reload` | the configuration read again |
+//! | `tags` | this agent's tags |
 //! | `upkeep` | saving members, reading the machine, the watchdog |
 //!
 //! Everything runs in one thread: the node's task owns its state, and all others reach it by messages.
@@ -14,6 +16,8 @@ mod agent;
 mod ears;
 mod events;
 mod join;
+mod reload;
+mod tags;
 mod upkeep;
 
 pub use agent::{Agent, Inside, Listens};
@@ -28,6 +32,7 @@ use crate::model::ChangeKind;
 use crate::node::Node;
 use crate::store::{Store, StoreError};
 use agent::{Handle, lock};
+use reload::InForce;
 use rumormill_core::identity::{Life, NodeId};
 use rumormill_core::payload::Payload;
 use rumormill_core::time::{Duration, Wall};
@@ -41,7 +46,7 @@ use std::future::Future;
 use std::io::Write;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, RwLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
@@ -118,6 +123,14 @@ pub enum RunError {
     /// The node's task ended by itself.
     #[error("the node stopped by itself, which is a bug; its log tells more")]
     NodeStopped,
+    /// Nobody was met.
+    #[error(
+        "no member was met in {tries} rounds of joining, and --retry-max allows no more; are those named by --join running, reachable by UDP and TCP, and of the same cluster and key?"
+    )]
+    NotJoined {
+        /// How often it was tried.
+        tries: u64,
+    },
     /// Copies of this data directory keep being started.
     #[error(
         "this agent has made itself {NEW_IDENTITIES_MAX} new identities and found each of them copied: something copies its data directory as it runs; stop that"
@@ -125,12 +138,14 @@ pub enum RunError {
     CopiedAgain,
 }
 
-/// Runs an agent until `shutdown` is ready, then leaves the cluster; SIGINT and SIGTERM while it leaves end it at once.
+/// Runs an agent until `shutdown` is ready, then leaves the cluster; SIGHUP has it read its configuration again, SIGINT and SIGTERM while it leaves end it at once.
 ///
 /// Prints who it is and where it listens to standard output, unless logs are JSON. Wants a tokio runtime with I/O and time.
 pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<Exit, RunError> {
     let greets = config.log_format == LogFormat::Text;
-    let running = start(config).await?;
+    let hangups = signal(SignalKind::hangup())?; // from here on it ends nobody
+    let mut running = start(config).await?;
+    running.tasks.spawn(reload::at_hangups(running.agent.clone(), hangups));
     if greets {
         let _ = std::io::stdout().write_all(running.greeting().as_bytes()); // nobody may be reading
     }
@@ -158,11 +173,12 @@ pub async fn start(config: Config) -> Result<Running, RunError> {
         Some(dir) => Store::open(dir)?,
         None => Store::ephemeral()?,
     };
-    let listeners = listen(&config).await?;
-    let agent = Arc::new(Agent::new(config, keyring, store, identity::new_session()?));
+    let token = token(&config)?;
+    let listeners = listen(&config, token.clone()).await?;
+    let agent = Arc::new(Agent::new(config, keyring, token, store, identity::new_session()?));
     let repairs = lock(&agent.store).repairs().to_vec();
     repairs.into_iter().for_each(|repair| agent.warn(repair));
-    let gossip = start_node(&agent, agent.config.bind).await?;
+    let gossip = start_node(&agent, &*agent.in_force.lock().await, agent.config.bind).await?;
     let http = listeners.iter().find_map(|(listener, _)| listener.address());
     let listens = Listens { gossip, http, socket: agent.config.socket.clone() };
     agent.listens.set(listens).unwrap_or_else(|_| unreachable!("it is set here alone"));
@@ -182,24 +198,30 @@ pub async fn start(config: Config) -> Result<Running, RunError> {
     if agent.config.vitals {
         tasks.spawn(upkeep::read_machine(agent.clone()));
     }
+    // Ready is who gossips: the node's task has answered, not only been started.
+    agent.inspect(|_| ()).await.map_err(|_| RunError::NodeStopped)?;
     upkeep::tell(&[NotifyState::Ready]);
     Ok(Running { agent, serving, tasks, identities: 0 })
 }
 
+/// The token that the API asks for, if it does.
+fn token(config: &Config) -> Result<Option<Arc<RwLock<Token>>>, RunError> {
+    let Some(path) = config.http_token_file.as_ref().filter(|_| config.http.is_some()) else {
+        return Ok(None);
+    };
+    let token = Token::load(path).map_err(|text| RunError::Token { path: path.clone(), text })?;
+    Ok(Some(Arc::new(RwLock::new(token))))
+}
+
 /// Where the API listens, before anything is said to anybody.
-async fn listen(config: &Config) -> Result<Vec<(Listener, Guard)>, RunError> {
+async fn listen(
+    config: &Config,
+    token: Option<Arc<RwLock<Token>>>,
+) -> Result<Vec<(Listener, Guard)>, RunError> {
     let mut listeners = Vec::new();
     if let Some(address) = config.http {
-        let token = match &config.http_token_file {
-            Some(path) => {
-                let failed = |text: String| RunError::Token { path: path.clone(), text };
-                let text = std::fs::read_to_string(path).map_err(|error| failed(error.to_string()))?;
-                Some(Token::parse(&text).map_err(failed)?)
-            }
-            None => None,
-        };
         let guard = match token {
-            Some(token) => Guard::Token(Arc::new(token)),
+            Some(token) => Guard::Token(token),
             None if address.ip().to_canonical().is_loopback() => {
                 Guard::Loopback(config.http_hosts.clone().into())
             }
@@ -220,8 +242,12 @@ async fn listen(config: &Config) -> Result<Vec<(Listener, Guard)>, RunError> {
     Ok(listeners)
 }
 
-/// Starts a node under the store's identity, and puts it into `agent`. Returns where it listens.
-async fn start_node(agent: &Arc<Agent>, bind: SocketAddr) -> Result<SocketAddr, RunError> {
+/// Starts a node under the store's identity, with what is in force by now, and puts it into `agent`. Returns where it listens.
+async fn start_node(
+    agent: &Arc<Agent>,
+    in_force: &InForce,
+    bind: SocketAddr,
+) -> Result<SocketAddr, RunError> {
     let config = &agent.config;
     let (keys, epoch, copied_from, tags, kept) = {
         let mut store = lock(&agent.store);
@@ -248,10 +274,10 @@ async fn start_node(agent: &Arc<Agent>, bind: SocketAddr) -> Result<SocketAddr, 
         life,
         name: config.name.clone(),
         contact: sockets.contact().payload(),
-        tags: Payload::from(&tags.unwrap_or_else(|| TagMap(config.tags.clone()).encoded())[..]),
+        tags: Payload::from(&tags.unwrap_or_else(|| TagMap(in_force.tags.clone()).encoded())[..]),
         copied_from,
     };
-    let budget_bytes_per_s = u32::try_from(config.vitals_bytes_per_s).unwrap_or(u32::MAX);
+    let budget_bytes_per_s = in_force.vitals_bytes_per_s;
     let vitals = config
         .vitals
         .then(|| Latest::new(latest::Config { budget_bytes_per_s, ..latest::Config::default() }, life));
@@ -279,6 +305,15 @@ fn wall() -> Wall {
 async fn is(superseded: &mut watch::Receiver<Option<NodeId>>, me: NodeId) {
     if superseded.wait_for(|of| *of == Some(me)).await.is_err() {
         std::future::pending().await // unreachable as long as there is an agent
+    }
+}
+
+/// Waits until joining was given up, and tells after how many rounds.
+async fn given_up(gave_up: &mut watch::Receiver<Option<u64>>) -> u64 {
+    let tries = gave_up.wait_for(Option::is_some).await.ok().and_then(|tries| *tries);
+    match tries {
+        Some(tries) => tries,
+        None => std::future::pending().await, // unreachable as long as there is an agent
     }
 }
 
@@ -332,12 +367,18 @@ impl Running {
     pub async fn until(mut self, shutdown: impl Future<Output = ()>) -> Result<Exit, RunError> {
         let mut shutdown = std::pin::pin!(shutdown);
         let mut superseded = self.agent.superseded.subscribe();
+        let mut gave_up = self.agent.gave_up.subscribe();
         loop {
             let handle = self.agent.handle().map_err(|_| RunError::NodeStopped)?;
             tokio::select! {
                 () = shutdown.as_mut() => break,
                 () = self.agent.asked_to_leave() => break,
                 () = is(&mut superseded, handle.me()) => self.begin_anew(&handle).await?,
+                tries = given_up(&mut gave_up) => {
+                    upkeep::tell(&[NotifyState::Stopping]);
+                    self.stop().await;
+                    return Err(RunError::NotJoined { tries });
+                }
                 () = handle.stopped() => return Err(RunError::NodeStopped),
             }
         }
@@ -373,6 +414,7 @@ impl Running {
         if self.identities > NEW_IDENTITIES_MAX {
             return Err(RunError::CopiedAgain);
         }
+        let in_force = self.agent.in_force.lock().await; // nothing is read again while there is no node
         upkeep::save_all(&self.agent).await; // the new node joins by those whom the old one knew
         events::save_last(&self.agent).await; // and is told nothing twice
         self.agent.set_handle(None);
@@ -382,7 +424,7 @@ impl Running {
         let keys: NodeKeys = lock(&self.agent.store).keys().clone();
         tracing::error!(%was, now = %keys.id(), "this agent goes on under a new identity; both copies stay members");
         self.agent.view().begin_anew(was, wall());
-        start_node(&self.agent, before.local_addr()).await?;
+        start_node(&self.agent, &in_force, before.local_addr()).await?;
         self.agent.seeds_changed.notify_one(); // join again, and at once
         Ok(())
     }

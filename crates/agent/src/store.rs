@@ -15,6 +15,9 @@ mod events;
 mod lock;
 mod sidecar;
 
+pub use db::VERSION as DATA_DIR_VERSION;
+pub use sidecar::VERSION as SIDECAR_VERSION;
+
 use crate::events::{Kept, Unsaved};
 use crate::identity::{NodeKeys, SEED_BYTES};
 use rumormill_core::identity::NodeId;

@@ -154,3 +154,45 @@ async fn a_seed_file_is_read_again_and_holds_while_it_is_away() {
     finder.add("10.0.0.8".parse().unwrap());
     assert!(finder.lookup().await.0.contains(&"10.0.0.8:7900".parse().unwrap()));
 }
+
+#[tokio::test]
+async fn seeds_of_a_new_configuration_take_the_place_of_the_old_ones_and_what_was_added_stays() {
+    let dns = NameServer::start().await;
+    dns.zone
+        .lock()
+        .unwrap()
+        .insert(("seed.example.".into(), RecordType::A), vec![RData::A(A::new(10, 0, 0, 5))]);
+    let dir = tempfile::tempdir().unwrap();
+    let (old, new) = (dir.path().join("old"), dir.path().join("new"));
+    std::fs::write(&old, "10.0.1.1\n").unwrap();
+    let config = |join: &[&str], file: Option<&std::path::Path>, dns: Option<SocketAddr>| {
+        let flags = Partial {
+            join: Some(join.iter().map(ToString::to_string).collect()),
+            join_file: file.map(|file| file.display().to_string()),
+            dns_server: dns.map(|dns| dns.to_string()),
+            ..Partial::default()
+        };
+        resolve(vec![Layer::flags(flags)], Some("/nowhere".into())).into_config().unwrap().0
+    };
+    let before = config(&["10.0.0.1", "10.0.0.2"], Some(&old), None);
+    let mut finder = Finder::new(&before);
+    finder.add("10.0.0.8".parse().unwrap());
+    let found = finder.lookup().await.0;
+    assert_eq!(found, addresses(&["10.0.0.1:7900", "10.0.0.2:7900", "10.0.0.8:7900", "10.0.1.1:7900"]));
+
+    let after = config(&["10.0.0.2", "seed.example:7000"], Some(&new), Some(dns.address));
+    finder.configure(&before.join, &after);
+    let (found, errors) = finder.lookup().await;
+    let expected = addresses(&["10.0.0.8:7900", "10.0.0.2:7900", "10.0.0.5:7000"]);
+    assert_eq!(found, expected, "the name server is the new one");
+    assert!(
+        errors.len() == 1 && errors[0].seed.ends_with("new"),
+        "nothing of the old file is left: {errors:?}"
+    );
+
+    std::fs::write(&new, "10.0.2.1\n").unwrap();
+    assert!(finder.lookup().await.0.contains(&"10.0.2.1:7900".parse().unwrap()));
+    finder.configure(&after.join, &config(&[], None, None));
+    assert_eq!(finder.lookup().await, (addresses(&["10.0.0.8:7900"]), vec![]), "nobody unsaid that one");
+    assert!(!finder.is_empty());
+}

@@ -242,6 +242,12 @@ impl Keyring {
         Ok(name)
     }
 
+    /// Adds that key of another ring.
+    pub fn install_from(&self, other: &Keyring, name: Fingerprint) -> Result<(), KeyringError> {
+        let key = other.read(|keys| position(keys, name).map(|at| keys[at].1.clone()))?;
+        self.install(key).map(drop)
+    }
+
     /// Seals with this key from now on.
     pub fn use_primary(&self, name: Fingerprint) -> Result<(), KeyringError> {
         self.change(|keys| {
@@ -334,6 +340,20 @@ mod tests {
         ring.remove(o).unwrap();
         assert_eq!(shared.list(), [n]);
         assert!(matches!(ring.use_primary(o), Err(KeyringError::Unknown(_))));
+    }
+
+    #[test]
+    fn a_key_of_another_ring_is_added_and_that_ring_stays_as_it_is() {
+        let (mine, other) = (Keyring::new(key(1)), Keyring::new(key(2)));
+        let (m, o) = (key(1).fingerprint(), key(2).fingerprint());
+        mine.install_from(&other, o).unwrap();
+        mine.install_from(&other, o).unwrap();
+        assert_eq!((mine.list(), other.list()), (vec![m, o], vec![o]));
+        assert_eq!(mine.primary(), m, "it is not used before somebody says so");
+        let unknown = key(3).fingerprint();
+        assert!(
+            matches!(mine.install_from(&other, unknown), Err(KeyringError::Unknown(name)) if name == unknown)
+        );
     }
 
     #[test]

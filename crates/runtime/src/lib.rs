@@ -53,3 +53,4 @@ pub use faults::{FaultState, Faults};
 pub use handle::{Handle, Stopped};
 pub use hello::ResolveError;
 pub use keyring::{Fingerprint, Key, Keyring};
+pub use seal::VERSION as PACKET_VERSION;

@@ -11,7 +11,8 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::Response;
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::path::Path;
+use std::sync::{Arc, PoisonError, RwLock};
 
 /// The fewest characters a token may have (our guess: 96 bits in base64).
 pub const TOKEN_CHARS_MIN: usize = 16;
@@ -23,14 +24,20 @@ pub enum Guard {
     Socket,
     /// A host name of this machine, or one of these; no foreign origin.
     Loopback(Arc<[String]>),
-    /// This token.
-    Token(Arc<Token>),
+    /// This token, which may be changed while it is asked for.
+    Token(Arc<RwLock<Token>>),
 }
 
 /// A secret that is compared without telling how much of it was right.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Token([u8; 32]);
 
 impl Token {
+    /// Reads a token's file. Fails with a text that says what is wrong.
+    pub fn load(path: &Path) -> Result<Token, String> {
+        Token::parse(&std::fs::read_to_string(path).map_err(|error| error.to_string())?)
+    }
+
     /// Reads a token: the file's text without the space around it.
     pub fn parse(text: &str) -> Result<Token, String> {
         let text = text.trim();
@@ -66,7 +73,9 @@ pub async fn check(State(guard): State<Guard>, request: Request, next: Next) -> 
     match &guard {
         Guard::Socket => {}
         Guard::Loopback(hosts) => check_host(request.headers(), hosts)?,
-        Guard::Token(token) => check_token(request.headers(), token)?,
+        Guard::Token(token) => {
+            check_token(request.headers(), &token.read().unwrap_or_else(PoisonError::into_inner))?
+        }
     }
     Ok(next.run(request).await)
 }

@@ -4,6 +4,7 @@ use super::events_counted;
 use super::failure::{Answer, Body, Failure};
 use super::find::{Meant, find};
 use super::shape::Shape;
+use crate::build;
 use crate::metrics::{self, Table};
 use crate::model;
 use crate::run::{Agent, Inside};
@@ -54,6 +55,23 @@ fn about_node(inside: &Inside<'_>, agent: &Agent) -> model::SelfInfo {
         warnings: taken.collect(),
         ..model::SelfInfo::default()
     }
+}
+
+/// Read the configuration again, as SIGHUP does.
+///
+/// What can change in a running agent changes; the rest is named. A configuration that is not usable changes nothing.
+#[utoipa::path(
+    post, path = "/v1/reload",
+    responses(
+        (status = 200, body = model::Reloaded),
+        (status = 409, description = "There is nothing to read again.", body = model::Error),
+        (status = 422, description = "It is not usable.", body = model::Error),
+    )
+)]
+pub async fn reload(State(agent): State<Arc<Agent>>) -> Answer<model::Reloaded> {
+    // In a task of its own, which ends also when who asked has hung up.
+    let reloaded = tokio::spawn(async move { agent.reload().await }).await;
+    Ok(Json(reloaded.map_err(|_| Failure::gone())??))
 }
 
 /// Whether the agent works.
@@ -171,8 +189,17 @@ async fn table(agent: &Arc<Agent>) -> Result<Table, Failure> {
     for handler in agent.handlers() {
         super::events_counted::count_handler(&handler.info(), &mut table);
     }
+    let reloads = agent.reloads();
+    for (end, count) in [("done", reloads.done), ("refused", reloads.refused)] {
+        table.count("reloads", "Times the configuration was read again, by end", &[("end", end)], count);
+    }
+    let refused = f64::from(u8::from(reloads.last_error.is_some()));
+    table.gauge("reload_refused", "1 if the configuration was not usable when last read again", &[], refused);
+    let waiting = reloads.restart.len() as f64;
+    table.gauge("settings_waiting", "Settings that differ from those in force until a restart", &[], waiting);
     table.gauge("watchers", "Consumers of /v1/watch", &[], agent.watching() as f64);
-    table.gauge("build_info", "The version that runs", &[("version", env!("CARGO_PKG_VERSION"))], 1.0);
+    let built = [("version", build::VERSION), ("commit", build::commit())];
+    table.gauge("build_info", "The version that runs, and the commit it was built from", &built, 1.0);
     table.gauge("uptime_seconds", "Time since the agent started", &[], agent.uptime().as_secs_f64());
     Ok(table)
 }

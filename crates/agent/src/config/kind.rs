@@ -1,6 +1,7 @@
 //! How a single setting is read: from a TOML value, or from the text of an environment variable.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 use toml::de::DeValue;
 
 /// A value as its source has it.
@@ -129,6 +130,37 @@ impl std::fmt::Display for Bytes {
     }
 }
 
+/// A length of time: `"30s"`, `"1m 30s"`, or whole seconds.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub struct Span(pub Duration);
+
+impl Kind for Span {
+    const WANTS: &'static str = "a time such as \"30s\" or \"5m\"";
+    fn read(raw: Raw<'_>) -> Option<Span> {
+        match raw {
+            Raw::Toml(DeValue::Integer(_)) => u64::read(raw).map(|s| Span(Duration::from_secs(s))),
+            Raw::Toml(DeValue::String(s)) => s.parse().ok(),
+            Raw::Toml(_) => None,
+            Raw::Text(s) => s.parse().ok(),
+        }
+    }
+}
+
+impl std::str::FromStr for Span {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Span, String> {
+        humantime::parse_duration(text.trim())
+            .map(Span)
+            .map_err(|_| format!("{text:?} is not {}", Span::WANTS))
+    }
+}
+
+impl std::fmt::Display for Span {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", humantime::format_duration(self.0))
+    }
+}
+
 impl Kind for Vec<String> {
     const WANTS: &'static str = "a list of texts";
     fn read(raw: Raw<'_>) -> Option<Vec<String>> {
@@ -209,5 +241,33 @@ mod tests {
         for wrong in ["", "MiB", "1 parsec", "-1", "99999999999 GiB"] {
             assert!(wrong.parse::<Bytes>().is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn times_are_read_with_their_units_and_written_back() {
+        for (text, ms, shown) in [
+            ("30s", 30_000, "30s"),
+            (" 90s ", 90_000, "1m 30s"),
+            ("1m 30s", 90_000, "1m 30s"),
+            ("250ms", 250, "250ms"),
+            ("1h", 3_600_000, "1h"),
+        ] {
+            let read: Span = text.parse().unwrap();
+            assert_eq!((read.0, read.to_string().as_str()), (Duration::from_millis(ms), shown), "{text}");
+            assert_eq!(Span::read(Raw::Text(text)), Some(read), "{text}");
+        }
+        for wrong in ["", "s", "30", "-1s", "1 fortnight", "99999999999999999999s"] {
+            let error = wrong.parse::<Span>().unwrap_err();
+            assert!(error.contains("is not a time such as"), "{wrong}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_number_in_a_file_is_a_time_in_seconds() {
+        let table = toml::de::DeTable::parse("a = 30\nb = \"5m\"\nc = -1\nd = 1.5").unwrap();
+        let read = |key: &str| Span::read(Raw::Toml(table.get_ref()[key].get_ref()));
+        assert_eq!(read("a"), Some(Span(Duration::from_secs(30))));
+        assert_eq!(read("b"), Some(Span(Duration::from_secs(300))));
+        assert_eq!((read("c"), read("d")), (None, None));
     }
 }

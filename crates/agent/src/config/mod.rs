@@ -9,14 +9,16 @@ pub mod files;
 mod kind;
 mod layer;
 mod nearest;
+mod origin;
 mod partial;
 mod resolve;
 mod swim_knobs;
 
 pub use check::{Checked, ConfigError, Setting};
 pub use events::EventsConfig;
-pub use kind::{Bytes, Lines};
+pub use kind::{Bytes, Lines, Span};
 pub use layer::{ENV_PREFIX, Layer, Problem, Severity, Source};
+pub use origin::Origin;
 pub use partial::{Partial, SwimPartial};
 pub use resolve::resolve;
 
@@ -29,6 +31,8 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
 
 /// Where gossip is received: UDP and TCP.
 pub const GOSSIP_PORT: u16 = 7900;
@@ -48,6 +52,10 @@ pub struct Config {
     pub join: Vec<Seed>,
     /// A file of more seeds, read again when it changes.
     pub join_file: Option<PathBuf>,
+    /// Rounds in which no seed answered, after which an agent that never joined ends; 0: it tries for ever.
+    pub retry_max: u64,
+    /// The longest wait between two rounds while alone.
+    pub retry_interval: Duration,
     /// The cluster's name.
     pub cluster: String,
     /// The file with the cluster's key.
@@ -90,6 +98,8 @@ pub struct Config {
     pub faults: bool,
     /// SWIM's knobs: the profile's, with what `[swim]` changes.
     pub swim: swim::Config,
+    /// Where all this was read, to be read again; none if it came from no file, environment or flags.
+    pub origin: Option<Arc<Origin>>,
 }
 
 /// For which network the defaults are made.
@@ -190,6 +200,10 @@ pub fn load_with(file: Option<&Path>, vars: Vec<(String, String)>, flags: Partia
     let mut layers = Vec::with_capacity(3);
     layers.extend(file.as_deref().map(Layer::file));
     layers.push(Layer::env(vars.iter().cloned()));
-    layers.push(Layer::flags(flags));
-    resolve(layers, files::default_data_dir(&env, is_root))
+    layers.push(Layer::flags(flags.clone()));
+    let mut checked = resolve(layers, files::default_data_dir(&env, is_root));
+    if let Some(config) = &mut checked.config {
+        config.origin = Some(Arc::new(Origin { file, vars, flags, settings: checked.settings.clone() }));
+    }
+    checked
 }

@@ -3,7 +3,7 @@
 //! One list names every setting once; the struct, the keys of the file, the environment's variables and the order of
 //! precedence all come from it.
 
-use super::kind::{Bytes, Kind, Lines, Raw};
+use super::kind::{Bytes, Kind, Lines, Raw, Span};
 use std::collections::BTreeMap;
 
 /// Why a key was not taken.
@@ -62,6 +62,10 @@ settings! {
         join: Vec<String>,
         /// A file of seeds, one per line, read again when it changes.
         join_file: String,
+        /// Rounds in which no seed answered, after which an agent that never joined ends; 0: it tries for ever.
+        retry_max: u64,
+        /// The longest wait between two such rounds.
+        retry_interval: Span,
         /// The cluster's name, bound into every packet.
         cluster: String,
         /// The file that holds the cluster's key.

@@ -1,8 +1,11 @@
 //! What all parts of a running agent share, and what the API asks of it.
 
 use super::ears::Ears;
+use super::reload::{InForce, Reloads};
 use crate::api::WATCHERS_MAX;
 use crate::api::failure::Failure;
+use crate::api::guard::Token;
+use crate::build;
 use crate::config::Config;
 use crate::discover::{self, Finder, Seed};
 use crate::events::{Board, Kept};
@@ -14,7 +17,6 @@ use crate::node::{Call, Node};
 use crate::store::Store;
 use crate::view::View;
 use rumormill_core::identity::NodeId;
-use rumormill_core::payload::Payload;
 use rumormill_core::time::{Duration, Time, Wall};
 use rumormill_protocols::member::swim;
 use rumormill_runtime::counters::Snapshot;
@@ -22,7 +24,7 @@ use rumormill_runtime::faults::Faults;
 use rumormill_runtime::keyring::Keyring;
 use std::collections::{BTreeSet, VecDeque};
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 use std::time::Instant;
 use tokio::sync::{Notify, Semaphore, watch};
 use tokio::task::JoinSet;
@@ -57,10 +59,17 @@ pub struct Inside<'a> {
 pub struct Agent {
     pub(super) config: Config,
     pub(super) keyring: Keyring,
+    /// What the API asks for away from loopback.
+    pub(super) token: Option<Arc<RwLock<Token>>>,
     pub(super) store: Mutex<Store>,
     pub(super) finder: Mutex<Finder>,
     /// Something about seeds changed.
     pub(super) seeds_changed: Notify,
+    /// After how many rounds it gave up joining.
+    pub(super) gave_up: watch::Sender<Option<u64>>,
+    /// What of the configuration is in force; held while it is read again, and while a node is made from it.
+    pub(super) in_force: tokio::sync::Mutex<InForce>,
+    pub(super) reloads: Mutex<Reloads>,
     /// Members whose record changed since the store last heard of it.
     pub(super) unsaved: Mutex<BTreeSet<NodeId>>,
     pub(super) save: Notify,
@@ -82,7 +91,7 @@ pub struct Agent {
     started: Instant,
     leaving: watch::Sender<Leaving>,
     stopping: watch::Sender<bool>,
-    tags: tokio::sync::Mutex<()>,
+    pub(super) tags: tokio::sync::Mutex<()>,
     warnings: Mutex<VecDeque<String>>,
 }
 
@@ -113,7 +122,13 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Agent {
-    pub(super) fn new(config: Config, keyring: Keyring, store: Store, session: u64) -> Agent {
+    pub(super) fn new(
+        config: Config,
+        keyring: Keyring,
+        token: Option<Arc<RwLock<Token>>>,
+        store: Store,
+        session: u64,
+    ) -> Agent {
         let histograms = Histograms::default();
         let board =
             Board::new(store.keys().id(), store.epoch(), &Kept::default(), config.events.window_bytes);
@@ -121,8 +136,12 @@ impl Agent {
         Agent {
             handlers,
             finder: Mutex::new(Finder::new(&config)),
+            gave_up: watch::Sender::new(None),
+            in_force: tokio::sync::Mutex::new(InForce::new(&config, &keyring)),
+            reloads: Mutex::default(),
             config,
             keyring,
+            token,
             store: Mutex::new(store),
             seeds_changed: Notify::new(),
             unsaved: Mutex::default(),
@@ -223,7 +242,7 @@ impl Agent {
         for text in seeds {
             match text.parse::<Seed>() {
                 Ok(seed) => {
-                    let dns_server = self.config.dns_server;
+                    let dns_server = lock(&self.finder).dns_server();
                     let (addresses, errors) = discover::lookup(std::slice::from_ref(&seed), dns_server).await;
                     joined.extend(errors.into_iter().map(|error| failed(text.clone(), error.text)));
                     found.push((seed, addresses));
@@ -335,20 +354,6 @@ impl Agent {
         }
     }
 
-    /// To be held while tags are read, changed and set.
-    pub async fn tags_lock(&self) -> tokio::sync::MutexGuard<'_, ()> {
-        self.tags.lock().await
-    }
-
-    /// Keeps these encoded tags and gossips them.
-    pub async fn set_tags(&self, encoded: &[u8]) -> Result<(), Failure> {
-        lock(&self.store).save_tags(encoded).map_err(|error| {
-            let hint = "nothing was changed; the data directory must be writable, with room on its disk";
-            Failure::new(axum::http::StatusCode::SERVICE_UNAVAILABLE, error.to_string(), hint)
-        })?;
-        self.call(Call::Swim(swim::Call::SetTags(Payload::from(encoded)))).await
-    }
-
     /// Something a person should know: to the log, and to `/v1/self`.
     pub(super) fn warn(&self, warning: String) {
         tracing::warn!("{warning}");
@@ -415,7 +420,8 @@ impl Agent {
     pub fn describe(&self, info: &mut model::SelfInfo) {
         info.cluster = self.config.cluster.clone();
         info.profile = self.config.profile.to_string();
-        info.version = env!("CARGO_PKG_VERSION").into();
+        info.version = build::VERSION.into();
+        info.commit = build::commit().into();
         info.uptime_s = self.uptime().as_secs_f64();
         info.pid = std::process::id();
         if !self.keyring.is_insecure() {
@@ -428,6 +434,7 @@ impl Agent {
         }
         info.data_dir = self.config.data_dir.as_ref().map(|path| path.display().to_string());
         info.faults = self.config.faults;
+        info.reload = self.reloads();
         info.handlers = self.handlers.iter().map(|handler| handler.info()).collect();
         if self.keyring.is_insecure() {
             info.warnings.push("no cluster key: anybody who reaches the gossip port can take part".into());

@@ -20,19 +20,19 @@ const COMPLAINTS_MAX: usize = 64;
 const KNOWN_PER_ROUND: usize = 16;
 /// What is doubled before each wait between two rounds (our guess: a person waits).
 const FIRST_WAIT: Duration = Duration::from_millis(250);
-/// The longest wait between two rounds while alone (our guess: a name server must not mind).
-const ALONE_WAIT_MAX: Duration = Duration::from_secs(30);
 /// The wait between two tries of lost seeds once joined is backed off to this, in a small cluster (our guess).
 const JOINED_WAIT_MIN: Duration = Duration::from_secs(15);
 /// And so much for each live member, so that the cluster as a whole tries its seeds at most about once a second.
 const JOINED_WAIT_PER_MEMBER: Duration = Duration::from_secs(1);
 
-/// Joins, and stays joined, as long as the agent runs.
+/// Joins, and stays joined, as long as the agent runs; or gives up, if it is to and has never joined.
 pub(super) async fn stay_joined(agent: Arc<Agent>, seed: u64) {
     let mut joiner = Joiner {
         agent,
         rng: Rng::seeded(seed),
         is_joined: false,
+        has_joined: false,
+        tries: 0,
         rounds: 0,
         known: Vec::new(),
         met: BTreeMap::new(),
@@ -41,9 +41,11 @@ pub(super) async fn stay_joined(agent: Arc<Agent>, seed: u64) {
     loop {
         match joiner.live().await {
             Some(live) if live.ids.len() > 1 => joiner.round_joined(live.ids.len()).await,
+            _ if joiner.is_hopeless() => break,
             _ => joiner.round_alone().await,
         }
     }
+    joiner.agent.gave_up.send_replace(Some(joiner.tries));
 }
 
 /// The addresses of the members that were known when this agent last ran, the most recently seen first.
@@ -60,6 +62,10 @@ struct Joiner {
     agent: Arc<Agent>,
     rng: Rng,
     is_joined: bool,
+    /// Whether it ever was.
+    has_joined: bool,
+    /// Rounds before the first join that had seeds to try.
+    tries: u64,
     /// Rounds in a row that had something to try.
     rounds: u32,
     known: Vec<SocketAddr>,
@@ -90,6 +96,12 @@ impl Joiner {
         looked.await.ok()
     }
 
+    /// Whether it has tried as often as it is to without ever joining.
+    fn is_hopeless(&self) -> bool {
+        let max = self.agent.config.retry_max;
+        max > 0 && self.tries >= max && !self.has_joined
+    }
+
     /// A round while alone: all seeds, and the next few of the members known before.
     async fn round_alone(&mut self) {
         if std::mem::replace(&mut self.is_joined, false) {
@@ -99,6 +111,7 @@ impl Joiner {
         if self.rounds == 0 {
             self.known = known(&self.agent);
         }
+        self.tries += u64::from(!lock(&self.agent.finder).is_empty());
         let mut addresses = self.seeds().await;
         let (count, from) = (self.known.len(), self.rounds as usize * KNOWN_PER_ROUND);
         let next = (0..KNOWN_PER_ROUND.min(count)).map(|at| self.known[(from + at) % count]);
@@ -107,11 +120,12 @@ impl Joiner {
         addresses.dedup();
         self.meet(addresses).await;
         self.rounds = self.rounds.saturating_add(1);
-        self.pause(ALONE_WAIT_MAX.min(self.backed_off())).await;
+        self.pause(self.agent.config.retry_interval.min(self.backed_off())).await;
     }
 
     /// A round once joined to others, `live` in all: one of the seeds that are no live members.
     async fn round_joined(&mut self, live: usize) {
+        self.has_joined = true;
         if !std::mem::replace(&mut self.is_joined, true) {
             tracing::info!(members = live, "joined the cluster");
             self.rounds = 1; // more seeds may be up in a moment

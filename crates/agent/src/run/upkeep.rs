@@ -92,14 +92,13 @@ pub(super) async fn read_machine(agent: Arc<Agent>) {
     }
 }
 
-/// Feeds the service manager's watchdog, if there is one, as long as the node's task answers.
+/// Has the node's task, which gossips, feed the service manager's watchdog, if there is one: who only runs beside it proves nothing.
 pub(super) async fn feed_watchdog(agent: Arc<Agent>) {
     let Some(limit) = sd_notify::watchdog_enabled() else { return };
     loop {
-        if agent.inspect(|_| ()).await.is_ok() {
-            tell(&[NotifyState::Watchdog]);
-        }
-        tokio::time::sleep(limit / 2).await;
+        let lives = agent.inspect(|_| tell(&[NotifyState::Watchdog])).await.is_ok();
+        // Half of it, as sd_watchdog_enabled(3) advises; while a new node is being made there is soon another.
+        tokio::time::sleep(if lives { limit / 2 } else { limit / 16 }).await;
     }
 }
 

@@ -14,7 +14,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 /// The database.
 pub(super) const NAME: &str = "rumormill.db";
 /// The version of the schema that this program writes.
-const VERSION: u32 = 2;
+pub const VERSION: u32 = 2;
 
 /// From nothing to version 1.
 const SCHEMA: &str = "

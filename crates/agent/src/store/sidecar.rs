@@ -18,7 +18,8 @@ const NEW_NAME: &str = "identity.bin.new";
 
 // Layout, numbers big endian: magic, version, secret key, epoch, rekeys, whether copied, copied from, SHA-256 of all before it.
 const MAGIC: &[u8; 7] = b"RUMORID";
-const VERSION: u8 = 1;
+/// The version of this layout.
+pub const VERSION: u8 = 1;
 const BODY_BYTES: usize = MAGIC.len() + 1 + SEED_BYTES + 8 + 8 + 1 + 8;
 const FILE_BYTES: usize = BODY_BYTES + digest::SHA256_OUTPUT_LEN;
 

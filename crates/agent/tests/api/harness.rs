@@ -33,6 +33,8 @@ pub fn config(name: &str) -> Config {
         advertise: Vec::new(),
         join: Vec::new(),
         join_file: None,
+        retry_max: 0,
+        retry_interval: Duration::from_secs(30),
         cluster: "tests".into(),
         key_file: None,
         insecure: false,
@@ -54,6 +56,7 @@ pub fn config(name: &str) -> Config {
         dns_server: None,
         faults: false,
         swim,
+        origin: None,
     }
 }
 

@@ -7,5 +7,6 @@ mod harness;
 mod keys;
 mod lives;
 mod members;
+mod reload;
 mod seeds;
 mod watch;

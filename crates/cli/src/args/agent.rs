@@ -2,7 +2,7 @@
 
 use super::{Switch, key_value};
 use clap::Args;
-use rumormill_agent::config::{Bytes, Lines, Partial};
+use rumormill_agent::config::{Bytes, Lines, Partial, Span};
 use std::path::PathBuf;
 
 /// `rumormill agent`.
@@ -21,8 +21,14 @@ pub struct AgentArgs {
     #[arg(long, value_name = "ADDR:PORT", num_args = 1..)]
     pub advertise: Vec<String>,
     /// Members to join: addresses or DNS names (A, AAAA, SRV), with or without a port
-    #[arg(long, value_name = "ADDR", num_args = 1..)]
+    #[arg(long, visible_alias = "retry-join", value_name = "ADDR", num_args = 1..)]
     pub join: Vec<String>,
+    /// End with an error after so many rounds in which no member to join answered; 0: try for ever [default: 0]
+    #[arg(long, value_name = "N")]
+    pub retry_max: Option<u64>,
+    /// The longest wait between two such rounds; the first follow sooner [default: 30s]
+    #[arg(long, value_name = "TIME")]
+    pub retry_interval: Option<Span>,
     /// A file of members to join, one a line, read again when it changes
     #[arg(long, value_name = "FILE")]
     pub join_file: Option<String>,
@@ -102,6 +108,8 @@ impl AgentArgs {
             advertise: list(&self.advertise),
             join: list(&self.join),
             join_file: self.join_file.clone(),
+            retry_max: self.retry_max,
+            retry_interval: self.retry_interval,
             cluster: self.cluster.clone(),
             key_file: self.key_file.clone(),
             insecure: self.insecure.then_some(true),
@@ -131,8 +139,9 @@ impl AgentArgs {
 mod tests {
     use crate::args::{Cli, Command};
     use clap::Parser;
-    use rumormill_agent::config::{Bytes, Partial};
+    use rumormill_agent::config::{Bytes, Partial, Span};
     use std::collections::BTreeMap;
+    use std::time::Duration;
 
     fn partial(flags: &[&str]) -> Partial {
         let words = ["rumormill", "agent"].iter().chain(flags);
@@ -155,8 +164,12 @@ mod tests {
             "--join",
             "10.0.0.1",
             "10.0.0.2:7900",
-            "--join",
+            "--retry-join",
             "seed.example",
+            "--retry-max",
+            "3",
+            "--retry-interval",
+            "90s",
             "--tag",
             "a=1",
             "b=x=y",
@@ -173,6 +186,8 @@ mod tests {
             name: Some("web".into()),
             join: Some(vec!["10.0.0.1".into(), "10.0.0.2:7900".into(), "seed.example".into()]),
             tags: Some(BTreeMap::from([("a".into(), "1".into()), ("b".into(), "x=y".into())])),
+            retry_max: Some(3),
+            retry_interval: Some(Span(Duration::from_secs(90))),
             vitals: Some(false),
             budget: Some(Bytes(1 << 20)),
             insecure: Some(true),

@@ -44,6 +44,8 @@ pub enum Command {
     Tags(TagsArgs),
     /// Show this agent: identity, addresses, traffic, counters
     Info(Target),
+    /// Make the agent read its configuration again, as SIGHUP does: show what changed, and what needs a restart
+    Reload(Target),
     /// Tell why a member was suspected or declared dead: who said so, when, on what evidence
     Why(MemberArgs),
     /// Probe a member from this agent and show the round trip
@@ -102,6 +104,16 @@ pub enum Command {
         /// Where to write them; without it the main page is printed.
         dir: Option<PathBuf>,
     },
+    /// Show this program's version, what it was built from, and the formats it speaks
+    Version(VersionArgs),
+}
+
+/// `rumormill version`.
+#[derive(Debug, Args)]
+pub struct VersionArgs {
+    /// Print JSON, for programs
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Which agent is asked, and how the answer is shown.

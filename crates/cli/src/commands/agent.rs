@@ -19,6 +19,7 @@ pub fn run(args: &AgentArgs) -> Outcome {
     for warning in warnings {
         tracing::warn!("{warning}");
     }
+    rumormill_agent::build::set_commit(super::version::COMMIT);
     block_on(async {
         let running = run::run(config, shutdown());
         let exit = match args.exit_with_stdin {

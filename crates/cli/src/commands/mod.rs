@@ -12,6 +12,7 @@ pub mod own;
 mod progress;
 pub mod scenario;
 pub mod sim;
+pub mod version;
 pub mod vitals;
 pub mod watch;
 
@@ -29,6 +30,7 @@ pub fn run(command: Command, out: &mut Out<'_>) -> Outcome {
         Command::Forget(args) => block_on(members::forget(&args, out)),
         Command::Tags(args) => block_on(own::tags(&args, out)),
         Command::Info(target) => block_on(own::info(&target, out)),
+        Command::Reload(target) => block_on(own::reload(&target, out)),
         Command::Why(args) => block_on(members::why(&args, out)),
         Command::Ping(args) => block_on(members::ping(&args, out)),
         Command::Reachability(args) => block_on(members::reachability(&args, out)),
@@ -48,6 +50,7 @@ pub fn run(command: Command, out: &mut Out<'_>) -> Outcome {
         Command::Sim { protocol: SimCommand::Run(args) } => scenario::run(&args, out),
         Command::Completions { shell } => manual::completions(shell, out),
         Command::Man { dir } => manual::man(dir.as_deref(), out),
+        Command::Version(args) => version::version(&args, out),
     }
 }
 

@@ -1,4 +1,4 @@
-//! Commands about the agent itself: `info`, `join`, `leave`, `tags`.
+//! Commands about the agent itself: `info`, `reload`, `join`, `leave`, `tags`.
 
 use crate::args::{JoinArgs, TagsArgs, Target};
 use crate::client::Client;
@@ -6,7 +6,10 @@ use crate::commands::members::tell_done;
 use crate::outcome::{Failure, Outcome};
 use crate::show::{Cell, Out, Table, Tone, bytes, clean, span};
 use hyper::Method;
-use rumormill_agent::model::{Done, HandlerInfo, JoinRequest, JoinResult, SelfInfo, Tags, TagsPatch};
+use rumormill_agent::model::{
+    Done, HandlerInfo, JoinRequest, JoinResult, ReloadInfo, Reloaded, SelfInfo, SettingChange, Tags,
+    TagsPatch,
+};
 use std::time::Duration;
 
 /// `rumormill info`.
@@ -16,6 +19,26 @@ pub async fn info(target: &Target, out: &mut Out<'_>) -> Outcome {
         true => out.json(&info),
         false => tell_info(&info, out),
     }
+}
+
+/// `rumormill reload`.
+pub async fn reload(target: &Target, out: &mut Out<'_>) -> Outcome {
+    let reloaded: Reloaded = Client::of(target)?.post("/v1/reload", &serde_json::Map::new()).await?;
+    if target.json {
+        return out.json(&reloaded);
+    }
+    let Reloaded { changed, restart, warnings } = &reloaded;
+    let mut tell = |what: &str, change: &SettingChange| {
+        let shown = |text: &str| if text.is_empty() { "-".to_string() } else { text.to_string() };
+        let SettingChange { key, from, to } = change;
+        out.line(&clean(&format!("{what:<16}{key}: {} -> {}", shown(from), shown(to))))
+    };
+    changed.iter().try_for_each(|change| tell("changed", change))?;
+    restart.iter().try_for_each(|change| tell("needs a restart", change))?;
+    if changed.is_empty() && restart.is_empty() {
+        out.line("nothing has changed")?;
+    }
+    warnings.iter().try_for_each(|warning| out.line(&clean(warning)))
 }
 
 /// What is being gossiped, in words.
@@ -47,7 +70,7 @@ fn tell_info(info: &SelfInfo, out: &mut Out<'_>) -> Outcome {
         ),
         ("vitals", vitals(info)),
         ("events", events(info)),
-        ("process", format!("{}, rumormill {}", info.pid, info.version)),
+        ("process", format!("{}, rumormill {}, commit {}", info.pid, info.version, commit(&info.commit))),
         ("view", format!("root {}, {} items being gossiped{}", info.root, info.news_queued, news(info))),
     ];
     if !info.member.tags.is_empty() {
@@ -56,6 +79,9 @@ fn tell_info(info: &SelfInfo, out: &mut Out<'_>) -> Outcome {
     }
     for handler in &info.handlers {
         lines.push(("handler", told_handler(handler)));
+    }
+    if info.reload.last_s.is_some() {
+        lines.push(("reload", told_reload(&info.reload)));
     }
     if info.faults {
         lines.push(("faults", "can be injected".into()));
@@ -101,6 +127,26 @@ fn told_handler(handler: &HandlerInfo) -> String {
         text += &format!("; last error: {error}");
     }
     text + &format!(" ({command})")
+}
+
+/// As much of a commit as people compare.
+fn commit(commit: &str) -> &str {
+    commit.get(..12).unwrap_or(if commit.is_empty() { "unknown" } else { commit })
+}
+
+fn told_reload(reload: &ReloadInfo) -> String {
+    let ReloadInfo { done, refused, last_s, last_error, restart } = reload;
+    let mut text = format!("{done} done, {refused} refused");
+    text.extend(last_s.map(|s| format!(", the last {} ago", span(s))));
+    if !restart.is_empty() {
+        let keys: Vec<&str> = restart.iter().map(|change| change.key.as_str()).collect();
+        text += &format!("; waiting for a restart: {}", keys.join(", "));
+    }
+    if let Some(error) = last_error {
+        let error: Vec<&str> = error.lines().map(str::trim).collect();
+        text += &format!("; refused: {}", error.join("; "));
+    }
+    text
 }
 
 fn events(info: &SelfInfo) -> String {
@@ -241,7 +287,7 @@ mod tests {
         keys        none: packets are not secret
         vitals      every 5.0 s
         events      2 retained (3.0 KiB of 4.0 MiB), 1 spreading
-        process     77, rumormill 0.1.0
+        process     77, rumormill 0.1.0, commit unknown
         view        root feedbeeffeedbeef, 0 items being gossiped
         warning     there is no key
 

@@ -57,6 +57,7 @@ impl Story {
             socket: self.scratch.join(&format!("{name}.sock")),
             log: self.scratch.join(&format!("{name}.log")),
             key: Some(self.scratch.join("key")),
+            http: "off".into(),
             flags: Vec::new(),
             host: None,
         }
@@ -92,6 +93,7 @@ pub struct Setup<'a> {
     socket: PathBuf,
     log: PathBuf,
     key: Option<PathBuf>,
+    http: String,
     flags: Vec<String>,
     host: Option<(&'a Hosts, usize)>,
 }
@@ -111,6 +113,12 @@ impl<'a> Setup<'a> {
     pub fn join(self, other: &Agent) -> Self {
         let address = other.setup.bind.clone();
         self.flag("--join", &address)
+    }
+
+    /// With its API on that address, too.
+    pub fn http(mut self, address: &str) -> Self {
+        self.http = address.into();
+        self
     }
 
     /// Under another name than the files of the story.
@@ -141,7 +149,7 @@ impl<'a> Setup<'a> {
             Some((hosts, host)) => hosts.command(host, program()),
             None => Command::new(program()),
         };
-        command.args(["agent", "--http", "off", "--profile", "local", "--exit-with-stdin", "--faults"]);
+        command.args(["agent", "--http", &self.http, "--profile", "local", "--exit-with-stdin", "--faults"]);
         command.args(["--name", &self.name, "--bind", &self.bind]);
         command.arg("--data-dir").arg(&self.dir).arg("--socket").arg(&self.socket);
         if let Some(key) = &self.key {
@@ -164,7 +172,13 @@ impl<'a> Setup<'a> {
 
     /// Starts it, whatever becomes of it.
     pub fn launch(self) -> Agent<'a> {
-        let process = Guard::spawn(self.command(), &self.log);
+        let command = self.command();
+        self.launch_as(command)
+    }
+
+    /// Starts it by its command as somebody changed it.
+    pub fn launch_as(self, command: Command) -> Agent<'a> {
+        let process = Guard::spawn(command, &self.log);
         Agent { process, place: Place::Unix(self.socket.clone()), setup: self }
     }
 }
@@ -190,6 +204,11 @@ impl<'a> Agent<'a> {
     /// What `GET path` answers; none while it does not.
     pub fn ask(&self, path: &str) -> Option<Value> {
         self.place.get(path).ok()
+    }
+
+    /// The text that `GET path` answers.
+    pub fn text(&self, path: &str) -> String {
+        self.place.ask("GET", path, None).unwrap_or_else(|e| panic!("{path}: {e}")).body
     }
 
     /// What `POST path` answers, whatever its status.

@@ -53,6 +53,8 @@ impl Default for Config {
 pub enum Call {
     /// This is my newest value (at most [`VALUE_BYTES_MAX`] bytes; a longer one is ignored and counted).
     Put(Payload),
+    /// From now on `budget_bytes_per_s` is this.
+    Ration(u32),
     /// Follow a change of the view: records are kept of those who are up.
     Peer(Change),
 }
@@ -179,6 +181,7 @@ impl Protocol for Latest {
     fn handle(&mut self, cx: &mut Cx<'_, Self>, input: Input<Self>) {
         match input {
             Input::Call(Call::Put(value)) => self.on_put(cx, value),
+            Input::Call(Call::Ration(bytes_per_s)) => self.config.budget_bytes_per_s = bytes_per_s,
             Input::Call(Call::Peer(Change::Up(peer))) => self.on_up(peer),
             Input::Call(Call::Peer(Change::Down(peer))) => self.on_down(peer),
             Input::Message(_, Message(records)) => self.on_records(cx, records),

@@ -1,0 +1,313 @@
+//! The configuration read again while the agent runs, by SIGHUP or `POST /v1/reload`.
+//!
+//! What differs from what is in force either changes at once ([`LIVE`]) or is named as waiting for a restart. A configuration with errors changes
+//! nothing. What was set at run time is kept unless the sources say something new about it: a tag that they changed is changed, a key that they
+//! added is installed, and no key is ever removed. The API's token is what its file holds.
+
+use super::agent::{Agent, lock};
+use super::upkeep;
+use crate::api::failure::Failure;
+use crate::api::guard::Token;
+use crate::config::{Config, Origin};
+use crate::discover::Seed;
+use crate::logging;
+use crate::model::{ReloadInfo, Reloaded, SettingChange};
+use crate::node::Call;
+use axum::http::StatusCode;
+use rumormill_runtime::keyring::{Fingerprint, Keyring};
+use sd_notify::NotifyState;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError};
+use std::time::Instant;
+use tokio::signal::unix::Signal;
+
+/// Settings that change in a running agent. The others are read by sockets and protocols when these are made.
+pub const LIVE: [&str; 6] = ["join", "join_file", "dns_server", "tags", "vitals_budget", "log"];
+
+/// What of the sources is in force.
+pub(super) struct InForce {
+    origin: Option<Arc<Origin>>,
+    settings: BTreeMap<String, String>,
+    join: Vec<Seed>,
+    /// Those of the sources alone.
+    pub(super) tags: BTreeMap<String, String>,
+    pub(super) vitals_bytes_per_s: u32,
+    /// What the key file held when it was last read.
+    file_keys: BTreeSet<Fingerprint>,
+}
+
+impl InForce {
+    /// At the start all of them are; `keyring` is what the key file held.
+    pub(super) fn new(config: &Config, keyring: &Keyring) -> InForce {
+        InForce {
+            settings: config.origin.as_deref().map(settings).unwrap_or_default(),
+            origin: config.origin.clone(),
+            join: config.join.clone(),
+            tags: config.tags.clone(),
+            vitals_bytes_per_s: ration(config),
+            file_keys: keyring.list().into_iter().collect(),
+        }
+    }
+}
+
+fn ration(config: &Config) -> u32 {
+    u32::try_from(config.vitals_bytes_per_s).unwrap_or(u32::MAX)
+}
+
+/// How reading again went so far.
+#[derive(Default)]
+pub(super) struct Reloads {
+    done: u64,
+    refused: u64,
+    last: Option<Instant>,
+    last_error: Option<String>,
+    restart: Vec<SettingChange>,
+}
+
+impl Reloads {
+    fn count(&mut self, done: &Result<Reloaded, Failure>) {
+        self.last = Some(Instant::now());
+        match done {
+            Ok(done) => {
+                self.done += 1;
+                self.last_error = None;
+                self.restart.clone_from(&done.restart);
+            }
+            Err(failure) => {
+                self.refused += 1;
+                self.last_error = Some(failure.error.error.clone());
+            }
+        }
+    }
+
+    fn info(&self) -> ReloadInfo {
+        ReloadInfo {
+            done: self.done,
+            refused: self.refused,
+            last_s: self.last.map(|last| last.elapsed().as_secs_f64()),
+            last_error: self.last_error.clone(),
+            restart: self.restart.clone(),
+        }
+    }
+}
+
+/// What the sources and the files that they name hold.
+struct Again {
+    config: Config,
+    warnings: Vec<String>,
+    keys: Option<Keyring>,
+    token: Option<Token>,
+}
+
+fn settings(origin: &Origin) -> BTreeMap<String, String> {
+    origin.settings.iter().map(|setting| (setting.key.clone(), setting.value.clone())).collect()
+}
+
+/// Reads the configuration again at every SIGHUP.
+pub(super) async fn at_hangups(agent: Arc<Agent>, mut hangups: Signal) {
+    while hangups.recv().await.is_some() {
+        let _ = agent.reload().await; // it has told the log
+    }
+}
+
+impl Agent {
+    /// Reads the configuration again, and changes what can be changed. Fails, and changes nothing, if it is not usable.
+    ///
+    /// To be awaited to its end: the service manager is told when it begins and when it ends.
+    pub async fn reload(self: &Arc<Self>) -> Result<Reloaded, Failure> {
+        let mut in_force = self.in_force.lock().await;
+        let begun = NotifyState::monotonic_usec_now().map(|at| [NotifyState::Reloading, at]);
+        if let Ok(begun) = &begun {
+            upkeep::tell(begun);
+        }
+        let done = self.reload_into(&mut in_force).await;
+        upkeep::tell(&[NotifyState::Ready]);
+        lock(&self.reloads).count(&done);
+        match &done {
+            Ok(done) => {
+                tracing::info!(
+                    changed = done.changed.len(),
+                    restart = done.restart.len(),
+                    "configuration read again"
+                );
+                let differs = |c: &SettingChange| format!("{}: {} -> {}", c.key, c.from, c.to);
+                done.changed.iter().for_each(|change| tracing::info!("changed {}", differs(change)));
+                done.restart.iter().for_each(|change| tracing::warn!("needs a restart: {}", differs(change)));
+                done.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
+            }
+            Err(failure) => tracing::error!("the configuration is kept as it was: {}", failure.error.error),
+        }
+        done
+    }
+
+    async fn reload_into(self: &Arc<Self>, in_force: &mut InForce) -> Result<Reloaded, Failure> {
+        let origin = in_force.origin.clone().ok_or_else(|| {
+            let hint = "start it anew with its new settings";
+            Failure::conflict("this agent was not started from settings that can be read again", hint)
+        })?;
+        // On a thread of its own: a disk that hangs must not keep this node from gossiping.
+        let agent = self.clone();
+        let read = tokio::task::spawn_blocking(move || agent.read_again(&origin)).await;
+        let Again { config, warnings, keys, token } =
+            read.map_err(|_| Failure::gone())?.map_err(|error| {
+                let hint = "nothing was changed; `rumormill config check` shows what the agent would read";
+                Failure::new(StatusCode::UNPROCESSABLE_ENTITY, error, hint)
+            })?;
+        let now = config.origin.as_deref().map(settings).unwrap_or_default();
+        let mut done = Reloaded { warnings, ..Reloaded::default() };
+        for change in differences(&in_force.settings, &now) {
+            if !LIVE.contains(&change.key.as_str()) {
+                done.restart.push(change);
+                continue;
+            }
+            match self.apply(&change.key, &config, in_force).await {
+                Ok(()) => {
+                    match now.get(&change.key) {
+                        Some(value) => in_force.settings.insert(change.key.clone(), value.clone()),
+                        None => in_force.settings.remove(&change.key),
+                    };
+                    done.changed.push(change);
+                }
+                Err(text) => done.warnings.push(format!("{} is not changed: {text}", change.key)),
+            }
+        }
+        if let Some(keys) = keys {
+            self.take_keys(&keys, in_force, &mut done);
+        }
+        if let Some(token) = token {
+            self.take_token(token, &mut done);
+        }
+        Ok(done)
+    }
+
+    /// Touches disks, so it may take its time. A file in the place of another is not looked into before a restart.
+    fn read_again(&self, origin: &Origin) -> Result<Again, String> {
+        let (config, problems) = origin.read_again().into_config().map_err(|error| error.to_string())?;
+        let keys = same(&self.config.key_file, &config.key_file).map(Keyring::load);
+        let token = same(&self.config.http_token_file, &config.http_token_file).map(Token::load);
+        Ok(Again {
+            keys: keys.transpose().map_err(|error| error.to_string())?,
+            token: token.transpose()?,
+            warnings: problems.iter().map(ToString::to_string).collect(),
+            config,
+        })
+    }
+
+    async fn apply(
+        self: &Arc<Self>,
+        key: &str,
+        config: &Config,
+        in_force: &mut InForce,
+    ) -> Result<(), String> {
+        match key {
+            "log" => logging::set_filter(&config.log),
+            "tags" => {
+                self.retag(&in_force.tags, &config.tags).await?;
+                in_force.tags.clone_from(&config.tags);
+                Ok(())
+            }
+            "vitals_budget" => {
+                let call = Call::Ration(ration(config));
+                self.call(call).await.map_err(|failure| failure.error.error)?;
+                in_force.vitals_bytes_per_s = ration(config);
+                Ok(())
+            }
+            _ => {
+                lock(&self.finder).configure(&in_force.join, config);
+                in_force.join.clone_from(&config.join);
+                self.seeds_changed.notify_one();
+                Ok(())
+            }
+        }
+    }
+
+    /// Installs the keys that the key file did not hold before, and tells what differs besides.
+    fn take_keys(&self, file: &Keyring, in_force: &mut InForce, done: &mut Reloaded) {
+        let held = file.list();
+        for name in held.iter().filter(|name| !in_force.file_keys.contains(name)) {
+            match self.keyring.install_from(file, *name) {
+                Ok(()) => done.changed.push(SettingChange {
+                    key: "keys".into(),
+                    from: "-".into(),
+                    to: format!("{name} installed"),
+                }),
+                Err(error) => done.warnings.push(format!("key {name} is not installed: {error}")),
+            }
+        }
+        in_force.file_keys = held.iter().copied().collect();
+        for name in self.keyring.list().into_iter().filter(|name| !held.contains(name)) {
+            done.warnings.push(format!(
+                "key {name} stays installed, and is not in the key file: a restart forgets it"
+            ));
+        }
+        let (first, primary) = (file.primary(), self.keyring.primary());
+        if first != primary {
+            done.warnings.push(format!(
+                "key {first} is first in the key file, and {primary} is in use: `rumormill keys use {first}` changes that"
+            ));
+        }
+    }
+
+    /// Asks for the token that its file holds now.
+    fn take_token(&self, token: Token, done: &mut Reloaded) {
+        let Some(held) = &self.token else { return };
+        let mut held = held.write().unwrap_or_else(PoisonError::into_inner);
+        if *held != token {
+            *held = token;
+            done.changed.push(SettingChange {
+                key: "http_token".into(),
+                from: "the one before".into(),
+                to: "what its file holds now".into(),
+            });
+        }
+    }
+
+    /// How reading again went so far.
+    pub fn reloads(&self) -> ReloadInfo {
+        lock(&self.reloads).info()
+    }
+}
+
+/// The path, if both are this one.
+fn same<'a>(before: &'a Option<PathBuf>, now: &Option<PathBuf>) -> Option<&'a Path> {
+    before.as_deref().filter(|path| now.as_deref() == Some(*path))
+}
+
+/// What is not as it was, by the name of the setting.
+fn differences(before: &BTreeMap<String, String>, after: &BTreeMap<String, String>) -> Vec<SettingChange> {
+    let keys: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
+    let said = |of: &BTreeMap<String, String>, key: &String| of.get(key).cloned().unwrap_or_default();
+    let changes = keys.into_iter().map(|key| SettingChange {
+        key: key.clone(),
+        from: said(before, key),
+        to: said(after, key),
+    });
+    changes.filter(|change| change.from != change.to).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_new_what_is_gone_and_what_changed_are_differences() {
+        let map = |pairs: &[(&str, &str)]| {
+            pairs.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect()
+        };
+        let before = map(&[("bind", "a"), ("join_file", "f"), ("log", "info")]);
+        let after = map(&[("bind", "a"), ("faults", "on"), ("log", "debug")]);
+        let found: Vec<String> = differences(&before, &after)
+            .iter()
+            .map(|change| format!("{} {:?} {:?}", change.key, change.from, change.to))
+            .collect();
+        assert_eq!(found, [r#"faults "" "on""#, r#"join_file "f" """#, r#"log "info" "debug""#]);
+        assert!(differences(&after, &after).is_empty());
+    }
+
+    #[test]
+    fn every_live_setting_is_one() {
+        let known = crate::config::Partial::KEYS;
+        assert!(LIVE.iter().all(|key| known.contains(key)));
+    }
+}
