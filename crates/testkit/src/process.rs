@@ -116,19 +116,27 @@ pub fn run(command: &mut Command) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
-/// A directory of a test's own below the system's temporary one, removed with all its content when dropped, and kept if the test panics.
+/// A directory of a test's own, removed with all its content when dropped, and kept if the test panics.
 pub struct Scratch(PathBuf);
 
 impl Scratch {
-    /// Makes one; `name` is only to recognise it by.
+    /// Makes one below the system's temporary directory; `name` is only to recognise it by.
     ///
     /// # Panics
     /// If it cannot be made.
     pub fn new(name: &str) -> Scratch {
+        Scratch::below(&std::env::temp_dir(), name)
+    }
+
+    /// Makes one in `base`, for instance one that is on no disk.
+    ///
+    /// # Panics
+    /// If it cannot be made.
+    pub fn below(base: &Path, name: &str) -> Scratch {
         use std::sync::atomic::{AtomicU32, Ordering};
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let nth = NEXT.fetch_add(1, Ordering::Relaxed);
-        let path = std::env::temp_dir().join(format!("rumormill-{name}-{}-{nth}", std::process::id()));
+        let path = base.join(format!("rumormill-{name}-{}-{nth}", std::process::id()));
         let _ = std::fs::remove_dir_all(&path); // of an earlier process with the same id
         std::fs::create_dir_all(&path).unwrap_or_else(|e| panic!("cannot make {}: {e}", path.display()));
         Scratch(path)

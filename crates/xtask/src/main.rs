@@ -34,7 +34,7 @@ enum Command {
     Tidy,
     /// Everything a change must pass: format, clippy, documentation, tidy, tables, tests
     Ci(test::Args),
-    /// Measure, and write the table: `agents` or `ping`
+    /// Measure, and write the table: agents, peers, ping, sim
     Bench {
         #[command(subcommand)]
         what: bench::What,

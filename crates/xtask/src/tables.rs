@@ -5,14 +5,14 @@ use anyhow::{Context, Result, bail};
 
 /// Writes all tables, or with `check` only compares them.
 pub fn run(check: bool) -> Result<()> {
-    for (dir, render) in bench::TABLES {
+    for (dir, name, render) in bench::TABLES {
         let dir = shell::root().join("bench").join(dir);
         let raw = bench::raw_files(&dir)?;
         if raw.is_empty() {
             continue; // never measured: there is no table either
         }
         let table = render(&raw)?;
-        let file = dir.join("README.md");
+        let file = dir.join(name);
         if !check {
             std::fs::write(&file, table).with_context(|| format!("cannot write {}", file.display()))?;
         } else if std::fs::read_to_string(&file).unwrap_or_default() != table {

@@ -5,8 +5,8 @@
 //! an idle window in which nobody is asked anything. Run as root, it happens in a network namespace of its own, whose counters
 //! count both sides' packets alike; otherwise traffic is left out.
 
-use super::peers::{self, Agent, Side};
 use super::procfs::{self, Traffic};
+use super::sides::{self, Agent, Side};
 use super::stats::{Spread, digits, ratios};
 use crate::shell;
 use anyhow::{Context, Result, bail};
@@ -55,9 +55,9 @@ pub fn run(args: &Args) -> Result<()> {
     };
     if !args.isolated && rumormill_testkit::tools::find("root").is_ok() {
         let again: Vec<String> = std::env::args().skip(1).chain(["--isolated".to_owned()]).collect();
-        return peers::rerun_in_own_network(&again);
+        return sides::rerun_in_own_network(&again);
     }
-    let sides: Vec<Side> = peers::sides(binary)
+    let sides: Vec<Side> = sides::sides(binary)
         .into_iter()
         .filter(|side| args.only.as_deref().is_none_or(|only| only == side.name()))
         .collect();
@@ -95,7 +95,7 @@ fn one(args: &Args, side: &Side, run: usize) -> Result<Value> {
     let last = Instant::now();
     let converged = converged(side, &agents, last);
     std::thread::sleep(Duration::from_secs(args.settle_s).saturating_sub(last.elapsed()));
-    let pids = peers::pids(&agents);
+    let pids = sides::pids(&agents);
     let (rss, pss): (Vec<f64>, Vec<f64>) =
         pids.iter().map(|pid| procfs::memory_kib(*pid)).collect::<Result<Vec<_>>>()?.into_iter().unzip();
     let cpu_all = || pids.iter().map(|pid| procfs::cpu_s(*pid)).collect::<Result<Vec<f64>>>();
@@ -189,7 +189,7 @@ pub fn table(raw: &[Value]) -> Result<String> {
     let mut sizes: Vec<u64> = raw.iter().filter_map(|line| line["nodes"].as_u64()).collect();
     sizes.sort_unstable();
     sizes.dedup();
-    let mut hosts: Vec<_> = raw.iter().filter(|line| line["kind"] == "host").map(host_line).collect();
+    let mut hosts: Vec<_> = raw.iter().filter(|line| line["kind"] == "host").map(super::host_line).collect();
     hosts.dedup();
     writeln!(text, "\nMachine: {}.", hosts.join("; "))?;
     let mut names: Vec<_> = versions.iter().filter_map(|line| line["version"].as_str()).collect();
@@ -200,11 +200,6 @@ pub fn table(raw: &[Value]) -> Result<String> {
         size_table(&mut text, raw, nodes)?;
     }
     Ok(text)
-}
-
-fn host_line(line: &Value) -> String {
-    let text = |name: &str| line[name].as_str().unwrap_or("?").to_owned();
-    format!("{} cores of {}, {}, Linux {}", line["cores"], text("cpu"), text("memory"), text("kernel"))
 }
 
 fn size_table(text: &mut String, raw: &[Value], nodes: u64) -> Result<()> {

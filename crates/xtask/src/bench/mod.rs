@@ -4,6 +4,7 @@ mod agents;
 mod peers;
 mod ping;
 mod procfs;
+mod sides;
 mod sim;
 mod stats;
 
@@ -17,6 +18,8 @@ use std::path::{Path, PathBuf};
 pub enum What {
     /// Agents on one machine: joining, memory, idle CPU and traffic, side by side with serf
     Agents(agents::Args),
+    /// Our agent beside Debian's serf: joining, events, rates, detection, false deaths, costs
+    Peers(peers::Args),
     /// What one handled ping with its ack costs SWIM at different sizes, side by side with foca
     Ping(ping::Args),
     /// What the simulator costs at a million nodes, side by side with PeerSim
@@ -26,14 +29,20 @@ pub enum What {
 /// Writes the table of a benchmark from the lines of its raw files.
 pub type Render = fn(&[Value]) -> Result<String>;
 
-/// Every benchmark that has a table: its directory below `bench/`, and how the table is written.
-pub const TABLES: [(&str, Render); 3] =
-    [("agents", agents::table), ("ping", ping::table), ("sim", sim::table)];
+/// Every benchmark that has a table: its directory below `bench/`, the table's file, and how it is written.
+pub const TABLES: [(&str, &str, Render); 4] = [
+    ("agents", "README.md", agents::table),
+    ("peers", "RESULTS.md", peers::table),
+    ("ping", "README.md", ping::table),
+    ("sim", "README.md", sim::table),
+];
 
 /// Measures, then writes the tables.
 pub fn run(what: &What) -> Result<()> {
     match what {
         What::Agents(args) => agents::run(args)?,
+        What::Peers(args) if !args.is_result() => return peers::run(args),
+        What::Peers(args) => peers::run(args)?,
         What::Ping(args) => ping::run(args)?,
         What::Sim(args) => sim::run(args)?,
     }
@@ -80,4 +89,10 @@ fn host() -> Value {
         "kernel": read("/proc/sys/kernel/osrelease").trim(),
         "load": procfs::load1(),
     })
+}
+
+/// The machine for people.
+fn host_line(line: &Value) -> String {
+    let text = |name: &str| line[name].as_str().unwrap_or("?").to_owned();
+    format!("{} cores of {}, {}, Linux {}", line["cores"], text("cpu"), text("memory"), text("kernel"))
 }

@@ -46,6 +46,13 @@ pub fn ratios(ours: &[f64], theirs: &[f64]) -> Option<Spread> {
     Spread::of(&ours.iter().zip(theirs).map(|(a, b)| a / b).collect::<Vec<_>>())
 }
 
+/// The smallest of `values` that so large a share (0 to 1) of them does not exceed; none of none. It sorts them.
+pub fn quantile(values: &mut [f64], share: f64) -> Option<f64> {
+    values.sort_by(f64::total_cmp);
+    let nth = (values.len() as f64 * share).ceil() as usize;
+    values.get(nth.saturating_sub(1)).copied()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -55,6 +62,10 @@ mod tests {
         assert_eq!(Spread::of(&[3.0, 1.0, 2.0]).unwrap().show(), "2.00 [1.00..3.00]");
         assert_eq!(Spread::of(&[4.0, 1.0]).unwrap().median, 2.5);
         assert_eq!(Spread::of(&[]), None);
+        let mut hundred: Vec<f64> = (1..=100).rev().map(f64::from).collect();
+        let mut share = |share: f64| quantile(&mut hundred, share).unwrap();
+        assert_eq!((share(0.5), share(0.99), share(1.0), share(0.0)), (50.0, 99.0, 100.0, 1.0));
+        assert_eq!(quantile(&mut [], 0.5), None);
         assert_eq!(ratios(&[1.0, 2.0], &[2.0, 2.0, 9.0]).unwrap().show(), "0.750 [0.500..1.00]");
     }
 }

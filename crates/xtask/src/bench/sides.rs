@@ -1,4 +1,4 @@
-//! The two sides of `bench agents`: how an agent of each is started, and how it is asked how many members it sees.
+//! The two sides of `bench agents` and `bench peers`: how an agent of each is started, and how it is asked how many members it sees.
 
 use anyhow::{Context, Result};
 use rumormill_testkit::http::Place;
@@ -7,16 +7,27 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Where our agents serve HTTP, and where either gossips.
-const HTTP_PORT: u16 = 7901;
-const GOSSIP_PORT: u16 = 7900;
+/// Where either side's agents gossip, by UDP and TCP.
+pub const GOSSIP_PORT: u16 = 7900;
+/// Where ours serve HTTP, and serf's its RPC.
+pub const API_PORT: u16 = 7901;
 
 /// Whose agents are measured.
+#[derive(Clone, Debug)]
 pub enum Side {
     /// Ours: the release binary.
     Rumormill(PathBuf),
     /// HashiCorp's, as the distribution packages it.
     Serf(PathBuf),
+}
+
+/// Whether our agents gossip their machine's vitals, which serf does not have.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub enum Vitals {
+    /// As by default.
+    On,
+    /// For a comparison of bytes.
+    Off,
 }
 
 /// One running agent.
@@ -56,57 +67,65 @@ impl Side {
     pub fn prepare(&self, dir: &Path) -> Result<()> {
         match self {
             Side::Rumormill(program) => {
-                crate::shell::run(Command::new(program).arg("keygen").arg(key_file(dir)))
+                crate::shell::output(Command::new(program).arg("keygen").arg(key_file(dir))).map(drop)
             }
             Side::Serf(_) => Ok(()),
         }
     }
 
-    /// Starts agent `nth` of a cluster; all join number 0. Both with what they call the LAN profile.
+    /// Starts agent `nth` of a cluster.
     pub fn start(&self, nth: usize, dir: &Path) -> Agent {
+        let command = self.command(nth, dir, Vitals::On);
+        Agent { process: Guard::spawn(command, &dir.join(format!("n{nth}.log"))), host: host(nth) }
+    }
+
+    /// What starts agent `nth` of a cluster, called `nK`; all join number 0. Both with what they call the LAN profile, both keeping what
+    /// they know below `dir`.
+    pub fn command(&self, nth: usize, dir: &Path, vitals: Vitals) -> Command {
         let (host, first) = (host(nth), host(0));
-        let mut command = match self {
-            Side::Rumormill(program) => Command::new(program),
-            Side::Serf(program) => Command::new(program),
-        };
-        command.arg("agent");
         match self {
-            Side::Rumormill(_) => {
-                command.args(["--name", &format!("n{nth}"), "--profile", "lan", "--exit-with-stdin"]);
+            Side::Rumormill(program) => {
+                let mut command = Command::new(program);
                 command.args([
-                    "--bind",
-                    &format!("{host}:{GOSSIP_PORT}"),
-                    "--http",
-                    &format!("{host}:{HTTP_PORT}"),
+                    "agent",
+                    "--name",
+                    &format!("n{nth}"),
+                    "--profile",
+                    "lan",
+                    "--exit-with-stdin",
                 ]);
-                command
-                    .arg("--key-file")
-                    .arg(key_file(dir))
-                    .arg("--data-dir")
-                    .arg(dir.join(format!("n{nth}")));
+                command.args(["--bind", &format!("{host}:{GOSSIP_PORT}")]);
+                command.args(["--http", &format!("{host}:{API_PORT}")]);
+                command.arg("--key-file").arg(key_file(dir));
+                command.arg("--data-dir").arg(dir.join(format!("n{nth}")));
+                if matches!(vitals, Vitals::Off) {
+                    command.args(["--vitals", "off"]);
+                }
                 if nth > 0 {
                     command.args(["--join", &format!("{first}:{GOSSIP_PORT}")]);
                 }
-            }
-            Side::Serf(_) => {
-                command.args([&format!("-node=n{nth}"), "-profile=lan", "-log-level=info"]);
                 command
-                    .args([format!("-bind={host}:{GOSSIP_PORT}"), format!("-rpc-addr={host}:{HTTP_PORT}")]);
+            }
+            Side::Serf(program) => {
+                let mut command = Command::new(program);
+                command.args(["agent", &format!("-node=n{nth}"), "-profile=lan", "-log-level=info"]);
+                command.args([format!("-bind={host}:{GOSSIP_PORT}"), format!("-rpc-addr={host}:{API_PORT}")]);
+                command.arg(format!("-snapshot={}", dir.join(format!("n{nth}.snapshot")).display()));
                 command.env("GOMAXPROCS", "2");
                 if nth > 0 {
                     // With `-join` it ends if the first agent is not up yet; ours goes on trying as well.
                     command.arg(format!("-retry-join={first}:{GOSSIP_PORT}")).arg("-retry-interval=1s");
                 }
+                command
             }
         }
-        Agent { process: Guard::spawn(command, &dir.join(format!("n{nth}.log"))), host }
     }
 
     /// How many live members the agent sees, itself included; none while it does not answer.
     pub fn sees(&self, agent: &Agent) -> Option<usize> {
         match self {
             Side::Rumormill(_) => {
-                let place = Place::Tcp(SocketAddr::from((agent.host, HTTP_PORT)));
+                let place = Place::Tcp(SocketAddr::from((agent.host, API_PORT)));
                 place.get("/healthz").ok()?["live"].as_u64().map(|live| live as usize)
             }
             // Serf's event stream is coalesced by a second and more; its log is not.
@@ -121,7 +140,8 @@ pub fn sides(binary: PathBuf) -> Vec<Side> {
     std::iter::once(Side::Rumormill(binary)).chain(serf).collect()
 }
 
-fn host(nth: usize) -> Ipv4Addr {
+/// The loopback address of agent `nth`, its own.
+pub fn host(nth: usize) -> Ipv4Addr {
     Ipv4Addr::new(127, 1, (nth / 250) as u8, (nth % 250 + 1) as u8)
 }
 
