@@ -4,6 +4,7 @@ mod args;
 mod client;
 mod commands;
 mod demo;
+mod huge_pages;
 mod outcome;
 mod show;
 mod sse;
@@ -13,6 +14,9 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let cli = args::Cli::parse();
+    if matches!(cli.command, args::Command::Lab { .. } | args::Command::Sim { .. }) {
+        huge_pages::ask();
+    }
     let mut stdout = std::io::BufWriter::new(std::io::stdout());
     let mut out = show::Out::new(&mut stdout, show::Out::wants_color());
     let done = commands::run(cli.command, &mut out).and_then(|()| out.flush());

@@ -8,7 +8,7 @@ use rumormill_protocols::member::swim;
 use rumormill_protocols::spread::{
     direct_mail, events, flood, infect_and_die, median_counter, push_then_pull, rumor, tree,
 };
-use rumormill_protocols::sum::{averaging, extrema, push_sum, threshold};
+use rumormill_protocols::sum::{averaging, extrema, plain, push_sum, threshold};
 use rumormill_runtime::contact::Contact;
 use rumormill_runtime::keyring::{Key, Keyring};
 use rumormill_runtime::seal::{Kind, Refused, SEAL_BYTES, Seal};
@@ -51,7 +51,7 @@ impl Known {
 }
 
 /// All protocols.
-pub static PROTOCOLS: [Known; 15] = [
+pub static PROTOCOLS: [Known; 16] = [
     Known::new::<swim::Message>("swim"),
     Known::new::<latest::Message>("latest"),
     Known::new::<anti_entropy::Message>("anti-entropy"),
@@ -66,6 +66,7 @@ pub static PROTOCOLS: [Known; 15] = [
     Known::new::<push_sum::Message>("push-sum"),
     Known::new::<averaging::Message>("averaging"),
     Known::new::<extrema::Message>("extrema"),
+    Known::new::<plain::Message>("plain-averaging"),
     Known::new::<threshold::Message>("threshold"),
 ];
 

@@ -118,6 +118,21 @@ fn every_stack_runs_and_does_what_it_is_for() {
     }
 }
 
+#[test]
+fn it_comes_to_the_same_on_two_threads() {
+    for name in ["crashes", "stores"] {
+        let mut scenario = example(name);
+        scenario.runs = 1;
+        let one = run(&scenario);
+        scenario.threads.count = 2;
+        let two = run(&scenario);
+        assert_eq!((one.digest, one.events, one.figures), (two.digest, two.events, two.figures), "{name}");
+    }
+    let mut none = example("crashes");
+    none.threads.count = 0;
+    assert!(none.check().unwrap_err().contains("--threads"));
+}
+
 #[derive(Default)]
 struct Listener {
     events: Vec<Event>,

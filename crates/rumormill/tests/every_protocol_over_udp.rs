@@ -7,7 +7,7 @@ use rumormill::protocols::kit::peers::Peers;
 use rumormill::protocols::spread::{
     self, direct_mail, events, flood, infect_and_die, median_counter, push_then_pull, rumor, tree,
 };
-use rumormill::protocols::sum::{self, Aggregator, averaging, extrema, push_sum, threshold};
+use rumormill::protocols::sum::{self, Aggregator, averaging, extrema, plain, push_sum, threshold};
 use rumormill::runtime::{App, Book, Config, Handle, Keyring, Sockets, start};
 use rumormill::{NodeId, Protocol, Time, Wall};
 use std::time::Duration;
@@ -238,6 +238,12 @@ async fn averaging_finds_the_average() {
     .await;
 }
 
+/// Exchanges that overlap move its mean: it comes near, no more.
+#[tokio::test]
+async fn plain_averaging_comes_near_the_average() {
+    sums_up(|| plain::Plain::new(plain::Config { period: PERIOD }), 3.5, 0.2).await;
+}
+
 #[tokio::test]
 async fn extrema_find_the_maximum() {
     let what = extrema::What::Maximum;
@@ -316,7 +322,8 @@ async fn events_reach_all_once_in_the_order_of_their_origin_and_the_publisher_he
     for node in &cluster.nodes {
         for (ticket, payload) in [(1, &b"have you heard?"[..]), (2, &large)] {
             let (name, payload) = (Payload::from(&b"news"[..]), Payload::from(payload));
-            let publish = events::Publish { ticket, name, payload, unordered: false, coalesce: false };
+            let publish =
+                events::Publish { ticket, name, payload, unordered: false, coalesce: false, cover: true };
             node.call(events::Call::Publish(publish)).await.unwrap();
         }
     }

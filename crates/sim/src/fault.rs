@@ -164,6 +164,6 @@ impl<P: Protocol> Sim<P> {
     /// # Panics
     /// If there is no such node.
     pub fn set_clock(&mut self, id: NodeId, clock: Clock) {
-        self.node_mut(id).port.clock = clock;
+        self.node_mut(id).port.set_clock(clock);
     }
 }

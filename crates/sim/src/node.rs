@@ -10,7 +10,7 @@ use rumormill_core::drive::Driver;
 use rumormill_core::identity::NodeId;
 use rumormill_core::protocol::{Loss, Protocol};
 use rumormill_core::rng::{Rng, mix};
-use rumormill_core::time::Time;
+use rumormill_core::time::{Time, Wall};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// Something that is due at a node.
@@ -111,20 +111,21 @@ pub(crate) struct Port<P: Protocol> {
     pub sequence: u64,
     /// What decides the fate of what it sends.
     pub chance: Rng,
-    pub clock: Clock,
+    /// None: it is right.
+    clock: Option<Box<Clock>>,
     pub hot: Hot,
     pub gear: Option<Box<Gear<P>>>,
     rare: Option<Box<Rare<P>>>,
 }
 
-/// What nearly every node counts.
+/// What nearly every node counts, in few bytes: what becomes too much is carried over to the rare counters.
 #[derive(Copy, Clone, Default)]
 pub(crate) struct Hot {
-    pub inputs: u64,
-    pub datagrams_sent: u64,
     pub datagram_bytes_sent: u64,
-    pub datagrams_received: u64,
     pub datagram_bytes_received: u64,
+    pub inputs: u32,
+    pub datagrams_sent: u32,
+    pub datagrams_received: u32,
     pub timers_max: u32,
 }
 
@@ -226,10 +227,37 @@ impl<P: Protocol> Port<P> {
             timers: 0,
             sequence: 0,
             chance,
-            clock,
+            clock: None,
             hot: Hot::default(),
             gear,
             rare: None,
+        }
+        .with(clock)
+    }
+
+    fn with(mut self, clock: Clock) -> Self {
+        self.set_clock(clock);
+        self
+    }
+
+    pub fn set_clock(&mut self, clock: Clock) {
+        self.clock = (clock != Clock::default()).then(|| Box::new(clock));
+    }
+
+    /// What its clock shows at `now`.
+    pub fn wall(&self, now: Time) -> Wall {
+        self.clock.as_ref().map_or_else(|| Clock::default().wall(now), |clock| clock.wall(now))
+    }
+
+    /// Carries over what the hot counters will soon have no room for.
+    #[inline]
+    pub fn carry(&mut self) {
+        let Hot { inputs, datagrams_sent, datagrams_received, .. } = self.hot;
+        if (inputs | datagrams_sent | datagrams_received) >> (u32::BITS - 1) != 0 {
+            self.count().inputs += u64::from(inputs);
+            self.count().datagrams_sent += u64::from(datagrams_sent);
+            self.count().datagrams_received += u64::from(datagrams_received);
+            self.hot = Hot { inputs: 0, datagrams_sent: 0, datagrams_received: 0, ..self.hot };
         }
     }
 
@@ -269,13 +297,47 @@ impl<P: Protocol> Port<P> {
             timers_max,
         } = self.hot;
         Counters {
-            inputs,
-            datagrams_sent,
+            inputs: rare.inputs + u64::from(inputs),
+            datagrams_sent: rare.datagrams_sent + u64::from(datagrams_sent),
             datagram_bytes_sent,
-            datagrams_received,
+            datagrams_received: rare.datagrams_received + u64::from(datagrams_received),
             datagram_bytes_received,
             timers_max: timers_max.into(),
             ..rare
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rumormill_core::protocol::{self, Cx, Input};
+
+    struct Mute;
+    #[derive(Clone, Debug, minicbor::Encode, minicbor::Decode, minicbor::CborLen)]
+    struct Nothing;
+    impl protocol::Message for Nothing {
+        fn lanes() -> Vec<&'static str> {
+            vec!["nothing"]
+        }
+    }
+    impl Protocol for Mute {
+        type Call = ();
+        type Message = Nothing;
+        type Timer = ();
+        type Event = ();
+        fn handle(&mut self, _: &mut Cx<'_, Self>, _: Input<Self>) {}
+    }
+
+    #[test]
+    fn what_the_hot_counters_have_no_room_for_is_carried_over() {
+        let mut port: Port<Mute> = Port::new(NodeId(1), 0, Rng::seeded(1), Clock::default(), None);
+        for _ in 0..5 {
+            port.hot.inputs += 1 << 31;
+            port.hot.datagrams_sent += 7;
+            port.carry();
+        }
+        let counters = port.counters();
+        assert_eq!((counters.inputs, counters.datagrams_sent), (5 << 31, 35));
     }
 }

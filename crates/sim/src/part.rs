@@ -221,7 +221,7 @@ fn instant<P: Protocol>(
 ) {
     let limits = &shared.world.limits;
     let Node { driver, port } = node;
-    let wall = port.clock.wall(now);
+    let wall = port.wall(now);
     let mut hands = Hands { port, network: Network { shared, local, now } };
     let mut inputs = 0;
     while let Some(entry) = mine.take(now) {
@@ -243,6 +243,7 @@ fn instant<P: Protocol>(
     if inputs > 0 {
         driver.flush(scratch, &mut hands, now, wall, limits);
         hands.port.hot.inputs += inputs;
+        hands.port.carry();
     }
 }
 

@@ -57,7 +57,7 @@ pub async fn publish(
         return Err(Failure::bad(error, format!("send 1 to {BATCH_MAX}")));
     }
     let events: Vec<NewEvent> = request.events.into_iter().map(checked).collect::<Result<_, _>>()?;
-    let published = agent.publish(&events).await?;
+    let published = agent.publish(&events, request.wait == PublishWait::Covered).await?;
     if published.iter().all(|event| event.id.is_err()) {
         return Err(refused(published[0].id.err()));
     }

@@ -40,6 +40,7 @@ pub struct Receipt {
 struct Ticket {
     id: Option<EventId>,
     queued: Option<oneshot::Sender<Result<EventId, Refusal>>>,
+    /// None: nobody wants to know.
     covered: Option<oneshot::Sender<Coverage>>,
 }
 
@@ -64,10 +65,10 @@ impl Desk {
         Desk { durable: durable.iter().map(|item| (item.id, bytes(item))).collect(), ..Desk::default() }
     }
 
-    /// A ticket for an event that is about to be published.
-    pub fn open(&mut self) -> (u64, Receipt) {
+    /// A ticket for an event that is about to be published; with `cover` it is to be told how far that came.
+    pub fn open(&mut self, cover: bool) -> (u64, Receipt) {
         let ((queued, is_queued), (covered, is_covered)) = (oneshot::channel(), oneshot::channel());
-        let ticket = Ticket { id: None, queued: Some(queued), covered: Some(covered) };
+        let ticket = Ticket { id: None, queued: Some(queued), covered: cover.then_some(covered) };
         (self.put(ticket), Receipt { queued: is_queued, covered: is_covered })
     }
 
@@ -78,9 +79,13 @@ impl Desk {
     }
 
     pub(super) fn queued(&mut self, ticket: u64, id: EventId) {
-        if let Some(ticket) = self.tickets.get_mut(&ticket) {
-            ticket.id = Some(id);
-            ticket.queued.take().map(|queued| queued.send(Ok(id)));
+        let std::collections::btree_map::Entry::Occupied(mut entry) = self.tickets.entry(ticket) else {
+            return;
+        };
+        entry.get_mut().id = Some(id);
+        entry.get_mut().queued.take().map(|queued| queued.send(Ok(id)));
+        if entry.get().covered.is_none() {
+            entry.remove();
         }
     }
 
@@ -149,12 +154,15 @@ mod tests {
     #[test]
     fn a_publisher_hears_what_became_of_its_event() {
         let mut desk = Desk::default();
-        let (ticket, mut receipt) = desk.open();
+        let (ticket, mut receipt) = desk.open(true);
         desk.queued(ticket, item(1).id);
         desk.covered(ticket, 2, 5);
         assert_eq!(receipt.queued.try_recv(), Ok(Ok(item(1).id)));
         assert_eq!(receipt.covered.try_recv(), Ok(Coverage { held: 2, asked: 5 }));
-        let (ticket, mut receipt) = desk.open();
+        let (ticket, mut receipt) = desk.open(false);
+        desk.queued(ticket, item(2).id);
+        assert!(receipt.queued.try_recv() == Ok(Ok(item(2).id)) && desk.tickets.is_empty());
+        let (ticket, mut receipt) = desk.open(true);
         desk.refused(ticket, Refusal::QueueFull);
         assert_eq!(receipt.queued.try_recv(), Ok(Err(Refusal::QueueFull)));
         assert!(receipt.covered.try_recv().is_err() && desk.tickets.is_empty());

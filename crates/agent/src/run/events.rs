@@ -44,9 +44,9 @@ pub struct Published {
 }
 
 impl NewEvent {
-    fn publish(&self, ticket: u64) -> Publish {
+    fn publish(&self, ticket: u64, cover: bool) -> Publish {
         let NewEvent { name, payload, unordered, coalesce, .. } = self.clone();
-        Publish { ticket, name, payload, unordered, coalesce }
+        Publish { ticket, name, payload, unordered, coalesce, cover }
     }
 
     fn item(&self, id: EventId) -> Item {
@@ -63,13 +63,18 @@ impl Agent {
         self.told.notify_one();
     }
 
-    /// Publishes these, in this order. Returns when each is queued or refused, and those that are to be durable are on disk.
-    pub async fn publish(self: &Arc<Self>, events: &[NewEvent]) -> Result<Vec<Published>, Failure> {
+    /// Publishes these, in this order. Returns when each is queued or refused, and those that are to be durable are on disk. Members are
+    /// asked how far they came only if somebody wants to know (`cover`); of durable ones they are asked later in any case.
+    pub async fn publish(
+        self: &Arc<Self>,
+        events: &[NewEvent],
+        cover: bool,
+    ) -> Result<Vec<Published>, Failure> {
         self.check_durable(events)?;
         let mut receipts = Vec::new();
         for event in events {
-            let (ticket, receipt) = self.board().desk.open();
-            self.call(Call::Events(events::Call::Publish(event.publish(ticket)))).await?;
+            let (ticket, receipt) = self.board().desk.open(cover);
+            self.call(Call::Events(events::Call::Publish(event.publish(ticket, cover)))).await?;
             receipts.push(receipt);
         }
         let (mut published, mut durable) = (Vec::new(), Vec::new());

@@ -113,7 +113,7 @@ pub struct AggregateArgs {
     /// Nodes
     #[arg(long, default_value_t = 1_000)]
     pub nodes: u64,
-    /// push-sum, averaging, count, extrema
+    /// push-sum, averaging, plain-averaging, count, extrema
     #[arg(long, value_name = "NAME", default_value = "averaging")]
     pub algorithm: Algorithm,
     /// The values that the nodes have
@@ -137,6 +137,9 @@ pub struct AggregateArgs {
     /// Random latencies against rounds of 1 s: MIN,MAX (uniform), for example 1ms,100ms
     #[arg(long, value_name = "MIN,MAX", value_parser = latency)]
     pub latency: Option<Latency>,
+    /// How many random others each node knows [default: all]
+    #[arg(long, value_name = "K")]
+    pub neighbours: Option<u64>,
     /// Synchronous rounds for averaging and count, too: in a round all ask before any is answered
     #[arg(long)]
     pub synchronous: bool,
@@ -240,6 +243,9 @@ pub struct RunArgs {
     /// Only this run, counted from 0
     #[arg(long, value_name = "N")]
     pub run: Option<u32>,
+    /// Threads; the outcome is the same on any number
+    #[arg(long, default_value_t = 1)]
+    pub threads: usize,
     /// Print JSON: each sample, each fault and the outcome on a line of its own
     #[arg(long)]
     pub json: bool,
@@ -316,6 +322,7 @@ impl AggregateArgs {
             seed: self.common.seed,
             latency: self.latency.clone(),
             synchronous: self.synchronous,
+            neighbours: self.neighbours,
             threads: self.common.threads(meter),
         }
     }

@@ -19,6 +19,7 @@ pub fn run(args: &RunArgs, out: &mut Out<'_>) -> Outcome {
     let mut scenario = read(file)?;
     scenario.seed = args.seed.unwrap_or(scenario.seed);
     scenario.runs = args.runs.unwrap_or(scenario.runs);
+    scenario.threads.count = args.threads;
     scenario.check().map_err(Failure::Usage)?;
     let runs = match args.run {
         Some(run) => run..run.saturating_add(1),

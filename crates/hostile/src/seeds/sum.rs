@@ -4,13 +4,13 @@ use super::{Seed, all_of, datagram};
 use rumormill_core::payload::Payload;
 use rumormill_protocols::kit::epochs::Stamp;
 use rumormill_protocols::kit::sketch::Sketch;
-use rumormill_protocols::sum::{averaging, push_sum, threshold};
+use rumormill_protocols::sum::{averaging, plain, push_sum, threshold};
 
 const STAMP: Stamp = Stamp { epoch: 3, age_ms: 15_250 };
 
 /// One of each message of each aggregator.
 pub fn sum() -> Vec<Seed> {
-    [push_sum(), averaging(), extrema(), threshold()].concat()
+    [push_sum(), averaging(), extrema(), plain(), threshold()].concat()
 }
 
 fn push_sum() -> Vec<Seed> {
@@ -63,6 +63,11 @@ fn extrema() -> Vec<Seed> {
     let messages =
         [("knowledge", message(&most, -1.5, 99.0, false)), ("nothing", message(&[], none, -none, true))];
     datagram("extrema", messages.map(|(name, bytes)| (name.to_owned(), bytes)).to_vec())
+}
+
+fn plain() -> Vec<Seed> {
+    use plain::Message;
+    all_of("plain-averaging", &[("ask", Message::Ask(42.5)), ("answer", Message::Answer(-0.25))])
 }
 
 fn threshold() -> Vec<Seed> {

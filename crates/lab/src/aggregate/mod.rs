@@ -29,15 +29,18 @@ pub enum Algorithm {
     PushSum,
     /// Push-pull averaging: the average.
     Averaging,
+    /// Push-pull averaging with nothing against loss and overlap, as `PeerSim` has it: the average, or near it.
+    Plain,
     /// Push-pull averaging of one 1 and many 0: how many nodes there are.
     Count,
     /// Extrema propagation: how many nodes there are.
     Extrema,
 }
 
-const ALGORITHMS: [(&str, Algorithm); 4] = [
+const ALGORITHMS: [(&str, Algorithm); 5] = [
     ("push-sum", Algorithm::PushSum),
     ("averaging", Algorithm::Averaging),
+    ("plain-averaging", Algorithm::Plain),
     ("count", Algorithm::Count),
     ("extrema", Algorithm::Extrema),
 ];
@@ -104,6 +107,8 @@ pub struct Aggregate {
     pub latency: Option<Latency>,
     /// Synchronous rounds for averaging and count, too: in a round all ask before any is answered.
     pub synchronous: bool,
+    /// Each node knows so many random others; `None`: all of them.
+    pub neighbours: Option<u64>,
     /// On how many threads it runs.
     pub threads: Threads,
 }
@@ -124,6 +129,7 @@ impl Default for Aggregate {
             seed: 1,
             latency: None,
             synchronous: false,
+            neighbours: None,
             threads: Threads::default(),
         }
     }
@@ -227,6 +233,17 @@ impl Aggregate {
         if !(0.0..1.0).contains(&self.loss) {
             return Err(format!("--loss {} is no part of all: give 0 or more, and less than 1", self.loss));
         }
+        if self.neighbours.is_some_and(|known| known == 0 || known >= self.nodes) {
+            return Err(
+                "--neighbours is how many others a node knows: give 1 or more, and fewer than --nodes".into(),
+            );
+        }
+        if self.neighbours.is_some() && self.pairing == Pairing::Matching {
+            return Err(
+                "--pairing matching pairs all nodes, so that all must know all: leave --neighbours out"
+                    .into(),
+            );
+        }
         if self.leaders.is_some_and(|leaders| !(leaders > 0.0 && leaders <= 30.0)) {
             return Err("--leaders is a mean number of counts: give more than 0, and 30 at most".into());
         }
@@ -272,7 +289,7 @@ impl Aggregate {
         let estimates = over(&|told| Some(told.mean));
         let off = over(&|told| Some(told.mean / told.truth - 1.0));
         let settled = match self.algorithm {
-            Algorithm::Averaging | Algorithm::Count => Some(2),
+            Algorithm::Averaging | Algorithm::Plain | Algorithm::Count => Some(2),
             Algorithm::PushSum => Some(5),
             Algorithm::Extrema => None,
         };
@@ -330,7 +347,7 @@ impl Aggregate {
     pub fn theory(&self) -> Option<f64> {
         let averaging = matches!(self.algorithm, Algorithm::Averaging | Algorithm::Count);
         match self.pairing {
-            _ if self.loss > 0.0 => None,
+            _ if self.loss > 0.0 || self.neighbours.is_some() => None,
             _ if self.algorithm == Algorithm::PushSum => Some(theory::push_sum_factor(self.nodes as f64)),
             Pairing::Cyclic if averaging => Some(theory::averaging_factor_sequential()),
             Pairing::Poisson if averaging => Some(theory::averaging_factor_random()),

@@ -2,11 +2,12 @@
 
 use super::{Aggregate, Algorithm, Values};
 use rumormill_core::identity::NodeId;
-use rumormill_core::rng::mix;
+use rumormill_core::rng::{Rng, mix};
 use rumormill_core::time::Time;
 use rumormill_protocols::kit::peers::Peers;
 use rumormill_protocols::sum::averaging::{self, Averaging, Pairing};
 use rumormill_protocols::sum::extrema::{self, Extrema};
+use rumormill_protocols::sum::plain::{self, Plain};
 use rumormill_protocols::sum::push_sum::{self, PushSum};
 use rumormill_protocols::sum::{Aggregator, Call};
 use rumormill_sim::{Busy, Sim, World};
@@ -86,6 +87,11 @@ pub(super) fn run(aggregate: &Aggregate, seed: u64, progress: &mut dyn FnMut(u32
             let reading = Reading { truth: mean, inverse: false };
             drive(aggregate, seed, &|| PushSum::new(config.clone()), &value, &reading, &off, progress)
         }
+        Algorithm::Plain => {
+            let config = Arc::new(plain::Config { period });
+            let reading = Reading { truth: mean, inverse: false };
+            drive(aggregate, seed, &|| Plain::new(config.clone()), &value, &reading, &|_, _| None, progress)
+        }
         Algorithm::Averaging | Algorithm::Count => {
             let what = match aggregate.leaders {
                 Some(leaders) => averaging::What::Count(leaders),
@@ -133,9 +139,11 @@ pub(super) fn bytes_per_node(aggregate: &Aggregate) -> u64 {
         Algorithm::PushSum => Sim::<PushSum>::node_bytes(2),
         // Answers are remembered for a while (measured over ten rounds).
         Algorithm::Averaging | Algorithm::Count => Sim::<Averaging>::node_bytes(2) + 512,
+        Algorithm::Plain => Sim::<Plain>::node_bytes(2),
         Algorithm::Extrema => Sim::<Extrema>::node_bytes(2) + aggregate.numbers * 4 * 2,
     };
-    bytes as u64
+    // The heap's own word beside each list.
+    bytes as u64 + aggregate.neighbours.map_or(0, |known| 8 * known + 16)
 }
 
 fn is_synchronous(aggregate: &Aggregate) -> bool {
@@ -173,7 +181,7 @@ where
     let mut sim = aggregate.threads.sim(world(aggregate), seed, aggregate.nodes);
     for id in 0..aggregate.nodes {
         sim.spawn(NodeId(id), make(), Time::ZERO);
-        sim.call(NodeId(id), Call::Peers(Peers::Everyone(aggregate.nodes)));
+        sim.call(NodeId(id), Call::Peers(peers(aggregate, seed, id)));
         sim.call(NodeId(id), Call::Set(value(id)));
     }
     let mut told = Told { truth: reading.truth, ..Told::default() };
@@ -210,6 +218,20 @@ where
     told.potential_factor = (ratios > 0).then(|| potential / f64::from(ratios));
     finish(&sim, reading, &mut told);
     told
+}
+
+/// Whom a node knows.
+fn peers(aggregate: &Aggregate, seed: u64, me: u64) -> Peers {
+    let Some(known) = aggregate.neighbours else { return Peers::Everyone(aggregate.nodes) };
+    let mut rng = Rng::seeded(mix(seed ^ mix(me)));
+    let mut list: Vec<NodeId> = Vec::with_capacity(known as usize);
+    while (list.len() as u64) < known {
+        let other = NodeId(rng.below(aggregate.nodes as usize) as u64);
+        if other.0 != me && !list.contains(&other) {
+            list.push(other);
+        }
+    }
+    Peers::Listed(list)
 }
 
 /// What all nodes have in the end.

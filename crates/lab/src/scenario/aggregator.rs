@@ -100,7 +100,7 @@ impl<N> AggregatorPart<N> {
     }
 }
 
-impl<N: Aggregator + 'static> AggregatorPart<N> {
+impl<N: Aggregator<Message: Send, Timer: Send> + Send + 'static> AggregatorPart<N> {
     /// What the live nodes hold the result to be: that of the last epoch, else as it stands.
     fn results<'a>(view: &'a dyn View<N>) -> impl Iterator<Item = (NodeId, Option<f64>)> + 'a {
         view.live().map(|id| (id, view.node(id).settled().or_else(|| view.node(id).estimate())))
@@ -112,7 +112,7 @@ fn error(estimate: f64, truth: f64) -> f64 {
     if truth == 0.0 { off } else { off / truth.abs() }
 }
 
-impl<N: Aggregator + 'static> Part for AggregatorPart<N> {
+impl<N: Aggregator<Message: Send, Timer: Send> + Send + 'static> Part for AggregatorPart<N> {
     type Node = N;
     type Seen = Seen;
 
@@ -227,7 +227,11 @@ impl<N: Aggregator + 'static> Part for AggregatorPart<N> {
     }
 }
 
-fn near<N: Aggregator + 'static>(view: &dyn View<N>, truth: f64, most: f64) -> Result<(), String> {
+fn near<N: Aggregator<Message: Send, Timer: Send> + Send + 'static>(
+    view: &dyn View<N>,
+    truth: f64,
+    most: f64,
+) -> Result<(), String> {
     for (id, estimate) in AggregatorPart::results(view) {
         match estimate {
             None => return Err(format!("node {} has no result yet", id.0)),

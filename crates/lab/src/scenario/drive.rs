@@ -189,7 +189,7 @@ fn one_run<P: Part>(
 ) -> Result<Run, String> {
     let mut checks = checks::build(&**part, &scenario.checks, scenario.check_every)?;
     let mut runner = Runner::new(plan, place.seed, Cast { part: part.clone(), called: Vec::new() })?;
-    let mut sim: Sim<P::Node> = Sim::new(scenario.world.clone(), place.seed);
+    let mut sim: Sim<P::Node> = scenario.threads.sim(scenario.world.clone(), place.seed, scenario.nodes);
     let mut observed = Observed::<P> { seen: P::Seen::default(), since: Since::default() };
     spawn(scenario, &mut sim, &mut runner, &mut observed.since);
     let end = Time::ZERO + scenario.time;

@@ -53,6 +53,7 @@ mod swim;
 pub use output::{Done, Event, FailureReport, Outcome, Output, Progress, Sample, Silent};
 pub use registry::{StackInfo, stacks};
 
+use crate::threads::Threads;
 use part::Names;
 use rumormill_core::rng::mix;
 use rumormill_core::time::Duration;
@@ -131,6 +132,9 @@ pub struct Scenario {
     /// What is asked of them.
     #[serde(default, rename = "call", skip_serializing_if = "Vec::is_empty")]
     pub calls: Vec<Call>,
+    /// On how many threads it runs. It is whoever runs it that says so, not the file: nothing of what comes out depends on it.
+    #[serde(skip)]
+    pub threads: Threads,
 }
 
 /// Something that is asked of nodes, once or again and again.
@@ -213,6 +217,7 @@ impl Scenario {
         if self.time.is_zero() || self.sample.is_zero() || self.check_every.is_zero() {
             return Err("time, sample and check_every are above 0".into());
         }
+        self.threads.check()?;
         self.world.check().map_err(|e| format!("[world]: {e}"))?;
         if let Some(bounds) = &self.random {
             bounds.check().map_err(|e| format!("[random]: {e}"))?;

@@ -22,7 +22,7 @@ pub type Names = Vec<(&'static str, &'static str)>;
 /// A protocol as scenarios use it.
 pub trait Part: 'static {
     /// The protocol.
-    type Node: Protocol;
+    type Node: Protocol<Call: Send, Message: Send, Timer: Send, Event: Send> + Send;
     /// What is remembered of what its nodes told.
     type Seen: Default + 'static;
 

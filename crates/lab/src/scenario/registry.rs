@@ -119,7 +119,7 @@ fn with<V: Visit>(scenario: &Scenario, visit: V) -> Result<V::Out, String> {
 
 /// What there is, for messages and lists. Each but SWIM also goes on SWIM, whose view then tells it who is there; alone, all know of the
 /// nodes of the beginning.
-const STACKS: [(&str, &str); 14] = [
+const STACKS: [(&str, &str); 15] = [
     ("swim", "membership: SWIM with Lifeguard"),
     ("latest on swim", "newest-wins records in the spare room of SWIM's datagrams"),
     ("anti-entropy", "stores of keys that become equal by pairs, with death certificates"),
@@ -132,6 +132,7 @@ const STACKS: [(&str, &str); 14] = [
     ("direct-mail", "the publisher tells everybody"),
     ("push-sum", "averages, sums, counts and quantiles by push-sum"),
     ("averaging", "averages and counts by push-pull averaging"),
+    ("plain-averaging", "averages by push-pull as in the lectures, with nothing against loss"),
     ("extrema", "size, sum, minimum and maximum by extrema propagation"),
     ("threshold", "whether the average is above a threshold"),
 ];
@@ -166,6 +167,7 @@ fn with_stack<V: Visit>(name: &str, knobs: &Settings, nodes: u64, visit: V) -> R
         "direct-mail" => place!(settings::direct_mail(table, nodes)),
         "push-sum" => place!(settings::push_sum(table, nodes)),
         "averaging" => place!(settings::averaging(table, nodes)),
+        "plain-averaging" => place!(settings::plain(table, nodes)),
         "extrema" => place!(settings::extrema(table, nodes)),
         "threshold" => place!(settings::threshold(table, nodes)),
         _ => return Err(no_stack(name)),

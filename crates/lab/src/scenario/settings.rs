@@ -7,7 +7,7 @@ use rumormill_protocols::kit::choice::Choice;
 use rumormill_protocols::spread::{
     direct_mail, flood, infect_and_die, median_counter, push_then_pull, rumor, tree,
 };
-use rumormill_protocols::sum::{averaging, extrema, push_sum, threshold};
+use rumormill_protocols::sum::{averaging, extrema, plain, push_sum, threshold};
 use serde::Deserialize;
 use std::sync::Arc;
 use toml::Table;
@@ -244,6 +244,20 @@ pub(super) fn averaging(table: &Table, nodes: u64) -> Result<AggregatorPart<aver
     knobs::read::<AveragingKnobs>(name, &table)?.apply(&mut config);
     let truth = if leaders.is_some() { Truth::Count } else { Truth::Average };
     Ok(aggregator((nodes, values, truth), move || averaging::Averaging::new(config.clone())))
+}
+
+knobs!(PlainKnobs for plain::Config {
+    period: Span,
+});
+
+/// Plain averaging.
+pub(super) fn plain(table: &Table, nodes: u64) -> Result<AggregatorPart<plain::Plain>, String> {
+    let (name, mut table) = ("plain-averaging", table.clone());
+    let values = take(name, &mut table, "values")?;
+    let mut config = plain::Config::default();
+    knobs::read::<PlainKnobs>(name, &table)?.apply(&mut config);
+    let config = Arc::new(config);
+    Ok(aggregator((nodes, values, Truth::Average), move || plain::Plain::new(config.clone())))
 }
 
 #[derive(Copy, Clone, Deserialize)]

@@ -69,7 +69,9 @@ impl Spread {
     }
 }
 
-impl<N: Protocol<Call = Call, Event = Event> + 'static> Part for Spreader<N> {
+impl<N: Protocol<Call = Call, Event = Event, Message: Send, Timer: Send> + Send + 'static> Part
+    for Spreader<N>
+{
     type Node = N;
     type Seen = Seen;
 

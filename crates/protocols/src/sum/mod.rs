@@ -1,7 +1,7 @@
 //! What all nodes together come to: sums, averages, counts, quantiles, extremes, and whether a threshold is crossed.
 //!
 //! The aggregators share what they are asked and what they tell, so that one can take another's place. All but
-//! [`threshold`] work in epochs: a result is asked for anew every so many cycles, from what the values are then, so that
+//! [`threshold`] and [`plain`] work in epochs: a result is asked for anew every so many cycles, from what the values are then, so that
 //! crashes, joins and changed values count from the next epoch on.
 //!
 //! | aggregator | tells | messages per node and cycle | under loss |
@@ -9,10 +9,12 @@
 //! | [`push_sum`] | average, sum, count, moments, quantiles | 1 | loses values and weights together: noise |
 //! | [`averaging`] | average, count | 2, and retransmissions | loses nothing |
 //! | [`extrema`] | size, sum, minimum, maximum | 2 while there is news, then none | loses nothing |
+//! | [`plain`] | average | 2 | loses what is lost: the baseline of the lectures |
 //! | [`threshold`] | whether the average is above or below | none while that is clear | loses nothing |
 
 pub mod averaging;
 pub mod extrema;
+pub mod plain;
 pub mod push_sum;
 #[cfg(test)]
 mod testing;

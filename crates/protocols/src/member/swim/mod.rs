@@ -164,7 +164,7 @@ impl<K: Keys> Swim<K> {
             Message::Ack { nonce, stream, root } => self.on_ack(cx, from, nonce, stream, root),
             Message::PingReq { nonce, target } => self.on_ping_req(cx, from, nonce, target),
             Message::Relayed { nonce } => self.on_relayed(cx, nonce),
-            Message::Nack { nonce } => self.on_nack(nonce),
+            Message::Nack { nonce } => self.on_nack(cx, nonce),
             Message::News(news) => self.on_news(cx, from, news),
             Message::Sums { sums, from_bucket } => self.on_sums(cx, from, sums, from_bucket),
             Message::Stamps { buckets, stamps, next } => self.on_stamps(cx, from, &buckets, stamps, next),

@@ -12,8 +12,10 @@ const PROBES_MAX: usize = 16;
 const RELAYS_MAX: usize = 256;
 /// Suspects that wait to be probed next.
 const SUSPECTS_MAX: usize = 64;
-/// A helper gives up so far into the time-out (Lifeguard, section IV-A: 80 %), so that its nack still counts.
+/// A helper gives up so far into the time-out at the latest (Lifeguard, section IV-A: 80 %), so that its nack still counts.
 const NACK_SHARE: f64 = 0.8;
+/// And sooner where round trips are short: it waits so many times as long as for a direct probe of its own (our guess).
+const NACK_PATIENCE: u32 = 2;
 
 /// Probes and errands in flight.
 #[derive(Default)]
@@ -23,6 +25,7 @@ pub(super) struct Probes {
     suspects: VecDeque<NodeId>,
 }
 
+#[derive(Clone)]
 struct Probe {
     kind: Kind,
     target: NodeId,
@@ -33,6 +36,8 @@ struct Probe {
     helpers: u8,
     nacks: u8,
     answered: bool,
+    /// It has been taken for failed already.
+    failed: bool,
 }
 
 /// Why a member is probed.
@@ -109,6 +114,7 @@ impl<K: Keys> Swim<K> {
             helpers: 0,
             nacks: 0,
             answered: false,
+            failed: false,
         });
         cx.send(target, Message::Ping { nonce, stream: false });
         if self.config.lifeguard
@@ -125,15 +131,18 @@ impl<K: Keys> Swim<K> {
     /// How long a direct probe of `target` may take: as its round trips suggest (RFC 6298, section 2.3: SRTT + 4·RTTVAR),
     /// within bounds, and longer the less this node trusts itself.
     fn timeout_for(&self, target: NodeId) -> Duration {
+        self.round_trip_of(target) * self.health.multiplier()
+    }
+
+    fn round_trip_of(&self, target: NodeId) -> Duration {
         let config = &self.config;
-        let timeout = match self.roster.get(target) {
+        match self.roster.get(target) {
             Some(row) if row.srtt_us > 0 => {
                 let rto = u64::from(row.srtt_us) + 4 * u64::from(row.rttvar_us);
                 Duration::from_micros(rto).clamp(config.probe_timeout_min, config.probe_timeout)
             }
             _ => config.probe_timeout,
-        };
-        timeout * self.health.multiplier()
+        }
     }
 
     /// Somebody asks whether I am there.
@@ -227,7 +236,8 @@ impl<K: Keys> Swim<K> {
         let nonce = cx.rng.next();
         self.probes.relays.push(Relay { nonce, asker, askers_nonce, target });
         cx.send(target, Message::Ping { nonce, stream: false });
-        cx.after(self.config.probe_timeout.mul_f64(NACK_SHARE), Timer::Nack(nonce));
+        let latest = self.config.probe_timeout.mul_f64(NACK_SHARE);
+        cx.after(latest.min(NACK_PATIENCE * self.round_trip_of(target)), Timer::Nack(nonce));
     }
 
     /// The target of an errand did not answer in time.
@@ -250,10 +260,18 @@ impl<K: Keys> Swim<K> {
         }
     }
 
-    /// A helper did not reach it, but I hear the helper.
-    pub(super) fn on_nack(&mut self, nonce: u64) {
-        if let Some(probe) = self.probes.mine.iter_mut().find(|probe| probe.nonce == nonce) {
-            probe.nacks = probe.nacks.saturating_add(1).min(probe.helpers);
+    /// A helper did not reach it, but I hear the helper. Ours: when none of them did, there is nothing to wait for until the period ends. An answer
+    /// that comes after all is told of the suspicion, and refutes it.
+    pub(super) fn on_nack(&mut self, cx: Ctx<K>, nonce: u64) {
+        let Some(at) = self.probes.mine.iter().position(|probe| probe.nonce == nonce) else { return };
+        let probe = &mut self.probes.mine[at];
+        probe.nacks = probe.nacks.saturating_add(1).min(probe.helpers);
+        let is_settled = probe.answered || probe.failed || !matches!(probe.kind, Kind::Round | Kind::Suspect);
+        let is_late = cx.now.since(probe.started) >= self.config.period;
+        if !is_settled && !is_late && probe.helpers > 0 && probe.nacks == probe.helpers {
+            probe.failed = true;
+            let probe = probe.clone();
+            self.probe_failed(cx, &probe);
         }
     }
 
@@ -266,7 +284,9 @@ impl<K: Keys> Swim<K> {
         for probe in done {
             match (probe.kind, probe.answered) {
                 (Kind::Round | Kind::Suspect, true) => self.health.succeeded(),
-                (Kind::Round | Kind::Suspect, false) if !stalled => self.probe_failed(cx, &probe),
+                (Kind::Round | Kind::Suspect, false) if !stalled && !probe.failed => {
+                    self.probe_failed(cx, &probe)
+                }
                 (Kind::Call, false) => cx.emit(Event::Pong(probe.target, None)),
                 _ => {}
             }

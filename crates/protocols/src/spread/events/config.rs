@@ -17,10 +17,10 @@ pub const SAMPLES_MAX: usize = 16;
 /// Settings.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// The share of nodes that may miss an event until it is repaired: what the counter k follows from.
-    pub residue: f64,
-    /// Hops in which an event should be everywhere: what the fanout of the first push follows from.
-    pub hops: u32,
+    /// How many members the first pushes of all together may miss, on average: what their fanout follows from.
+    pub missed: f64,
+    /// The counter k: when so many who were asked knew an event, interest in it is lost (Demers 1987, section 1.4).
+    pub counter: u8,
     /// Whom to contact.
     pub choice: Choice,
     /// What has just come is passed on so soon.
@@ -89,8 +89,8 @@ impl Default for Config {
     /// Any number of nodes on one site or several, a handful of events a second, bursts of hundreds.
     fn default() -> Self {
         Config {
-            residue: 0.01, // our guess: what is missed is repaired within a second or two
-            hops: 2, // our guess: a few milliseconds each on one site; from 25 nodes on the counter alone bounds the fanout
+            missed: 0.25, // our guess: three events in four are everywhere within a few hops, the others after a comparison
+            counter: 1, // our guess: behind the first pushes nearly all know it, so that one who does says enough
             choice: Choice::Uniform,
             flush_idle: Duration::from_millis(1), // our guess: longer than what comes of one instant
             flush_busy: Duration::from_millis(20), // our guess: not noticed by people
@@ -127,18 +127,11 @@ impl Default for Config {
 }
 
 impl Config {
-    /// The counter k: the least with which push with feedback and counters leaves at most the residue, but not more than there are
-    /// peers. From s = e^-((k+1)(1-s)) (Demers 1987, section 1.4).
-    pub fn counter(&self, nodes: u64) -> u8 {
-        let s = if self.residue > 1e-6 { self.residue.min(0.5) } else { 1e-6 };
-        let k = libm::ceil(-libm::log(s) / (1.0 - s) - 1.0).max(1.0) as u64;
-        k.min(nodes.saturating_sub(1)).max(1) as u8
-    }
-
-    /// Whom the first push goes to: with f of them, and all nodes doing so, (f + 1)^hops nodes are reached. Never more than the counter:
-    /// interest would be lost before the first answer.
+    /// To how many a node passes an event on when it first hears it. Where all do so to f others, a share of e^-f misses it (infect and die:
+    /// Kermarrec, Massoulié, Ganesh 2003), so f is ln(n / missed).
     pub fn fanout(&self, nodes: u64) -> usize {
-        let f = libm::ceil(libm::pow(nodes as f64, 1.0 / f64::from(self.hops.max(1))) - 1.0);
-        (f.max(1.0) as usize).min(self.counter(nodes).into())
+        let others = nodes.saturating_sub(1).max(1);
+        let f = libm::ceil(libm::log(nodes.max(1) as f64 / self.missed.max(1e-6))).max(1.0);
+        (f as u64).min(others) as usize
     }
 }

@@ -1,7 +1,8 @@
 //! The first way of an event: rumor mongering, push with feedback and counters (Demers 1987, section 1.4).
 //!
-//! What has just come waits for the next flush, so that what comes together travels together, and is pushed to `fanout` peers. Then each
-//! period one peer is told what is still hot, until k of those who were told an event had known it.
+//! What has just come waits for the next flush, so that what comes together travels together, and is pushed to `fanout` peers. Of these the
+//! last alone is asked to say so if it knew it: of the others' answers each would cost as much as half a push, and say little more. Then each period
+//! one more peer is told what is still hot, and asked, until k of those who were asked had known it. So where messages are lost more are sent.
 
 use super::item::{EventId, Item, Source, Span};
 use super::log;
@@ -14,6 +15,8 @@ use rumormill_core::identity::NodeId;
 use rumormill_core::time::{Duration, Time};
 use rumormill_core::wire;
 
+/// In place of a contact's number: who knew it need not say so.
+pub(super) const UNASKED: u8 = u8::MAX;
 /// Contacts whose answers are told apart.
 const CONTACTS_MAX: u8 = 32;
 /// Draws for a peer that was not drawn yet, for each that is wanted.
@@ -70,6 +73,17 @@ impl State {
     pub fn len(&self) -> usize {
         self.hot.len()
     }
+
+    /// Whether so many events of a source, or of so many bytes, are still passed on.
+    pub fn is_busy_with(&self, source: Source, events: usize, bytes: usize) -> bool {
+        if self.hot.len() < events && self.bytes < bytes {
+            return false; // without counting
+        }
+        let ids = EventId { source, seq: 0 }..=EventId { source, seq: u64::MAX };
+        let (count, sum) =
+            self.hot.range(ids).fold((0, 0), |(count, sum), (_, hot)| (count + 1, sum + hot.item.cost()));
+        count >= events || sum >= bytes
+    }
 }
 
 impl Events {
@@ -113,7 +127,9 @@ impl Events {
             return; // the network made a second copy
         }
         self.counters.useless += 1;
-        cx.send(from, Message::Knew { id, turn });
+        if turn != UNASKED {
+            cx.send(from, Message::Knew { id, turn });
+        }
     }
 
     /// Whom an event was pushed to knew it.
@@ -210,8 +226,9 @@ impl Events {
             hot.fresh = false;
             now += 1;
         }
-        for peer in peers {
-            fresh[..now].iter().for_each(|id| self.push(cx, peer, *id));
+        for (place, peer) in peers.iter().enumerate() {
+            let asks = place + 1 == peers.len();
+            fresh[..now].iter().for_each(|id| self.push(cx, *peer, *id, asks));
         }
         self.mongering.fresh = fresh[now..].to_vec();
         if !self.mongering.fresh.is_empty() {
@@ -223,7 +240,7 @@ impl Events {
     /// One more contact about all that is hot.
     pub(super) fn on_round(&mut self, cx: &mut Ctx) {
         let config = self.config.clone();
-        let k = config.counter(self.peers.nodes());
+        let k = config.counter.max(1);
         let contacts_max = config.contacts_max.min(CONTACTS_MAX);
         let state = &mut self.mongering;
         state.in_rounds = false;
@@ -261,7 +278,7 @@ impl Events {
             ids.push(*id);
         }
         self.mongering.turn = turn;
-        ids.into_iter().for_each(|id| self.push(cx, peer, id));
+        ids.into_iter().for_each(|id| self.push(cx, peer, id, true));
     }
 
     /// Whether an event is no longer worth telling: it has left the window, or a later one of its name has come.
@@ -270,17 +287,17 @@ impl Events {
     }
 
     /// Who brought an event knows it: a useless contact that needs no message.
-    fn push(&mut self, cx: &mut Ctx, peer: NodeId, id: EventId) {
+    fn push(&mut self, cx: &mut Ctx, peer: NodeId, id: EventId, asks: bool) {
         let is_over = self.is_over(id);
         let Some(hot) = self.mongering.hot.get_mut(&id) else { return };
         if is_over {
             hot.contacts = CONTACTS_MAX;
             return;
         }
-        let turn = hot.contacts;
+        let turn = if asks { hot.contacts } else { UNASKED };
         hot.contacts = hot.contacts.saturating_add(1);
         if hot.by.0 == peer {
-            hot.misses = hot.misses.saturating_add(1);
+            hot.misses = hot.misses.saturating_add(u8::from(asks));
             self.counters.pushes_spared += 1;
             return;
         }

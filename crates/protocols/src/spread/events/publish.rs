@@ -1,5 +1,7 @@
 //! The publisher's side: a bounded queue, and how far an event came.
 //!
+//! The queue are this node's events that are still passed on, and those of which somebody wants to know how far they came.
+//!
 //! How far is asked, not computed: some time after an event was published random members are asked whether they hold it. Who does not
 //! answer counts as one who does not, so a publisher that is cut off reads zero.
 
@@ -27,9 +29,11 @@ pub struct Publish {
     pub unordered: bool,
     /// Only the latest of this name and origin counts.
     pub coalesce: bool,
+    /// Tell how far it came: a few members are asked for it.
+    pub cover: bool,
 }
 
-/// Events published here, in order, of which it is not yet told how far they came.
+/// Events published here, in order, of which it is to be told how far they came.
 #[derive(Default)]
 pub(super) struct State {
     tickets: VecDeque<Ticket>,
@@ -57,29 +61,31 @@ impl State {
 impl Events {
     /// The application has something to say.
     pub(super) fn on_publish(&mut self, cx: &mut Ctx, publish: Publish) {
-        if let Some(why) = self.why_not(&publish) {
+        let source = Source { origin: cx.me, epoch: self.life.epoch };
+        if let Some(why) = self.why_not(&publish, source) {
             self.counters.refused += 1;
             return cx.emit(Event::Refused { ticket: publish.ticket, why });
         }
-        let source = Source { origin: cx.me, epoch: self.life.epoch };
         if !self.admit(cx, source) {
             return cx.emit(Event::Refused { ticket: publish.ticket, why: Refusal::QueueFull });
         }
         let id = EventId { source, seq: self.window.get(source).map_or(1, |log| log.top + 1) };
         let unordered = if publish.unordered { Flags::UNORDERED } else { Flags::NONE };
         let coalesce = if publish.coalesce { Flags::COALESCE } else { Flags::NONE };
-        let Publish { ticket, name, payload, .. } = publish;
+        let Publish { ticket, name, payload, cover, .. } = publish;
         let item = Item { id, flags: unordered.and(coalesce), name, payload };
         let bytes = item.cost();
         self.counters.published += 1;
         cx.emit(Event::Queued { ticket, id });
-        self.publishing.put(ticket, id, bytes, cx.now);
+        if cover {
+            self.publishing.put(ticket, id, bytes, cx.now);
+        }
         self.store(cx, &item, Log::take);
         self.heat(cx, item, (cx.me, 0));
         self.time_tickets(cx);
     }
 
-    fn why_not(&self, publish: &Publish) -> Option<Refusal> {
+    fn why_not(&self, publish: &Publish, source: Source) -> Option<Refusal> {
         let bytes = publish.name.len() + publish.payload.len();
         let config = &*self.config;
         if publish.name.len() > NAME_BYTES_MAX
@@ -90,7 +96,9 @@ impl Events {
         }
         let queue = &self.publishing;
         let is_full = queue.tickets.len() >= config.queue_max || queue.bytes + bytes > config.queue_bytes_max;
-        (is_full && !queue.tickets.is_empty() || config.queue_max == 0).then_some(Refusal::QueueFull)
+        let is_busy = self.mongering.is_busy_with(source, config.queue_max, config.queue_bytes_max);
+        let is_full = is_full && !queue.tickets.is_empty() || is_busy || config.queue_max == 0;
+        is_full.then_some(Refusal::QueueFull)
     }
 
     /// How far has it come by now? It is asked as if it had just been published.

@@ -7,17 +7,12 @@ fn span(from: u64, to: u64) -> Span {
 }
 
 #[test]
-fn the_counter_follows_from_the_residue_and_the_fanout_from_the_number_of_nodes() {
-    let config = |residue| Config { residue, ..Config::default() };
-    // Demers 1987: 20 %, 6 %, 2 %, 0.7 %, 0.25 % for k = 1 to 5.
-    let counters = [0.21, 0.06, 0.02, 0.0071, 0.0026].map(|residue| config(residue).counter(1_000));
-    assert_eq!(counters, [1, 2, 3, 4, 5]);
-    let fanouts = [2, 10, 100, 1_000, 1_000_000].map(|n| config(0.01).fanout(n));
-    assert_eq!(fanouts, [1, 3, 4, 4, 4]);
-    assert_eq!(
-        (config(0.0).counter(1 << 40), config(0.0).counter(2), config(f64::NAN).counter(1)),
-        (13, 1, 1)
-    );
+fn the_fanout_follows_from_the_number_of_nodes_and_how_many_may_be_missed() {
+    let config = |missed| Config { missed, ..Config::default() };
+    let fanouts = [1, 2, 10, 30, 100, 1_000, 1_000_000].map(|n| config(0.25).fanout(n));
+    assert_eq!(fanouts, [1, 1, 4, 5, 6, 9, 16]);
+    assert_eq!(config(0.01).fanout(100), 10);
+    assert_eq!((config(0.0).fanout(1 << 40), config(f64::NAN).fanout(2), config(1e9).fanout(9)), (42, 1, 1));
 }
 
 #[test]
