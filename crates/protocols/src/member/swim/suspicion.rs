@@ -52,11 +52,14 @@ impl<K: Keys> Swim<K> {
     /// How long a suspicion with so many confirmations waits.
     ///
     /// max(Min, Max - (Max - Min)·ln(C+1)/ln(K+1)), with Min = α·max(1, log10 n) periods and Max = β·Min (Lifeguard, section
-    /// IV-B). Where fewer than K others could confirm, those that could are enough.
+    /// IV-B). Where fewer than K others could confirm, those that could are enough; but where they are one or none, it waits two or three times
+    /// as long (our guess).
     pub(super) fn suspicion_time(&self, confirmations: usize) -> Duration {
         let n = self.live_len() as f64;
         let min = self.config.period.mul_f64(self.config.suspicion_alpha * libm::log10(n).max(1.0));
-        let k = (self.config.suspicion_confirmations as usize).min(self.live_len().saturating_sub(2));
+        let wanted = self.config.suspicion_confirmations as usize;
+        let k = wanted.min(self.live_len().saturating_sub(2));
+        let min = min * wanted.saturating_sub(k).max(1) as u32;
         if !self.config.lifeguard || k == 0 {
             return min;
         }

@@ -435,16 +435,15 @@ fn suspicion_waits_as_long_as_lifeguard_says() {
     let mut swim = node(0, 1);
     swim.live = 99; // a hundred members: log10 n = 2
     let seconds: Vec<f64> = (0..=3).map(|c| swim.suspicion_time(c).as_secs_f64()).collect();
-    // Min = 3·2·1 s, Max = 6·Min; 36 - 30·log(C+1)/log(4)
-    for (got, want) in seconds.iter().zip([36.0, 21.0, 12.226, 6.0]) {
+    // Min = 1·2·1 s, Max = 6·Min; 12 - 10·log(C+1)/log(4)
+    for (got, want) in seconds.iter().zip([12.0, 7.0, 4.075, 2.0]) {
         assert!((got - want).abs() < 0.01, "{seconds:?}");
     }
-    swim.live = 1;
-    assert_eq!(
-        swim.suspicion_time(0),
-        3 * SECOND,
-        "two members: nobody could confirm, so nobody is waited for"
-    );
+    let waits = [1, 2, 3, 4].map(|others| {
+        swim.live = others;
+        swim.suspicion_time(others - 1).as_secs()
+    });
+    assert_eq!(waits, [3, 2, 1, 1], "of two members nobody could confirm: so it waits for longer");
 }
 
 #[test]
