@@ -5,6 +5,7 @@
 //! | `members` | who is there, how they do, what was said about them, whether they answer |
 //! | `cluster` | joining, leaving, forgetting, tags |
 //! | `events` | publishing events, and reading them |
+//! | `query` | asking the members, and streaming what they answer |
 //! | `keys` | the cluster's keys, by fingerprint |
 //! | `watch` | what holds now, then what changes |
 //! | `ops` | the agent itself, its health, its counters, faults on purpose |
@@ -23,6 +24,8 @@ pub mod guard;
 mod keys;
 mod members;
 mod ops;
+mod queries_counted;
+pub mod query;
 pub mod serve;
 pub(crate) mod shape;
 mod watch;
@@ -71,6 +74,7 @@ pub fn table() -> Vec<Route> {
             &["get", "post"],
             get(events::events).post(events::publish).layer(DefaultBodyLimit::max(events::BODY_BYTES_MAX)),
         ),
+        route("/v1/query", &["post"], post(query::query).layer(DefaultBodyLimit::max(query::BODY_BYTES_MAX))),
         route("/v1/join", &["post"], post(cluster::join)),
         route("/v1/leave", &["post"], post(cluster::leave)),
         route("/v1/forget", &["post"], post(cluster::forget)),
@@ -126,6 +130,7 @@ async fn not_so(method: Method, uri: Uri) -> Failure {
         watch::watch,
         events::events,
         events::publish,
+        query::query,
         cluster::join,
         cluster::leave,
         cluster::forget,

@@ -8,8 +8,9 @@
 //! | [`discover`] | seeds: from addresses, DNS names and a file, to socket addresses |
 //! | [`host`] | reads the machine the agent runs on |
 //! | [`logging`] | where log lines go and which of them |
-//! | [`node`] | the composed protocol: SWIM, and on it vitals and events |
+//! | [`node`] | the composed protocol: SWIM, and on it vitals, events and queries |
 //! | [`events`] | what is kept of events for consumers, publishers and the disk |
+//! | [`queries`] | who is meant by a query, what comes back, what is asked here |
 //! | [`run`] | puts the parts together; joins, keeps up, leaves |
 //! | [`handlers`] | commands that are run when something happens |
 //! | [`view`] | what is remembered of events: changes with a cursor, names, histograms |
@@ -30,6 +31,7 @@ pub mod logging;
 pub mod metrics;
 pub mod model;
 pub mod node;
+pub mod queries;
 pub mod run;
 pub mod store;
 pub mod view;

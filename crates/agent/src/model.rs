@@ -5,10 +5,12 @@
 //! digits (64 bits do not fit a JSON number everywhere), durations end in their unit, ages count back from the answer.
 
 mod events;
+mod queries;
 mod reload;
 mod requests;
 
 pub use events::*;
+pub use queries::*;
 pub use reload::*;
 pub use requests::*;
 
@@ -239,6 +241,9 @@ pub struct SelfInfo {
     /// How events stand.
     #[serde(default)]
     pub events: EventsInfo,
+    /// How queries stand.
+    #[serde(default)]
+    pub queries: QueriesInfo,
     /// The commands that are run when something happens.
     #[serde(default)]
     pub handlers: Vec<HandlerInfo>,

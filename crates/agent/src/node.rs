@@ -1,20 +1,28 @@
-//! The agent's composite protocol: membership, and on top of it the machines' vitals and the application's events.
+//! The agent's composite protocol: membership, and on top of it the machines' vitals, the application's events, and its queries.
 //!
 //! SWIM knows who is there; [`Latest`] spreads each member's newest vitals in what room is left in datagrams that leave anyway; [`Events`]
-//! brings to everybody what anybody publishes. What SWIM tells (up, dead, left, forgotten) becomes what both are called with, through a
-//! reused queue, after SWIM's `handle` has returned.
-//! On the wire a message is `[0, swim]`, `[1, vitals]` or `[2, events]`; a number that this version does not know is a protocol that a newer one
-//! added, and is passed over without harm to its neighbours in the datagram.
+//! brings to everybody what anybody publishes; [`Queries`] brings back what they answer. What SWIM tells (up, dead, left, forgotten) becomes
+//! what the others are called with, through a reused queue, after SWIM's `handle` has returned.
+//!
+//! A question goes out as an event and comes in as one, and is told to nobody as an event: here it is handed from the one protocol to the other,
+//! and here it is decided whether this node is meant, by its name and tags of that moment. [`message`] is what travels.
 
-use minicbor::{CborLen, Decode, Decoder, Encode, Encoder};
+mod message;
+
+pub use message::Message;
+
+use crate::queries::filter::Filter;
+use message::FRAME_BYTES;
 use rumormill_core::identity::{Keys, NodeId};
 use rumormill_core::payload::Payload;
 use rumormill_core::protocol::{Change, Cx, Input, Output, Protocol, Via};
+use rumormill_core::stack::Told;
 use rumormill_core::time::{Time, Wall};
 use rumormill_core::wire;
 use rumormill_protocols::agree::latest::{self, Latest};
 use rumormill_protocols::member::swim::{self, Swim};
-use rumormill_protocols::spread::events::{self, Events};
+use rumormill_protocols::spread::events::{self, Events, Publish};
+use rumormill_protocols::spread::queries::{self, Queries};
 use std::cell::Cell;
 use std::collections::VecDeque;
 
@@ -22,9 +30,11 @@ const SWIM: usize = 0;
 const VITALS: usize = 1;
 /// The first of the events' lanes.
 const EVENTS: usize = 2;
+/// After the three of the events.
+const QUERIES: usize = 5;
 
-/// Bytes that this layer puts around an inner message: an array of two, and a number.
-const FRAME_BYTES: usize = 2;
+/// Set in the tickets of events that are questions; the rest is the query's.
+const QUESTION: u64 = 1 << 63;
 
 /// What the agent asks of its node.
 #[derive(Clone, Debug)]
@@ -42,19 +52,8 @@ pub enum Call {
     Ration(u32),
     /// Asked of the events.
     Events(events::Call),
-}
-
-/// What two agents say to each other.
-#[derive(Clone, Debug)]
-pub enum Message {
-    /// About membership.
-    Swim(swim::Message),
-    /// Vitals.
-    Vitals(latest::Message),
-    /// Events.
-    Events(events::Message),
-    /// Something that a newer version says, which this one cannot read. Never sent.
-    Unknown,
+    /// Asked of the queries; its tickets are below 2⁶³.
+    Queries(queries::Call),
 }
 
 /// What the node wants to be reminded of.
@@ -66,6 +65,8 @@ pub enum Timer {
     Vitals(latest::Timer),
     /// By events.
     Events(events::Timer),
+    /// By queries.
+    Queries(queries::Timer),
 }
 
 /// What the node tells the agent.
@@ -75,8 +76,12 @@ pub enum Event {
     Swim(swim::Event),
     /// About vitals.
     Vitals(latest::Event),
-    /// An event, or what became of one.
+    /// An event, or what became of one; no questions.
     Events(events::Event),
+    /// A question to this node, which is meant by it and has said so; or what comes of one that it asked.
+    Queries(queries::Event),
+    /// This node's query of that ticket is on its way.
+    Asked(u64),
 }
 
 /// Vitals as they travel, with their times.
@@ -98,25 +103,37 @@ pub struct Node<K: Keys> {
     pub vitals: Option<Latest>,
     /// What applications tell each other.
     pub events: Events,
+    /// What applications ask each other.
+    pub queries: Queries,
+    unreadable_filters: u64,
     /// My own newest vitals: [`Latest`] keeps those of others.
     mine: Option<Vitals>,
     told: VecDeque<swim::Event>,
     told_vitals: VecDeque<latest::Event>,
     told_events: VecDeque<events::Event>,
+    told_queries: VecDeque<queries::Event>,
 }
 
 impl<K: Keys> Node<K> {
-    /// Puts the three together. `vitals` is none where they are turned off: then nothing is said and nothing is kept.
-    pub fn new(swim: Swim<K>, vitals: Option<Latest>, events: Events) -> Self {
+    /// Puts the four together. `vitals` is none where they are turned off: then nothing is said and nothing is kept.
+    pub fn new(swim: Swim<K>, vitals: Option<Latest>, events: Events, queries: Queries) -> Self {
         Node {
             swim,
             vitals,
             events,
+            queries,
+            unreadable_filters: 0,
             mine: None,
             told: VecDeque::new(),
             told_vitals: VecDeque::new(),
             told_events: VecDeque::new(),
+            told_queries: VecDeque::new(),
         }
+    }
+
+    /// Questions whose filter could not be read here, so that this node took itself to be not meant.
+    pub fn unreadable_filters(&self) -> u64 {
+        self.unreadable_filters
     }
 
     /// The newest vitals of a member, or of this node, if there are any.
@@ -148,6 +165,7 @@ impl<K: Keys> Node<K> {
             if let Some(change) = change(&event) {
                 self.vitals(cx, Input::Call(latest::Call::Peer(change)));
                 self.events(cx, Input::Call(events::Call::Peer(change)));
+                self.queries(cx, Input::Call(queries::Call::Peer(change)));
             }
             cx.emit(Event::Swim(event));
         }
@@ -165,7 +183,73 @@ impl<K: Keys> Node<K> {
         let (events, told) = (&mut self.events, &mut self.told_events);
         cx.lend(Message::Events, Timer::Events, |event| told.push_back(event), |cx| events.handle(cx, input));
         while let Some(event) = self.told_events.pop_front() {
-            cx.emit(Event::Events(event));
+            self.on_event(cx, event);
+        }
+    }
+
+    /// Questions go to the queries, and so does what became of those asked here; all else is told.
+    fn on_event(&mut self, cx: &mut Cx<'_, Self>, event: events::Event) {
+        use events::Event::{Covered, Queued, Refused};
+        if let Some(call) = Queries::told(&event) {
+            return self.queries(cx, Input::Call(call));
+        }
+        match event {
+            Queued { ticket, .. } if ticket & QUESTION != 0 => cx.emit(Event::Asked(ticket & !QUESTION)),
+            Covered { ticket, .. } if ticket & QUESTION != 0 => {}
+            Refused { ticket, why } if ticket & QUESTION != 0 => {
+                let ticket = ticket & !QUESTION;
+                let why = match why {
+                    events::Refusal::QueueFull => queries::Refusal::TooMany,
+                    events::Refusal::TooLarge => queries::Refusal::TooLarge,
+                };
+                cx.emit(Event::Queries(queries::Event::Refused { ticket, why }));
+                self.queries(cx, Input::Call(queries::Call::Cancel { ticket }));
+            }
+            _ => cx.emit(Event::Events(event)),
+        }
+    }
+
+    fn queries(&mut self, cx: &mut Cx<'_, Self>, input: Input<Queries>) {
+        let (queries, told) = (&mut self.queries, &mut self.told_queries);
+        cx.lend(
+            Message::Queries,
+            Timer::Queries,
+            |event| told.push_back(event),
+            |cx| queries.handle(cx, input),
+        );
+        while let Some(event) = self.told_queries.pop_front() {
+            match event {
+                queries::Event::Spread(question) => self.spread(cx, question),
+                queries::Event::Asked { id, ref filter, .. } => {
+                    if !self.is_meant(filter) {
+                        self.queries(cx, Input::Call(queries::Call::Decline(id)));
+                        continue;
+                    }
+                    self.queries(cx, Input::Call(queries::Call::Accept(id)));
+                    cx.emit(Event::Queries(event));
+                }
+                _ => cx.emit(Event::Queries(event)),
+            }
+        }
+    }
+
+    fn spread(&mut self, cx: &mut Cx<'_, Self>, question: queries::SpreadQuestion) {
+        let queries::SpreadQuestion { ticket, name, payload } = question;
+        let ticket = ticket | QUESTION;
+        let publish =
+            Publish { ticket, name, payload, unordered: true, coalesce: false, cover: false, question: true };
+        self.events(cx, Input::Call(events::Call::Publish(publish)));
+    }
+
+    /// Whether this node is one of those that a question is for.
+    fn is_meant(&mut self, filter: &[u8]) -> bool {
+        match Filter::decode(filter).and_then(|filter| filter.compile()) {
+            Ok(patterns) => patterns.matches_member(&self.swim.me()),
+            Err(error) => {
+                self.unreadable_filters += 1;
+                tracing::debug!(%error, "a question's filter cannot be read; this node takes itself to be not meant");
+                false
+            }
         }
     }
 
@@ -209,27 +293,33 @@ impl<K: Keys> Protocol for Node<K> {
             Input::Start => {
                 self.vitals(cx, Input::Start);
                 self.events(cx, Input::Start);
+                self.queries(cx, Input::Start);
                 self.swim(cx, Input::Start);
             }
             Input::Call(Call::Swim(call)) => self.swim(cx, Input::Call(call)),
             Input::Call(Call::Vitals { value, gossip }) => self.on_vitals(cx, value, gossip),
             Input::Call(Call::Ration(ration)) => self.vitals(cx, Input::Call(latest::Call::Ration(ration))),
             Input::Call(Call::Events(call)) => self.events(cx, Input::Call(call)),
+            Input::Call(Call::Queries(call)) => self.queries(cx, Input::Call(call)),
             Input::Message(from, Message::Swim(m)) => self.swim(cx, Input::Message(from, m)),
             Input::Message(from, Message::Vitals(m)) => self.vitals(cx, Input::Message(from, m)),
             Input::Message(from, Message::Events(m)) => self.events(cx, Input::Message(from, m)),
+            Input::Message(from, Message::Queries(m)) => self.queries(cx, Input::Message(from, m)),
             Input::Message(_, Message::Unknown) => {}
             Input::Timer(Timer::Swim(t)) => self.swim(cx, Input::Timer(t)),
             Input::Timer(Timer::Vitals(t)) => self.vitals(cx, Input::Timer(t)),
             Input::Timer(Timer::Events(t)) => self.events(cx, Input::Timer(t)),
+            Input::Timer(Timer::Queries(t)) => self.queries(cx, Input::Timer(t)),
             Input::Spare(peer, bytes) => self.on_spare(cx, peer, bytes),
             Input::Shed(peer, SWIM) => self.swim(cx, Input::Shed(peer, 0)),
             Input::Shed(peer, VITALS) => self.vitals(cx, Input::Shed(peer, 0)),
+            Input::Shed(peer, QUERIES) => self.queries(cx, Input::Shed(peer, 0)),
             Input::Shed(peer, lane) => self.events(cx, Input::Shed(peer, lane - EVENTS)),
             Input::Lost(peer, loss) => {
                 self.swim(cx, Input::Lost(peer, loss));
                 self.vitals(cx, Input::Lost(peer, loss));
                 self.events(cx, Input::Lost(peer, loss));
+                self.queries(cx, Input::Lost(peer, loss));
             }
         }
     }
@@ -241,108 +331,5 @@ fn change(event: &swim::Event) -> Option<Change> {
         swim::Event::Up(id) => Some(Change::Up(*id)),
         swim::Event::Dead(id) | swim::Event::Left(id) | swim::Event::Forgotten(id) => Some(Change::Down(*id)),
         _ => None,
-    }
-}
-
-impl rumormill_core::protocol::Message for Message {
-    /// In the order of their numbers: those of each protocol in a row.
-    fn lanes() -> Vec<&'static str> {
-        [swim::Message::lanes(), latest::Message::lanes(), events::Message::lanes()].concat()
-    }
-    fn lane(&self) -> usize {
-        match self {
-            Message::Swim(_) | Message::Unknown => SWIM,
-            Message::Vitals(_) => VITALS,
-            Message::Events(m) => EVENTS + m.lane(),
-        }
-    }
-    fn replayable(&self) -> bool {
-        match self {
-            Message::Swim(m) => m.replayable(),
-            Message::Vitals(m) => m.replayable(),
-            Message::Events(m) => m.replayable(),
-            Message::Unknown => false,
-        }
-    }
-}
-
-impl<C> Encode<C> for Message
-where
-    swim::Message: Encode<C>,
-    latest::Message: Encode<C>,
-    events::Message: Encode<C>,
-{
-    fn encode<W: minicbor::encode::Write>(
-        &self,
-        e: &mut Encoder<W>,
-        c: &mut C,
-    ) -> Result<(), minicbor::encode::Error<W::Error>> {
-        e.array(2)?;
-        match self {
-            Message::Swim(m) => m.encode(e.u8(0)?, c),
-            Message::Vitals(m) => m.encode(e.u8(1)?, c),
-            Message::Events(m) => m.encode(e.u8(2)?, c),
-            Message::Unknown => e.u8(23)?.null()?.ok(),
-        }
-    }
-}
-
-impl<'b, C> Decode<'b, C> for Message
-where
-    swim::Message: Decode<'b, C>,
-    latest::Message: Decode<'b, C>,
-    events::Message: Decode<'b, C>,
-{
-    fn decode(d: &mut Decoder<'b>, c: &mut C) -> Result<Self, minicbor::decode::Error> {
-        let found = wire::array(d, 2)?;
-        let (message, known) = match d.u64()? {
-            0 => (Message::Swim(Decode::decode(d, c)?), 2),
-            1 => (Message::Vitals(Decode::decode(d, c)?), 2),
-            2 => (Message::Events(Decode::decode(d, c)?), 2),
-            _ => (Message::Unknown, 1),
-        };
-        wire::skip_rest(d, known, found)?;
-        Ok(message)
-    }
-}
-
-impl<C> CborLen<C> for Message
-where
-    swim::Message: CborLen<C>,
-    latest::Message: CborLen<C>,
-    events::Message: CborLen<C>,
-{
-    fn cbor_len(&self, c: &mut C) -> usize {
-        FRAME_BYTES
-            + match self {
-                Message::Swim(m) => m.cbor_len(c),
-                Message::Vitals(m) => m.cbor_len(c),
-                Message::Events(m) => m.cbor_len(c),
-                Message::Unknown => 1,
-            }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_a_newer_version_says_is_passed_over_and_its_neighbours_are_read() {
-        // [7, {1: [2, 3]}, "more"], then what this version cannot say either, then [0, …] cut short.
-        let bytes = [0x83, 7, 0xa1, 1, 0x82, 2, 3, 0x64, b'm', b'o', b'r', b'e', 0x82, 23, 0xf6];
-        let mut rest = &bytes[..];
-        for _ in 0..2 {
-            assert!(matches!(wire::get::<Message>(&mut rest), Ok(Message::Unknown)));
-        }
-        assert!(rest.is_empty());
-        assert!(wire::decode::<Message>(&[0x81, 0]).is_err(), "a number without its message");
-    }
-
-    #[test]
-    fn the_size_is_known_before_it_is_written() {
-        let mut out = Vec::new();
-        wire::put(&Message::Unknown, &mut out);
-        assert_eq!(out.len(), wire::len(&Message::Unknown));
     }
 }

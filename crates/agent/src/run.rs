@@ -5,6 +5,7 @@
 //! | [`Agent`] | what all parts share, and what the API asks of it |
 //! | `ears` | what is done with what the node tells |
 //! | `events` | publishing, and what is kept of events on disk |
+//! | `queries` | asking everybody, and answering what is asked here |
 //! | `join` | finding the cluster, and not losing it |
 //! | `reload` | the configuration read again |
 //! | `tags` | this agent's tags |
@@ -16,12 +17,14 @@ mod agent;
 mod ears;
 mod events;
 mod join;
+mod queries;
 mod reload;
 mod tags;
 mod upkeep;
 
 pub use agent::{Agent, Inside, Listens};
 pub use events::{NewEvent, Published};
+pub use queries::Asking;
 
 use crate::api::guard::{Guard, Token};
 use crate::api::serve::{self, Listener};
@@ -39,6 +42,7 @@ use rumormill_core::time::{Duration, Wall};
 use rumormill_protocols::agree::latest::{self, Latest};
 use rumormill_protocols::member::swim::Swim;
 use rumormill_protocols::member::swim::{self, record::TagMap};
+use rumormill_protocols::spread::{self, queries::Queries};
 use rumormill_runtime::config::{Sockets, StartError, limits};
 use rumormill_runtime::keyring::{Keyring, KeyringError};
 use sd_notify::NotifyState;
@@ -282,7 +286,9 @@ async fn start_node(
         .vitals
         .then(|| Latest::new(latest::Config { budget_bytes_per_s, ..latest::Config::default() }, life));
     let told = events::start(agent, keys.id(), life, &kept);
-    let node = Node::new(Swim::new(config.swim.clone(), me, keys.clone()), vitals, told);
+    let queries = Queries::new(spread::queries::Config::default(), life);
+    agent.query_board().desk.begin_anew();
+    let node = Node::new(Swim::new(config.swim.clone(), me, keys.clone()), vitals, told, queries);
     agent.view().on_change(ChangeKind::Up, keys.id(), Some((&config.name, true)), wall());
     let handle: Handle = rumormill_runtime::start(wire, sockets, node, agent.ears()).await?;
     agent.set_handle(Some(handle));

@@ -8,6 +8,7 @@ use rumormill_core::time::{Duration, Time};
 use rumormill_protocols::agree::latest::{self, Latest};
 use rumormill_protocols::member::swim::{self, Me, Swim};
 use rumormill_protocols::spread::events::{self, Events};
+use rumormill_protocols::spread::queries::{self, Queries};
 use rumormill_sim::{Sim, World};
 use std::net::Ipv4Addr;
 
@@ -31,7 +32,8 @@ fn node(id: u64, vitals: bool) -> Node<Unsigned> {
     let config = latest::Config { budget_bytes_per_s: BUDGET_BYTES_PER_S, ..latest::Config::default() };
     let latest = vitals.then(|| Latest::new(config, life));
     let events = Events::new(events::Config::default(), life);
-    Node::new(Swim::new(swim::Config::lan(), me, Unsigned), latest, events)
+    let queries = Queries::new(queries::Config::default(), life);
+    Node::new(Swim::new(swim::Config::lan(), me, Unsigned), latest, events, queries)
 }
 
 /// The sizes with which an agent packs and counts: sealed, with all headers.

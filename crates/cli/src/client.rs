@@ -1,6 +1,7 @@
 //! A small HTTP/1.1 client for the agent's API, over TCP or a Unix socket.
 
 use crate::args::Target;
+use crate::lines::Lines;
 use crate::outcome::{Failure, Outcome};
 use crate::sse::{Event, Parser};
 use bytes::Bytes;
@@ -120,6 +121,14 @@ impl Client {
         let response = within(ANSWER_TIMEOUT, opened).await?;
         let response = refuse_errors(response).await?;
         Ok(Events { body: response.into_body(), parser: Parser::default() })
+    }
+
+    /// `POST`s JSON, and reads the answer line by line.
+    pub async fn lines(&self, path: &str, body: &impl Serialize) -> Outcome<Lines> {
+        let opened = self.request(Method::POST, path, Bytes::from(serde_json::to_vec(body)?));
+        let response = within(ANSWER_TIMEOUT, opened).await?;
+        let response = refuse_errors(response).await?;
+        Ok(Lines::new(response.into_body()))
     }
 
     async fn ask<T: DeserializeOwned>(
@@ -440,6 +449,16 @@ mod tests {
         let failure = Client::at(Place::Tcp(address)).get::<model::Healthz>("/healthz").await.unwrap_err();
         assert_eq!(failure.code(), 3);
         assert!(failure.to_string().contains("rumormill agent"), "{failure}");
+    }
+
+    #[tokio::test]
+    async fn lines_come_one_by_one_until_the_answer_ends() {
+        let (address, _) =
+            serve_once("HTTP/1.1 200 OK\r\ncontent-length: 25\r\n\r\n{\"ok\":true}\n{\"ok\":false}\n").await;
+        let mut lines = Client::at(Place::Tcp(address)).lines("/v1/query", &1).await.unwrap();
+        assert!(lines.next::<model::Healthz>().await.unwrap().unwrap().ok);
+        assert!(!lines.next::<model::Healthz>().await.unwrap().unwrap().ok);
+        assert!(lines.next::<model::Healthz>().await.unwrap().is_none());
     }
 
     #[tokio::test]

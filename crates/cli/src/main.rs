@@ -5,6 +5,7 @@ mod client;
 mod commands;
 mod demo;
 mod huge_pages;
+mod lines;
 mod outcome;
 mod show;
 mod sse;

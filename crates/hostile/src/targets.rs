@@ -6,7 +6,7 @@ use rumormill_core::wire::{self, ALLOCATION_FACTOR_MAX, DEPTH_MAX, Wire, WireErr
 use rumormill_protocols::agree::{anti_entropy, latest};
 use rumormill_protocols::member::swim;
 use rumormill_protocols::spread::{
-    direct_mail, events, flood, infect_and_die, median_counter, push_then_pull, rumor, tree,
+    direct_mail, events, flood, infect_and_die, median_counter, push_then_pull, queries, rumor, tree,
 };
 use rumormill_protocols::sum::{averaging, extrema, plain, push_sum, threshold};
 use rumormill_runtime::contact::Contact;
@@ -51,11 +51,12 @@ impl Known {
 }
 
 /// All protocols.
-pub static PROTOCOLS: [Known; 16] = [
+pub static PROTOCOLS: [Known; 17] = [
     Known::new::<swim::Message>("swim"),
     Known::new::<latest::Message>("latest"),
     Known::new::<anti_entropy::Message>("anti-entropy"),
     Known::new::<events::Message>("events"),
+    Known::new::<queries::Message>("queries"),
     Known::new::<rumor::Message>("rumor"),
     Known::new::<push_then_pull::Message>("push-then-pull"),
     Known::new::<median_counter::Message>("median-counter"),

@@ -71,6 +71,7 @@ fn no_bytes_hurt_the_decoder_of_the_agents_composed_message() {
         targets::datagram::<rumormill_agent::node::Message>(&framed(0));
         targets::datagram::<rumormill_agent::node::Message>(&framed(1));
         targets::datagram::<rumormill_agent::node::Message>(&framed(2));
+        targets::datagram::<rumormill_agent::node::Message>(&framed(3));
     });
 }
 

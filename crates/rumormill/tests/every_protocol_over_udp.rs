@@ -2,10 +2,11 @@
 
 use rumormill::core::identity::Life;
 use rumormill::core::payload::Payload;
+use rumormill::core::stack::{Layer, Stack};
 use rumormill::protocols::agree::anti_entropy;
 use rumormill::protocols::kit::peers::Peers;
 use rumormill::protocols::spread::{
-    self, direct_mail, events, flood, infect_and_die, median_counter, push_then_pull, rumor, tree,
+    self, direct_mail, events, flood, infect_and_die, median_counter, push_then_pull, queries, rumor, tree,
 };
 use rumormill::protocols::sum::{self, Aggregator, averaging, extrema, plain, push_sum, threshold};
 use rumormill::runtime::{App, Book, Config, Handle, Keyring, Sockets, start};
@@ -322,8 +323,15 @@ async fn events_reach_all_once_in_the_order_of_their_origin_and_the_publisher_he
     for node in &cluster.nodes {
         for (ticket, payload) in [(1, &b"have you heard?"[..]), (2, &large)] {
             let (name, payload) = (Payload::from(&b"news"[..]), Payload::from(payload));
-            let publish =
-                events::Publish { ticket, name, payload, unordered: false, coalesce: false, cover: true };
+            let publish = events::Publish {
+                ticket,
+                name,
+                payload,
+                unordered: false,
+                coalesce: false,
+                cover: true,
+                question: false,
+            };
             node.call(events::Call::Publish(publish)).await.unwrap();
         }
     }
@@ -349,5 +357,77 @@ async fn events_reach_all_once_in_the_order_of_their_origin_and_the_publisher_he
             told.len() == all && covered == NODES * 2
         })
         .await;
+    cluster.end().await;
+}
+
+/// One node asks all, who answer with a byte each or with more than a datagram holds; the application is the test.
+#[tokio::test]
+async fn a_query_is_answered_by_all_with_small_answers_and_large_ones() {
+    type Node = Stack<queries::Queries, events::Events>;
+    let config = events::Config { join_period: PERIOD, ..Default::default() };
+    let mut cluster = Cluster::<Node>::new(|life| {
+        let queries = queries::Queries::new(queries::Config::default(), life);
+        Stack::new(queries, events::Events::new(config.clone(), life))
+    })
+    .await;
+    cluster.call_all(|_| Layer::Upper(queries::Call::Peers(Peers::Everyone(NODES)))).await;
+    cluster.call_all(|_| Layer::Lower(events::Call::Peers(Peers::Everyone(NODES)))).await;
+    for node in &cluster.nodes {
+        let wait = async {
+            while !node.inspect(|node, _| node.lower.is_joined()).await.unwrap() {
+                tokio::time::sleep(PERIOD).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, wait).await.expect("they do not find out what was before them");
+    }
+    for (ticket, bytes) in [(1, 1), (2, 50 * 1024)] {
+        let text = |text: &str| Payload::from(text.as_bytes());
+        let (name, filter, body) = (text("load"), text(""), text("how?"));
+        let expected = NODES as u32;
+        let ask = queries::Ask { ticket, name, filter, body, timeout: PATIENCE, expected };
+        cluster.nodes[3].call(Layer::Upper(queries::Call::Ask(ask))).await.unwrap();
+        let nodes = cluster.nodes.clone();
+        let call = |who: NodeId, call| {
+            let node = nodes.iter().find(|node| node.me() == who).unwrap().clone();
+            tokio::spawn(async move { node.call(call).await });
+        };
+        let mut answered = std::collections::BTreeSet::new();
+        cluster
+            .until(|who, event| {
+                match event {
+                    Layer::Upper(queries::Event::Spread(queries::SpreadQuestion {
+                        name, payload, ..
+                    })) => {
+                        let publish = events::Publish {
+                            ticket,
+                            name,
+                            payload,
+                            unordered: true,
+                            coalesce: false,
+                            cover: false,
+                            question: true,
+                        };
+                        call(who, Layer::Lower(events::Call::Publish(publish)));
+                    }
+                    Layer::Upper(queries::Event::Asked { id, .. }) => {
+                        let answer = Payload::from(&vec![who.0 as u8; bytes][..]);
+                        call(who, Layer::Upper(queries::Call::Answer(id, answer)));
+                    }
+                    Layer::Upper(queries::Event::Answered { from, body, .. }) => {
+                        assert_eq!(body[..], vec![from.0 as u8; bytes]);
+                        assert!(answered.insert(from), "{from}: twice");
+                    }
+                    Layer::Upper(queries::Event::Done { summary, .. }) => {
+                        let all = NODES as u32;
+                        let sums = queries::Summary { expected: all, acked: all, answered: all, untaken: 0 };
+                        assert_eq!((answered.len() as u64, summary), (NODES, sums));
+                        return true;
+                    }
+                    _ => {}
+                }
+                false
+            })
+            .await;
+    }
     cluster.end().await;
 }

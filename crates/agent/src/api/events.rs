@@ -79,33 +79,45 @@ pub async fn publish(
 /// An event that may be published.
 fn checked(event: model::PublishEvent) -> Result<NewEvent, Failure> {
     let model::PublishEvent { name, payload, payload_base64, unordered, coalesce, durable } = event;
-    if name.is_empty() || name.len() > NAME_BYTES_MAX || name.contains(char::is_control) {
-        let error = match name.len() {
-            0 => "an event has no name".to_string(),
-            n if n > NAME_BYTES_MAX => {
-                format!("an event's name takes {n} bytes; {NAME_BYTES_MAX} are the most")
-            }
-            _ => "an event's name holds control characters".to_string(),
-        };
-        return Err(Failure::bad(error, "give each event a short name, such as deploy"));
-    }
-    let payload = match (payload, payload_base64) {
-        (Some(_), Some(_)) => {
-            return Err(Failure::bad("an event has two payloads", "send payload or payload_base64"));
-        }
-        (Some(text), None) => text.into_bytes(),
-        (None, Some(text)) => BASE64.decode(text.as_bytes()).map_err(|error| {
-            Failure::bad(format!("payload_base64 is no base64: {error}"), "encode it by RFC 4648, section 4")
-        })?,
-        (None, None) => Vec::new(),
-    };
+    let name = checked_name("event", &name)?;
+    let payload = payload_of(payload, payload_base64)?;
     if payload.len() > PAYLOAD_BYTES_MAX {
         let error = format!("a payload takes {} bytes; {PAYLOAD_BYTES_MAX} are the most", payload.len());
         let hint = "publish where the data is to be had, not the data";
         return Err(Failure::new(StatusCode::PAYLOAD_TOO_LARGE, error, hint));
     }
-    let (name, payload) = (Payload::from(name.as_bytes()), Payload::from(&payload[..]));
-    Ok(NewEvent { name, payload, unordered, coalesce, durable })
+    Ok(NewEvent { name, payload: Payload::from(&payload[..]), unordered, coalesce, durable })
+}
+
+/// A name that an event or a query may have; `what` says which of the two.
+pub(super) fn checked_name(what: &str, name: &str) -> Result<Payload, Failure> {
+    let wrong = match name.len() {
+        0 => "is empty".to_string(),
+        n if n > NAME_BYTES_MAX => format!("takes {n} bytes; {NAME_BYTES_MAX} are the most"),
+        _ if name.contains(char::is_control) => "holds control characters".to_string(),
+        _ => return Ok(Payload::from(name.as_bytes())),
+    };
+    Err(Failure::bad(format!("the {what}'s name {wrong}"), "give a short name, such as deploy or load"))
+}
+
+/// A payload that comes as text or in base64, or not at all.
+pub(super) fn payload_of(text: Option<String>, base64: Option<String>) -> Result<Vec<u8>, Failure> {
+    match (text, base64) {
+        (Some(_), Some(_)) => Err(Failure::bad("there are two payloads", "send payload or payload_base64")),
+        (Some(text), None) => Ok(text.into_bytes()),
+        (None, Some(text)) => BASE64.decode(text.as_bytes()).map_err(|error| {
+            Failure::bad(format!("payload_base64 is no base64: {error}"), "encode it by RFC 4648, section 4")
+        }),
+        (None, None) => Ok(Vec::new()),
+    }
+}
+
+/// A payload as text, or else in base64.
+pub(super) fn shown_payload(payload: &[u8]) -> (Option<String>, Option<String>) {
+    match std::str::from_utf8(payload) {
+        Ok(text) => (Some(text.into()), None),
+        Err(_) => (None, Some(BASE64.encode(payload))),
+    }
 }
 
 fn why(refusal: Refusal) -> &'static str {
@@ -275,14 +287,14 @@ fn told_event(node: NodeId, entry: Entry, names: &BTreeMap<NodeId, String>) -> m
     };
     match entry.said {
         Said::Event(item) => {
-            let text = std::str::from_utf8(&item.payload).ok().map(str::to_owned);
+            let (payload, payload_base64) = shown_payload(&item.payload);
             model::ToldEvent {
                 kind: ToldKind::Event,
                 id: called(item.id),
                 sequence: item.id.seq,
                 name: String::from_utf8_lossy(&item.name).into_owned(),
-                payload_base64: text.is_none().then(|| BASE64.encode(&item.payload)),
-                payload: text,
+                payload,
+                payload_base64,
                 unordered: item.flags.has(Flags::UNORDERED),
                 coalesce: item.flags.has(Flags::COALESCE),
                 ..about

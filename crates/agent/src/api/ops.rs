@@ -3,6 +3,7 @@
 use super::events_counted;
 use super::failure::{Answer, Body, Failure};
 use super::find::{Meant, find};
+use super::queries_counted;
 use super::shape::Shape;
 use crate::build;
 use crate::metrics::{self, Table};
@@ -52,6 +53,7 @@ fn about_node(inside: &Inside<'_>, agent: &Agent) -> model::SelfInfo {
         vitals: vitals.is_some(),
         vitals_interval_s: vitals.map(|vitals| vitals.put_interval().as_secs_f64()),
         events: events_counted::info(inside, &agent.board(), agent.events_window_bytes_max()),
+        queries: queries_counted::info(inside),
         warnings: taken.collect(),
         ..model::SelfInfo::default()
     }
@@ -230,6 +232,7 @@ fn in_node(inside: &Inside<'_>, agent: &Agent) -> Table {
     let taken = inside.view.taken_names().len();
     table.gauge("names_taken_twice", "Names that more than one live member carries", &[], taken as f64);
     events_counted::count(inside, &agent.board(), &mut table);
+    queries_counted::count(inside, &agent.query_board(), &mut table);
     if let Some(vitals) = &inside.node.vitals {
         let interval = vitals.put_interval().as_secs_f64();
         table.gauge(

@@ -1,29 +1,35 @@
-//! Commands that are run when something happens: to members, and on events.
+//! Commands that are run when something happens: to members, on events, and on queries, which they answer.
 //!
 //! | module | what it does |
 //! | --- | --- |
 //! | [`spec`] | which command, on what |
 //! | [`process`] | one run, bounded in time and output |
+//! | `queries` | what is done on a query, and what the answer is |
 //!
 //! Each handler reads the log of changes and the feed of events by cursors of its own, and runs at most [`PARALLEL_MAX`] commands at a time. So
 //! one that hangs delays nobody but itself, and nothing is queued for it: if it falls so far behind that the logs have moved on, it has
 //! missed something, which is counted. No handler is run twice for an event across a clean restart, for what was told is saved.
+//!
+//! What the handler of a query says is the answer; if it fails, says too much or takes too long, that is the answer. One for everything (`*`)
+//! answers only if it has something to say, since it need not know of queries (as serf's).
 
 pub mod process;
+mod queries;
 pub mod spec;
 
 use crate::api::shape::Shape;
 use crate::events::feed::{self, Entry, Gap, Said, Since};
 use crate::model;
+use crate::queries::Arrived;
 use crate::run::Agent;
 use crate::view::{self, Read};
-use process::{End, Run};
+use process::{End, Limits, OUTPUT_BYTES_MAX, Run};
 use spec::{Handler, Happened, On};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
-use tokio::sync::watch;
+use tokio::sync::{broadcast, watch};
 use tokio::task::JoinSet;
 
 /// Handlers of one agent (our guess).
@@ -32,6 +38,8 @@ pub const HANDLERS_MAX: usize = 32;
 pub const PARALLEL_MAX: usize = 4;
 /// How long a run may take (our guess: what takes longer belongs into a service of its own).
 pub const RUN_TIME_MAX: Duration = Duration::from_secs(30);
+/// What a run may take that answers nothing.
+const LIMITS: Limits = Limits { time: RUN_TIME_MAX, output_bytes: OUTPUT_BYTES_MAX };
 /// Events read at a time.
 const READ_MAX: usize = 16;
 
@@ -76,21 +84,27 @@ impl Counted {
         }
     }
 
-    fn ended(&self, Run { end, said }: Run) {
-        let on = self.handler.on.to_string();
-        let (count, why) = match end {
+    /// Counts how a run that was allowed so much ended; returns why, if it was not well.
+    fn ended(&self, run: &Run, limits: Limits, must_be_short: bool) -> Option<String> {
+        let (on, said) = (self.handler.on.to_string(), run.said());
+        let (count, why) = match &run.end {
+            End::Done if run.is_cut && must_be_short => {
+                let most = limits.output_bytes / 1024;
+                (&self.failed, Some(format!("said more than {most} KiB, the most that an answer may take")))
+            }
             End::Done => (&self.done, None),
-            End::Failed(why) => (&self.failed, Some(why)),
-            End::Killed => (&self.killed, Some(format!("killed after {} s", RUN_TIME_MAX.as_secs()))),
+            End::Failed(why) => (&self.failed, Some(why.clone())),
+            End::Killed => (&self.killed, Some(format!("killed after {:.1} s", limits.time.as_secs_f64()))),
         };
         count.fetch_add(1, Relaxed);
-        match why {
+        match &why {
             None => tracing::debug!(on, said, "a handler has run"),
             Some(why) => {
                 tracing::warn!(on, command = self.handler.command, why, said, "a handler failed");
-                *self.last_error.lock().unwrap_or_else(PoisonError::into_inner) = Some(why);
+                *self.last_error.lock().unwrap_or_else(PoisonError::into_inner) = Some(why.clone());
             }
         }
+        why
     }
 }
 
@@ -98,6 +112,8 @@ impl Counted {
 struct Occurrence {
     facts: Vec<(&'static str, String)>,
     input: Vec<u8>,
+    /// What is to be answered.
+    query: Option<Arc<Arrived>>,
 }
 
 /// Runs one handler as long as the agent runs.
@@ -110,7 +126,8 @@ pub async fn run(agent: Arc<Agent>, counted: Arc<Counted>) {
         let board = agent.board();
         (board.feed.beginning(), board.feed.subscribe())
     };
-    Runner { agent, counted, changes, events, news, head, running: JoinSet::new() }.run().await;
+    let queries = agent.queries();
+    Runner { agent, counted, changes, events, news, head, queries, running: JoinSet::new() }.run().await;
 }
 
 struct Runner {
@@ -120,6 +137,7 @@ struct Runner {
     events: feed::Cursor,
     news: watch::Receiver<u64>,
     head: watch::Receiver<feed::Place>,
+    queries: broadcast::Receiver<Arc<Arrived>>,
     running: JoinSet<()>,
 }
 
@@ -128,15 +146,18 @@ impl Runner {
         loop {
             self.news.borrow_and_update();
             self.head.borrow_and_update();
-            let (members, events) = (self.members().await, self.told());
-            let is_idle = members.is_empty() && events.is_empty();
-            for occurrence in members.into_iter().chain(events) {
+            let (members, events, queries) = (self.members().await, self.told(), self.asked());
+            let is_idle = members.is_empty() && events.is_empty() && queries.is_empty();
+            for occurrence in queries.into_iter().chain(members).chain(events) {
                 self.start(occurrence).await;
             }
             if is_idle {
                 tokio::select! {
                     Ok(()) = self.news.changed() => {}
                     Ok(()) = self.head.changed() => {}
+                    arrived = self.queries.recv() => if let Some(query) = self.arrived(arrived) {
+                        self.start(query).await;
+                    },
                     Some(_) = self.running.join_next() => {}
                     else => return, // the agent is gone
                 }
@@ -151,7 +172,7 @@ impl Runner {
 
     /// What happened to other members since it was last looked.
     async fn members(&mut self) -> Vec<Occurrence> {
-        if let On::Event(_) = self.counted.handler.on {
+        if matches!(self.counted.handler.on, On::Event(_) | On::Query(_)) {
             return Vec::new();
         }
         let read = self.agent.view().read(self.changes);
@@ -178,6 +199,7 @@ impl Runner {
         let others = due.into_iter().filter(|(_, change)| change.id != me);
         let occurrence = |(what, change): (Happened, view::Change)| Occurrence {
             input: members.get(&change.id).and_then(|m| serde_json::to_vec(m).ok()).unwrap_or_default(),
+            query: None,
             facts: vec![
                 ("RUMORMILL_EVENT", what.as_str().into()),
                 ("RUMORMILL_MEMBER_NAME", without_zeros(&change.name)),
@@ -203,14 +225,20 @@ impl Runner {
         while self.running.len() >= PARALLEL_MAX {
             self.running.join_next().await;
         }
+        let Some(limits) = occurrence.query.as_deref().map_or(Some(LIMITS), queries::limits) else {
+            return self.missed(1); // it was over before there was a place
+        };
         occurrence.facts.extend(self.agent.facts());
-        let counted = self.counted.clone();
+        let (agent, counted) = (self.agent.clone(), self.counted.clone());
         self.running.spawn(async move {
             counted.running.fetch_add(1, Relaxed);
             let command = &counted.handler.command;
-            let run = process::run(command, &occurrence.facts, &occurrence.input, RUN_TIME_MAX).await;
+            let run = process::run(command, &occurrence.facts, &occurrence.input, limits).await;
             counted.running.fetch_sub(1, Relaxed);
-            counted.ended(run);
+            let why = counted.ended(&run, limits, occurrence.query.is_some());
+            if let Some(query) = occurrence.query {
+                queries::answer(&agent, &counted.handler.on, query.id, &run, why).await;
+            }
         });
     }
 }
@@ -225,7 +253,7 @@ fn event(entry: Entry) -> Option<Occurrence> {
         ("RUMORMILL_EVENT_ID", format!("{}-{}-{}", source.origin, source.epoch, item.id.seq)),
         ("RUMORMILL_EVENT_ORIGIN", source.origin.to_string()),
     ];
-    Some(Occurrence { facts, input: item.payload.to_vec() })
+    Some(Occurrence { facts, input: item.payload.to_vec(), query: None })
 }
 
 /// A variable of the environment cannot hold zeros.

@@ -6,7 +6,8 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::process::Command;
 
-/// What is kept of what a command says on each of its two outputs, in bytes (serf's agent: 8 KiB); it may say more, which is thrown away.
+/// What is kept of what a command says on each of its two outputs, in bytes, unless more is asked for (serf's agent: 8 KiB); it may say more,
+/// which is thrown away.
 pub const OUTPUT_BYTES_MAX: usize = 8 * 1024;
 
 /// How a run ended.
@@ -25,8 +26,34 @@ pub enum End {
 pub struct Run {
     /// How it ended.
     pub end: End,
-    /// The beginning of its standard output, then of its standard error.
-    pub said: String,
+    /// The beginning of its standard output.
+    pub output: Vec<u8>,
+    /// Whether it said more there than was kept.
+    pub is_cut: bool,
+    /// The beginning of its standard error.
+    pub errors: Vec<u8>,
+}
+
+impl Run {
+    fn failed(why: String) -> Run {
+        Run { end: End::Failed(why), output: Vec::new(), is_cut: false, errors: Vec::new() }
+    }
+
+    /// The beginning of both outputs, for a log.
+    pub fn said(&self) -> String {
+        let of =
+            |bytes: &[u8]| String::from_utf8_lossy(&bytes[..bytes.len().min(OUTPUT_BYTES_MAX)]).into_owned();
+        of(&self.output) + &of(&self.errors)
+    }
+}
+
+/// What a run may take.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub struct Limits {
+    /// After so long it is killed.
+    pub time: Duration,
+    /// So much of its standard output is kept.
+    pub output_bytes: usize,
 }
 
 /// A process group that is killed when this is dropped, unless it has ended by itself.
@@ -41,15 +68,14 @@ impl Drop for Group {
 }
 
 /// Runs `sh -c command` with these variables beside the agent's own and `input` on its standard input.
-pub async fn run(command: &str, facts: &[(&'static str, String)], input: &[u8], limit: Duration) -> Run {
-    let failed = |error: std::io::Error| Run { end: End::Failed(error.to_string()), said: String::new() };
+pub async fn run(command: &str, facts: &[(&'static str, String)], input: &[u8], limits: Limits) -> Run {
     let mut shell = Command::new("sh");
     shell.arg("-c").arg(command).envs(facts.iter().map(|(name, value)| (name, value)));
     shell.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     shell.process_group(0).kill_on_drop(true);
     let mut child = match shell.spawn() {
         Ok(child) => child,
-        Err(error) => return failed(error),
+        Err(error) => return Run::failed(error.to_string()),
     };
     let mut group = Group(child.id().and_then(|id| Pid::from_raw(id as i32)));
     let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
@@ -58,12 +84,12 @@ pub async fn run(command: &str, facts: &[(&'static str, String)], input: &[u8], 
             let _ = stdin.write_all(input).await; // it need not read
         }
     };
-    let (mut out, mut err) = (Vec::new(), Vec::new());
+    let (mut output, mut errors) = (Kept::new(limits.output_bytes), Kept::new(OUTPUT_BYTES_MAX));
     let all = async {
-        tokio::join!(feed, take(stdout, &mut out), take(stderr, &mut err));
+        tokio::join!(feed, output.take(stdout), errors.take(stderr));
         child.wait().await
     };
-    let ended = tokio::time::timeout(limit, all).await;
+    let ended = tokio::time::timeout(limits.time, all).await;
     let end = match ended {
         Ok(Ok(status)) if status.success() => End::Done,
         Ok(Ok(status)) => End::Failed(status.to_string()),
@@ -77,17 +103,30 @@ pub async fn run(command: &str, facts: &[(&'static str, String)], input: &[u8], 
     if end == End::Killed {
         let _ = child.wait().await; // it is dead by now, and leaves no zombie
     }
-    out.extend(err);
-    Run { end, said: String::from_utf8_lossy(&out).into_owned() }
+    Run { end, output: output.bytes, is_cut: output.is_cut, errors: errors.bytes }
 }
 
-/// Reads all, and keeps the beginning.
-async fn take(from: Option<impl AsyncRead + Unpin>, kept: &mut Vec<u8>) {
-    let Some(mut from) = from else { return };
-    let mut buffer = [0; 1024];
-    while let Ok(count @ 1..) = from.read(&mut buffer).await {
-        let room = OUTPUT_BYTES_MAX - kept.len();
-        kept.extend_from_slice(&buffer[..count.min(room)]);
+/// The beginning of an output.
+struct Kept {
+    bytes: Vec<u8>,
+    bytes_max: usize,
+    is_cut: bool,
+}
+
+impl Kept {
+    fn new(bytes_max: usize) -> Kept {
+        Kept { bytes: Vec::new(), bytes_max, is_cut: false }
+    }
+
+    /// Reads all, and keeps the beginning.
+    async fn take(&mut self, from: Option<impl AsyncRead + Unpin>) {
+        let Some(mut from) = from else { return };
+        let mut buffer = [0; 4096];
+        while let Ok(count @ 1..) = from.read(&mut buffer).await {
+            let room = self.bytes_max - self.bytes.len();
+            self.bytes.extend_from_slice(&buffer[..count.min(room)]);
+            self.is_cut |= count > room;
+        }
     }
 }
 
@@ -95,13 +134,15 @@ async fn take(from: Option<impl AsyncRead + Unpin>, kept: &mut Vec<u8>) {
 mod tests {
     use super::*;
 
-    const LONG: Duration = Duration::from_secs(60);
+    const LONG: Limits = Limits { time: Duration::from_secs(60), output_bytes: OUTPUT_BYTES_MAX };
 
     #[tokio::test]
     async fn a_command_gets_facts_and_input_and_is_heard() {
         let facts = [("RUMORMILL_EVENT", "event".to_string())];
         let done = run("echo $RUMORMILL_EVENT; cat; echo oh >&2", &facts, b"payload\n", LONG).await;
-        assert_eq!(done, Run { end: End::Done, said: "event\npayload\noh\n".into() });
+        assert_eq!((&done.end, done.is_cut), (&End::Done, false));
+        assert_eq!((&done.output[..], &done.errors[..]), (&b"event\npayload\n"[..], &b"oh\n"[..]));
+        assert_eq!(done.said(), "event\npayload\noh\n");
     }
 
     #[tokio::test]
@@ -111,14 +152,16 @@ mod tests {
         let crashed = run("kill -SEGV $$", &[], b"", LONG).await;
         assert!(matches!(crashed.end, End::Failed(_)), "{crashed:?}");
         let loud = run("yes | head -c 1000000", &[], b"", LONG).await;
-        assert_eq!((loud.end, loud.said.len()), (End::Done, OUTPUT_BYTES_MAX));
+        assert_eq!((loud.end, loud.output.len(), loud.is_cut), (End::Done, OUTPUT_BYTES_MAX, true));
     }
 
     #[tokio::test]
     async fn one_that_hangs_is_killed_with_all_that_it_started() {
-        let hung = run("sleep 1000 & echo $!; wait", &[], b"", Duration::from_millis(500)).await;
+        let limits = Limits { time: Duration::from_secs(3), ..LONG };
+        let hung = run("sleep 1000 & echo $!; wait", &[], b"", limits).await;
         assert_eq!(hung.end, End::Killed);
-        let child = hung.said.trim();
+        let said = hung.said();
+        let child = said.trim();
         let state = std::fs::read_to_string(format!("/proc/{child}/stat")).unwrap_or_default();
         assert!(state.is_empty() || state.contains(") Z ") || state.contains(") X "), "{state}");
     }

@@ -5,7 +5,7 @@ use std::fmt;
 use std::str::FromStr;
 
 /// What can be handled, for messages.
-const KNOWN: &str = "member-join, member-leave, member-failed, member-update, event:NAME, event:PREFIX*, *";
+const KNOWN: &str = "member-join, member-leave, member-failed, member-update, event:NAME, event:PREFIX*, query:NAME, query:PREFIX*, *";
 
 /// On what a command is run.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -16,6 +16,8 @@ pub enum On {
     Member(Happened),
     /// An event of this name was told, or with a `*` at its end: one that begins so.
     Event(String),
+    /// A query of this name was asked, or with a `*` at its end: one that begins so. What the command says is the answer.
+    Query(String),
 }
 
 /// What happens to members.
@@ -67,8 +69,20 @@ impl On {
     pub fn events(&self) -> Option<&str> {
         match self {
             On::All => Some("*"),
-            On::Member(_) => None,
+            On::Member(_) | On::Query(_) => None,
             On::Event(name) => Some(name),
+        }
+    }
+
+    /// Whether it is run on queries of that name.
+    pub fn is_query(&self, name: &[u8]) -> bool {
+        match self {
+            On::All => true,
+            On::Member(_) | On::Event(_) => false,
+            On::Query(known) => match known.strip_suffix('*') {
+                Some(prefix) => name.starts_with(prefix.as_bytes()),
+                None => name == known.as_bytes(),
+            },
         }
     }
 }
@@ -76,9 +90,10 @@ impl On {
 impl FromStr for On {
     type Err = String;
     fn from_str(text: &str) -> Result<On, String> {
-        match (text, text.strip_prefix("event:")) {
-            ("*", _) => Ok(On::All),
-            (_, Some(name)) if !name.is_empty() => Ok(On::Event(name.into())),
+        match text.split_once(':') {
+            None if text == "*" => Ok(On::All),
+            Some(("event", name)) if !name.is_empty() => Ok(On::Event(name.into())),
+            Some(("query", name)) if !name.is_empty() => Ok(On::Query(name.into())),
             _ => {
                 let happened = Happened::ALL.into_iter().find(|happened| happened.as_str() == text);
                 happened
@@ -95,6 +110,7 @@ impl fmt::Display for On {
             On::All => f.write_str("*"),
             On::Member(happened) => f.write_str(happened.as_str()),
             On::Event(name) => write!(f, "event:{name}"),
+            On::Query(name) => write!(f, "query:{name}"),
         }
     }
 }
@@ -133,19 +149,28 @@ mod tests {
 
     #[test]
     fn a_handler_reads_as_it_was_written() {
-        for text in ["member-failed=logger a=b", "event:deploy=./run", "event:cache*=true", "*=cat"] {
+        for text in [
+            "member-failed=logger a=b",
+            "event:deploy=./run",
+            "event:cache*=true",
+            "query:load=uptime",
+            "*=cat",
+        ] {
             assert_eq!(text.parse::<Handler>().unwrap().to_string(), text);
         }
         let all: On = "*".parse().unwrap();
         assert!(all.is_member(Happened::Leave) && all.events() == Some("*"));
         let failed: On = "member-failed".parse().unwrap();
         assert!(failed.is_member(Happened::Failed) && !failed.is_member(Happened::Join));
+        let query: On = "query:lo*".parse().unwrap();
+        assert!(query.is_query(b"load") && !query.is_query(b"l") && all.is_query(b"any"));
+        assert!(query.events().is_none() && !failed.is_query(b"member-failed"));
         assert_eq!((failed.events(), "event:a*".parse::<On>().unwrap().events()), (None, Some("a*")));
     }
 
     #[test]
     fn what_is_no_handler_is_told_why() {
-        for wrong in ["", "deploy", "deploy=x", "event:=x", "member-gone=x", "event:deploy= "] {
+        for wrong in ["", "deploy", "deploy=x", "event:=x", "query:=x", "member-gone=x", "event:deploy= "] {
             assert!(wrong.parse::<Handler>().is_err(), "{wrong:?}");
         }
     }

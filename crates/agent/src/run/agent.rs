@@ -14,6 +14,7 @@ use crate::identity::NodeKeys;
 use crate::metrics::Histograms;
 use crate::model;
 use crate::node::{Call, Node};
+use crate::queries;
 use crate::store::Store;
 use crate::view::View;
 use rumormill_core::identity::NodeId;
@@ -82,6 +83,7 @@ pub struct Agent {
     handle: Mutex<Option<Handle>>,
     view: Mutex<View>,
     board: Mutex<Board>,
+    pub(super) queries: Mutex<queries::Board>,
     /// Something was told that is to be saved.
     pub(super) told: Notify,
     /// Held while events are saved, so that what is older never comes to disk later.
@@ -152,6 +154,7 @@ impl Agent {
             handle: Mutex::new(None),
             view: Mutex::new(View::new(session, histograms.clone())),
             board: Mutex::new(board),
+            queries: Mutex::default(),
             told: Notify::new(),
             saving: tokio::sync::Mutex::new(()),
             histograms,

@@ -6,18 +6,21 @@ use crate::node::{Event, Node};
 use rumormill_core::identity::{Life, NodeId};
 use rumormill_core::time::{Time, Wall};
 use rumormill_protocols::member::swim::{self, Status};
+use rumormill_protocols::spread::queries;
 use rumormill_runtime::{App, Book, View};
 use std::sync::Weak;
 
-/// Hears the node. Addresses go into the book at once, and events to the board; the rest waits until the node can be looked at.
+/// Hears the node. Addresses go into the book at once, and events to the board; members and queries wait until the node can be
+/// looked at.
 pub(super) struct Ears {
     agent: Weak<Agent>,
     told: Vec<swim::Event>,
+    queries: Vec<queries::Event>,
 }
 
 impl Ears {
     pub(super) fn new(agent: Weak<Agent>) -> Ears {
-        Ears { agent, told: Vec::new() }
+        Ears { agent, told: Vec::new(), queries: Vec::new() }
     }
 }
 
@@ -41,11 +44,24 @@ impl App<Node<NodeKeys>> for Ears {
                     agent.hear(event, wall);
                 }
             }
+            Event::Queries(event) => self.queries.push(event),
+            Event::Asked(ticket) => {
+                if let Some(agent) = self.agent.upgrade() {
+                    agent.query_board().desk.begun(ticket);
+                }
+            }
         }
     }
 
     fn after(&mut self, node: &Node<NodeKeys>, view: &View<'_>) {
-        let Some(agent) = self.agent.upgrade() else { return self.told.clear() };
+        let Some(agent) = self.agent.upgrade() else {
+            self.queries.clear();
+            return self.told.clear();
+        };
+        let named = |id| node.swim.member(id).map(|member| member.card.name.clone()).unwrap_or_default();
+        for event in self.queries.drain(..) {
+            agent.query_board().hear(event, named);
+        }
         for event in self.told.drain(..) {
             match event {
                 swim::Event::LeftCluster => agent.told_all(),

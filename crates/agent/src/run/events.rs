@@ -46,7 +46,7 @@ pub struct Published {
 impl NewEvent {
     fn publish(&self, ticket: u64, cover: bool) -> Publish {
         let NewEvent { name, payload, unordered, coalesce, .. } = self.clone();
-        Publish { ticket, name, payload, unordered, coalesce, cover }
+        Publish { ticket, name, payload, unordered, coalesce, cover, question: false }
     }
 
     fn item(&self, id: EventId) -> Item {

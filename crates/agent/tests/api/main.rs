@@ -7,6 +7,7 @@ mod harness;
 mod keys;
 mod lives;
 mod members;
+mod queries;
 mod reload;
 mod seeds;
 mod watch;

@@ -74,8 +74,9 @@ pub struct AgentArgs {
     /// On its first join, tell this agent's consumers of retained events from before it
     #[arg(long)]
     pub events_replay: bool,
-    /// Run COMMAND when something happens: member-join, member-leave, member-failed, member-update, event:NAME (or event:PREFIX*), or `*`
-    /// for all of these (may be repeated). Facts are in RUMORMILL_EVENT and other variables, an event's payload is on standard input
+    /// Run COMMAND when something happens: member-join, member-leave, member-failed, member-update, event:NAME (or event:PREFIX*), query:NAME (or
+    /// query:PREFIX*), or `*` for all of these (may be repeated). Facts are in RUMORMILL_EVENT and other variables, a payload is on standard input;
+    /// what the command of a query prints, at most 60 KiB, is the answer
     #[arg(long, value_name = "WHAT=COMMAND")]
     pub on: Vec<String>,
     /// Where the host's root directory is seen from within a container; `proc` below it is read

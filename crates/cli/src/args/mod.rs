@@ -3,10 +3,12 @@
 pub mod agent;
 pub mod events;
 pub mod lab;
+pub mod query;
 pub mod sim;
 
 pub use agent::AgentArgs;
 pub use events::{EventArgs, EventsArgs};
+pub use query::QueryArgs;
 pub use sim::SwimArgs;
 
 use crate::outcome::EXIT_CODES;
@@ -58,6 +60,11 @@ pub enum Command {
     Event(EventArgs),
     /// Show the events that were told at this agent, and follow them
     Events(EventsArgs),
+    /// Ask all members, or some, and show what they answer as it comes
+    ///
+    /// Members answer by a handler (`rumormill agent --on 'query:NAME=COMMAND'`); one without acknowledges and is silent. Ends as soon as all that are
+    /// meant have answered, at the latest when the time is over. Exits 0 only if all have answered.
+    Query(QueryArgs),
     /// Show load, CPU, memory and more of a member's machine, or of all
     Vitals(VitalsArgs),
     /// Manage the cluster keys of the running agent (keys are never shown)

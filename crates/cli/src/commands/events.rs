@@ -23,7 +23,7 @@ const FOLLOW_WAIT_S: u64 = 30;
 /// `rumormill event`.
 pub async fn publish(args: &EventArgs, out: &mut Out<'_>) -> Outcome {
     let payload = match args.payload.as_deref() {
-        Some("-") => read_payload(std::io::stdin())?,
+        Some("-") => read_payload(std::io::stdin(), PAYLOAD_BYTES_MAX)?,
         Some(text) => text.as_bytes().to_vec(),
         None => Vec::new(),
     };
@@ -49,9 +49,10 @@ pub async fn publish(args: &EventArgs, out: &mut Out<'_>) -> Outcome {
     }
 }
 
-fn read_payload(from: impl Read) -> Outcome<Vec<u8>> {
+/// Reads so much, and one byte more if there is one.
+pub fn read_payload(from: impl Read, bytes_max: usize) -> Outcome<Vec<u8>> {
     let mut payload = Vec::new();
-    from.take(PAYLOAD_BYTES_MAX as u64 + 1).read_to_end(&mut payload)?;
+    from.take(bytes_max as u64 + 1).read_to_end(&mut payload)?;
     Ok(payload)
 }
 
@@ -197,7 +198,7 @@ mod tests {
         assert!(text.events[0].unordered && text.events[0].durable && !text.events[0].coalesce);
         let bytes = request(&args, vec![0xff, 0]).unwrap();
         assert_eq!(bytes.events[0].payload_base64.as_deref(), Some("/wA="));
-        let too_large = read_payload(std::io::repeat(b'x')).unwrap();
+        let too_large = read_payload(std::io::repeat(b'x'), PAYLOAD_BYTES_MAX).unwrap();
         assert_eq!(request(&args, too_large).unwrap_err().code(), 2);
     }
 

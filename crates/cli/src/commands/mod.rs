@@ -10,6 +10,7 @@ pub mod manual;
 pub mod members;
 pub mod own;
 mod progress;
+pub mod query;
 pub mod scenario;
 pub mod sim;
 pub mod version;
@@ -37,6 +38,7 @@ pub fn run(command: Command, out: &mut Out<'_>) -> Outcome {
         Command::Watch(args) => block_on(watch::watch(&args, out)),
         Command::Event(args) => block_on(events::publish(&args, out)),
         Command::Events(args) => block_on(events::list(&args, out)),
+        Command::Query(args) => block_on(query::query(&args, out)),
         Command::Vitals(args) => block_on(vitals::vitals(&args, out)),
         Command::Keys { action: KeysCommand::List(target) } => block_on(keys::list(&target, out)),
         Command::Keys { action: KeysCommand::Install(args) } => block_on(keys::install(&args, out)),

@@ -70,6 +70,7 @@ fn tell_info(info: &SelfInfo, out: &mut Out<'_>) -> Outcome {
         ),
         ("vitals", vitals(info)),
         ("events", events(info)),
+        ("queries", format!("{} of its own open, {} known", info.queries.open, info.queries.known)),
         ("process", format!("{}, rumormill {}, commit {}", info.pid, info.version, commit(&info.commit))),
         ("view", format!("root {}, {} items being gossiped{}", info.root, info.news_queued, news(info))),
     ];
@@ -287,6 +288,7 @@ mod tests {
         keys        none: packets are not secret
         vitals      every 5.0 s
         events      2 retained (3.0 KiB of 4.0 MiB), 1 spreading
+        queries     0 of its own open, 0 known
         process     77, rumormill 0.1.0, commit unknown
         view        root feedbeeffeedbeef, 0 items being gossiped
         warning     there is no key

@@ -12,6 +12,7 @@ mod hosts;
 mod identity;
 mod joining;
 mod monitoring;
+mod queries;
 mod reload;
 mod service;
 mod trust;

@@ -4,11 +4,13 @@
 
 mod anti_entropy;
 mod events;
+mod queries;
 mod spread;
 mod sum;
 
 pub use anti_entropy::anti_entropy;
 pub use events::events;
+pub use queries::queries;
 pub use spread::spread;
 pub use sum::sum;
 
@@ -132,7 +134,7 @@ pub fn vitals() -> Vec<Seed> {
 
 /// Messages of each protocol.
 pub fn messages() -> Vec<Seed> {
-    [membership(), vitals(), anti_entropy(), events(), spread(), sum()].concat()
+    [membership(), vitals(), anti_entropy(), events(), queries(), spread(), sum()].concat()
 }
 
 /// Orders for the `seal` target: each kind unchanged, and one change in each part of a packet.

@@ -6,6 +6,7 @@ pub mod flood;
 pub mod infect_and_die;
 pub mod median_counter;
 pub mod push_then_pull;
+pub mod queries;
 pub mod rumor;
 pub mod tree;
 

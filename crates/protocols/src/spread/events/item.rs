@@ -43,6 +43,8 @@ impl Flags {
     pub const COALESCE: Flags = Flags(2);
     /// A later one of its name has taken its place: nothing is left of it but its number.
     pub const VOID: Flags = Flags(4);
+    /// It asks for an answer: [`queries`](super::super::queries) takes it, not the application.
+    pub const QUESTION: Flags = Flags(8);
 
     /// Whether all of `other` is set.
     pub fn has(self, other: Flags) -> bool {

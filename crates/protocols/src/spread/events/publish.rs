@@ -31,6 +31,8 @@ pub struct Publish {
     pub coalesce: bool,
     /// Tell how far it came: a few members are asked for it.
     pub cover: bool,
+    /// It asks for an answer: [`Flags::QUESTION`].
+    pub question: bool,
 }
 
 /// Events published here, in order, of which it is to be told how far they came.
@@ -72,8 +74,9 @@ impl Events {
         let id = EventId { source, seq: self.window.get(source).map_or(1, |log| log.top + 1) };
         let unordered = if publish.unordered { Flags::UNORDERED } else { Flags::NONE };
         let coalesce = if publish.coalesce { Flags::COALESCE } else { Flags::NONE };
+        let question = if publish.question { Flags::QUESTION } else { Flags::NONE };
         let Publish { ticket, name, payload, cover, .. } = publish;
-        let item = Item { id, flags: unordered.and(coalesce), name, payload };
+        let item = Item { id, flags: unordered.and(coalesce).and(question), name, payload };
         let bytes = item.cost();
         self.counters.published += 1;
         cx.emit(Event::Queued { ticket, id });

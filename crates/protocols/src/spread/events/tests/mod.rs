@@ -38,7 +38,15 @@ fn source(origin: u64) -> Source {
 
 fn event(ticket: u64) -> Publish {
     let payload = Payload::from(&ticket.to_be_bytes()[..]);
-    Publish { ticket, name: text("test"), payload, unordered: false, coalesce: false, cover: true }
+    Publish {
+        ticket,
+        name: text("test"),
+        payload,
+        unordered: false,
+        coalesce: false,
+        cover: true,
+        question: false,
+    }
 }
 
 /// A cluster with all that its members were told.

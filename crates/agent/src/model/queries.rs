@@ -1,0 +1,103 @@
+//! What is said about queries.
+
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use utoipa::ToSchema;
+
+/// The body of `POST /v1/query`.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct QueryRequest {
+    /// What kind of query it is: at most 255 bytes.
+    pub name: String,
+    /// What is asked, as text: with the filter at most 60 KiB.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub payload: Option<String>,
+    /// What is asked, as any bytes in base64, in place of `payload`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub payload_base64: Option<String>,
+    /// Only members that are called one of these; all if there are none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub names: Vec<String>,
+    /// Only members whose whole name matches this regular expression.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node: Option<String>,
+    /// Only members that have each of these tags, its whole value matching the regular expression.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub tags: BTreeMap<String, String>,
+    /// For so long answers are taken, in milliseconds, at most 600,000; if nothing is said, 16 gossip intervals for each power of ten of the members.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout_ms: Option<u64>,
+}
+
+/// A line of the answer to `POST /v1/query`: `asked` first, `done` last.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum QueryLine {
+    /// The question is on its way.
+    Asked {
+        /// Live members that are meant, as far as this agent knows.
+        asked: u32,
+        /// For so long answers are taken, in milliseconds.
+        timeout_ms: u64,
+    },
+    /// A member is meant, and has heard of it.
+    Ack {
+        /// Its id: 16 hexadecimal digits.
+        from: String,
+        /// Its name; empty if it is not known here.
+        name: String,
+    },
+    /// A member's answer.
+    Answer {
+        /// Its id.
+        from: String,
+        /// Its name.
+        name: String,
+        /// What it says, if that is text.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        payload: Option<String>,
+        /// What it says, if that is no text: in base64.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        payload_base64: Option<String>,
+    },
+    /// A member could not find out what was asked for.
+    Failed {
+        /// Its id.
+        from: String,
+        /// Its name.
+        name: String,
+        /// Why.
+        error: String,
+    },
+    /// Nothing more will come.
+    Done(QuerySummary),
+}
+
+/// What a query came to.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize, ToSchema)]
+pub struct QuerySummary {
+    /// Live members that were meant, as far as this agent knew when it asked.
+    pub asked: u32,
+    /// Members that said they were meant and had heard of it, those that answered included.
+    pub acknowledged: u32,
+    /// Members that answered, those that failed included.
+    pub answered: u32,
+    /// Members that answered that they failed.
+    pub failed: u32,
+    /// Members that had a large answer which there was no time to fetch.
+    pub late: u32,
+    /// Acks and answers that came and were dropped, because they were not read fast enough.
+    pub lost: u32,
+    /// From the question to the end, in milliseconds.
+    pub took_ms: f64,
+}
+
+/// Of `GET /v1/self`: how queries stand.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize, ToSchema)]
+pub struct QueriesInfo {
+    /// Queries of this agent that are open.
+    pub open: usize,
+    /// Queries that reached this agent and are not over.
+    pub known: usize,
+}

@@ -1,0 +1,127 @@
+//! Asking everybody, and answering what is asked here.
+
+use super::agent::{Agent, lock};
+use crate::api::failure::Failure;
+use crate::node::Call;
+use crate::queries::desk::Inbox;
+use crate::queries::filter::{BadFilter, Patterns};
+use crate::queries::{
+    ANSWER_BYTES_MAX, Answer, Arrived, Board, NewQuery, TIMEOUT_MAX, Told, default_timeout,
+};
+use axum::http::StatusCode;
+use rumormill_core::time::Duration;
+use rumormill_protocols::member::swim::Status;
+use rumormill_protocols::spread::queries::{self, Ask, QUESTION_BYTES_MAX, QueryId, Refusal};
+use std::sync::{Arc, MutexGuard};
+use tokio::sync::broadcast;
+
+/// A query that is open, as the one who asked has it. Dropped before its end, it is cancelled.
+pub struct Asking {
+    /// Live members that are meant, as far as this agent knows.
+    pub expected: u32,
+    /// For so long answers are taken.
+    pub timeout: Duration,
+    agent: Arc<Agent>,
+    ticket: u64,
+    inbox: Inbox,
+    is_over: bool,
+}
+
+impl Asking {
+    /// What comes next; none after [`Told::Done`], or if the agent stops. Safe to drop and call again.
+    pub async fn next(&mut self) -> Option<Told> {
+        let told = self.inbox.next().await;
+        self.is_over |= matches!(told, Some(Told::Done(_)) | None);
+        told
+    }
+}
+
+impl Drop for Asking {
+    fn drop(&mut self) {
+        if self.is_over {
+            return;
+        }
+        let (agent, ticket) = (self.agent.clone(), self.ticket);
+        agent.query_board().desk.close(ticket);
+        // Without a runtime the agent has ended, and the query with it.
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(async move { agent.call(Call::Queries(queries::Call::Cancel { ticket })).await });
+        }
+    }
+}
+
+impl Agent {
+    /// What is kept of queries. Not to be held across an await.
+    pub fn query_board(&self) -> MutexGuard<'_, Board> {
+        lock(&self.queries)
+    }
+
+    /// Asks all members that are meant, this one included if it is. Returns when the question is on its way, or refused.
+    pub async fn ask(self: &Arc<Self>, query: NewQuery) -> Result<Asking, Failure> {
+        let NewQuery { name, filter, payload: body, timeout } = query;
+        let encoded = filter.encoded();
+        let patterns = filter.compile().map_err(bad_filter)?;
+        let (live, expected) = self.inspect(move |inside| count(inside, &patterns)).await?;
+        let timeout = timeout.unwrap_or_else(|| default_timeout(self.config.swim.gossip_interval, live));
+        if timeout.is_zero() || timeout > TIMEOUT_MAX {
+            let error = format!("answers cannot be waited for for {timeout:?}");
+            return Err(Failure::bad(error, format!("say 1 ms to {} s", TIMEOUT_MAX.as_secs())));
+        }
+        let (ticket, begun, inbox) = self.query_board().desk.open();
+        let asking = Asking { expected, timeout, agent: self.clone(), ticket, inbox, is_over: false };
+        let ask = Ask { ticket, name, filter: encoded, body, timeout, expected };
+        self.call(Call::Queries(queries::Call::Ask(ask))).await?;
+        match begun.await {
+            Ok(Ok(())) => Ok(asking),
+            Ok(Err(why)) => Err(refused(why)),
+            Err(_) => Err(Failure::gone()),
+        }
+    }
+
+    /// From now on, each question that reaches this agent and by which it is meant. It has been acknowledged already; the first answer counts.
+    pub fn queries(&self) -> broadcast::Receiver<Arc<Arrived>> {
+        self.query_board().subscribe()
+    }
+
+    /// Answers a question, with at most [`ANSWER_BYTES_MAX`] bytes. One that is over, or answered, is passed over.
+    pub async fn respond(&self, id: QueryId, payload: &[u8]) -> Result<(), Failure> {
+        if payload.len() > ANSWER_BYTES_MAX {
+            let error = format!("an answer takes {} bytes; {ANSWER_BYTES_MAX} are the most", payload.len());
+            let hint = "answer where the data is to be had, not the data";
+            return Err(Failure::new(StatusCode::PAYLOAD_TOO_LARGE, error, hint));
+        }
+        self.answer(id, &Answer::Said(payload.into())).await
+    }
+
+    /// Answers a question: that what was asked for could not be found out, and why.
+    pub async fn respond_failure(&self, id: QueryId, why: &str) -> Result<(), Failure> {
+        self.answer(id, &Answer::failed(why)).await
+    }
+
+    async fn answer(&self, id: QueryId, answer: &Answer) -> Result<(), Failure> {
+        self.call(Call::Queries(queries::Call::Answer(id, answer.encoded()))).await
+    }
+}
+
+/// How many members are live, and how many of them are meant.
+fn count(inside: &super::Inside<'_>, patterns: &Patterns) -> (usize, u32) {
+    let live = inside.node.swim.members().filter(|m| matches!(m.status, Status::Alive | Status::Suspect));
+    live.fold((0, 0), |(live, meant), member| (live + 1, meant + u32::from(patterns.matches_member(&member))))
+}
+
+fn bad_filter(error: BadFilter) -> Failure {
+    let hint = "patterns are regular expressions for the whole name, or the whole value of a tag: node web.*, tag role=web|db";
+    Failure::bad(error.to_string(), hint)
+}
+
+fn refused(why: Refusal) -> Failure {
+    match why {
+        Refusal::TooMany => Failure::busy("too many queries or events of this agent are on their way"),
+        Refusal::TooLarge => {
+            let error =
+                format!("name, filter and payload take more than {QUESTION_BYTES_MAX} bytes together");
+            let hint = "ask where the data is to be had, not the data";
+            Failure::new(StatusCode::PAYLOAD_TOO_LARGE, error, hint)
+        }
+    }
+}

@@ -1,0 +1,216 @@
+//! `rumormill query`: asking all members, and showing what they answer as it comes.
+
+use crate::args::QueryArgs;
+use crate::client::Client;
+use crate::commands::events::read_payload;
+use crate::outcome::{Failure, Outcome};
+use crate::show::{Out, bytes, clean};
+use data_encoding::BASE64;
+use rumormill_agent::model::{QueryLine, QueryRequest, QuerySummary};
+use rumormill_protocols::spread::queries::QUESTION_BYTES_MAX;
+use std::collections::BTreeMap;
+
+/// `rumormill query`: fails unless all members that were asked have answered.
+pub async fn query(args: &QueryArgs, out: &mut Out<'_>) -> Outcome {
+    let payload = match args.payload.as_deref() {
+        Some("-") => read_payload(std::io::stdin(), QUESTION_BYTES_MAX)?,
+        Some(text) => text.as_bytes().to_vec(),
+        None => Vec::new(),
+    };
+    let mut lines = Client::of(&args.target)?.lines("/v1/query", &request(args, payload)?).await?;
+    let mut answers = 0;
+    loop {
+        let line = tokio::select! {
+            line = lines.next() => line?,
+            _ = tokio::signal::ctrl_c() => {
+                let text = format!("interrupted after {answers} answers; nobody waits for the others any more");
+                return Err(Failure::Failed(text));
+            }
+        };
+        let Some(line) = line else {
+            return Err(Failure::Failed(
+                "the agent ended before the query did; it is shutting down, or gone".into(),
+            ));
+        };
+        answers += usize::from(matches!(line, QueryLine::Answer { .. } | QueryLine::Failed { .. }));
+        match args.target.json {
+            true => out.json_line(&line)?,
+            false => told(&line, out)?,
+        }
+        out.flush()?;
+        if let QueryLine::Done(summary) = line {
+            return judged(&summary);
+        }
+    }
+}
+
+fn request(args: &QueryArgs, payload: Vec<u8>) -> Outcome<QueryRequest> {
+    if payload.len() > QUESTION_BYTES_MAX {
+        return Err(Failure::Usage(format!(
+            "the payload takes more than {}; ask where the data is to be had, not the data",
+            bytes(QUESTION_BYTES_MAX as f64)
+        )));
+    }
+    let (payload, payload_base64) = match String::from_utf8(payload) {
+        Ok(text) => (Some(text), None),
+        Err(no_text) => (None, Some(BASE64.encode(no_text.as_bytes()))),
+    };
+    let mut tags = BTreeMap::new();
+    for (key, pattern) in &args.tags {
+        if tags.insert(key.clone(), pattern.clone()).is_some() {
+            return Err(Failure::Usage(format!("--tag {key} is given twice; write --tag '{key}=ONE|OTHER'")));
+        }
+    }
+    let timeout_ms = args.timeout.map(|timeout| u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX));
+    let (name, node) = (args.name.clone(), args.node.clone());
+    Ok(QueryRequest { name, payload, payload_base64, names: Vec::new(), node, tags, timeout_ms })
+}
+
+/// An answer of one line stands beside its member's name, a longer one below it. Acks are only counted.
+fn told(line: &QueryLine, out: &mut Out<'_>) -> Outcome {
+    match line {
+        QueryLine::Asked { .. } | QueryLine::Ack { .. } => Ok(()),
+        QueryLine::Answer { from, name, payload, payload_base64 } => {
+            let who = called(from, name);
+            match (payload, payload_base64) {
+                (Some(text), _) => said(who, text, out),
+                (None, base64) => {
+                    let size = base64.as_deref().and_then(|text| BASE64.decode(text.as_bytes()).ok());
+                    let size = bytes(size.map_or(0, |bytes| bytes.len()) as f64);
+                    out.line(&clean(&format!("{who}: ({size} that are no text; --json shows them)")))
+                }
+            }
+        }
+        QueryLine::Failed { from, name, error } => {
+            said(&format!("{} FAILED", called(from, name)), error, out)
+        }
+        QueryLine::Done(summary) => out.line(&summed(summary)),
+    }
+}
+
+fn called<'a>(from: &'a str, name: &'a str) -> &'a str {
+    if name.is_empty() { from } else { name }
+}
+
+fn said(who: &str, text: &str, out: &mut Out<'_>) -> Outcome {
+    let text = text.trim_end_matches('\n');
+    if !text.contains('\n') {
+        return out.line(&clean(format!("{who}: {text}").trim_end()));
+    }
+    out.line(&clean(&format!("{who}:")))?;
+    text.lines().try_for_each(|line| out.line(&format!("  {}", clean(line))))
+}
+
+fn summed(summary: &QuerySummary) -> String {
+    let QuerySummary { asked, acknowledged, answered, failed, late, lost, took_ms } = summary;
+    let mut text = format!("{asked} asked, {acknowledged} acknowledged, {answered} answered");
+    for (count, what) in [(failed, "of them failed"), (late, "late"), (lost, "lost here")] {
+        if *count > 0 {
+            text += &format!(", {count} {what}");
+        }
+    }
+    match *took_ms {
+        ms if ms < 1e3 => text + &format!(" (after {ms:.0} ms)"),
+        ms => text + &format!(" (after {:.1} s)", ms / 1e3),
+    }
+}
+
+fn judged(summary: &QuerySummary) -> Outcome {
+    let QuerySummary { asked, acknowledged, answered, failed, lost, .. } = *summary;
+    let meant = asked.max(acknowledged);
+    let text = match (meant, meant.saturating_sub(answered), failed, lost) {
+        (0, ..) => "no live member is meant; `rumormill members --detailed` shows names and tags".into(),
+        (_, 0, 0, 0) => return Ok(()),
+        (_, 0, 0, lost) => {
+            format!("{lost} acks or answers were lost here, because the output was not read fast enough")
+        }
+        (_, 0, failed, _) => {
+            format!("{failed} of {answered} answers are failures; the logs of those agents tell more")
+        }
+        (_, silent, ..) => format!(
+            "{silent} of {meant} did not answer: without a handler for it (`--on 'query:NAME=COMMAND'`), slower than --timeout, or gone"
+        ),
+    };
+    Err(Failure::Failed(text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::args::{Cli, Command};
+    use clap::Parser;
+
+    fn query_args(flags: &[&str]) -> QueryArgs {
+        let words = ["rumormill", "query"].iter().chain(flags);
+        let Command::Query(args) = Cli::try_parse_from(words).unwrap().command else { panic!("query") };
+        args
+    }
+
+    #[test]
+    fn the_command_line_becomes_a_request() {
+        let args = query_args(&["load", "-", "--node", "web.*", "--tag", "dc=eu|us", "--timeout", "1500ms"]);
+        let asked = request(&args, vec![0xff]).unwrap();
+        assert_eq!((asked.node.as_deref(), asked.timeout_ms), (Some("web.*"), Some(1_500)));
+        assert_eq!((asked.payload, asked.payload_base64.as_deref()), (None, Some("/w==")));
+        assert_eq!(asked.tags, BTreeMap::from([("dc".into(), "eu|us".into())]));
+        let twice = query_args(&["load", "--tag", "dc=eu", "--tag", "dc=us"]);
+        assert_eq!(request(&twice, Vec::new()).unwrap_err().code(), 2);
+        assert_eq!(request(&args, vec![b'x'; QUESTION_BYTES_MAX + 1]).unwrap_err().code(), 2);
+    }
+
+    #[test]
+    fn answers_stand_beside_names_and_cannot_drive_the_terminal() {
+        let shown = |line: QueryLine| {
+            let mut bytes = Vec::new();
+            told(&line, &mut Out::new(&mut bytes, false)).unwrap();
+            String::from_utf8(bytes).unwrap()
+        };
+        let answer = |name: &str, payload: Option<&str>| QueryLine::Answer {
+            from: "aa".into(),
+            name: name.into(),
+            payload: payload.map(Into::into),
+            payload_base64: payload.is_none().then(|| "/wA=".into()),
+        };
+        assert_eq!(shown(answer("web", Some("0.42\n"))), "web: 0.42\n");
+        assert_eq!(shown(answer("web", Some(""))), "web:\n");
+        assert_eq!(shown(answer("", Some("a\x1b\nb\n"))), "aa:\n  a\\u{1b}\n  b\n");
+        assert_eq!(shown(answer("web", None)), "web: (2 B that are no text; --json shows them)\n");
+        let failed =
+            QueryLine::Failed { from: "aa".into(), name: "web".into(), error: "exit status: 3".into() };
+        assert_eq!(shown(failed), "web FAILED: exit status: 3\n");
+        let summary = QuerySummary {
+            asked: 3,
+            acknowledged: 3,
+            answered: 2,
+            failed: 1,
+            took_ms: 6_400.0,
+            ..Default::default()
+        };
+        assert_eq!(
+            shown(QueryLine::Done(summary)),
+            "3 asked, 3 acknowledged, 2 answered, 1 of them failed (after 6.4 s)\n"
+        );
+    }
+
+    #[test]
+    fn it_succeeds_only_if_all_have_answered() {
+        let sums = |asked, answered, failed, lost| QuerySummary {
+            asked,
+            acknowledged: answered,
+            answered,
+            failed,
+            lost,
+            ..Default::default()
+        };
+        assert!(judged(&sums(3, 3, 0, 0)).is_ok());
+        for (wrong, word) in [
+            (sums(0, 0, 0, 0), "no live member"),
+            (sums(3, 2, 0, 0), "1 of 3 did not answer"),
+            (sums(3, 3, 2, 0), "2 of 3 answers are failures"),
+            (sums(3, 3, 0, 1), "lost here"),
+        ] {
+            let failure = judged(&wrong).unwrap_err();
+            assert!(failure.code() == 1 && failure.to_string().contains(word), "{failure}");
+        }
+    }
+}

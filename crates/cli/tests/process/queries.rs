@@ -1,0 +1,221 @@
+//! Queries: asked once, answered by all that are meant, and what is missing is said.
+
+use super::agent::{Agent, DEADLINE_S, Story, converge, program};
+use rumormill_testkit::{process, wait};
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use std::process::Command;
+
+/// Asks, and returns the lines of the answer; there are sums at its end.
+fn ask(agent: &Agent, query: Value) -> Vec<Value> {
+    let answer = agent.post("/v1/query", &query);
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    let lines: Vec<Value> = answer
+        .body
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line}")))
+        .collect();
+    assert_eq!((&lines[0]["kind"], &sums(&lines)["kind"]), (&json!("asked"), &json!("done")), "{lines:#?}");
+    lines
+}
+
+fn sums(lines: &[Value]) -> &Value {
+    lines.last().unwrap()
+}
+
+/// Asked, acknowledged, answered, failed.
+fn counts(lines: &[Value]) -> [u64; 4] {
+    ["asked", "acknowledged", "answered", "failed"].map(|name| sums(lines)[name].as_u64().unwrap())
+}
+
+fn of_kind<'a>(lines: &'a [Value], kind: &str) -> Vec<&'a Value> {
+    lines.iter().filter(|line| line["kind"] == kind).collect()
+}
+
+/// Names in lines of that kind, each once.
+fn names<'a>(lines: &'a [Value], kind: &str) -> BTreeSet<&'a str> {
+    let lines = of_kind(lines, kind);
+    let names: BTreeSet<&str> = lines.iter().map(|line| line["name"].as_str().unwrap()).collect();
+    assert_eq!(names.len(), lines.len(), "nobody is told twice: {lines:#?}");
+    names
+}
+
+/// Waits until agents know what was before them, so that they are told all that follows.
+fn joined(agents: &[&Agent]) {
+    wait::until_true("all know what was before them", DEADLINE_S, || {
+        agents.iter().all(|agent| agent.info()["events"]["joined"] == true)
+    });
+}
+
+#[test]
+fn all_that_are_meant_answer_with_a_byte_or_with_fifty_kibibytes() {
+    let story = Story::new("query");
+    let answering = |name: &str, role: &str| {
+        let load = "query:load=test $RUMORMILL_QUERY_NAME:$RUMORMILL_EVENT = load:query && printf 1";
+        let large = "query:lar*=cat; head -c 51200 /dev/zero | tr '\\0' x; printf \" $RUMORMILL_NODE $RUMORMILL_QUERY_ASKER\"";
+        story.agent(name).flag("--on", load).flag("--on", large).flag("--tag", &format!("role={role}"))
+    };
+    let first = answering("web1", "web").start();
+    let rest =
+        [("web2", "web"), ("db1", "db")].map(|(name, role)| answering(name, role).join(&first).start());
+    let silent = story.agent("silent").join(&first).start();
+    let agents = [&first, &rest[0], &rest[1], &silent];
+    converge(&agents);
+    joined(&agents);
+    let small = ask(&rest[0], json!({ "name": "load", "node": "web.*|db1", "timeout_ms": 60_000 }));
+    assert_eq!(counts(&small), [3, 3, 3, 0], "{small:#?}");
+    assert_eq!(names(&small, "answer"), BTreeSet::from(["db1", "web1", "web2"]));
+    assert_eq!(names(&small, "ack"), names(&small, "answer"));
+    assert!(of_kind(&small, "answer").iter().all(|line| line["payload"] == "1"));
+
+    let large =
+        json!({ "name": "large", "payload": "how? ", "tags": { "role": "web|db" }, "timeout_ms": 60_000 });
+    let large = ask(&rest[0], large);
+    assert_eq!(counts(&large), [3, 3, 3, 0]);
+    for line in of_kind(&large, "answer") {
+        let (name, said) = (line["name"].as_str().unwrap(), line["payload"].as_str().unwrap());
+        assert_eq!(said, format!("how? {} {name} web2", "x".repeat(51_200)));
+    }
+
+    let by_tag = ask(&first, json!({ "name": "load", "tags": { "role": "w.b" }, "timeout_ms": 60_000 }));
+    assert_eq!(names(&by_tag, "answer"), BTreeSet::from(["web1", "web2"]));
+    let by_both = ask(
+        &silent,
+        json!({ "name": "load", "tags": { "role": "web" }, "node": ".*2", "timeout_ms": 60_000 }),
+    );
+    assert_eq!((names(&by_both, "answer"), counts(&by_both)), (BTreeSet::from(["web2"]), [1, 1, 1, 0]));
+    // One without a handler acknowledges, and no more; the time is waited for.
+    let all = ask(&first, json!({ "name": "load", "timeout_ms": 2_000 }));
+    assert_eq!((counts(&all), names(&all, "ack").len()), ([4, 4, 3, 0], 4));
+
+    let said = silent.cli(&["query", "load", "--tag", "role=web", "--timeout", "60s"]);
+    let text = String::from_utf8_lossy(&said.stdout);
+    assert!(said.status.success() && text.contains("web1: 1\n"), "{said:?}");
+    assert!(text.contains("2 asked, 2 acknowledged, 2 answered (after "), "{text}");
+    let said = silent.cli(&["query", "load", "--node", "silent", "--timeout", "300ms"]);
+    assert_eq!(said.status.code(), Some(1), "{said:?}");
+    assert!(String::from_utf8_lossy(&said.stderr).contains("1 of 1 did not answer"), "{said:?}");
+    let lines = silent.cli_lines(&["query", "load", "--node", "db1", "--timeout", "60s", "--json"]);
+    assert_eq!(counts(&lines), [1, 1, 1, 0]);
+    // A question is no event, and no handler ran of those that were not meant.
+    for agent in agents {
+        assert_eq!(agent.ask("/v1/events").unwrap()["events"], json!([]));
+    }
+    assert_eq!(rest[1].info()["handlers"][1]["done"], 1);
+    assert_eq!(silent.counted("queries_asked"), 4);
+    let shown = silent.cli(&["info"]);
+    assert!(String::from_utf8_lossy(&shown.stdout).contains("queries     0 of its own open"), "{shown:?}");
+}
+
+#[test]
+fn handlers_that_hang_crash_or_say_too_much_are_answers_and_keep_nobody_waiting() {
+    let story = Story::new("query-wrong");
+    let first = story.agent("n0").flag("--on", "query:*=printf ok").start();
+    let other = |name: &str, on: &str| story.agent(name).join(&first).flag("--on", on).start();
+    let agents = [
+        other("hangs", "query:wrong=echo $$; exec sleep 1000"),
+        other("crashes", "query:wrong=echo it broke >&2; kill -SEGV $$"),
+        other("fails", "query:wrong=exit 3"),
+        other("long", "query:wrong=head -c 61441 /dev/zero"),
+        other("all-says", "*=printf \"$RUMORMILL_EVENT\""),
+        other("all-silent", "*=exit 1"),
+    ];
+    let all: Vec<&Agent> = [&first].into_iter().chain(&agents).collect();
+    converge(&all);
+    joined(&all);
+    let lines = ask(&first, json!({ "name": "wrong", "timeout_ms": 6_000 }));
+    assert_eq!(counts(&lines), [7, 7, 6, 4], "{lines:#?}");
+    assert_eq!(names(&lines, "answer"), BTreeSet::from(["all-says", "n0"]));
+    let failed = of_kind(&lines, "failed");
+    let why = |name: &str| {
+        let line =
+            failed.iter().find(|line| line["name"] == name).unwrap_or_else(|| panic!("{name}: {failed:#?}"));
+        line["error"].as_str().unwrap().to_owned()
+    };
+    assert!(why("hangs").contains("killed after"), "{}", why("hangs"));
+    assert!(
+        why("crashes").contains("signal: 11") && why("crashes").contains("it broke"),
+        "{}",
+        why("crashes")
+    );
+    assert!(why("fails").contains("exit status: 3"), "{}", why("fails"));
+    assert!(why("long").contains("more than 60 KiB"), "{}", why("long"));
+    assert_eq!((agents[0].counted("killed"), agents[3].counted("failed")), (1, 1));
+    assert_eq!(first.counted("queries_failed"), 4);
+    // And none of them is worse for it.
+    let lines = ask(&agents[0], json!({ "name": "right", "node": "n0|all-says", "timeout_ms": 60_000 }));
+    assert_eq!(counts(&lines), [2, 2, 2, 0]);
+
+    let refused = |body: Value| first.post("/v1/query", &body);
+    for (body, word) in [
+        (json!({ "name": "" }), "empty"),
+        (json!({ "name": "n", "node": "(" }), "no pattern"),
+        (json!({ "name": "n", "tags": { "k": "\\w{9999}" } }), "no pattern"),
+        (json!({ "name": "n", "timeout_ms": 0 }), "waited"),
+        (json!({ "name": "n", "timeout_ms": 3_600_000 }), "waited"),
+    ] {
+        let answer = refused(body);
+        assert!(answer.status == 400 && answer.body.contains(word), "{}: {}", answer.status, answer.body);
+    }
+    assert_eq!(refused(json!({ "name": "n", "payload": "x".repeat(60 * 1024 + 1) })).status, 413);
+    let said = first.cli(&["query", "n", "--node", "*"]);
+    assert_eq!(said.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&said.stderr).contains("regular expression"), "{said:?}");
+}
+
+#[test]
+fn one_that_dies_while_it_is_asked_is_missing_in_the_sums_and_ctrl_c_ends_a_query_at_once() {
+    let story = Story::new("query-lost");
+    let first = story.agent("n0").flag("--on", "query:slow=printf here").start();
+    let second = story.agent("n1").join(&first).flag("--on", "query:slow=printf here").start();
+    let mut dying = story.agent("n2").join(&first).flag("--on", "query:slow=sleep 1000").start();
+    converge(&[&first, &second, &dying]);
+    joined(&[&first, &second, &dying]);
+    let socket = story.dir().join("n0.sock");
+    let asking = |name: &str, timeout: &str| {
+        let mut command = Command::new(program());
+        command.args(["query", name, "--timeout", timeout, "--json", "--socket"]).arg(&socket);
+        process::Guard::spawn(command, &story.dir().join(format!("asking-{timeout}")))
+    };
+    let mut query = asking("slow", "10s");
+    wait::until_true("the one is at it", DEADLINE_S, || dying.info()["handlers"][0]["running"] == 1);
+    dying.process.kill();
+    assert_eq!(query.wait(DEADLINE_S).code(), Some(1));
+    let log = query.log();
+    let lines: Vec<Value> = log.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+    let [asked, acknowledged, answered, failed] = counts(&lines);
+    assert_eq!((asked, answered, failed), (3, 2, 0), "{log}");
+    assert!((2..=3).contains(&acknowledged), "{log}");
+    assert!(log.contains("1 of 3 did not answer"), "{log}");
+
+    let mut query = asking("unhandled", "9m");
+    wait::until_true("it is open", DEADLINE_S, || first.info()["queries"]["open"] == 1);
+    query.interrupt();
+    assert_eq!(query.wait(DEADLINE_S).code(), Some(1));
+    assert!(query.log().contains("interrupted"), "{}", query.log());
+    wait::until_true("it is cancelled", DEADLINE_S, || first.info()["queries"]["open"] == 0);
+}
+
+/// A hundred real agents; the sums are exact.
+#[test]
+fn a_hundred_agents_answer() {
+    let story = Story::new("query-hundred");
+    let start = |nth: usize| {
+        let on = "query:who=printf \"$RUMORMILL_NODE\"";
+        story.agent(&format!("n{nth}")).flag("--on", on).flag("--log", "warn")
+    };
+    let first = start(0).start();
+    let rest: Vec<Agent> = (1..100).map(|nth| start(nth).join(&first).launch()).collect();
+    wait::until_true("all see each other", DEADLINE_S, || {
+        [&first].into_iter().chain(&rest).all(|agent| {
+            let info = agent.info();
+            info["live"] == 100 && info["events"]["joined"] == true
+        })
+    });
+    let asker = &rest[41];
+    let lines = ask(asker, json!({ "name": "who", "timeout_ms": 60_000 }));
+    assert_eq!(counts(&lines), [100, 100, 100, 0], "{}", sums(&lines));
+    assert_eq!(names(&lines, "answer").len(), 100);
+    assert!(of_kind(&lines, "answer").iter().all(|line| line["payload"] == line["name"]));
+    println!("{}", sums(&lines));
+}

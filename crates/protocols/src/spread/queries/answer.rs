@@ -1,0 +1,264 @@
+//! The side of those who are asked: a turn to answer, again until it is confirmed, in the end through others.
+
+use super::message::{Kind, Question, Reply, Said};
+use super::{BODY_BYTES_MAX, Ctx, Event, Queries, QueryId, Speaker, Timer};
+use alloc::boxed::Box;
+use alloc::collections::BTreeMap;
+use rumormill_core::identity::NodeId;
+use rumormill_core::payload::Payload;
+use rumormill_core::rng::Rng;
+use rumormill_core::time::{Duration, Time};
+use rumormill_core::wire;
+
+/// Queries of others that were heard of, until they are over.
+#[derive(Default)]
+pub(super) struct State {
+    asked: BTreeMap<QueryId, Asked>,
+    /// Bytes of answers in it.
+    bytes: usize,
+    /// When the timer that is set will fire.
+    timer: Option<Time>,
+}
+
+struct Asked {
+    ends: Time,
+    spread: Duration,
+    stage: Stage,
+    /// When the stage's reply is due, for the `tries`-th time.
+    due: Time,
+    tries: u8,
+}
+
+/// How far a question has come here.
+enum Stage {
+    /// It may be over: the asker is to say.
+    Late(Box<(Payload, Question)>),
+    /// The application has not said whether it is meant.
+    Told,
+    /// It is, and an ack is due.
+    Accepted,
+    /// The ack is confirmed; the answer is not there yet.
+    Acked,
+    /// An answer is to be sent, or offered.
+    Answered(Payload),
+    /// The offer is confirmed: the asker will call.
+    Offered(Payload),
+    /// Nothing more is to be said.
+    Finished,
+}
+
+impl Stage {
+    fn bytes(&self) -> usize {
+        match self {
+            Stage::Answered(body) | Stage::Offered(body) => body.len(),
+            Stage::Late(late) => late.1.filter.len() + late.1.body.len(),
+            Stage::Told | Stage::Accepted | Stage::Acked | Stage::Finished => 0,
+        }
+    }
+
+    /// What is to be said now.
+    fn reply(&self, eager_bytes_max: usize) -> Option<Reply> {
+        match self {
+            Stage::Late(_) => Some(Reply::Late),
+            Stage::Accepted => Some(Reply::Ack),
+            Stage::Answered(body) if body.len() <= eager_bytes_max => Some(Reply::Answer(body.clone())),
+            Stage::Answered(body) => Some(Reply::Offer(body.len() as u32)),
+            Stage::Told | Stage::Acked | Stage::Offered(_) | Stage::Finished => None,
+        }
+    }
+}
+
+impl State {
+    pub(super) fn len(&self) -> usize {
+        self.asked.len()
+    }
+
+    /// Goes to another stage, in which something is due at `due`.
+    fn set(&mut self, id: QueryId, stage: Stage, due: Time) {
+        if let Some(asked) = self.asked.get_mut(&id) {
+            self.bytes = self.bytes + stage.bytes() - asked.stage.bytes();
+            (asked.stage, asked.due, asked.tries) = (stage, due, 0);
+        }
+    }
+
+    fn drop_over(&mut self, now: Time) {
+        let bytes = &mut self.bytes;
+        self.asked.retain(|_, asked| {
+            let lives = asked.ends > now;
+            *bytes -= if lives { 0 } else { asked.stage.bytes() };
+            lives
+        });
+    }
+}
+
+impl Queries {
+    /// A question came by way of the events.
+    pub(super) fn on_heard(&mut self, cx: &mut Ctx, name: Payload, payload: &[u8]) {
+        let Ok(question) = wire::decode::<Question>(payload) else {
+            self.counters.rejected += 1;
+            return;
+        };
+        let id = question.id;
+        if self.answers.asked.contains_key(&id) {
+            return;
+        }
+        self.counters.heard += 1;
+        self.answers.drop_over(cx.now);
+        if self.answers.len() >= self.config.asked_max {
+            self.counters.shed_asked += 1;
+            return;
+        }
+        let timeout = Duration::from_millis(question.timeout_ms.into());
+        let spread = Duration::from_millis(question.spread_ms.into()).min(timeout);
+        let asked = Asked { ends: cx.now + timeout, spread, stage: Stage::Told, due: Time::NEVER, tries: 0 };
+        self.answers.asked.insert(id, asked);
+        // Clocks may be off, so this decides nothing but who is asked first: the asker or the application.
+        let may_be_over = cx.wall.since(question.asked).max(question.asked.since(cx.wall)) > timeout;
+        if may_be_over && id.asker != cx.me {
+            if self.answers.bytes + payload.len() > self.config.answers_bytes_max {
+                self.counters.shed_asked += 1;
+                self.answers.asked.remove(&id);
+                return;
+            }
+            let turn = cx.now + cx.rng.within(spread);
+            self.answers.set(id, Stage::Late(Box::new((name, question))), turn);
+            self.time_answers(cx);
+        } else {
+            self.tell(cx, name, question);
+        }
+    }
+
+    fn tell(&mut self, cx: &mut Ctx, name: Payload, question: Question) {
+        let Question { id, filter, body, .. } = question;
+        let Some(asked) = self.answers.asked.get(&id) else { return };
+        let left = asked.ends.since(cx.now);
+        self.answers.set(id, Stage::Told, Time::NEVER);
+        self.counters.told += 1;
+        cx.emit(Event::Asked { id, name, filter, body, left });
+        self.time_answers(cx);
+    }
+
+    pub(super) fn on_decline(&mut self, id: QueryId) {
+        if self.answers.asked.get(&id).is_some_and(|asked| matches!(asked.stage, Stage::Told)) {
+            self.answers.set(id, Stage::Finished, Time::NEVER);
+        }
+    }
+
+    pub(super) fn on_accept(&mut self, cx: &mut Ctx, id: QueryId) {
+        let Some(asked) = self.answers.asked.get(&id) else { return };
+        if !matches!(asked.stage, Stage::Told) {
+            return;
+        }
+        if id.asker == cx.me {
+            self.answers.set(id, Stage::Acked, Time::NEVER);
+            return self.on_own(cx, id, Reply::Ack);
+        }
+        let turn = cx.now + cx.rng.within(asked.spread);
+        self.answers.set(id, Stage::Accepted, turn);
+        self.time_answers(cx);
+    }
+
+    pub(super) fn on_answer(&mut self, cx: &mut Ctx, id: QueryId, body: Payload) {
+        let Some(asked) = self.answers.asked.get(&id) else { return };
+        let turn = match asked.stage {
+            // An ack that waits for its turn gives it to the answer.
+            Stage::Accepted if asked.tries == 0 => asked.due,
+            // The handlers of all may have taken equally long.
+            Stage::Told | Stage::Accepted | Stage::Acked => cx.now + cx.rng.within(asked.spread),
+            Stage::Late(_) | Stage::Answered(_) | Stage::Offered(_) | Stage::Finished => return,
+        };
+        if body.len() > BODY_BYTES_MAX || self.answers.bytes + body.len() > self.config.answers_bytes_max {
+            self.counters.shed_answers += 1;
+            return;
+        }
+        self.counters.answers += 1;
+        if id.asker == cx.me {
+            self.answers.set(id, Stage::Finished, Time::NEVER);
+            return self.on_own(cx, id, Reply::Answer(body));
+        }
+        self.answers.set(id, Stage::Answered(body), turn);
+        self.time_answers(cx);
+    }
+
+    /// The asker confirms.
+    pub(super) fn on_got(&mut self, cx: &mut Ctx, from: NodeId, id: QueryId, kind: Kind, open: bool) {
+        let Some(asked) = self.answers.asked.get_mut(&id).filter(|_| from == id.asker) else { return };
+        let stage = core::mem::replace(&mut asked.stage, Stage::Told);
+        self.answers.bytes -= stage.bytes();
+        let (stage, is_open) = match (stage, kind) {
+            (Stage::Late(late), Kind::Late) if open => {
+                let (name, question) = *late;
+                return self.tell(cx, name, question);
+            }
+            (Stage::Late(_), Kind::Late) => (Stage::Finished, false),
+            (Stage::Accepted, Kind::Ack) => (Stage::Acked, open),
+            (Stage::Answered(body), Kind::Offer) => (Stage::Offered(body), open),
+            (Stage::Answered(_) | Stage::Offered(_), Kind::Answer) => (Stage::Finished, open),
+            (stage, _) => {
+                self.answers.bytes += stage.bytes();
+                asked.stage = stage; // of something that was confirmed before
+                return;
+            }
+        };
+        self.counters.late += u64::from(!is_open);
+        let stage = if is_open { stage } else { Stage::Finished };
+        self.answers.set(id, stage, Time::NEVER);
+    }
+
+    /// The asker has time for a large answer.
+    pub(super) fn on_take(&mut self, cx: &mut Ctx, by: Speaker, id: QueryId) {
+        let Some(asked) = self.answers.asked.get(&id).filter(|_| by.id == id.asker) else { return };
+        let (Stage::Answered(body) | Stage::Offered(body)) = &asked.stage else { return };
+        self.counters.replies_sent += 1;
+        by.answer(cx, Said::Reply { id, reply: Reply::Answer(body.clone()) });
+    }
+
+    pub(super) fn on_answers_timer(&mut self, cx: &mut Ctx) {
+        if self.answers.timer.is_some_and(|at| at <= cx.now) {
+            self.answers.timer = None;
+        }
+        self.answers.drop_over(cx.now);
+        let (config, now) = (self.config.clone(), cx.now);
+        let due = self.answers.asked.iter_mut().filter(|(_, asked)| asked.due <= now);
+        for (id, asked) in due {
+            let Some(reply) = asked.stage.reply(config.eager_bytes_max) else {
+                asked.due = Time::NEVER;
+                continue;
+            };
+            if asked.tries >= config.tries_max {
+                self.counters.unconfirmed += 1;
+                asked.due = Time::NEVER;
+                continue;
+            }
+            let wait = (config.retry * (1 << asked.tries.min(16))).min(config.retry_max);
+            asked.due = cx.now + jittered(cx.rng, wait);
+            let by_another = asked.tries >= config.relay_from;
+            let relay = by_another.then(|| self.peers.pick(cx.me, cx.rng)).flatten();
+            asked.tries += 1;
+            self.counters.replies_sent += 1;
+            if let Some(via) = relay.filter(|relay| *relay != id.asker) {
+                self.counters.relays_asked += 1;
+                let said = Said::Reply { id: *id, reply: reply.clone() };
+                Speaker { id: id.asker, via: Some(via) }.answer(cx, said);
+            }
+            Speaker { id: id.asker, via: None }.answer(cx, Said::Reply { id: *id, reply });
+        }
+        self.time_answers(cx);
+    }
+
+    fn time_answers(&mut self, cx: &mut Ctx) {
+        // The end of a query is no hurry: it is dropped when something else is due, or when another is heard of.
+        let Some(due) = self.answers.asked.values().map(|asked| asked.due.min(asked.ends)).min() else {
+            return;
+        };
+        if self.answers.timer.is_none_or(|at| at > due) {
+            self.answers.timer = Some(due);
+            cx.after(due.since(cx.now), Timer::Answers);
+        }
+    }
+}
+
+/// Shorter by up to a quarter, so that those who speak at the same time do not do so again.
+fn jittered(rng: &mut Rng, wait: Duration) -> Duration {
+    wait - rng.within(wait / 4)
+}

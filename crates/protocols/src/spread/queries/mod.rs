@@ -1,0 +1,456 @@
+//! Queries: one asks, all who are meant answer, and the asker learns how many of them did.
+//!
+//! **Problem.** An operator asks thousands of machines something. All that are meant are to hear it; what they answer, small or large,
+//! must neither bury the asker nor be lost on the way; and it is to be told what is missing.
+//!
+//! **Idea.** The question is an unordered event ([`super::events`]): it reaches all, by repair if not by rumor. Each who is meant
+//! waits a random part of the time over which the asker wants the answers spread, then answers it directly in a datagram, and again, less and
+//! less often, until the asker confirms. From the third time on somebody else is asked to pass it on as well: where the direct way is broken,
+//! most others are not. A large answer is only offered; the asker takes a few at a time.
+//!
+//! **Source.** Queries as an agent's service: serf, which sends answers once, not larger than 1 KiB, and sees some lost among hundreds.
+//! Spacing answers over time by the size of the group, against implosion: Floyd et al. 1997 (scalable reliable multicast), section III. Relaying
+//! by others: SWIM's indirect probes, and serf's relay factor.
+//!
+//! **Cost.** Besides the event, two datagrams per member that answers (its answer and the confirmation), one more pair if the answer takes longer
+//! than the member's turn, and for a large answer an offer, its confirmation, the call and the answer itself over the stream.
+//!
+//! **What is promised.** Each answer is told once, each ack once, then [`Event::Done`] with the sums: as soon as all that were expected
+//! have answered, at the latest when the time is over. An application is asked at most once by one query while it is open; one who hears
+//! of it late, after a restart or a partition, asks first whether it still is. Everything is bounded, and what is refused is counted.
+
+mod answer;
+mod ask;
+mod message;
+#[cfg(test)]
+mod tests;
+
+use super::events;
+use crate::kit::allowance::Allowance;
+use crate::kit::peers::Peers;
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+use core::ops::AddAssign;
+pub use message::{Kind, Message, Question, Reply, Said};
+use minicbor::{CborLen, Decode, Encode};
+use rumormill_core::identity::{Life, NodeId};
+use rumormill_core::payload::Payload;
+use rumormill_core::protocol::{Change, Cx, Input, Protocol};
+use rumormill_core::stack::Told;
+use rumormill_core::time::Duration;
+use rumormill_core::wire;
+
+/// Largest answer, in bytes: 60 KiB of the application's, and what it puts around them; a stream message holds that.
+pub const BODY_BYTES_MAX: usize = 60 * 1024 + 64;
+/// Largest question with its filter, in bytes; it travels as an event.
+pub const QUESTION_BYTES_MAX: usize = 60 * 1024;
+
+/// Which query: by whom, in which of its lives, and its number there.
+#[derive(Copy, Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode, CborLen)]
+pub struct QueryId {
+    /// Who asks.
+    #[n(0)]
+    pub asker: NodeId,
+    /// In which of its lives.
+    #[n(1)]
+    pub epoch: u64,
+    /// From 1 on.
+    #[n(2)]
+    pub number: u64,
+}
+
+/// Settings.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Answers a second that an asker wants to get: they are spread over as much time as those expected take.
+    pub answers_per_s: u32,
+    /// Larger answers are offered first.
+    pub eager_bytes_max: usize,
+    /// Large answers under way to an asker at a time.
+    pub takes_max: usize,
+    /// For so long one of them may take before another has its turn.
+    pub take_wait: Duration,
+    /// What is not confirmed is said again after this, then after twice as long, and so on.
+    pub retry: Duration,
+    /// The longest of these waits.
+    pub retry_max: Duration,
+    /// How often it is said in all.
+    pub tries_max: u8,
+    /// From which time on it is also said through another.
+    pub relay_from: u8,
+    /// Messages passed on for others in a second.
+    pub relays_max: u32,
+    /// Queries of this node that are open at a time.
+    pub asks_max: usize,
+    /// Members whose answers one query keeps account of.
+    pub answerers_max: usize,
+    /// Queries of others that are remembered at a time.
+    pub asked_max: usize,
+    /// Bytes of answers kept until they are confirmed.
+    pub answers_bytes_max: usize,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Config {
+            answers_per_s: 4_000,              // our guess: a tenth of what one core takes in
+            eager_bytes_max: 1_000,            // our guess: one datagram, whatever else is in it
+            takes_max: 8,                      // our guess: half a megabyte on its way
+            take_wait: Duration::from_secs(2), // our guess: 64 KiB over the worst of links
+            retry: Duration::from_millis(500), // our guess: above any round trip on earth
+            retry_max: Duration::from_secs(2), // our guess
+            tries_max: 8, // our guess: at a loss of 20 % each way one in 100,000 stays unconfirmed
+            relay_from: 2, // our guess: two losses in a row are more likely a broken way
+            relays_max: 512, // our guess
+            asks_max: 64, // our guess
+            answerers_max: 65_536, // our guess: the largest cluster, and then some
+            asked_max: 1_024, // our guess
+            answers_bytes_max: 4 << 20, // our guess: as much as the events' window
+        }
+    }
+}
+
+/// What somebody wants to know.
+#[derive(Clone, Debug)]
+pub struct Ask {
+    /// Comes back in what is told of it.
+    pub ticket: u64,
+    /// What kind of query it is, at most [`events::NAME_BYTES_MAX`] bytes.
+    pub name: Payload,
+    /// Who is meant, as the application writes it: each member's application decides by it.
+    pub filter: Payload,
+    /// What is asked.
+    pub body: Payload,
+    /// For so long answers are taken.
+    pub timeout: Duration,
+    /// Members that are meant, as far as the asker knows, itself included if it is.
+    pub expected: u32,
+}
+
+/// What is asked of it.
+#[derive(Clone, Debug)]
+pub enum Call {
+    /// These are the peers, in place of those before.
+    Peers(Peers),
+    /// Follow a change of the view.
+    Peer(Change),
+    /// Ask everybody.
+    Ask(Ask),
+    /// Take no more answers to that query of this node.
+    Cancel {
+        /// The asker's.
+        ticket: u64,
+    },
+    /// An event that is a question came.
+    Heard {
+        /// The event's.
+        name: Payload,
+        /// The event's.
+        payload: Payload,
+    },
+    /// The application is not meant by that query.
+    Decline(QueryId),
+    /// It is, and will answer.
+    Accept(QueryId),
+    /// Its answer.
+    Answer(QueryId, Payload),
+}
+
+/// Why a query was not asked.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// Too many queries of this node are open: try again later.
+    TooMany,
+    /// Its name, or its filter and body, are too large.
+    TooLarge,
+}
+
+/// What it tells.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Event {
+    /// Tell everybody this, as an event: a question ([`events::Flags::QUESTION`]).
+    Spread(SpreadQuestion),
+    /// It was not asked.
+    Refused {
+        /// The asker's.
+        ticket: u64,
+        /// Why.
+        why: Refusal,
+    },
+    /// That member is meant, and will answer.
+    Acked {
+        /// The asker's.
+        ticket: u64,
+        /// Who.
+        from: NodeId,
+    },
+    /// An answer.
+    Answered {
+        /// The asker's.
+        ticket: u64,
+        /// Whose.
+        from: NodeId,
+        /// What it says.
+        body: Payload,
+    },
+    /// No more answers will be told.
+    Done {
+        /// The asker's.
+        ticket: u64,
+        /// What it came to.
+        summary: Summary,
+    },
+    /// This node is asked: decline, or accept and answer.
+    Asked {
+        /// By which query.
+        id: QueryId,
+        /// What kind of query it is.
+        name: Payload,
+        /// Who is meant.
+        filter: Payload,
+        /// What is asked.
+        body: Payload,
+        /// For so long an answer is taken, from now on.
+        left: Duration,
+    },
+}
+
+/// A question on its way to be spread.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SpreadQuestion {
+    /// The asker's.
+    pub ticket: u64,
+    /// The query's.
+    pub name: Payload,
+    /// A [`Question`], encoded.
+    pub payload: Payload,
+}
+
+/// What a query came to.
+#[derive(Copy, Clone, Debug, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// Members that were expected to answer.
+    pub expected: u32,
+    /// Members that said they were meant, those that answered included.
+    pub acked: u32,
+    /// Members that answered.
+    pub answered: u32,
+    /// Of those that did not: members that offered an answer there was no time to take.
+    pub untaken: u32,
+}
+
+/// What is counted; all only go up.
+#[derive(Copy, Clone, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Queries asked here.
+    pub asked: u64,
+    /// Queries refused here.
+    pub refused: u64,
+    /// Questions heard of.
+    pub heard: u64,
+    /// Questions the application was asked.
+    pub told: u64,
+    /// Questions that were over when they were heard of.
+    pub late: u64,
+    /// Questions dropped, because too many are open.
+    pub shed_asked: u64,
+    /// Answers of this node's application.
+    pub answers: u64,
+    /// Answers dropped, because too many bytes wait to be confirmed, or because they are too large.
+    pub shed_answers: u64,
+    /// Replies sent, first ones and repeated ones.
+    pub replies_sent: u64,
+    /// Replies handed to another to pass on.
+    pub relays_asked: u64,
+    /// Replies passed on for others.
+    pub relayed: u64,
+    /// Replies not passed on, because there were too many.
+    pub shed_relays: u64,
+    /// Replies given up without a confirmation.
+    pub unconfirmed: u64,
+    /// Replies that came.
+    pub replies: u64,
+    /// Replies that had come before, or came too late.
+    pub useless: u64,
+    /// Replies of more members than an account is kept of.
+    pub shed_answerers: u64,
+    /// Messages that are against the rules.
+    pub rejected: u64,
+    /// Messages that the budget did not let out.
+    pub shed: u64,
+}
+
+impl AddAssign for Counters {
+    fn add_assign(&mut self, other: Counters) {
+        self.asked += other.asked;
+        self.refused += other.refused;
+        self.heard += other.heard;
+        self.told += other.told;
+        self.late += other.late;
+        self.shed_asked += other.shed_asked;
+        self.answers += other.answers;
+        self.shed_answers += other.shed_answers;
+        self.replies_sent += other.replies_sent;
+        self.relays_asked += other.relays_asked;
+        self.relayed += other.relayed;
+        self.shed_relays += other.shed_relays;
+        self.unconfirmed += other.unconfirmed;
+        self.replies += other.replies;
+        self.useless += other.useless;
+        self.shed_answerers += other.shed_answerers;
+        self.rejected += other.rejected;
+        self.shed += other.shed;
+    }
+}
+
+/// What it asks to be reminded of. One that something earlier has overtaken comes in vain.
+#[derive(Clone, Debug)]
+pub enum Timer {
+    /// A reply is due, or a question is over.
+    Answers,
+    /// A query of this node is over, or an answer did not come that was called for.
+    Asks,
+}
+
+type Ctx<'a> = Cx<'a, Queries>;
+
+/// The state machine.
+pub struct Queries {
+    config: Arc<Config>,
+    life: Life,
+    peers: Peers,
+    asks: ask::State,
+    answers: answer::State,
+    relays: Allowance,
+    counters: Counters,
+}
+
+impl Protocol for Queries {
+    type Call = Call;
+    type Message = Message;
+    type Timer = Timer;
+    type Event = Event;
+    const FILLS: bool = false;
+
+    fn handle(&mut self, cx: &mut Cx<'_, Self>, input: Input<Self>) {
+        match input {
+            Input::Call(Call::Peers(peers)) => self.peers = peers,
+            Input::Call(Call::Peer(change)) => self.peers.change(change),
+            Input::Call(Call::Ask(ask)) => self.on_ask(cx, ask),
+            Input::Call(Call::Cancel { ticket }) => self.on_cancel(cx, ticket),
+            Input::Call(Call::Heard { name, payload }) => self.on_heard(cx, name, &payload),
+            Input::Call(Call::Decline(id)) => self.on_decline(id),
+            Input::Call(Call::Accept(id)) => self.on_accept(cx, id),
+            Input::Call(Call::Answer(id, body)) => self.on_answer(cx, id, body),
+            Input::Message(from, Message::Said(said)) => {
+                self.on_said(cx, Speaker { id: from, via: None }, said)
+            }
+            Input::Message(via, Message::Relayed { from, said }) => {
+                self.on_said(cx, Speaker { id: from, via: Some(via) }, *said);
+            }
+            Input::Message(from, Message::Relay { to, said }) => self.on_relay(cx, from, to, said),
+            Input::Timer(Timer::Answers) => self.on_answers_timer(cx),
+            Input::Timer(Timer::Asks) => self.on_asks_timer(cx),
+            Input::Shed(..) => self.counters.shed += 1,
+            Input::Start | Input::Spare(..) | Input::Lost(..) => {}
+        }
+    }
+}
+
+impl Told<events::Event> for Queries {
+    fn told(event: &events::Event) -> Option<Call> {
+        match event {
+            events::Event::Delivered(item) if item.flags.has(events::Flags::QUESTION) => {
+                Some(Call::Heard { name: item.name.clone(), payload: item.payload.clone() })
+            }
+            _ => None,
+        }
+    }
+}
+
+impl Queries {
+    /// Knows nobody and nothing yet. `life` keeps its queries apart from those of its earlier lives.
+    pub fn new(config: impl Into<Arc<Config>>, life: Life) -> Queries {
+        Queries {
+            config: config.into(),
+            life,
+            peers: Peers::default(),
+            asks: ask::State::default(),
+            answers: answer::State::default(),
+            relays: Allowance::default(),
+            counters: Counters::default(),
+        }
+    }
+
+    /// What has been counted.
+    pub fn counters(&self) -> Counters {
+        self.counters
+    }
+
+    /// Queries of this node that are open.
+    pub fn open_len(&self) -> usize {
+        self.asks.len()
+    }
+
+    /// Large answers that were called for and have not come.
+    pub fn taking_len(&self) -> usize {
+        self.asks.taking_len()
+    }
+
+    /// Queries of others that are remembered.
+    pub fn asked_len(&self) -> usize {
+        self.answers.len()
+    }
+
+    /// Over so much time the answers of `expected` members are spread, of a query that takes them for `timeout`: a quarter of it at most.
+    pub fn spread(&self, expected: u32, timeout: Duration) -> Duration {
+        let needed =
+            Duration::from_secs_f64(f64::from(expected) / f64::from(self.config.answers_per_s.max(1)));
+        needed.min(timeout / 4)
+    }
+
+    fn on_said(&mut self, cx: &mut Ctx, by: Speaker, said: Said) {
+        if !said.is_valid() {
+            self.counters.rejected += 1;
+            return;
+        }
+        match said {
+            Said::Reply { id, reply } => self.on_reply(cx, by, id, reply),
+            Said::Got { id, kind, open } => self.on_got(cx, by.id, id, kind, open),
+            Said::Take { id } => self.on_take(cx, by, id),
+        }
+    }
+
+    /// Passes on what somebody has for one that it cannot reach.
+    fn on_relay(&mut self, cx: &mut Ctx, from: NodeId, to: NodeId, said: Box<Said>) {
+        if !said.is_valid() || !self.peers.contains(to) || to == cx.me {
+            self.counters.rejected += 1;
+        } else if !self.relays.take(cx.now, Duration::from_secs(1), self.config.relays_max) {
+            self.counters.shed_relays += 1;
+        } else {
+            self.counters.relayed += 1;
+            cx.send(to, Message::Relayed { from, said });
+        }
+    }
+}
+
+/// Who says something, and who passed it on.
+#[derive(Copy, Clone, Debug)]
+struct Speaker {
+    id: NodeId,
+    via: Option<NodeId>,
+}
+
+impl Speaker {
+    /// Answers the way it came.
+    fn answer(self, cx: &mut Ctx, said: Said) {
+        match self.via {
+            Some(via) => cx.send(via, Message::Relay { to: self.id, said: Box::new(said) }),
+            None => cx.send(self.id, Message::Said(said)),
+        }
+    }
+}
+
+impl wire::Item for QueryId {
+    const BYTES_MIN: usize = 4;
+}
