@@ -2,9 +2,9 @@
 
 use super::message::{Kind, Question, Reply, Said};
 use super::{
-    Ask, Ctx, Event, QUESTION_BYTES_MAX, Queries, QueryId, Refusal, Speaker, SpreadQuestion, Summary, Timer,
+    Ask, Ctx, Event, NAME_BYTES_MAX, QUESTION_BYTES_MAX, Queries, QueryId, Refusal, Speaker, SpreadQuestion,
+    Summary, Timer,
 };
-use crate::spread::events::NAME_BYTES_MAX;
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
 use rumormill_core::identity::NodeId;

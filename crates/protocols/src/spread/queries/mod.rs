@@ -3,7 +3,7 @@
 //! **Problem.** An operator asks thousands of machines something. All that are meant are to hear it; what they answer, small or large,
 //! must neither bury the asker nor be lost on the way; and it is to be told what is missing.
 //!
-//! **Idea.** The question is an unordered event ([`super::events`]): it reaches all, by repair if not by rumor. Each who is meant
+//! **Idea.** The question is an unordered event ([`events`](crate::spread::events)): it reaches all, by repair if not by rumor. Each who is meant
 //! waits a random part of the time over which the asker wants the answers spread, then answers it directly in a datagram, and again, less and
 //! less often, until the asker confirms. From the third time on somebody else is asked to pass it on as well: where the direct way is broken,
 //! most others are not. A large answer is only offered; the asker takes a few at a time.
@@ -22,10 +22,7 @@
 mod answer;
 mod ask;
 mod message;
-#[cfg(test)]
-mod tests;
 
-use super::events;
 use crate::kit::allowance::Allowance;
 use crate::kit::peers::Peers;
 use alloc::boxed::Box;
@@ -36,7 +33,6 @@ use minicbor::{CborLen, Decode, Encode};
 use rumormill_core::identity::{Life, NodeId};
 use rumormill_core::payload::Payload;
 use rumormill_core::protocol::{Change, Cx, Input, Protocol};
-use rumormill_core::stack::Told;
 use rumormill_core::time::Duration;
 use rumormill_core::wire;
 
@@ -44,6 +40,8 @@ use rumormill_core::wire;
 pub const BODY_BYTES_MAX: usize = 60 * 1024 + 64;
 /// Largest question with its filter, in bytes; it travels as an event.
 pub const QUESTION_BYTES_MAX: usize = 60 * 1024;
+/// Longest name of a query, in bytes: that of an event, as which it travels.
+pub const NAME_BYTES_MAX: usize = 255;
 
 /// Which query: by whom, in which of its lives, and its number there.
 #[derive(Copy, Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode, CborLen)]
@@ -115,7 +113,7 @@ impl Default for Config {
 pub struct Ask {
     /// Comes back in what is told of it.
     pub ticket: u64,
-    /// What kind of query it is, at most [`events::NAME_BYTES_MAX`] bytes.
+    /// What kind of query it is, at most [`NAME_BYTES_MAX`] bytes.
     pub name: Payload,
     /// Who is meant, as the application writes it: each member's application decides by it.
     pub filter: Payload,
@@ -168,7 +166,7 @@ pub enum Refusal {
 /// What it tells.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {
-    /// Tell everybody this, as an event: a question ([`events::Flags::QUESTION`]).
+    /// Tell everybody this, as an event: a question ([`Flags::QUESTION`](crate::spread::events::Flags::QUESTION)).
     Spread(SpreadQuestion),
     /// It was not asked.
     Refused {
@@ -353,17 +351,6 @@ impl Protocol for Queries {
             Input::Timer(Timer::Asks) => self.on_asks_timer(cx),
             Input::Shed(..) => self.counters.shed += 1,
             Input::Start | Input::Spare(..) | Input::Lost(..) => {}
-        }
-    }
-}
-
-impl Told<events::Event> for Queries {
-    fn told(event: &events::Event) -> Option<Call> {
-        match event {
-            events::Event::Delivered(item) if item.flags.has(events::Flags::QUESTION) => {
-                Some(Call::Heard { name: item.name.clone(), payload: item.payload.clone() })
-            }
-            _ => None,
         }
     }
 }

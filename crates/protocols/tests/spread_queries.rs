@@ -1,14 +1,16 @@
 //! The promises, as stories on the simulator.
 
-use super::*;
-use crate::spread::events::{Config as EventsConfig, Events, Publish};
-use alloc::collections::{BTreeMap, BTreeSet};
-use alloc::format;
-use alloc::vec;
-use alloc::vec::Vec;
+use rumormill_core::identity::{Life, NodeId};
+use rumormill_core::payload::Payload;
+use rumormill_core::protocol::{Cx, Input, Protocol};
 use rumormill_core::stack::{Layer, Stack};
-use rumormill_core::time::{Time, Wall};
+use rumormill_core::time::{Duration, Time, Wall};
+use rumormill_protocols::kit::peers::Peers;
+use rumormill_protocols::spread::events::{self, Config as EventsConfig, Events, Publish};
+use rumormill_protocols::spread::queries::*;
 use rumormill_sim::{Clock, Sim, World};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 type Node = Stack<Queries, Events>;
 
@@ -16,8 +18,7 @@ const SECOND: Duration = Duration::from_secs(1);
 const STEP: Duration = Duration::from_millis(5);
 
 fn say(line: &str) {
-    extern crate std;
-    std::println!("{line}");
+    println!("{line}");
 }
 
 fn text(text: &str) -> Payload {
@@ -166,7 +167,7 @@ impl Story {
 /// What a member says: so many bytes that only it says.
 fn body(by: NodeId, bytes: usize) -> Payload {
     let said: Vec<u8> =
-        (0..bytes as u64).map(|at| rumormill_core::rng::mix(by.0 << 32 | at / 8) as u8).collect();
+        (0..bytes as u64).map(|at| rumormill_core::rng::mix((by.0 << 32) | (at / 8)) as u8).collect();
     Payload::from(&said[..])
 }
 
@@ -310,14 +311,17 @@ fn what_is_too_much_is_refused_and_counted() {
     assert_eq!((counters.answers, counters.shed_answers), (1, 1), "the second answer finds no room");
     let id = QueryId { asker: NodeId(3), epoch: 1, number: 1 };
     let mut node = Queries::new(Config { relays_max: 3, ..Config::default() }, Life::default());
-    node.peers = Peers::Everyone(4);
     let mut sent = 0;
-    let mut handle = |node: &mut Queries, from: u64, message: Message| {
+    let mut handle = |node: &mut Queries, input: Input<Queries>| {
         let mut rng = rumormill_core::rng::Rng::seeded(1);
         let mut out = |_| sent += 1;
         let (now, wall) = (Time::ZERO + SECOND, Wall(0));
         let mut cx = Cx { now, wall, me: NodeId(0), rng: &mut rng, room: 0, out: &mut out };
-        node.handle(&mut cx, Input::Message(NodeId(from), message));
+        node.handle(&mut cx, input);
+    };
+    handle(&mut node, Input::Call(Call::Peers(Peers::Everyone(4))));
+    let mut handle = |node: &mut Queries, from: u64, message: Message| {
+        handle(node, Input::Message(NodeId(from), message));
     };
     for _ in 0..10 {
         let said = Box::new(Said::Take { id });
