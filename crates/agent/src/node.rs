@@ -5,7 +5,7 @@
 //! what the others are called with, through a reused queue, after SWIM's `handle` has returned.
 //!
 //! A question goes out as an event and comes in as one, and is told to nobody as an event: here it is handed from the one protocol to the other,
-//! and here it is decided whether this node is meant, by its name and tags of that moment. [`message`] is what travels.
+//! and here it is decided whether this node is meant, by its name and tags of that moment. `message` is what travels.
 
 mod message;
 
