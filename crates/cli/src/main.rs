@@ -15,7 +15,7 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let cli = args::Cli::parse();
-    if matches!(cli.command, args::Command::Lab { .. } | args::Command::Sim { .. }) {
+    if has_scattered_events(&cli.command) {
         huge_pages::ask();
     }
     let mut stdout = std::io::BufWriter::new(std::io::stdout());
@@ -27,5 +27,14 @@ fn main() -> ExitCode {
             let _ = out.flush(); // what was found out before it failed; if nobody reads it, so be it
             failure.report()
         }
+    }
+}
+
+/// Whether it runs nodes in no order. In synchronous rounds they run one beside the other, and huge pages cost more to clear than they save.
+fn has_scattered_events(command: &args::Command) -> bool {
+    match command {
+        args::Command::Lab { experiment: args::lab::LabCommand::Aggregate(args) } => !args.synchronous,
+        args::Command::Sim { .. } => true,
+        _ => false,
     }
 }

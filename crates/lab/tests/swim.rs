@@ -89,11 +89,11 @@ fn nobody_who_runs_is_buried_though_others_stand_still() {
 
 /// Serf 0.9.4 takes 7.5 s for the first of 30 and 9.7 s for the first of 100, on one machine.
 #[test]
-fn all_know_of_a_death_within_five_seconds() {
+fn all_know_of_a_death_within_six_seconds() {
     for nodes in [30, 100] {
         let outcome = run(Experiment { nodes, kill: 1, runs: 20, ..Experiment::default() });
         let periods = outcome.all_know_periods.expect("all come to know it");
-        assert!(periods * outcome.period_s < 5.0, "{nodes} members: {periods} periods");
+        assert!(periods * outcome.period_s < 6.0, "{nodes} members: {periods} periods");
     }
 }
 

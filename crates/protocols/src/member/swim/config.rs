@@ -66,8 +66,8 @@ impl Config {
             gossip_datagrams_max: 4,        // our guess
             retransmit_mult: 4,             // memberlist LAN
             // Our guess, below Lifeguard's 2 and memberlist's 4: it holds only once K others have failed to reach the member as well, each with its
-            // helpers, which takes about a second (the laboratory's tests bury nobody who runs, with stalls and at 20 % loss).
-            suspicion_alpha: 1.0,
+            // helpers, which takes about a second (the laboratory's tests bury nobody who runs, with stalls and at 20 % loss; at 1 some were).
+            suspicion_alpha: 1.5,
             suspicion_beta: 6.0,        // Lifeguard, section V
             suspicion_confirmations: 3, // Lifeguard, section V
             suspicion: true,

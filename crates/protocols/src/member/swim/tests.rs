@@ -435,15 +435,19 @@ fn suspicion_waits_as_long_as_lifeguard_says() {
     let mut swim = node(0, 1);
     swim.live = 99; // a hundred members: log10 n = 2
     let seconds: Vec<f64> = (0..=3).map(|c| swim.suspicion_time(c).as_secs_f64()).collect();
-    // Min = 1·2·1 s, Max = 6·Min; 12 - 10·log(C+1)/log(4)
-    for (got, want) in seconds.iter().zip([12.0, 7.0, 4.075, 2.0]) {
+    // Min = 1.5·2·1 s, Max = 6·Min; 18 - 15·log(C+1)/log(4)
+    for (got, want) in seconds.iter().zip([18.0, 10.5, 6.113, 3.0]) {
         assert!((got - want).abs() < 0.01, "{seconds:?}");
     }
     let waits = [1, 2, 3, 4].map(|others| {
         swim.live = others;
-        swim.suspicion_time(others - 1).as_secs()
+        swim.suspicion_time(others - 1).as_millis()
     });
-    assert_eq!(waits, [3, 2, 1, 1], "of two members nobody could confirm: so it waits for longer");
+    assert_eq!(
+        waits,
+        [4_500, 3_000, 1_500, 1_500],
+        "of two members nobody could confirm: so it waits for longer"
+    );
 }
 
 #[test]
