@@ -215,6 +215,11 @@ impl Tails {
     }
 }
 
+/// A clock that is off; most are not, and take no room.
+fn unless_right(clock: Clock) -> Option<Box<Clock>> {
+    (clock != Clock::default()).then(|| Box::new(clock))
+}
+
 impl<P: Protocol> Port<P> {
     pub fn new(id: NodeId, slot: u32, chance: Rng, clock: Clock, gear: Option<Box<Gear<P>>>) -> Self {
         Port {
@@ -227,21 +232,15 @@ impl<P: Protocol> Port<P> {
             timers: 0,
             sequence: 0,
             chance,
-            clock: None,
+            clock: unless_right(clock),
             hot: Hot::default(),
             gear,
             rare: None,
         }
-        .with(clock)
-    }
-
-    fn with(mut self, clock: Clock) -> Self {
-        self.set_clock(clock);
-        self
     }
 
     pub fn set_clock(&mut self, clock: Clock) {
-        self.clock = (clock != Clock::default()).then(|| Box::new(clock));
+        self.clock = unless_right(clock);
     }
 
     /// What its clock shows at `now`.

@@ -96,7 +96,7 @@ impl Default for Config {
             flush_busy: Duration::from_millis(20), // our guess: not noticed by people
             period: Duration::from_millis(200),   // memberlist LAN, GossipInterval
             jitter_part: 10,                      // our guess
-            contacts_max: 16,                     // our guess: with 20 % lost, twice what k = 4 takes
+            contacts_max: 16,                     // our guess: the fanout of a million nodes
             eager_bytes_max: 1_000,               // gossipsub 1.2: IDONTWANT from 1,000 bytes on
             hot_max: 1_024,                       // our guess
             hot_bytes_max: 1 << 20,               // our guess
