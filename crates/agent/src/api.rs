@@ -6,7 +6,7 @@
 //! | `cluster` | joining, leaving, forgetting, tags |
 //! | `events` | publishing events, and reading them |
 //! | `query` | asking the members, and streaming what they answer |
-//! | `keys` | the cluster's keys, by fingerprint |
+//! | `keys` | the cluster's keys, by fingerprint: this agent's, and all members' |
 //! | `watch` | what holds now, then what changes |
 //! | `ops` | the agent itself, its health, its counters, faults on purpose |
 //! | [`guard`] | who may ask |
@@ -15,7 +15,7 @@
 //!
 //! [`table`] is the one list of routes; `/openapi.json` describes the same ones, which a test compares.
 
-mod cluster;
+pub(crate) mod cluster;
 pub mod events;
 mod events_counted;
 pub mod failure;
@@ -83,6 +83,7 @@ pub fn table() -> Vec<Route> {
         route("/v1/keys/install", &["post"], post(keys::install)),
         route("/v1/keys/use", &["post"], post(keys::use_primary)),
         route("/v1/keys/remove", &["post"], post(keys::remove)),
+        route("/v1/keys/everywhere", &["post"], post(keys::everywhere)),
         route("/v1/self", &["get"], get(ops::itself)),
         route("/v1/reload", &["post"], post(ops::reload)),
         route("/v1/faults", &["post"], post(ops::faults)),
@@ -141,6 +142,7 @@ async fn not_so(method: Method, uri: Uri) -> Failure {
         keys::install,
         keys::use_primary,
         keys::remove,
+        keys::everywhere,
         ops::itself,
         ops::reload,
         ops::faults,

@@ -47,6 +47,17 @@ pub fn id_of(public: &[u8]) -> NodeId {
     NodeId(u64::from_be_bytes(head))
 }
 
+/// Whether `public` is the key of `owner`, and `proof` its signature of `bytes`.
+pub fn is_signed(owner: NodeId, public: &[u8], bytes: &[u8], proof: &[u8]) -> bool {
+    let (Ok(public), Ok(proof)) = (<&[u8; 32]>::try_from(public), <&[u8; 64]>::try_from(proof)) else {
+        return false;
+    };
+    // Strict alone: the looser check accepts signatures that other members would refuse, and views would part.
+    id_of(public) == owner
+        && VerifyingKey::from_bytes(public)
+            .is_ok_and(|key| key.verify_strict(bytes, &Signature::from_bytes(proof)).is_ok())
+}
+
 /// The random number of one start of an agent. Fails if the system gives no randomness.
 pub fn new_session() -> Result<u64, getrandom::Error> {
     getrandom::u64()
@@ -62,13 +73,7 @@ impl Keys for NodeKeys {
     }
 
     fn check(&self, owner: NodeId, key: &[u8], bytes: &[u8], proof: &[u8]) -> bool {
-        let (Ok(public), Ok(proof)) = (<&[u8; 32]>::try_from(key), <&[u8; 64]>::try_from(proof)) else {
-            return false;
-        };
-        // Strict alone: the looser check accepts signatures that other members would refuse, and views would part.
-        id_of(public) == owner
-            && VerifyingKey::from_bytes(public)
-                .is_ok_and(|key| key.verify_strict(bytes, &Signature::from_bytes(proof)).is_ok())
+        is_signed(owner, key, bytes, proof)
     }
 }
 

@@ -17,6 +17,7 @@
 //! | [`model`] | what the admin API says, as types |
 //! | [`build`] | what runs here: version, commit, formats |
 //! | [`api`] | the admin API over TCP and a Unix socket |
+//! | [`serf_rpc`] | Serf's RPC, for clients made for Serf |
 //! | [`metrics`] | `/metrics` for Prometheus |
 
 pub mod api;
@@ -33,5 +34,6 @@ pub mod model;
 pub mod node;
 pub mod queries;
 pub mod run;
+pub mod serf_rpc;
 pub mod store;
 pub mod view;

@@ -1,5 +1,7 @@
 //! Where log lines go, and which of them.
 
+pub mod tap;
+
 use crate::config::LogFormat;
 use std::io::IsTerminal;
 use std::sync::OnceLock;
@@ -23,18 +25,20 @@ pub fn filter(text: &str) -> Result<Targets, String> {
     text.parse().map_err(|e| format!("{text:?}: {e}; {levels}"))
 }
 
-/// Sends log lines to standard error from now on. Fails if the filter is wrong, or if somebody has done so before.
-pub fn init(log: &str, format: LogFormat) -> Result<(), String> {
+/// Sends log lines to standard error from now on, and, if `tapped`, to [`tap`]. Fails if the filter is wrong, or if somebody has done so before.
+pub fn init(log: &str, format: LogFormat, tapped: bool) -> Result<(), String> {
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
     let (filter, handle) = reload::Layer::new(filter(log)?);
-    let registry = tracing_subscriber::registry().with(filter);
+    let registry = tracing_subscriber::registry();
     let taken = match format {
         LogFormat::Text => {
-            registry.with(lines.with_ansi(std::io::stderr().is_terminal()).with_target(false)).try_init()
+            let lines = lines.with_ansi(std::io::stderr().is_terminal()).with_target(false);
+            registry.with(lines.with_filter(filter)).with(tapped.then(tap::layer)).try_init()
         }
-        LogFormat::Json => registry
-            .with(lines.json().flatten_event(true).with_current_span(false).with_span_list(false))
-            .try_init(),
+        LogFormat::Json => {
+            let lines = lines.json().flatten_event(true).with_current_span(false).with_span_list(false);
+            registry.with(lines.with_filter(filter)).with(tapped.then(tap::layer)).try_init()
+        }
     };
     taken.map_err(|e| format!("logging is set up already: {e}"))?;
     let _ = FILTER.set(handle); // `try_init` succeeds once

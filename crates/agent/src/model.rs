@@ -5,11 +5,13 @@
 //! digits (64 bits do not fit a JSON number everywhere), durations end in their unit, ages count back from the answer.
 
 mod events;
+mod keys;
 mod queries;
 mod reload;
 mod requests;
 
 pub use events::*;
+pub use keys::*;
 pub use queries::*;
 pub use reload::*;
 pub use requests::*;
@@ -387,24 +389,6 @@ pub struct Done {
     pub done: bool,
     /// What was done, or is under way.
     pub message: String,
-}
-
-/// `GET /v1/keys`, and the answer to every change. Never holds a key itself.
-#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize, ToSchema)]
-pub struct KeysList {
-    /// The keys, the primary one first.
-    pub keys: Vec<KeyInfo>,
-    /// What this change does and does not do.
-    pub note: String,
-}
-
-/// One key, by its fingerprint.
-#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize, ToSchema)]
-pub struct KeyInfo {
-    /// The head of its hash: 16 hexadecimal digits.
-    pub fingerprint: String,
-    /// Whether this agent seals with it; all keys open.
-    pub primary: bool,
 }
 
 /// The data of `event: state` on `/v1/watch`: all members, as they are held to be at `cursor`.

@@ -1,7 +1,7 @@
-//! The agent's composite protocol: membership, and on top of it the machines' vitals, the application's events, and its queries.
+//! The agent's composite protocol: membership, and on top of it the machines' vitals, the application's events, its queries, and orders about keys.
 //!
 //! SWIM knows who is there; [`Latest`] spreads each member's newest vitals in what room is left in datagrams that leave anyway; [`Events`]
-//! brings to everybody what anybody publishes; [`Queries`] brings back what they answer. What SWIM tells (up, dead, left, forgotten) becomes
+//! brings to everybody what anybody publishes; [`Queries`] brings back what they answer; [`KeyOrders`] takes orders about keys to each. What SWIM tells (up, dead, left, forgotten) becomes
 //! what the others are called with, through a reused queue, after SWIM's `handle` has returned.
 //!
 //! A question goes out as an event and comes in as one, and is told to nobody as an event: here it is handed from the one protocol to the other,
@@ -19,6 +19,7 @@ use rumormill_core::protocol::{Change, Cx, Input, Output, Protocol, Via};
 use rumormill_core::stack::Told;
 use rumormill_core::time::{Time, Wall};
 use rumormill_core::wire;
+use rumormill_protocols::agree::keys::{self, Keys as KeyOrders};
 use rumormill_protocols::agree::latest::{self, Latest};
 use rumormill_protocols::member::swim::{self, Swim};
 use rumormill_protocols::spread::events::{self, Events, Publish};
@@ -32,6 +33,7 @@ const VITALS: usize = 1;
 const EVENTS: usize = 2;
 /// After the three of the events.
 const QUERIES: usize = 5;
+const KEYS: usize = 6;
 
 /// Set in the tickets of events that are questions; the rest is the query's.
 const QUESTION: u64 = 1 << 63;
@@ -54,6 +56,8 @@ pub enum Call {
     Events(events::Call),
     /// Asked of the queries; its tickets are below 2⁶³.
     Queries(queries::Call),
+    /// Asked about keys.
+    Keys(keys::Call),
 }
 
 /// What the node wants to be reminded of.
@@ -67,6 +71,8 @@ pub enum Timer {
     Events(events::Timer),
     /// By queries.
     Queries(queries::Timer),
+    /// By orders about keys.
+    Keys(keys::Timer),
 }
 
 /// What the node tells the agent.
@@ -82,6 +88,8 @@ pub enum Event {
     Queries(queries::Event),
     /// This node's query of that ticket is on its way.
     Asked(u64),
+    /// An order about keys, or what became of one.
+    Keys(keys::Event),
 }
 
 /// Vitals as they travel, with their times.
@@ -106,16 +114,19 @@ pub struct Node<K: Keys> {
     /// What applications ask each other.
     pub queries: Queries,
     unreadable_filters: u64,
+    /// Orders about keys, to others and of others.
+    pub keys: KeyOrders,
     /// My own newest vitals: [`Latest`] keeps those of others.
     mine: Option<Vitals>,
     told: VecDeque<swim::Event>,
     told_vitals: VecDeque<latest::Event>,
     told_events: VecDeque<events::Event>,
     told_queries: VecDeque<queries::Event>,
+    told_keys: VecDeque<keys::Event>,
 }
 
 impl<K: Keys> Node<K> {
-    /// Puts the four together. `vitals` is none where they are turned off: then nothing is said and nothing is kept.
+    /// Puts them together. `vitals` is none where they are turned off: then nothing is said and nothing is kept.
     pub fn new(swim: Swim<K>, vitals: Option<Latest>, events: Events, queries: Queries) -> Self {
         Node {
             swim,
@@ -123,11 +134,13 @@ impl<K: Keys> Node<K> {
             events,
             queries,
             unreadable_filters: 0,
+            keys: KeyOrders::new(keys::Config::default()),
             mine: None,
             told: VecDeque::new(),
             told_vitals: VecDeque::new(),
             told_events: VecDeque::new(),
             told_queries: VecDeque::new(),
+            told_keys: VecDeque::new(),
         }
     }
 
@@ -253,6 +266,14 @@ impl<K: Keys> Node<K> {
         }
     }
 
+    fn keys(&mut self, cx: &mut Cx<'_, Self>, input: Input<KeyOrders>) {
+        let (keys, told) = (&mut self.keys, &mut self.told_keys);
+        cx.lend(Message::Keys, Timer::Keys, |event| told.push_back(event), |cx| keys.handle(cx, input));
+        while let Some(event) = self.told_keys.pop_front() {
+            cx.emit(Event::Keys(event));
+        }
+    }
+
     /// A sum of the events takes a few bytes once in a while. Of the rest half is offered to membership, what it leaves to vitals, and what they leave to membership again if its half was too small
     /// for what it has to say.
     fn on_spare(&mut self, cx: &mut Cx<'_, Self>, peer: NodeId, bytes: usize) {
@@ -301,19 +322,23 @@ impl<K: Keys> Protocol for Node<K> {
             Input::Call(Call::Ration(ration)) => self.vitals(cx, Input::Call(latest::Call::Ration(ration))),
             Input::Call(Call::Events(call)) => self.events(cx, Input::Call(call)),
             Input::Call(Call::Queries(call)) => self.queries(cx, Input::Call(call)),
+            Input::Call(Call::Keys(call)) => self.keys(cx, Input::Call(call)),
             Input::Message(from, Message::Swim(m)) => self.swim(cx, Input::Message(from, m)),
             Input::Message(from, Message::Vitals(m)) => self.vitals(cx, Input::Message(from, m)),
             Input::Message(from, Message::Events(m)) => self.events(cx, Input::Message(from, m)),
             Input::Message(from, Message::Queries(m)) => self.queries(cx, Input::Message(from, m)),
+            Input::Message(from, Message::Keys(m)) => self.keys(cx, Input::Message(from, m)),
             Input::Message(_, Message::Unknown) => {}
             Input::Timer(Timer::Swim(t)) => self.swim(cx, Input::Timer(t)),
             Input::Timer(Timer::Vitals(t)) => self.vitals(cx, Input::Timer(t)),
             Input::Timer(Timer::Events(t)) => self.events(cx, Input::Timer(t)),
             Input::Timer(Timer::Queries(t)) => self.queries(cx, Input::Timer(t)),
+            Input::Timer(Timer::Keys(t)) => self.keys(cx, Input::Timer(t)),
             Input::Spare(peer, bytes) => self.on_spare(cx, peer, bytes),
             Input::Shed(peer, SWIM) => self.swim(cx, Input::Shed(peer, 0)),
             Input::Shed(peer, VITALS) => self.vitals(cx, Input::Shed(peer, 0)),
             Input::Shed(peer, QUERIES) => self.queries(cx, Input::Shed(peer, 0)),
+            Input::Shed(peer, KEYS) => self.keys(cx, Input::Shed(peer, 0)),
             Input::Shed(peer, lane) => self.events(cx, Input::Shed(peer, lane - EVENTS)),
             Input::Lost(peer, loss) => {
                 self.swim(cx, Input::Lost(peer, loss));

@@ -5,6 +5,7 @@
 //! | [`Agent`] | what all parts share, and what the API asks of it |
 //! | `ears` | what is done with what the node tells |
 //! | `events` | publishing, and what is kept of events on disk |
+//! | `keys` | the cluster's keys: orders to all members, and members that were away |
 //! | `queries` | asking everybody, and answering what is asked here |
 //! | `join` | finding the cluster, and not losing it |
 //! | `reload` | the configuration read again |
@@ -17,6 +18,7 @@ mod agent;
 mod ears;
 mod events;
 mod join;
+mod keys;
 mod queries;
 mod reload;
 mod tags;
@@ -24,6 +26,7 @@ mod upkeep;
 
 pub use agent::{Agent, Inside, Listens};
 pub use events::{NewEvent, Published};
+pub use keys::Wanted;
 pub use queries::Asking;
 
 use crate::api::guard::{Guard, Token};
@@ -33,6 +36,7 @@ use crate::handlers;
 use crate::identity::{self, NodeKeys};
 use crate::model::ChangeKind;
 use crate::node::Node;
+use crate::serf_rpc;
 use crate::store::{Store, StoreError};
 use agent::{Handle, lock};
 use reload::InForce;
@@ -49,9 +53,10 @@ use sd_notify::NotifyState;
 use std::future::Future;
 use std::io::Write;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, RwLock};
 use std::time::{SystemTime, UNIX_EPOCH};
+use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -118,6 +123,21 @@ pub enum RunError {
         "the admin API on {0} could be used by anybody who reaches it: give a token with http_token_file, or listen on loopback"
     )]
     NoToken(SocketAddr),
+    /// Serf's RPC cannot be served there.
+    #[error(
+        "Serf's RPC cannot listen on {address}: {source}; is a serf agent running there? Give another address with --serf-rpc"
+    )]
+    SerfRpc {
+        /// Which address.
+        address: SocketAddr,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// Serf's RPC would be open to others without a token.
+    #[error(
+        "Serf's RPC on {0} could be used by anybody who reaches it: give a token with serf_rpc_auth_file, or listen on loopback"
+    )]
+    NoSerfRpcToken(SocketAddr),
     /// The system gives no random numbers.
     #[error("the system gives no random numbers: {0}")]
     Random(#[from] getrandom::Error),
@@ -177,23 +197,35 @@ pub async fn start(config: Config) -> Result<Running, RunError> {
         Some(dir) => Store::open(dir)?,
         None => Store::ephemeral()?,
     };
-    let token = token(&config)?;
+    let asked_for = config.http_token_file.as_deref().filter(|_| config.http.is_some());
+    let token = token(asked_for)?.map(|token| Arc::new(RwLock::new(token)));
     let listeners = listen(&config, token.clone()).await?;
-    let agent = Arc::new(Agent::new(config, keyring, token, store, identity::new_session()?));
+    let serf_rpc = listen_for_serf(&config).await?;
+    let found = keys::recall(&store, &keyring, wall());
+    let note = found.note.clone();
+    let desk = keys::Desk::new(found);
+    let agent = Arc::new(Agent::new(config, keyring, desk, token, store, identity::new_session()?));
+    note.into_iter().for_each(|note| agent.warn(note));
     let repairs = lock(&agent.store).repairs().to_vec();
     repairs.into_iter().for_each(|repair| agent.warn(repair));
     let gossip = start_node(&agent, &*agent.in_force.lock().await, agent.config.bind).await?;
     let http = listeners.iter().find_map(|(listener, _)| listener.address());
-    let listens = Listens { gossip, http, socket: agent.config.socket.clone() };
+    let serf_rpc_address = serf_rpc.as_ref().and_then(|(listener, _)| listener.local_addr().ok());
+    let listens = Listens { gossip, http, socket: agent.config.socket.clone(), serf_rpc: serf_rpc_address };
     agent.listens.set(listens).unwrap_or_else(|_| unreachable!("it is set here alone"));
     let mut serving = JoinSet::new();
     for (listener, guard) in listeners {
         serving.spawn(serve::serve(listener, agent.clone(), guard));
     }
+    if let Some((listener, token)) = serf_rpc {
+        serving.spawn(serf_rpc::serve(listener, agent.clone(), token));
+    }
     let mut tasks = JoinSet::new();
     tasks.spawn(join::stay_joined(agent.clone(), identity::new_session()?));
     tasks.spawn(upkeep::save_members(agent.clone()));
     tasks.spawn(upkeep::feed_watchdog(agent.clone()));
+    tasks.spawn(keys::serve(agent.clone()));
+    tasks.spawn(keys::expire(agent.clone()));
     tasks.spawn(events::stay_saved(agent.clone()));
     tasks.spawn(events::ask_about_durable(agent.clone()));
     for handler in &agent.handlers {
@@ -206,15 +238,6 @@ pub async fn start(config: Config) -> Result<Running, RunError> {
     agent.inspect(|_| ()).await.map_err(|_| RunError::NodeStopped)?;
     upkeep::tell(&[NotifyState::Ready]);
     Ok(Running { agent, serving, tasks, identities: 0 })
-}
-
-/// The token that the API asks for, if it does.
-fn token(config: &Config) -> Result<Option<Arc<RwLock<Token>>>, RunError> {
-    let Some(path) = config.http_token_file.as_ref().filter(|_| config.http.is_some()) else {
-        return Ok(None);
-    };
-    let token = Token::load(path).map_err(|text| RunError::Token { path: path.clone(), text })?;
-    Ok(Some(Arc::new(RwLock::new(token))))
 }
 
 /// Where the API listens, before anything is said to anybody.
@@ -244,6 +267,23 @@ async fn listen(
         listeners.push((Listener::unix(path).await.map_err(failed)?, Guard::Socket));
     }
     Ok(listeners)
+}
+
+/// Where Serf's RPC listens, and the token it asks for.
+async fn listen_for_serf(config: &Config) -> Result<Option<(TcpListener, Option<Arc<Token>>)>, RunError> {
+    let Some(address) = config.serf_rpc else { return Ok(None) };
+    let token = token(config.serf_rpc_auth_file.as_deref())?.map(Arc::new);
+    if token.is_none() && !address.ip().to_canonical().is_loopback() {
+        return Err(RunError::NoSerfRpcToken(address));
+    }
+    let listener = TcpListener::bind(address).await;
+    Ok(Some((listener.map_err(|source| RunError::SerfRpc { address, source })?, token)))
+}
+
+/// The token in a file, if one is named.
+fn token(path: Option<&Path>) -> Result<Option<Token>, RunError> {
+    let load = |path: &Path| Token::load(path).map_err(|text| RunError::Token { path: path.into(), text });
+    path.map(load).transpose()
 }
 
 /// Starts a node under the store's identity, with what is in force by now, and puts it into `agent`. Returns where it listens.
@@ -344,7 +384,7 @@ impl Running {
 
     /// Who it is and where it listens, for people.
     pub fn greeting(&self) -> String {
-        let Listens { gossip, http, socket } = self.listens();
+        let Listens { gossip, http, socket, serf_rpc } = self.listens();
         let config = &self.agent.config;
         let id = self.agent.handle().map(|handle| handle.me().to_string()).unwrap_or_default();
         let version = env!("CARGO_PKG_VERSION");
@@ -361,6 +401,9 @@ impl Running {
         }
         if let Some(socket) = socket {
             line("socket  ", &socket.display().to_string());
+        }
+        if let Some(address) = serf_rpc {
+            line("serf rpc", &address.to_string());
         }
         match &config.data_dir {
             Some(dir) => line("data    ", &dir.display().to_string()),

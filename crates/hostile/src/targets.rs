@@ -3,7 +3,7 @@
 use crate::counting;
 use rumormill_core::identity::{Life, NodeId};
 use rumormill_core::wire::{self, ALLOCATION_FACTOR_MAX, DEPTH_MAX, Wire, WireError};
-use rumormill_protocols::agree::{anti_entropy, latest};
+use rumormill_protocols::agree::{anti_entropy, keys, latest};
 use rumormill_protocols::member::swim;
 use rumormill_protocols::spread::{
     direct_mail, events, flood, infect_and_die, median_counter, push_then_pull, queries, rumor, tree,
@@ -51,12 +51,17 @@ impl Known {
 }
 
 /// All protocols.
-pub static PROTOCOLS: [Known; 17] = [
+pub static PROTOCOLS: [Known; 22] = [
     Known::new::<swim::Message>("swim"),
     Known::new::<latest::Message>("latest"),
     Known::new::<anti_entropy::Message>("anti-entropy"),
     Known::new::<events::Message>("events"),
     Known::new::<queries::Message>("queries"),
+    Known::new::<keys::Message>("keys"),
+    Known::new::<keys::Away>("away"),
+    Known::new::<keys::Back>("back"),
+    Known::new::<keys::Letter>("letter"),
+    Known::new::<keys::Record>("kept-keys"),
     Known::new::<rumor::Message>("rumor"),
     Known::new::<push_then_pull::Message>("push-then-pull"),
     Known::new::<median_counter::Message>("median-counter"),
@@ -197,14 +202,15 @@ pub fn seal(bytes: &[u8]) {
         }
         Err(e) => assert!(!is_original, "refused what was not changed ({e}): {bytes:02x?}"),
     }
-    let is_datagram = !matches!(kind, Kind::StreamHello | Kind::StreamAck); // those are guarded by nonces
+    // Those are guarded by nonces, or prove themselves by what they say.
+    let is_datagram = !matches!(kind, Kind::StreamHello | Kind::StreamAck | Kind::Away | Kind::Back);
     if is_original && is_datagram {
         let again = me.open(&mut original.clone()).err();
         assert_eq!(again, Some(Refused::Replayed), "opened twice: {bytes:02x?}");
     }
 }
 
-const KINDS: [Kind; 8] = [
+const KINDS: [Kind; 10] = [
     Kind::Data,
     Kind::Hello,
     Kind::HelloAck,
@@ -213,6 +219,8 @@ const KINDS: [Kind; 8] = [
     Kind::Greeted,
     Kind::StreamHello,
     Kind::StreamAck,
+    Kind::Away,
+    Kind::Back,
 ];
 
 /// Contacts.

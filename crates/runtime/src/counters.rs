@@ -48,11 +48,13 @@ pub enum Cause {
     StreamEvicted,
     /// Asked for by fault injection.
     Fault,
+    /// One who was away, or the answer to it: wrong, or one too many.
+    Knock,
 }
 
 impl Cause {
     /// All causes with the names they are shown by.
-    pub const ALL: [(Cause, &'static str); 21] = [
+    pub const ALL: [(Cause, &'static str); 22] = [
         (Cause::Truncated, "truncated"),
         (Cause::Version, "version"),
         (Cause::Kind, "kind"),
@@ -74,6 +76,7 @@ impl Cause {
         (Cause::StreamBroken, "stream_broken"),
         (Cause::StreamEvicted, "stream_evicted"),
         (Cause::Fault, "fault"),
+        (Cause::Knock, "knock"),
     ];
 }
 

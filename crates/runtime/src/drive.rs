@@ -13,7 +13,7 @@ use crate::handshake::{Shared, random};
 use crate::hello::{ResolveError, Resolves};
 use crate::link::StreamEvent;
 use crate::receive::Receiver;
-use crate::seal::Seal;
+use crate::seal::{Kind, Seal};
 use crate::socket::{BATCH, Datagrams};
 use crate::stream::{CONNECTIONS_MAX, Streams};
 use crate::timers::{Due, Timers};
@@ -279,6 +279,13 @@ impl<P: Protocol, A: App<P>> Engine<P, A> {
                     self.receiver.begin(&mut self.effects, &mut self.resolves, address, reply);
                 }
             }
+            Command::Knock(address, content)
+                if self.effects.book.reach().to(crate::contact::canonical(address)) =>
+            {
+                self.effects.packet(Kind::Away, NodeId(0), address, |packet| packet.extend(content));
+            }
+            Command::Knock(..) => {}
+            Command::Answer(knock) => self.effects.answer(*knock),
             Command::Shutdown(reply) => return Next::Stop(Some(reply)),
         }
         Next::Go

@@ -4,6 +4,7 @@ use crate::book::Book;
 use crate::counters::{Cause, Counters};
 use crate::frame;
 use crate::handshake::Shared;
+use crate::knock::Knock;
 use crate::seal::{Kind, Seal};
 use crate::socket::Datagrams;
 use crate::stream::{CUT_NOTICED, Streams};
@@ -29,6 +30,12 @@ pub trait App<P: Protocol>: Send + 'static {
     /// and start again. Proved by a notice that carries this life's session. Called once per greater life.
     fn superseded(&mut self, life: Life) {
         let _ = life;
+    }
+
+    /// Somebody who was away wants the cluster's keys, or one who has them answers: see [`Knock`]. Both prove themselves by what they say, which
+    /// is to be checked elsewhere, for it takes its time. At most [`KNOCKS_MAX`](crate::knock::KNOCKS_MAX) a second are told.
+    fn knocked(&mut self, knock: Knock) {
+        let _ = knock;
     }
 }
 
@@ -84,6 +91,16 @@ impl<P: Protocol, A> Effects<P, A> {
             self.shared.counters.lose(Cause::Fault);
         } else {
             self.datagrams.push(address, packet, &self.shared.counters);
+        }
+    }
+
+    /// Answers one who was away, under the key that it knows.
+    pub fn answer(&mut self, knock: Knock) {
+        let mut packet = self.datagrams.packet();
+        Seal::start(&mut packet);
+        packet.extend_from_slice(&knock.content);
+        if self.shared.seal().seal_back(knock.key, knock.life.session, knock.from, &mut packet) {
+            self.depart(Some(knock.from), knock.source, packet);
         }
     }
 

@@ -5,6 +5,7 @@ use crate::effects::View;
 use crate::faults::Faults;
 use crate::hello::ResolveError;
 use crate::keyring::Keyring;
+use crate::knock::Knock;
 use rumormill_core::identity::Life;
 use rumormill_core::{NodeId, Protocol};
 use std::net::SocketAddr;
@@ -27,6 +28,8 @@ pub(crate) enum Command<P: Protocol> {
     Call(P::Call),
     Inspect(Inspection<P>),
     Resolve(SocketAddr, oneshot::Sender<Result<NodeId, ResolveError>>),
+    Knock(SocketAddr, Vec<u8>),
+    Answer(Box<Knock>),
     Shutdown(oneshot::Sender<()>),
 }
 
@@ -100,6 +103,16 @@ impl<P: Protocol> Handle<P> {
         let (reply, answer) = oneshot::channel();
         self.send(Command::Resolve(address, reply)).await.map_err(|_| ResolveError::Stopped)?;
         answer.await.unwrap_or(Err(ResolveError::Stopped))
+    }
+
+    /// Asks whoever is at `address` for the cluster's keys, once: the answer, if there is one, is told to [`App::knocked`](crate::App::knocked).
+    pub async fn knock(&self, address: SocketAddr, content: Vec<u8>) -> Result<(), Stopped> {
+        self.send(Command::Knock(address, content)).await
+    }
+
+    /// Answers a knock with this content.
+    pub async fn answer(&self, knock: Knock, content: Vec<u8>) -> Result<(), Stopped> {
+        self.send(Command::Answer(Box::new(Knock { content, ..knock }))).await
     }
 
     /// The cluster's keys; what is changed there counts from the next packet on.

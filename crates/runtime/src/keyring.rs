@@ -16,6 +16,8 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 /// The most keys in a ring: a rotation needs two (our guess: room for a few that overlap).
 pub const KEYS_MAX: usize = 8;
+/// The most removed keys that members which were away may still ask for the ring by (our guess: as many as a ring holds).
+pub const REMOVED_MAX: usize = KEYS_MAX;
 /// Bytes of a cluster key.
 pub const KEY_BYTES: usize = 32;
 
@@ -107,6 +109,11 @@ impl Key {
     pub fn reveal(&self) -> String {
         text::to_base64(&self.0)
     }
+
+    /// The key itself, to be sealed for somebody else or kept. Keep it secret.
+    pub fn bytes(&self) -> &[u8; KEY_BYTES] {
+        &self.0
+    }
 }
 
 impl Drop for Key {
@@ -157,6 +164,7 @@ struct Shared {
     version: AtomicU64,
     insecure: bool,
     keys: RwLock<Vec<(Fingerprint, Key)>>, // the primary one first
+    removed: RwLock<Vec<(Fingerprint, Key)>>,
 }
 
 impl Keyring {
@@ -202,10 +210,36 @@ impl Keyring {
             return Err(KeyringError::Insecure);
         }
         let lines: Vec<String> = self.read(|keys| keys.iter().map(|(_, key)| key.reveal()).collect());
-        Ok(text::write_private(
-            path,
-            &format!("# cluster keys, the primary one first\n{}\n", lines.join("\n")),
-        )?)
+        Ok(text::write_private(path, &format!("{}\n", lines.join("\n")))?)
+    }
+
+    /// The keys themselves, the primary one first, to be sealed for somebody else or kept. Keep them secret.
+    pub fn keys(&self) -> Vec<Key> {
+        self.read(|keys| keys.iter().map(|(_, key)| key.clone()).collect())
+    }
+
+    /// Takes these keys in place of all it holds, the first as the primary one.
+    pub fn replace(&self, new: Vec<Key>) -> Result<(), KeyringError> {
+        let mut checked: Option<Keyring> = None;
+        for key in new {
+            match &checked {
+                None => checked = Some(Keyring::new(key)),
+                Some(ring) => drop(ring.install(key)?),
+            }
+        }
+        let checked = checked.ok_or(KeyringError::Empty)?.keys();
+        self.change(|keys| {
+            *keys = checked.into_iter().map(|key| (key.fingerprint(), key)).collect();
+            Ok(())
+        })
+    }
+
+    /// Keys that were removed, and open nothing but a [`Kind::Away`](crate::seal::Kind::Away): at most [`REMOVED_MAX`], the last ones.
+    pub fn set_removed(&self, removed: &[Key]) {
+        let from = removed.len().saturating_sub(REMOVED_MAX);
+        let removed = removed[from..].iter().map(|key| (key.fingerprint(), key.clone())).collect();
+        *self.0.removed.write().unwrap_or_else(PoisonError::into_inner) = removed;
+        self.0.version.fetch_add(1, Ordering::Release);
     }
 
     /// Whether it holds no secret.
@@ -280,13 +314,18 @@ impl Keyring {
 
     /// What the subkeys are derived from, the primary key's first.
     pub(crate) fn roots(&self) -> Vec<(u32, hkdf::Prk)> {
-        let salt = hkdf::Salt::new(hkdf::HKDF_SHA256, b"rumormill cluster key");
-        self.read(|keys| keys.iter().map(|(name, key)| (name.id(), salt.extract(&key.0))).collect())
+        self.read(roots)
+    }
+
+    /// The same of the keys that were removed.
+    pub(crate) fn removed_roots(&self) -> Vec<(u32, hkdf::Prk)> {
+        roots(&self.0.removed.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     fn of(keys: Vec<Key>, insecure: bool) -> Keyring {
         let keys = keys.into_iter().map(|key| (key.fingerprint(), key)).collect();
-        Keyring(Arc::new(Shared { version: AtomicU64::new(1), insecure, keys: RwLock::new(keys) }))
+        let (keys, removed) = (RwLock::new(keys), RwLock::default());
+        Keyring(Arc::new(Shared { version: AtomicU64::new(1), insecure, keys, removed }))
     }
 
     fn read<R>(&self, read: impl FnOnce(&[(Fingerprint, Key)]) -> R) -> R {
@@ -305,6 +344,11 @@ impl Keyring {
         self.0.version.fetch_add(1, Ordering::Release);
         Ok(())
     }
+}
+
+fn roots(keys: &[(Fingerprint, Key)]) -> Vec<(u32, hkdf::Prk)> {
+    let salt = hkdf::Salt::new(hkdf::HKDF_SHA256, b"rumormill cluster key");
+    keys.iter().map(|(name, key)| (name.id(), salt.extract(&key.0))).collect()
 }
 
 fn position(keys: &[(Fingerprint, Key)], name: Fingerprint) -> Result<usize, KeyringError> {
@@ -363,6 +407,18 @@ mod tests {
             ring.install(key(n)).unwrap();
         }
         assert!(matches!(ring.install(key(99)), Err(KeyringError::Full)));
+    }
+
+    #[test]
+    fn a_ring_is_taken_over_in_its_order_or_not_at_all() {
+        let ring = Keyring::new(key(1));
+        ring.replace(vec![key(2), key(3)]).unwrap();
+        assert_eq!(ring.list(), [key(2).fingerprint(), key(3).fingerprint()]);
+        assert!(matches!(ring.replace(vec![]), Err(KeyringError::Empty)));
+        let many = (0..=KEYS_MAX as u8).map(key).collect();
+        assert!(matches!(ring.replace(many), Err(KeyringError::Full)));
+        assert_eq!(ring.keys(), [key(2), key(3)], "it is as it was");
+        assert!(Keyring::insecure().replace(vec![key(1)]).is_err());
     }
 
     #[test]

@@ -13,6 +13,7 @@
 //! | [`keyring`] | the cluster's keys |
 //! | [`seal`] | the seal around each packet, replays, lives, and who is confirmed |
 //! | [`hello`] | who is at an address? |
+//! | [`knock`] | what one says who was away while keys changed |
 //! | [`counters`] | what was sent, received and lost, and why |
 //! | [`faults`] | faults on purpose, for demos and tests |
 //!
@@ -32,6 +33,7 @@ pub mod handle;
 mod handshake;
 pub mod hello;
 pub mod keyring;
+pub mod knock;
 mod link;
 mod receive;
 pub mod seal;
@@ -53,4 +55,5 @@ pub use faults::{FaultState, Faults};
 pub use handle::{Handle, Stopped};
 pub use hello::ResolveError;
 pub use keyring::{Fingerprint, Key, Keyring};
+pub use knock::Knock;
 pub use seal::VERSION as PACKET_VERSION;

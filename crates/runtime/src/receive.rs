@@ -2,9 +2,10 @@
 
 use crate::counters::Cause;
 use crate::courtesy::Courtesy;
-use crate::effects::Effects;
+use crate::effects::{App, Effects};
 use crate::handshake::{random, supersede};
 use crate::hello::{Nonce, ResolveError, Resolves, Step, TRY_EVERY};
+use crate::knock::{Gate, KNOCK_BYTES_MAX, Knock};
 use crate::seal::{Kind, Refused};
 use crate::timers::Due;
 use rumormill_core::identity::Life;
@@ -17,11 +18,12 @@ pub struct Receiver<P: Protocol> {
     /// The messages of the last packet.
     pub messages: Vec<(NodeId, P::Message)>,
     courtesy: Courtesy,
+    gate: Gate,
 }
 
 impl<P: Protocol> Default for Receiver<P> {
     fn default() -> Self {
-        Receiver { messages: Vec::new(), courtesy: Courtesy::default() }
+        Receiver { messages: Vec::new(), courtesy: Courtesy::default(), gate: Gate::default() }
     }
 }
 
@@ -40,7 +42,7 @@ struct Heard {
 impl<P: Protocol> Receiver<P> {
     /// Takes the datagram in slot `at`; messages are left in [`messages`](Receiver::messages). Returns the greater life of mine that it
     /// proves, if it does.
-    pub fn datagram<A>(
+    pub fn datagram<A: App<P>>(
         &mut self,
         effects: &mut Effects<P, A>,
         resolves: &mut Resolves,
@@ -84,6 +86,12 @@ impl<P: Protocol> Receiver<P> {
             is_fresh: opened.echo == mine.session,
             source,
         };
+        if matches!(heard.kind, Kind::Away | Kind::Back) {
+            let key = opened.key;
+            let content = opened.content.to_vec();
+            self.knocked(effects, heard, me, key, content);
+            return None;
+        }
         let (mut refused, mut superseded) = (false, None);
         let mut nonce = None;
         match heard.kind {
@@ -116,6 +124,23 @@ impl<P: Protocol> Receiver<P> {
         }
         self.meet(effects, &heard, nonce, refused);
         superseded
+    }
+
+    fn knocked<A: App<P>>(
+        &mut self,
+        effects: &mut Effects<P, A>,
+        heard: Heard,
+        me: NodeId,
+        key: u32,
+        content: Vec<u8>,
+    ) {
+        let Heard { kind, from, life, is_fresh, source, .. } = heard;
+        let is_answer = kind == Kind::Back;
+        let is_sound = from != me && (is_fresh || !is_answer) && content.len() <= KNOCK_BYTES_MAX;
+        if !is_sound || !self.gate.lets_in(effects.now) {
+            return effects.shared.counters.lose(Cause::Knock);
+        }
+        effects.app.knocked(Knock { is_answer, from, life, key, source, content });
     }
 
     /// Takes a message from a connection, which proved that its peer is live.

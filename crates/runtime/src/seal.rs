@@ -57,19 +57,28 @@ pub enum Kind {
     StreamHello = 6,
     /// The answer to it.
     StreamAck = 7,
+    /// I was away while keys changed: what are they? To nobody in particular, and the one kind that a removed key still opens.
+    Away = 8,
+    /// The answer to it, under the same key; what it says is sealed to the asker besides.
+    Back = 9,
 }
 
 impl Kind {
     fn read(byte: u8) -> Option<Kind> {
         use Kind::*;
-        [Data, Hello, HelloAck, Superseded, Greet, Greeted, StreamHello, StreamAck]
+        [Data, Hello, HelloAck, Superseded, Greet, Greeted, StreamHello, StreamAck, Away, Back]
             .into_iter()
             .find(|kind| *kind as u8 == byte)
     }
 
     /// Whether it goes to whoever reads it.
     fn is_open(self) -> bool {
-        matches!(self, Kind::Hello | Kind::StreamHello)
+        matches!(self, Kind::Hello | Kind::StreamHello | Kind::Away)
+    }
+
+    /// Whether it shows nothing about a session: what it says proves itself, or is believed by nobody.
+    fn is_apart(self) -> bool {
+        matches!(self, Kind::Away | Kind::Back)
     }
 
     /// Whether it travels over a connection: in no order with datagrams, and guarded by nonces in place of the window.
@@ -141,6 +150,7 @@ pub struct Seal {
     version: u64,
     roots: Vec<(u32, Prk)>,
     own: Vec<LessSafeKey>, // of each root
+    removed: Vec<(u32, Prk)>,
     counter: u64,
     subkeys: Subkeys,
     sessions: Sessions,
@@ -157,6 +167,7 @@ impl Seal {
             version: 0,
             roots: Vec::new(),
             own: Vec::new(),
+            removed: Vec::new(),
             counter: 0,
             subkeys: Subkeys::default(),
             sessions: Sessions::new(SESSIONS_MAX),
@@ -173,6 +184,7 @@ impl Seal {
         }
         self.version = version;
         self.roots = self.keyring.roots();
+        self.removed = self.keyring.removed_roots();
         let own = |root: &(u32, Prk)| subkeys::datagram(&root.1, &self.cluster, self.me, self.life);
         self.own = self.roots.iter().map(own).collect();
         let roots = &self.roots;
@@ -232,17 +244,43 @@ impl Seal {
         self.refresh();
         let to = if kind.is_open() { NodeId(0) } else { to };
         let at = self.roots.iter().position(|root| root.0 == key).unwrap_or(0);
-        let counter = self.counter;
-        self.counter += 1;
+        let counter = self.next_counter();
         let header =
             Header { kind, key: self.roots[at].0, to: to.0 as u32, from: self.me, life: self.life, counter };
-        header.write(&mut packet[..HEADER_BYTES]);
-        packet[HEADER_BYTES..HEAD_BYTES].copy_from_slice(&echo.to_be_bytes());
-        let aad = bind(&packet[..HEADER_BYTES], to);
-        let tag = self.own[at]
-            .seal_in_place_separate_tag(nonce(counter), Aad::from(aad), &mut packet[HEADER_BYTES..])
-            .expect("a packet is far shorter than what the cipher can seal");
-        packet.extend_from_slice(tag.as_ref());
+        header.seal(&self.own[at], echo, to, packet);
+    }
+
+    fn seal_under(
+        &mut self,
+        own: &LessSafeKey,
+        key: u32,
+        echo: u64,
+        kind: Kind,
+        to: NodeId,
+        packet: &mut Vec<u8>,
+    ) {
+        let counter = self.next_counter();
+        let header = Header { kind, key, to: to.0 as u32, from: self.me, life: self.life, counter };
+        header.seal(own, echo, to, packet);
+    }
+
+    /// A number that no other packet of this life has.
+    fn next_counter(&mut self) -> u64 {
+        self.counter += 1;
+        self.counter - 1
+    }
+
+    /// Seals the answer to one who was away, under the key with which it asked, removed or not. False if that is forgotten meanwhile.
+    pub fn seal_back(&mut self, key: u32, session: u64, to: NodeId, packet: &mut Vec<u8>) -> bool {
+        self.refresh();
+        if self.roots.iter().any(|root| root.0 == key) {
+            self.seal_with(key, session, Kind::Back, to, packet);
+            return true;
+        }
+        let Some(root) = self.removed.iter().find(|root| root.0 == key) else { return false };
+        let own = subkeys::datagram(&root.1, &self.cluster, self.me, self.life);
+        self.seal_under(&own, key, session, Kind::Back, to, packet);
+        true
     }
 
     /// Opens a packet in place.
@@ -255,7 +293,7 @@ impl Seal {
         }
         let Header { kind, from, life, counter, .. } = header;
         let is_mine = from == self.me;
-        if !is_mine && !kind.is_stream() {
+        if !is_mine && !kind.is_stream() && !kind.is_apart() {
             let known = self.sessions.get(from).filter(|s| s.life == life);
             if known.is_some_and(|s| !s.window.is_new(counter)) {
                 return Err(Refused::Replayed); // before the work of opening it
@@ -266,7 +304,7 @@ impl Seal {
         let echo = u64::from_be_bytes(echo.try_into().expect("split there"));
         let mut opened =
             Opened { kind, from, life, confirmed: false, is_new: false, echo, key: header.key, content };
-        if is_mine {
+        if is_mine || kind.is_apart() {
             return Ok(opened);
         }
         match self.sessions.standing(from, life) {
@@ -289,6 +327,9 @@ impl Seal {
         let (head, sealed) = packet.split_at_mut(HEADER_BYTES);
         let aad = Aad::from(bind(head, to));
         let name = (header.from, header.life, header.key);
+        if header.kind.is_apart() {
+            return self.decipher_apart(header, aad, sealed);
+        }
         if let Some(key) = self.subkeys.get(&name) {
             return Ok(key
                 .open_in_place(nonce(header.counter), aad, sealed)
@@ -303,6 +344,22 @@ impl Seal {
         self.subkeys.put(name, key);
         Ok(length)
     }
+
+    /// What comes from one who was away, or goes back to it: rare, and of whom nothing is known yet, so that nothing is kept of it.
+    fn decipher_apart(
+        &self,
+        header: &Header,
+        aad: Aad<[u8; HEADER_BYTES + 8]>,
+        sealed: &mut [u8],
+    ) -> Result<usize, Refused> {
+        let removed = self.removed.iter().filter(|_| header.kind == Kind::Away);
+        let root = self.roots.iter().chain(removed).find(|root| root.0 == header.key);
+        let root = root.ok_or(Refused::Unreadable)?;
+        let key = subkeys::datagram(&root.1, &self.cluster, header.from, header.life);
+        let opened =
+            key.open_in_place(nonce(header.counter), aad, sealed).map_err(|_| Refused::Unreadable)?;
+        Ok(opened.len())
+    }
 }
 
 /// What is in clear.
@@ -316,6 +373,17 @@ struct Header {
 }
 
 impl Header {
+    /// Seals what was written behind [`Seal::start`].
+    fn seal(&self, own: &LessSafeKey, echo: u64, to: NodeId, packet: &mut Vec<u8>) {
+        self.write(&mut packet[..HEADER_BYTES]);
+        packet[HEADER_BYTES..HEAD_BYTES].copy_from_slice(&echo.to_be_bytes());
+        let aad = bind(&packet[..HEADER_BYTES], to);
+        let tag = own
+            .seal_in_place_separate_tag(nonce(self.counter), Aad::from(aad), &mut packet[HEADER_BYTES..])
+            .expect("a packet is far shorter than what the cipher can seal");
+        packet.extend_from_slice(tag.as_ref());
+    }
+
     fn write(&self, out: &mut [u8]) {
         out[0] = VERSION;
         out[1] = self.kind as u8;

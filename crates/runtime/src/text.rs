@@ -65,7 +65,7 @@ fn sextet(letter: u8) -> Option<u32> {
 /// Writes `text` to `path` so that its owner alone can read it, and so that there is either the old file or the new one.
 pub fn write_private(path: &Path, text: &str) -> io::Result<()> {
     let mut beside = path.as_os_str().to_owned();
-    beside.push(".new");
+    beside.push(format!(".{}.new", std::process::id())); // nodes on one machine may share the file
     let beside = Path::new(&beside);
     match std::fs::remove_file(beside) {
         Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
@@ -76,9 +76,13 @@ pub fn write_private(path: &Path, text: &str) -> io::Result<()> {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let mut file = options.open(beside)?;
-    file.write_all(text.as_bytes())?;
-    file.sync_all()?;
-    std::fs::rename(beside, path)
+    let written = file.write_all(text.as_bytes()).and_then(|()| file.sync_all());
+    if let Err(e) = written.and_then(|()| std::fs::rename(beside, path)) {
+        let _ = std::fs::remove_file(beside);
+        return Err(e);
+    }
+    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    std::fs::File::open(dir)?.sync_all() // so that the new name is there after a crash
 }
 
 #[cfg(test)]

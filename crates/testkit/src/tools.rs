@@ -16,7 +16,8 @@ pub const REQUIRE_ENV: &str = "RUMORMILL_REQUIRE";
 
 /// Returns from the calling test, and records that it was skipped, unless this machine has all the tools named.
 ///
-/// A tool is the name of a program on the `PATH`, or `root`: user 0, with the right to make network namespaces.
+/// A tool is the name of a program on the `PATH`; or `root`: user 0, with the right to make network namespaces; or `serfclient`: a `python3` on the
+/// `PATH` that can import it.
 #[macro_export]
 macro_rules! needs {
     ($($tool:expr),+ $(,)?) => {{
@@ -66,11 +67,25 @@ fn record(file: &Path, test: &str, tool: &str, reason: &str) {
 pub fn find(tool: &str) -> Result<(), String> {
     match tool {
         "root" => ROOT.get_or_init(root).clone(),
+        "serfclient" => SERFCLIENT.get_or_init(serfclient).clone(),
         program => which(program).map(drop).ok_or_else(|| format!("no {program} on the PATH")),
     }
 }
 
 static ROOT: OnceLock<Result<(), String>> = OnceLock::new();
+static SERFCLIENT: OnceLock<Result<(), String>> = OnceLock::new();
+
+fn serfclient() -> Result<(), String> {
+    let imports = Command::new("python3").args(["-c", "import serfclient"]).stderr(Stdio::null()).status();
+    match imports {
+        Ok(status) if status.success() => Ok(()),
+        Ok(_) => {
+            Err("python3 cannot import serfclient: install it with pip into a venv, and put that on the PATH"
+                .into())
+        }
+        Err(e) => Err(format!("cannot run python3: {e}")),
+    }
+}
 
 fn root() -> Result<(), String> {
     if !rustix::process::geteuid().is_root() {

@@ -51,7 +51,7 @@ impl Token {
     }
 
     /// Whether `offered` is this token, in a time that depends on neither's content.
-    fn is(&self, offered: &[u8]) -> bool {
+    pub(crate) fn is(&self, offered: &[u8]) -> bool {
         // Both are hashed first, so that an early difference in the comparison says nothing of the token itself.
         self.0.iter().zip(hash(offered)).fold(0, |differ, (a, b)| differ | (a ^ b)) == 0
     }

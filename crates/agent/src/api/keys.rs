@@ -1,13 +1,14 @@
 //! The cluster's keys: installed, used and removed on a running agent, and never given out.
 //!
-//! All of it is local to the agent that is asked. To rotate a cluster's key: install the new one on every agent, then use it on every agent, then
-//! remove the old one from every agent; and put it into the key files as their first line, which restarts read.
+//! `/v1/keys/everywhere` acts on all live members; all else is local to the agent that is asked. Each agent keeps what changed in its key file, where it
+//! may write it, or in its data directory, so that a restart goes on with it.
 
 use super::failure::{Answer, Body, Failure, Object};
 use crate::model;
-use crate::run::Agent;
+use crate::run::{Agent, Wanted};
 use axum::Json;
 use axum::extract::State;
+use rumormill_protocols::agree::keys::{Order, Secret};
 use rumormill_runtime::keyring::{Fingerprint, Key, KeyringError};
 use std::sync::Arc;
 
@@ -16,14 +17,13 @@ use std::sync::Arc;
 pub async fn keys(State(agent): State<Arc<Agent>>) -> Answer<model::KeysList> {
     Ok(list(
         &agent,
-        "To rotate: install the new key on every agent, then use it on every agent, then remove the old one.",
+        "These are this agent's own; POST /v1/keys/everywhere tells what all members hold, and rotates.",
     ))
 }
 
 /// Install a key.
 ///
-/// This agent opens what others seal with it, and goes on sealing with its primary one. Local to this agent, and not written to its key file. The key
-/// is never given out again.
+/// This agent opens what others seal with it, and goes on sealing with its primary one. Local to this agent. The key is never given out again.
 #[utoipa::path(
     post, path = "/v1/keys/install", request_body = model::KeyInstall,
     responses(
@@ -39,12 +39,7 @@ pub async fn install(State(agent): State<Arc<Agent>>, Object(body): Object) -> A
             "send {\"key\": …} with the 44 characters that rumormill keygen prints, or 64 hexadecimal digits";
         Failure::bad("this is no key", hint)
     })?;
-    let name = agent.keyring().install(key).map_err(failure)?;
-    tracing::warn!(fingerprint = %name, "a cluster key was installed");
-    Ok(list(
-        &agent,
-        "Installed here alone: install it on every agent before any uses it, and write it to the key files.",
-    ))
+    change(&agent, Order::Install(Secret(*key.bytes())), "install it on every agent before any uses it").await
 }
 
 /// Seal with an installed key from now on.
@@ -62,12 +57,7 @@ pub async fn use_primary(
     Body(request): Body<model::KeyChoice>,
 ) -> Answer<model::KeysList> {
     let name = fingerprint(&request)?;
-    agent.keyring().use_primary(name).map_err(failure)?;
-    tracing::warn!(fingerprint = %name, "packets are sealed with another cluster key from now on");
-    Ok(list(
-        &agent,
-        "In use here alone: use it on every agent before any removes the old one, and put it first in the key files.",
-    ))
+    change(&agent, Order::Use(name.0), "use it on every agent before any removes the old one").await
 }
 
 /// Remove a key.
@@ -85,9 +75,46 @@ pub async fn remove(
     Body(request): Body<model::KeyChoice>,
 ) -> Answer<model::KeysList> {
     let name = fingerprint(&request)?;
-    agent.keyring().remove(name).map_err(failure)?;
-    tracing::warn!(fingerprint = %name, "a cluster key was removed");
-    Ok(list(&agent, "Removed here alone: remove it on every agent, and from the key files."))
+    if !agent.keyring().is_insecure() && !agent.keyring().list().contains(&name) {
+        return Err(failure(KeyringError::Unknown(name)));
+    }
+    let order = Order::Remove { fingerprint: name.0, revoke: false };
+    change(&agent, order, "remove it on every agent").await
+}
+
+/// Have all live members act.
+///
+/// Each step goes on only after all have confirmed the one before; the answer tells what each did and holds, and, if it stopped, why, and how to go
+/// on. May take as long as a member is silent: eight seconds a step, for each hundred of them.
+#[utoipa::path(
+    post, path = "/v1/keys/everywhere", request_body = model::KeysRequest,
+    responses(
+        (status = 200, description = "What was done; `done` says whether all of it.", body = model::KeysEverywhere),
+        (status = 400, body = model::Error),
+        (status = 409, description = "The agent runs without a key.", body = model::Error),
+        (status = 503, description = "Another change goes on through this agent.", body = model::Error),
+    )
+)]
+pub async fn everywhere(
+    State(agent): State<Arc<Agent>>,
+    Object(body): Object,
+) -> Answer<model::KeysEverywhere> {
+    // What cannot be read may still hold a key: nothing of it is repeated in an error.
+    let request: model::KeysRequest = serde_json::from_slice(&body).map_err(|_| {
+        let hint = "GET /openapi.json describes what can be asked for: an action, and a key or a fingerprint";
+        Failure::bad("this is no request about keys", hint)
+    })?;
+    let model::KeysRequest { action, key, fingerprint, force, revoke } = request;
+    let wanted = Wanted::of(action, key.as_deref(), fingerprint.as_deref(), force, revoke)?;
+    // It goes on to its end, even if who asked hangs up.
+    let course = tokio::spawn(async move { agent.keys_everywhere(wanted).await });
+    course.await.unwrap_or_else(|_| Err(Failure::gone())).map(Json)
+}
+
+async fn change(agent: &Arc<Agent>, order: Order, then: &str) -> Answer<model::KeysList> {
+    let (_, fault) = agent.change_here(&order).await.map_err(failure)?;
+    let fault = if fault.is_empty() { String::new() } else { format!(" But {fault}.") };
+    Ok(list(agent, &format!("Done here alone: {then}.{fault}")))
 }
 
 fn list(agent: &Agent, note: &str) -> Json<model::KeysList> {

@@ -199,6 +199,9 @@ async fn table(agent: &Arc<Agent>) -> Result<Table, Failure> {
     table.gauge("reload_refused", "1 if the configuration was not usable when last read again", &[], refused);
     let waiting = reloads.restart.len() as f64;
     table.gauge("settings_waiting", "Settings that differ from those in force until a restart", &[], waiting);
+    if agent.has_serf_rpc() {
+        agent.serf_rpc.count(&mut table);
+    }
     table.gauge("watchers", "Consumers of /v1/watch", &[], agent.watching() as f64);
     let built = [("version", build::VERSION), ("commit", build::commit())];
     table.gauge("build_info", "The version that runs, and the commit it was built from", &built, 1.0);

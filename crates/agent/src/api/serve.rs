@@ -27,7 +27,7 @@ pub const BUFFER_BYTES_MAX: usize = 32 * 1024;
 /// How long answers that are under way may take when the agent stops.
 pub const DRAIN_WAIT: Duration = Duration::from_secs(1);
 /// How long to wait after a failed accept, such as for want of file descriptors.
-const ACCEPT_RETRY: Duration = Duration::from_millis(200);
+pub(crate) const ACCEPT_RETRY: Duration = Duration::from_millis(200);
 /// Connections to the Unix socket that wait to be accepted.
 const BACKLOG: u32 = 128;
 
@@ -150,7 +150,7 @@ pub async fn serve(listener: Listener, agent: Arc<Agent>, guard: Guard) {
 }
 
 /// Waits until the agent stops.
-pub(super) async fn told(stop: &mut watch::Receiver<bool>) {
+pub(crate) async fn told(stop: &mut watch::Receiver<bool>) {
     let _ = stop.wait_for(|stop| *stop).await; // without a sender it has stopped, too
 }
 

@@ -38,6 +38,8 @@ use std::time::Duration;
 pub const GOSSIP_PORT: u16 = 7900;
 /// Where the admin API answers.
 pub const HTTP_PORT: u16 = 7901;
+/// Where Serf's RPC answers, if it does (Serf: `-rpc-addr`).
+pub const SERF_RPC_PORT: u16 = 7373;
 
 /// Everything an agent must know to start, checked.
 #[derive(Clone, Debug, PartialEq)]
@@ -60,6 +62,8 @@ pub struct Config {
     pub cluster: String,
     /// The file with the cluster's key.
     pub key_file: Option<PathBuf>,
+    /// How long members that were away may catch up by a key after it was removed.
+    pub keys_grace: Duration,
     /// The operator wants no key on an address that others can reach.
     pub insecure: bool,
     /// Where the admin API answers; none: nowhere but on the socket.
@@ -70,6 +74,10 @@ pub struct Config {
     pub http_hosts: Vec<String>,
     /// The API's Unix socket; none if it is off, or there is no data directory to put it in.
     pub socket: Option<PathBuf>,
+    /// Where Serf's RPC answers; none: nowhere.
+    pub serf_rpc: Option<SocketAddr>,
+    /// The file with the token that Serf's RPC asks for; there is one whenever `serf_rpc` is not loopback.
+    pub serf_rpc_auth_file: Option<PathBuf>,
     /// The data directory; none for a node that forgets itself.
     pub data_dir: Option<PathBuf>,
     /// Tags to start with; those set at run time win.

@@ -70,6 +70,8 @@ settings! {
         cluster: String,
         /// The file that holds the cluster's key.
         key_file: String,
+        /// How long, in seconds, members that were away may catch up by a key after it was removed.
+        keys_grace_s: u64,
         /// Whether to run without a key on an address that others can reach.
         insecure: bool,
         /// ADDR:PORT of the admin API, or `off`.
@@ -80,6 +82,10 @@ settings! {
         http_hosts: Vec<String>,
         /// Path of the admin API's Unix socket, or `off`.
         socket: String,
+        /// ADDR:PORT of Serf's RPC, or `off`.
+        serf_rpc: String,
+        /// The file with the token that Serf's RPC asks for.
+        serf_rpc_auth_file: String,
         /// The data directory, or `none` for a node that forgets itself.
         data_dir: String,
         /// Tags.

@@ -65,11 +65,13 @@ impl Resolver {
         let (retry_max, retry_interval) = self.retry();
         let cluster = self.cluster();
         let (key_file, insecure) = self.key(bind);
+        let keys_grace = self.keys_grace();
         let http = self.address("http", HTTP_PORT).unwrap_or(Some(loopback(HTTP_PORT)));
         let http_token_file = self.http_token(http);
         let http_hosts = self.http_hosts();
         let data_dir = self.data_dir(default_data_dir);
         let socket = self.socket(data_dir.as_ref());
+        let (serf_rpc, serf_rpc_auth_file) = self.serf_rpc();
         let tags = self.tags();
         let profile = self.profile(bind);
         let (vitals, vitals_bytes_per_s, host_root) = self.vitals();
@@ -90,11 +92,14 @@ impl Resolver {
             retry_interval,
             cluster,
             key_file,
+            keys_grace,
             insecure,
             http,
             http_token_file,
             http_hosts,
             socket,
+            serf_rpc,
+            serf_rpc_auth_file,
             data_dir,
             tags,
             profile,

@@ -251,6 +251,11 @@ impl Feed {
         Cursor { node: self.node, place: Place { epoch: self.epoch, number: 0 } }
     }
 
+    /// How many were told in this life of the node.
+    pub fn told(&self) -> u64 {
+        self.last.number
+    }
+
     /// Tells whenever something is told.
     pub fn subscribe(&self) -> watch::Receiver<Place> {
         self.head.subscribe()

@@ -40,28 +40,6 @@ pub struct TagsPatch {
     pub remove: Vec<String>,
 }
 
-/// The body of `POST /v1/keys/install`.
-#[derive(Clone, PartialEq, Default, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct KeyInstall {
-    /// The key, as `rumormill keygen` prints it.
-    pub key: String,
-}
-
-impl std::fmt::Debug for KeyInstall {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("KeyInstall { key: … }")
-    }
-}
-
-/// The body of `POST /v1/keys/use` and `/v1/keys/remove`.
-#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct KeyChoice {
-    /// Which key, by its fingerprint.
-    pub fingerprint: String,
-}
-
 /// The body of `POST /v1/faults`; each field that is there is carried out, `clear` first.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]

@@ -1,12 +1,12 @@
-//! What two agents say to each other: `[0, swim]`, `[1, vitals]`, `[2, events]`, `[3, queries]`.
+//! What two agents say to each other: `[0, swim]`, `[1, vitals]`, `[2, events]`, `[3, queries]`, `[4, keys]`.
 //!
 //! A number that this version does not know is a protocol that a newer one added, and is passed over without harm to its neighbours in the
 //! datagram.
 
-use super::{EVENTS, QUERIES, SWIM, VITALS};
+use super::{EVENTS, KEYS, QUERIES, SWIM, VITALS};
 use minicbor::{CborLen, Decode, Decoder, Encode, Encoder};
 use rumormill_core::wire;
-use rumormill_protocols::agree::latest;
+use rumormill_protocols::agree::{keys, latest};
 use rumormill_protocols::member::swim;
 use rumormill_protocols::spread::{events, queries};
 
@@ -24,6 +24,8 @@ pub enum Message {
     Events(events::Message),
     /// About queries.
     Queries(queries::Message),
+    /// About keys.
+    Keys(keys::Message),
     /// Something that a newer version says, which this one cannot read. Never sent.
     Unknown,
 }
@@ -36,6 +38,7 @@ impl rumormill_core::protocol::Message for Message {
             latest::Message::lanes(),
             events::Message::lanes(),
             queries::Message::lanes(),
+            keys::Message::lanes(),
         ]
         .concat()
     }
@@ -45,6 +48,7 @@ impl rumormill_core::protocol::Message for Message {
             Message::Vitals(_) => VITALS,
             Message::Events(m) => EVENTS + m.lane(),
             Message::Queries(_) => QUERIES,
+            Message::Keys(_) => KEYS,
         }
     }
     fn replayable(&self) -> bool {
@@ -53,6 +57,7 @@ impl rumormill_core::protocol::Message for Message {
             Message::Vitals(m) => m.replayable(),
             Message::Events(m) => m.replayable(),
             Message::Queries(m) => m.replayable(),
+            Message::Keys(m) => m.replayable(),
             Message::Unknown => false,
         }
     }
@@ -64,6 +69,7 @@ where
     latest::Message: Encode<C>,
     events::Message: Encode<C>,
     queries::Message: Encode<C>,
+    keys::Message: Encode<C>,
 {
     fn encode<W: minicbor::encode::Write>(
         &self,
@@ -76,6 +82,7 @@ where
             Message::Vitals(m) => m.encode(e.u8(1)?, c),
             Message::Events(m) => m.encode(e.u8(2)?, c),
             Message::Queries(m) => m.encode(e.u8(3)?, c),
+            Message::Keys(m) => m.encode(e.u8(4)?, c),
             Message::Unknown => e.u8(23)?.null()?.ok(),
         }
     }
@@ -87,6 +94,7 @@ where
     latest::Message: Decode<'b, C>,
     events::Message: Decode<'b, C>,
     queries::Message: Decode<'b, C>,
+    keys::Message: Decode<'b, C>,
 {
     fn decode(d: &mut Decoder<'b>, c: &mut C) -> Result<Self, minicbor::decode::Error> {
         let found = wire::array(d, 2)?;
@@ -95,6 +103,7 @@ where
             1 => (Message::Vitals(Decode::decode(d, c)?), 2),
             2 => (Message::Events(Decode::decode(d, c)?), 2),
             3 => (Message::Queries(Decode::decode(d, c)?), 2),
+            4 => (Message::Keys(Decode::decode(d, c)?), 2),
             _ => (Message::Unknown, 1),
         };
         wire::skip_rest(d, known, found)?;
@@ -108,6 +117,7 @@ where
     latest::Message: CborLen<C>,
     events::Message: CborLen<C>,
     queries::Message: CborLen<C>,
+    keys::Message: CborLen<C>,
 {
     fn cbor_len(&self, c: &mut C) -> usize {
         FRAME_BYTES
@@ -116,6 +126,7 @@ where
                 Message::Vitals(m) => m.cbor_len(c),
                 Message::Events(m) => m.cbor_len(c),
                 Message::Queries(m) => m.cbor_len(c),
+                Message::Keys(m) => m.cbor_len(c),
                 Message::Unknown => 1,
             }
     }
@@ -141,7 +152,8 @@ mod tests {
     fn each_protocol_has_its_lanes_where_they_are_looked_for() {
         use rumormill_core::protocol::Message as _;
         let lanes = Message::lanes();
-        assert_eq!((lanes[EVENTS], lanes[QUERIES], lanes.len()), ("events", "queries", QUERIES + 1));
+        assert_eq!((lanes[EVENTS], lanes[QUERIES], lanes[KEYS]), ("events", "queries", "keys"));
+        assert_eq!(lanes.len(), KEYS + 1);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! What all parts of a running agent share, and what the API asks of it.
 
 use super::ears::Ears;
+use super::keys::Desk;
 use super::reload::{InForce, Reloads};
 use crate::api::WATCHERS_MAX;
 use crate::api::failure::Failure;
@@ -15,6 +16,7 @@ use crate::metrics::Histograms;
 use crate::model;
 use crate::node::{Call, Node};
 use crate::queries;
+use crate::serf_rpc;
 use crate::store::Store;
 use crate::view::View;
 use rumormill_core::identity::NodeId;
@@ -22,6 +24,7 @@ use rumormill_core::time::{Duration, Time, Wall};
 use rumormill_protocols::member::swim;
 use rumormill_runtime::counters::Snapshot;
 use rumormill_runtime::faults::Faults;
+use rumormill_runtime::hello::ResolveError;
 use rumormill_runtime::keyring::Keyring;
 use std::collections::{BTreeSet, VecDeque};
 use std::net::SocketAddr;
@@ -60,6 +63,8 @@ pub struct Inside<'a> {
 pub struct Agent {
     pub(super) config: Config,
     pub(super) keyring: Keyring,
+    /// What is kept of keys besides.
+    pub(super) keys: Desk,
     /// What the API asks for away from loopback.
     pub(super) token: Option<Arc<RwLock<Token>>>,
     pub(super) store: Mutex<Store>,
@@ -89,6 +94,8 @@ pub struct Agent {
     /// Held while events are saved, so that what is older never comes to disk later.
     pub(super) saving: tokio::sync::Mutex<()>,
     histograms: Histograms,
+    /// What clients of Serf's RPC did.
+    pub(crate) serf_rpc: Arc<serf_rpc::Counters>,
     watchers: Arc<Semaphore>,
     started: Instant,
     leaving: watch::Sender<Leaving>,
@@ -106,6 +113,8 @@ pub struct Listens {
     pub http: Option<SocketAddr>,
     /// The admin API's Unix socket; none if it is off.
     pub socket: Option<std::path::PathBuf>,
+    /// Serf's RPC; none if it is off.
+    pub serf_rpc: Option<SocketAddr>,
 }
 
 /// How far leaving has come.
@@ -127,6 +136,7 @@ impl Agent {
     pub(super) fn new(
         config: Config,
         keyring: Keyring,
+        keys: Desk,
         token: Option<Arc<RwLock<Token>>>,
         store: Store,
         session: u64,
@@ -139,10 +149,11 @@ impl Agent {
             handlers,
             finder: Mutex::new(Finder::new(&config)),
             gave_up: watch::Sender::new(None),
-            in_force: tokio::sync::Mutex::new(InForce::new(&config, &keyring)),
+            in_force: tokio::sync::Mutex::new(InForce::new(&config)),
             reloads: Mutex::default(),
             config,
             keyring,
+            keys,
             token,
             store: Mutex::new(store),
             seeds_changed: Notify::new(),
@@ -158,6 +169,7 @@ impl Agent {
             told: Notify::new(),
             saving: tokio::sync::Mutex::new(()),
             histograms,
+            serf_rpc: Arc::default(),
             watchers: Arc::new(Semaphore::new(WATCHERS_MAX)),
             started: Instant::now(),
             leaving: watch::Sender::new(Leaving::No),
@@ -208,6 +220,21 @@ impl Agent {
     /// Bytes of events that are retained at most.
     pub fn events_window_bytes_max(&self) -> usize {
         self.config.events.window_bytes
+    }
+
+    /// This node's name.
+    pub fn name(&self) -> &str {
+        &self.config.name
+    }
+
+    /// This node's id, if there is a node.
+    pub fn id(&self) -> Option<NodeId> {
+        self.handle().ok().map(|handle| handle.me())
+    }
+
+    /// Whether Serf's RPC is served.
+    pub fn has_serf_rpc(&self) -> bool {
+        self.config.serf_rpc.is_some()
     }
 
     /// The commands that are run when something happens.
@@ -303,12 +330,23 @@ impl Agent {
     }
 
     /// Asks who is at `address`, and meets it.
-    async fn meet(&self, address: SocketAddr) -> Result<NodeId, String> {
+    async fn meet(self: &Arc<Self>, address: SocketAddr) -> Result<NodeId, String> {
         if self.is_mine(address) {
             return Err("that is this agent itself; give the address of another".into());
         }
         let handle = self.handle().map_err(|failure| failure.error.error)?;
-        let id = handle.resolve(address).await.map_err(|error| error.to_string())?;
+        let id = match handle.resolve(address).await {
+            // Somebody is there, and does not understand this node: its key may have been removed while it was away.
+            Err(ResolveError::Stranger | ResolveError::TimedOut) if self.catch_up(address).await => {
+                handle.resolve(address).await
+            }
+            Err(ResolveError::Stranger) => {
+                self.stays_out(address);
+                Err(ResolveError::Stranger)
+            }
+            resolved => resolved,
+        };
+        let id = id.map_err(|error| error.to_string())?;
         let call = Call::Swim(swim::Call::Join(id));
         handle.call(call).await.map_err(|error| error.to_string())?;
         Ok(id)

@@ -1,13 +1,14 @@
 //! What the agent does with what its node tells, in the node's task.
 
 use super::agent::Agent;
+use super::keys;
 use crate::identity::NodeKeys;
 use crate::node::{Event, Node};
 use rumormill_core::identity::{Life, NodeId};
 use rumormill_core::time::{Time, Wall};
 use rumormill_protocols::member::swim::{self, Status};
 use rumormill_protocols::spread::queries;
-use rumormill_runtime::{App, Book, View};
+use rumormill_runtime::{App, Book, Knock, View};
 use std::sync::Weak;
 
 /// Hears the node. Addresses go into the book at once, and events to the board; members and queries wait until the node can be
@@ -37,6 +38,11 @@ impl App<Node<NodeKeys>> for Ears {
                     book.forget(id);
                 }
                 self.told.push(event);
+            }
+            Event::Keys(event) => {
+                if let Some(agent) = self.agent.upgrade() {
+                    keys::hear(&agent, event);
+                }
             }
             Event::Vitals(_) => {}
             Event::Events(event) => {
@@ -68,6 +74,12 @@ impl App<Node<NodeKeys>> for Ears {
                 swim::Event::Superseded(life) => superseded(&agent, view.me, life),
                 _ => hear(&agent, node, &event, view.wall),
             }
+        }
+    }
+
+    fn knocked(&mut self, knock: Knock) {
+        if let Some(agent) = self.agent.upgrade() {
+            agent.keys.take(keys::Duty::Knock(Box::new(knock)));
         }
     }
 

@@ -10,6 +10,7 @@ use rumormill_core::rng::Rng;
 use rumormill_core::time::Duration;
 use rumormill_protocols::member::swim::{self, Status};
 use rumormill_runtime::contact::Contact;
+use rumormill_runtime::counters::Cause;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -18,6 +19,8 @@ use std::sync::Arc;
 const COMPLAINTS_MAX: usize = 64;
 /// Members of the last run that are tried in one round, the most recently seen first (our guess: some of them will live).
 const KNOWN_PER_ROUND: usize = 16;
+/// Members that are asked for keys in one round, if packets come that cannot be opened (our guess).
+const KNOCKS_PER_ROUND: usize = 3;
 /// What is doubled before each wait between two rounds (our guess: a person waits).
 const FIRST_WAIT: Duration = Duration::from_millis(250);
 /// The wait between two tries of lost seeds once joined is backed off to this, in a small cluster (our guess).
@@ -37,6 +40,7 @@ pub(super) async fn stay_joined(agent: Arc<Agent>, seed: u64) {
         known: Vec::new(),
         met: BTreeMap::new(),
         complained: BTreeSet::new(),
+        unreadable: 0,
     };
     loop {
         match joiner.live().await {
@@ -73,6 +77,8 @@ struct Joiner {
     met: BTreeMap<SocketAddr, NodeId>,
     /// What was said about seeds already, so that the log is not filled with it.
     complained: BTreeSet<String>,
+    /// Packets that could not be opened, when it was last looked.
+    unreadable: u64,
 }
 
 /// The live members, this one included.
@@ -133,6 +139,7 @@ impl Joiner {
         let wait = JOINED_WAIT_MIN.max(JOINED_WAIT_PER_MEMBER * u32::try_from(live).unwrap_or(u32::MAX));
         let backs_off = self.rounds > 0;
         self.pause(if backs_off { wait.min(self.backed_off()) } else { wait }).await;
+        self.catch_up().await;
         let seeds = self.seeds().await;
         let Some(live) = self.live().await else { return };
         let is_lost = |seed: &SocketAddr| {
@@ -145,6 +152,26 @@ impl Joiner {
                 self.rounds = self.rounds.saturating_add(1);
             }
             None => self.rounds = 0,
+        }
+    }
+
+    /// Packets come that this node cannot open: perhaps keys changed behind a cut, and it is not alone on this side of it.
+    async fn catch_up(&mut self) {
+        let unreadable = self.agent.counters().map_or(0, |counters| counters.dropped(Cause::Unreadable));
+        if std::mem::replace(&mut self.unreadable, unreadable) >= unreadable {
+            return;
+        }
+        let addresses = self.agent.inspect(|inside| {
+            let others = inside.node.swim.members().filter(|member| member.id != inside.node.swim.me().id);
+            let contacts = others.filter_map(|member| Contact::decode(&member.card.contact).ok());
+            contacts.filter_map(|contact| contact.addresses().first().copied()).collect::<Vec<_>>()
+        });
+        let mut addresses = addresses.await.unwrap_or_default();
+        self.rng.shuffle(&mut addresses);
+        for address in addresses.into_iter().take(KNOCKS_PER_ROUND) {
+            if self.agent.catch_up(address).await {
+                break;
+            }
         }
     }
 

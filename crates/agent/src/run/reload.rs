@@ -14,7 +14,7 @@ use crate::logging;
 use crate::model::{ReloadInfo, Reloaded, SettingChange};
 use crate::node::Call;
 use axum::http::StatusCode;
-use rumormill_runtime::keyring::{Fingerprint, Keyring};
+use rumormill_runtime::keyring::Keyring;
 use sd_notify::NotifyState;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -33,20 +33,17 @@ pub(super) struct InForce {
     /// Those of the sources alone.
     pub(super) tags: BTreeMap<String, String>,
     pub(super) vitals_bytes_per_s: u32,
-    /// What the key file held when it was last read.
-    file_keys: BTreeSet<Fingerprint>,
 }
 
 impl InForce {
-    /// At the start all of them are; `keyring` is what the key file held.
-    pub(super) fn new(config: &Config, keyring: &Keyring) -> InForce {
+    /// At the start all of them are.
+    pub(super) fn new(config: &Config) -> InForce {
         InForce {
             settings: config.origin.as_deref().map(settings).unwrap_or_default(),
             origin: config.origin.clone(),
             join: config.join.clone(),
             tags: config.tags.clone(),
             vitals_bytes_per_s: ration(config),
-            file_keys: keyring.list().into_iter().collect(),
         }
     }
 }
@@ -146,6 +143,8 @@ impl Agent {
             let hint = "start it anew with its new settings";
             Failure::conflict("this agent was not started from settings that can be read again", hint)
         })?;
+        // What is read of the key file must not be older than what the cluster made of the keys meanwhile.
+        let _keys_stay = self.keys.changing.lock().await;
         // On a thread of its own: a disk that hangs must not keep this node from gossiping.
         let agent = self.clone();
         let read = tokio::task::spawn_blocking(move || agent.read_again(&origin)).await;
@@ -173,7 +172,7 @@ impl Agent {
             }
         }
         if let Some(keys) = keys {
-            self.take_keys(&keys, in_force, &mut done);
+            self.take_keys(&keys, &mut done);
         }
         if let Some(token) = token {
             self.take_token(token, &mut done);
@@ -222,20 +221,27 @@ impl Agent {
         }
     }
 
-    /// Installs the keys that the key file did not hold before, and tells what differs besides.
-    fn take_keys(&self, file: &Keyring, in_force: &mut InForce, done: &mut Reloaded) {
+    /// Installs the keys that the key file did not hold before, and tells what differs besides. A file that says what it said when it
+    /// could not be written counts for nothing: the data directory has the keys since.
+    fn take_keys(&self, file: &Keyring, done: &mut Reloaded) {
         let held = file.list();
-        for name in held.iter().filter(|name| !in_force.file_keys.contains(name)) {
+        let before = std::mem::replace(&mut *lock(&self.keys.file), held.clone());
+        if self.keys.in_data_directory() && held == before {
+            return;
+        }
+        for name in held.iter().filter(|name| !before.contains(name)) {
             match self.keyring.install_from(file, *name) {
-                Ok(()) => done.changed.push(SettingChange {
-                    key: "keys".into(),
-                    from: "-".into(),
-                    to: format!("{name} installed"),
-                }),
+                Ok(()) => {
+                    self.forget_removed(*name);
+                    done.changed.push(SettingChange {
+                        key: "keys".into(),
+                        from: "-".into(),
+                        to: format!("{name} installed"),
+                    });
+                }
                 Err(error) => done.warnings.push(format!("key {name} is not installed: {error}")),
             }
         }
-        in_force.file_keys = held.iter().copied().collect();
         for name in self.keyring.list().into_iter().filter(|name| !held.contains(name)) {
             done.warnings.push(format!(
                 "key {name} stays installed, and is not in the key file: a restart forgets it"

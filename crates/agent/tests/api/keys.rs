@@ -70,12 +70,51 @@ async fn a_running_cluster_changes_its_key_and_no_answer_ever_holds_one() {
 }
 
 #[tokio::test]
+async fn all_members_are_asked_by_one_request_and_no_answer_ever_holds_a_key() {
+    let dir = tempfile::tempdir().unwrap();
+    let (old, new) = (Key::generate().unwrap(), Key::generate().unwrap());
+    let with_key = |name: &str| {
+        let mut config = config(name);
+        let path = dir.path().join(name);
+        std::fs::write(&path, old.reveal()).unwrap();
+        config.key_file = Some(path);
+        config
+    };
+    let agents = cluster([with_key("a"), with_key("b")]).await;
+    let path = "/v1/keys/everywhere";
+    let rotate = json!({ "action": "rotate", "key": new.reveal() });
+    let reply = ask(&agents[0], "POST", path, Some(rotate)).await;
+    let mut said = reply.text();
+    let course: KeysEverywhere = reply.json();
+    assert!(course.done, "{course:?}");
+    for member in &course.steps.last().unwrap().members {
+        assert_eq!((member.result, member.kept), (KeysResult::Done, Some(KeysKept::File)));
+        assert_eq!(member.keys, [new.fingerprint().to_string()]);
+        let file = std::fs::read_to_string(dir.path().join(&member.name)).unwrap();
+        assert_eq!(file.trim(), new.reveal(), "the key file's first line is the primary key");
+    }
+    let secret = new.reveal();
+    for body in [
+        json!({ "action": "install", "key": format!("{secret}x") }),
+        json!({ "action": "use", "fingerprint": secret }),
+        json!({ "action": secret }),
+        json!({ secret.clone(): 1 }),
+    ] {
+        let reply = ask(&agents[0], "POST", path, Some(body)).await;
+        reply.error(400);
+        said += &reply.text();
+    }
+    assert!(!said.contains(&secret[..12]) && !said.contains(&old.reveal()[..12]), "{said}");
+}
+
+#[tokio::test]
 async fn an_agent_without_a_key_says_so_and_takes_none() {
     let agent = start(config("a")).await;
     let list: KeysList = get(&agent, "/v1/keys").await;
     assert!(list.keys.is_empty() && list.note.contains("without a key"), "{list:?}");
     let key = Key::generate().unwrap().reveal();
     ask(&agent, "POST", "/v1/keys/install", Some(json!({ "key": key }))).await.error(409);
+    ask(&agent, "POST", "/v1/keys/everywhere", Some(json!({ "action": "list" }))).await.error(409);
     let info: SelfInfo = get(&agent, "/v1/self").await;
     assert!(info.keys.is_empty() && info.warnings.iter().any(|w| w.contains("no cluster key")), "{info:?}");
 }

@@ -38,6 +38,9 @@ pub struct AgentArgs {
     /// The file with the cluster's key; `rumormill keygen` makes one
     #[arg(long, value_name = "FILE")]
     pub key_file: Option<String>,
+    /// How long members that were away may catch up by a key after it was removed [default: 24h]
+    #[arg(long, value_name = "TIME", value_parser = super::duration)]
+    pub keys_grace: Option<std::time::Duration>,
     /// Gossip without a key on addresses that others can reach
     #[arg(long)]
     pub insecure: bool,
@@ -50,6 +53,12 @@ pub struct AgentArgs {
     /// The Unix socket of the same API, or `off` [default: in the data directory]
     #[arg(long, value_name = "PATH")]
     pub socket: Option<String>,
+    /// Where clients made for Serf are answered by its RPC protocol [default: nowhere]
+    #[arg(long, value_name = "ADDR:PORT")]
+    pub serf_rpc: Option<String>,
+    /// A file with the token that Serf's RPC asks for (their -rpc-auth); needed away from loopback
+    #[arg(long, value_name = "FILE")]
+    pub serf_rpc_auth_file: Option<String>,
     /// Where identity, epoch and known members are kept; `none` keeps nothing
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<String>,
@@ -113,10 +122,13 @@ impl AgentArgs {
             retry_interval: self.retry_interval,
             cluster: self.cluster.clone(),
             key_file: self.key_file.clone(),
+            keys_grace_s: self.keys_grace.map(|grace| grace.as_secs()),
             insecure: self.insecure.then_some(true),
             http: self.http.clone(),
             http_token_file: self.http_token_file.clone(),
             socket: self.socket.clone(),
+            serf_rpc: self.serf_rpc.clone(),
+            serf_rpc_auth_file: self.serf_rpc_auth_file.clone(),
             data_dir: self.data_dir.clone(),
             tags: (!self.tags.is_empty()).then(|| self.tags.iter().cloned().collect()),
             profile: self.profile.clone(),

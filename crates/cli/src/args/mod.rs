@@ -2,12 +2,14 @@
 
 pub mod agent;
 pub mod events;
+pub mod keys;
 pub mod lab;
 pub mod query;
 pub mod sim;
 
 pub use agent::AgentArgs;
 pub use events::{EventArgs, EventsArgs};
+pub use keys::{KeyFileArgs, KeyIdArgs, KeyRemoveArgs, KeyRotateArgs, KeyUseArgs, KeysCommand, KeysListArgs};
 pub use query::QueryArgs;
 pub use sim::SwimArgs;
 
@@ -67,7 +69,10 @@ pub enum Command {
     Query(QueryArgs),
     /// Show load, CPU, memory and more of a member's machine, or of all
     Vitals(VitalsArgs),
-    /// Manage the cluster keys of the running agent (keys are never shown)
+    /// Manage the cluster's keys on all members while they run (keys are never shown)
+    ///
+    /// Each command asks every live member, and tells who did it; --local acts on the one agent alone. What changed is kept in each agent's key file,
+    /// or in its data directory where the file cannot be written.
     Keys {
         /// What to do with them.
         #[command(subcommand)]
@@ -249,41 +254,6 @@ pub struct VitalsArgs {
     /// The member's name or id; without it all members are listed
     #[arg(value_name = "NAME|ID")]
     pub member: Option<String>,
-    /// The agent.
-    #[command(flatten)]
-    pub target: Target,
-}
-
-/// `rumormill keys ...`.
-#[derive(Debug, Subcommand)]
-pub enum KeysCommand {
-    /// List the ids of the keys that the agent holds, and which one it seals with
-    List(Target),
-    /// Give the agent one more key that it opens packets with; the key is read from a file or standard input
-    Install(KeyFileArgs),
-    /// Seal with this key from now on
-    Use(KeyIdArgs),
-    /// Take a key away
-    Remove(KeyIdArgs),
-}
-
-/// A key from a file.
-#[derive(Debug, Args)]
-pub struct KeyFileArgs {
-    /// The file with the key; `-` or nothing: standard input
-    #[arg(value_name = "FILE")]
-    pub file: Option<PathBuf>,
-    /// The agent.
-    #[command(flatten)]
-    pub target: Target,
-}
-
-/// A key by its id.
-#[derive(Debug, Args)]
-pub struct KeyIdArgs {
-    /// The key's id, as `keys list` shows it
-    #[arg(value_name = "KEY-ID")]
-    pub id: String,
     /// The agent.
     #[command(flatten)]
     pub target: Target,

@@ -15,7 +15,7 @@ use tokio::net::unix::pipe;
 pub fn run(args: &AgentArgs) -> Outcome {
     let checked = load(args.config.as_deref(), args.partial());
     let (config, warnings) = checked.into_config().map_err(|e| Failure::Usage(e.to_string()))?;
-    logging::init(&config.log, config.log_format).map_err(Failure::Usage)?;
+    logging::init(&config.log, config.log_format, config.serf_rpc.is_some()).map_err(Failure::Usage)?;
     for warning in warnings {
         tracing::warn!("{warning}");
     }
@@ -50,9 +50,12 @@ fn how_it_ended(exit: Result<Exit, RunError>) -> Outcome {
         Ok(Exit::Cut) => {
             Err(Failure::Failed("stopped at once, without leaving: the others will find it dead".into()))
         }
-        Err(error @ (RunError::Key { .. } | RunError::Token { .. } | RunError::NoToken(_))) => {
-            Err(Failure::Usage(error.to_string()))
-        }
+        Err(
+            error @ (RunError::Key { .. }
+            | RunError::Token { .. }
+            | RunError::NoToken(_)
+            | RunError::NoSerfRpcToken(_)),
+        ) => Err(Failure::Usage(error.to_string())),
         Err(error) => Err(Failure::Failed(error.to_string())),
     }
 }

@@ -1,34 +1,139 @@
 //! `rumormill keys` and `rumormill keygen`. A key is never shown by an agent, and never read from the command line, where others see it.
 
-use crate::args::{KeyFileArgs, KeyIdArgs, KeygenArgs, Target};
+use crate::args::{
+    KeyFileArgs, KeyIdArgs, KeyRemoveArgs, KeyRotateArgs, KeyUseArgs, KeygenArgs, KeysListArgs, Target,
+};
 use crate::client::Client;
 use crate::outcome::{Failure, Outcome, eprintln_quietly};
 use crate::show::{Cell, Out, Table, Tone, clean};
-use rumormill_agent::model::{KeyChoice, KeyInstall, KeysList};
+use hyper::Method;
+use rumormill_agent::model::{
+    KeyChoice, KeyInstall, KeysAction, KeysEverywhere, KeysKept, KeysList, KeysMember, KeysRequest,
+    KeysResult,
+};
 use rumormill_runtime::keyring::Key;
 use std::io::{IsTerminal, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+use std::time::Duration;
+
+/// How long a change on all members may take (our guess: a rotation in which many are silent at each step).
+const EVERYWHERE_WAIT: Duration = Duration::from_secs(300);
 
 /// The largest key file that is read (our guess; a key takes 45 bytes).
 const KEY_FILE_BYTES_MAX: u64 = 64 * 1024;
 
 /// `rumormill keys list`.
-pub async fn list(target: &Target, out: &mut Out<'_>) -> Outcome {
-    let keys: KeysList = Client::of(target)?.get("/v1/keys").await?;
-    tell(&keys, target.json, out)
+pub async fn list(args: &KeysListArgs, out: &mut Out<'_>) -> Outcome {
+    if !args.local {
+        return everywhere(&args.target, KeysRequest::default(), out).await;
+    }
+    let keys: KeysList = Client::of(&args.target)?.get("/v1/keys").await?;
+    tell(&keys, args.target.json, out)
 }
 
 /// `rumormill keys install`.
 pub async fn install(args: &KeyFileArgs, out: &mut Out<'_>) -> Outcome {
     let key = read_key(args.file.as_deref())?;
+    if !args.local {
+        let request =
+            KeysRequest { action: KeysAction::Install, key: Some(key.reveal()), ..KeysRequest::default() };
+        return everywhere(&args.target, request, out).await;
+    }
     let keys: KeysList =
         Client::of(&args.target)?.post("/v1/keys/install", &KeyInstall { key: key.reveal() }).await?;
     tell(&keys, args.target.json, out)
 }
 
-/// `rumormill keys use` and `rumormill keys remove`.
-pub async fn choose(action: &str, args: &KeyIdArgs, out: &mut Out<'_>) -> Outcome {
+/// `rumormill keys use`.
+pub async fn use_primary(args: &KeyUseArgs, out: &mut Out<'_>) -> Outcome {
+    if args.key.local {
+        return choose("use", &args.key, out).await;
+    }
+    let fingerprint = Some(args.key.id.clone());
+    let request =
+        KeysRequest { action: KeysAction::Use, fingerprint, force: args.force, ..KeysRequest::default() };
+    everywhere(&args.key.target, request, out).await
+}
+
+/// `rumormill keys remove`.
+pub async fn remove(args: &KeyRemoveArgs, out: &mut Out<'_>) -> Outcome {
+    if args.key.local {
+        return choose("remove", &args.key, out).await;
+    }
+    let fingerprint = Some(args.key.id.clone());
+    let KeyRemoveArgs { force, revoke, .. } = *args;
+    let request = KeysRequest { action: KeysAction::Remove, fingerprint, force, revoke, key: None };
+    everywhere(&args.key.target, request, out).await
+}
+
+/// `rumormill keys rotate`.
+pub async fn rotate(args: &KeyRotateArgs, out: &mut Out<'_>) -> Outcome {
+    let key = match &args.file {
+        Some(file) => read_key(Some(file))?,
+        None => new_key()?,
+    };
+    let request =
+        KeysRequest { action: KeysAction::Rotate, key: Some(key.reveal()), ..KeysRequest::default() };
+    everywhere(&args.target, request, out).await
+}
+
+/// Has all members do it, and shows who did. Fails if not all confirmed.
+async fn everywhere(target: &Target, request: KeysRequest, out: &mut Out<'_>) -> Outcome {
+    let client = Client::of(target)?;
+    let course: KeysEverywhere =
+        client.send(Method::POST, "/v1/keys/everywhere", &request, EVERYWHERE_WAIT).await?;
+    if target.json {
+        out.json(&course)?;
+    } else {
+        show(&course, out)?;
+    }
+    match course.done {
+        true => Ok(()),
+        false => Err(Failure::Failed(match target.json {
+            true => "not all live members confirmed it".into(),
+            false => clean(&course.note),
+        })),
+    }
+}
+
+/// What each member holds after the last step, and what became of that step.
+fn show(course: &KeysEverywhere, out: &mut Out<'_>) -> Outcome {
+    let Some(last) = course.steps.last() else { return out.line("nobody was asked") };
+    let mut table = Table::new(&["MEMBER", "SEALS WITH", "ALSO OPENS", "RESULT"]);
+    for member in &last.members {
+        let (first, others) = member.keys.split_first().map_or((None, &[][..]), |(a, b)| (Some(a), b));
+        let seals = first.map_or_else(|| Cell::toned("-", Tone::Faint), |key| Cell::from(key.as_str()));
+        let opens = match others.is_empty() {
+            true => Cell::toned("-", Tone::Faint),
+            false => Cell::from(others.join(" ").as_str()),
+        };
+        table.row(vec![Cell::from(member.name.as_str()), seals, opens, result(&last.what, member)]);
+    }
+    out.table(&table)?;
+    if course.done && !course.note.is_empty() {
+        out.line(&format!("\n{}", clean(&course.note)))?;
+    }
+    Ok(())
+}
+
+fn result(what: &str, member: &KeysMember) -> Cell {
+    let note = member.note.as_deref().unwrap_or_default();
+    match (member.result, member.kept) {
+        (KeysResult::NoAnswer, _) => Cell::toned("no answer", Tone::Bad),
+        (KeysResult::Failed, _) => Cell::toned(
+            format!("{what} failed: {}", member.reason.as_deref().unwrap_or("no reason")),
+            Tone::Bad,
+        ),
+        (KeysResult::Done, Some(KeysKept::Store | KeysKept::Nowhere)) => {
+            Cell::toned(format!("{what} done, but {note}"), Tone::Odd)
+        }
+        (KeysResult::Done, _) => Cell::toned(format!("{what} done"), Tone::Good),
+    }
+}
+
+/// On the one agent alone.
+async fn choose(action: &str, args: &KeyIdArgs, out: &mut Out<'_>) -> Outcome {
     let choice = KeyChoice { fingerprint: args.id.clone() };
     let keys: KeysList = Client::of(&args.target)?.post(&format!("/v1/keys/{action}"), &choice).await?;
     tell(&keys, args.target.json, out)
@@ -129,7 +234,7 @@ fn new_key() -> Outcome<Key> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rumormill_agent::model::KeyInfo;
+    use rumormill_agent::model::{KeyInfo, KeysStep};
     use std::os::unix::fs::PermissionsExt;
 
     #[test]
@@ -163,6 +268,38 @@ mod tests {
             assert!(!failure.to_string().contains("nearly-a-secret"), "{failure}");
         }
         assert_eq!(read_key(Some(&dir.path().join("none"))).unwrap_err().code(), 2);
+    }
+
+    #[test]
+    fn each_member_is_shown_with_what_it_holds_and_what_became_of_the_order() {
+        let member = |name: &str, result, keys: &[&str], reason: Option<&str>| KeysMember {
+            id: "01".into(),
+            name: name.into(),
+            result,
+            reason: reason.map(str::to_string),
+            keys: keys.iter().map(|key| key.to_string()).collect(),
+            kept: Some(if name == "c" { KeysKept::Store } else { KeysKept::File }),
+            note: (name == "c").then(|| "kept in the data directory".into()),
+        };
+        let members = vec![
+            member("a", KeysResult::Done, &["aa", "bb"], None),
+            member("b", KeysResult::Failed, &["bb"], Some("the ring is full")),
+            member("c", KeysResult::Done, &["aa"], None),
+            member("d", KeysResult::NoAnswer, &[], None),
+        ];
+        let steps = vec![KeysStep { what: "use".into(), members }];
+        let course = KeysEverywhere { done: true, key: None, note: "All is well.".into(), steps };
+        let mut written = Vec::new();
+        show(&course, &mut Out::new(&mut written, false)).unwrap();
+        insta::assert_snapshot!(String::from_utf8(written).unwrap(), @r"
+        MEMBER  SEALS WITH  ALSO OPENS  RESULT
+        a       aa          bb          use done
+        b       bb          -           use failed: the ring is full
+        c       aa          -           use done, but kept in the data directory
+        d       -           -           no answer
+
+        All is well.
+        ");
     }
 
     #[test]

@@ -34,18 +34,25 @@ fn two_clusters_with_the_same_key_never_merge_by_an_address() {
 }
 
 #[test]
-fn keys_are_changed_while_the_cluster_runs() {
+fn keys_are_changed_one_agent_at_a_time_while_the_cluster_runs() {
     let story = Story::new("rotation");
     let agents = story.cluster(3);
+    // All share one key file, which holds the new key in the end.
+    let old_file = story.dir().join("old-key");
+    std::fs::copy(story.dir().join("key"), &old_file).unwrap();
     let new = story.other_key();
     let new = new.to_str().unwrap();
-    let list = |agent: &Agent| agent.cli_json(&["keys", "list"])["keys"].as_array().cloned().unwrap();
+    let list =
+        |agent: &Agent| agent.cli_json(&["keys", "list", "--local"])["keys"].as_array().cloned().unwrap();
     let old = list(&agents[0])[0]["fingerprint"].as_str().unwrap().to_owned();
     for agent in &agents {
-        assert!(agent.cli(&["keys", "install", new]).status.success());
+        assert!(agent.cli(&["keys", "install", new, "--local"]).status.success());
     }
     let fresh = list(&agents[0]).iter().find(|key| key["fingerprint"] != old.as_str()).unwrap().clone();
-    for step in [["keys", "use", fresh["fingerprint"].as_str().unwrap()], ["keys", "remove", &old]] {
+    for step in [
+        ["keys", "use", fresh["fingerprint"].as_str().unwrap(), "--local"],
+        ["keys", "remove", &old, "--local"],
+    ] {
         for agent in &agents {
             let output = agent.cli(&step);
             assert!(output.status.success(), "{step:?}: {}", String::from_utf8_lossy(&output.stderr));
@@ -59,7 +66,7 @@ fn keys_are_changed_while_the_cluster_runs() {
     let secret = std::fs::read_to_string(new).unwrap();
     let shown = format!("{:?}{:?}", agents[0].cli(&["keys", "list"]), agents[0].ask("/v1/keys"));
     assert!(!shown.contains(secret.trim()), "no API gives a key out");
-    stays_alone(&agents[1], story.agent("old"));
+    stays_alone(&agents[1], story.agent("old").key(&old_file));
 }
 
 impl Story {

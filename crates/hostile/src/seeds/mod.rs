@@ -4,12 +4,14 @@
 
 mod anti_entropy;
 mod events;
+mod keys;
 mod queries;
 mod spread;
 mod sum;
 
 pub use anti_entropy::anti_entropy;
 pub use events::events;
+pub use keys::keys;
 pub use queries::queries;
 pub use spread::spread;
 pub use sum::sum;
@@ -134,13 +136,13 @@ pub fn vitals() -> Vec<Seed> {
 
 /// Messages of each protocol.
 pub fn messages() -> Vec<Seed> {
-    [membership(), vitals(), anti_entropy(), events(), queries(), spread(), sum()].concat()
+    [membership(), vitals(), anti_entropy(), events(), keys(), queries(), spread(), sum()].concat()
 }
 
 /// Orders for the `seal` target: each kind unchanged, and one change in each part of a packet.
 pub fn packets() -> Vec<Seed> {
     let mut seeds: Vec<Seed> =
-        (0..8).map(|kind| (format!("kind-{kind}"), vec![kind, 0, b'h', b'i'])).collect();
+        (0..10).map(|kind| (format!("kind-{kind}"), vec![kind, 0, b'h', b'i'])).collect();
     for (part, at) in
         [("version", 0), ("destination", 9), ("sender", 12), ("counter", 41), ("echo", 45), ("tag", 60)]
     {

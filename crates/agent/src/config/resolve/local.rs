@@ -1,10 +1,11 @@
 //! What this node is on its own machine: its API, its data, what it reads and runs, its log.
 
+use super::network::parse_address;
 use super::{Resolver, on_off};
 use crate::api::guard::Token;
-use crate::config::LogFormat;
 use crate::config::events::{EventsConfig, QUEUE, WINDOW_BYTES};
 use crate::config::kind::Bytes;
+use crate::config::{LogFormat, SERF_RPC_PORT};
 use crate::handlers::HANDLERS_MAX;
 use crate::handlers::spec::Handler;
 use std::net::SocketAddr;
@@ -18,18 +19,43 @@ const SOCKET_PATH_BYTES_MAX: usize = 107;
 impl Resolver {
     pub(super) fn http_token(&mut self, http: Option<SocketAddr>) -> Option<PathBuf> {
         let path = self.values.http_token_file.take().map(PathBuf::from);
-        self.show("http_token_file", path.as_ref().map_or("none".into(), |p| p.display().to_string()));
-        match (&path, http) {
+        self.token("http", "http_token_file", path, http)
+    }
+
+    /// Off unless it is asked for.
+    pub(super) fn serf_rpc(&mut self) -> (Option<SocketAddr>, Option<PathBuf>) {
+        let text = self.values.serf_rpc.take().unwrap_or_else(|| "off".into());
+        self.show("serf_rpc", &text);
+        let address = match text.as_str() {
+            "off" => None,
+            text => parse_address(text, SERF_RPC_PORT).map_err(|fault| self.error("serf_rpc", fault)).ok(),
+        };
+        let path = self.values.serf_rpc_auth_file.take().map(PathBuf::from);
+        (address, self.token("serf_rpc", "serf_rpc_auth_file", path, address))
+    }
+
+    /// The file with a token, which an address needs that others can reach.
+    fn token(
+        &mut self,
+        of: &str,
+        key: &str,
+        path: Option<PathBuf>,
+        address: Option<SocketAddr>,
+    ) -> Option<PathBuf> {
+        self.show(key, path.as_ref().map_or("none".into(), |p| p.display().to_string()));
+        match (&path, address) {
             (Some(path), _) => {
-                if let Some(text) = self.secret("http_token_file", path)
+                if let Some(text) = self.secret(key, path)
                     && let Err(fault) = Token::parse(&text)
                 {
-                    self.error("http_token_file", format!("{}: {fault}", path.display()));
+                    self.error(key, format!("{}: {fault}", path.display()));
                 }
             }
-            (None, Some(http)) if !http.ip().is_loopback() => self.error(
-                "http",
-                format!("others can reach {http}: name a file with a token in http_token_file, or stay on 127.0.0.1"),
+            (None, Some(address)) if !address.ip().is_loopback() => self.error(
+                of,
+                format!(
+                    "others can reach {address}: name a file with a token in {key}, or stay on 127.0.0.1"
+                ),
             ),
             (None, _) => {}
         }

@@ -3,6 +3,7 @@
 use super::{Resolver, on_off};
 use crate::config::kind::Bytes;
 use crate::config::{Profile, files, swim_knobs};
+use rumormill_core::time::Duration;
 use rumormill_protocols::member::swim;
 use rumormill_protocols::member::swim::record::{NAME_BYTES_MAX, TAGS_BYTES_MAX, TagMap};
 use rumormill_runtime::config::CLUSTER_BYTES_MAX;
@@ -11,6 +12,10 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+/// How long members that were away may catch up by a removed key, in seconds (our guess: a long weekend would be longer, a night is covered).
+const KEYS_GRACE_S: u64 = 24 * 3_600;
+/// The longest such time (our guess: a removed key should end some day).
+const KEYS_GRACE_S_MAX: u64 = 30 * 24 * 3_600;
 /// The least budget that still lets a node take part: one full datagram a second (our guess).
 const BUDGET_BYTES_PER_S_MIN: u64 = 16 * 1024;
 
@@ -60,6 +65,17 @@ impl Resolver {
             ),
         }
         (key_file, insecure)
+    }
+
+    pub(super) fn keys_grace(&mut self) -> Duration {
+        let seconds = self.values.keys_grace_s.take().unwrap_or(KEYS_GRACE_S);
+        self.show("keys_grace_s", seconds);
+        if seconds > KEYS_GRACE_S_MAX {
+            let text =
+                format!("at most {KEYS_GRACE_S_MAX} (30 days): who was away longer is given the key file");
+            self.error("keys_grace_s", text);
+        }
+        Duration::from_secs(seconds.min(KEYS_GRACE_S_MAX))
     }
 
     pub(super) fn tags(&mut self) -> BTreeMap<String, String> {

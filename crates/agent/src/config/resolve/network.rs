@@ -114,7 +114,7 @@ pub(super) fn loopback(port: u16) -> SocketAddr {
 }
 
 /// ADDR:PORT, or ADDR alone for the default port.
-fn parse_address(text: &str, port: u16) -> Result<SocketAddr, String> {
+pub(super) fn parse_address(text: &str, port: u16) -> Result<SocketAddr, String> {
     let bare = text.strip_prefix('[').and_then(|t| t.strip_suffix(']')).unwrap_or(text);
     let with_port = || bare.parse::<IpAddr>().map(|ip| SocketAddr::new(ip, port));
     text.parse().or_else(|_| with_port()).map_err(|_| {

@@ -15,6 +15,8 @@ use std::time::{Duration, Instant};
 
 /// Within this an agent answers, however busy the machine.
 const TIMEOUT: Duration = Duration::from_secs(30);
+/// A connection that was quiet for longer is made anew: the agent closes those that say nothing.
+const IDLE_MAX: Duration = Duration::from_secs(5);
 /// How long a question waits at the agent for something to be told, in seconds: as long as it lets us.
 const WAIT_S: u32 = 60;
 /// Events in an answer: as many as it gives.
@@ -25,6 +27,8 @@ pub struct Http {
     stream: TcpStream,
     nth: usize,
     buffer: Vec<u8>,
+    /// When it was last answered.
+    used: Instant,
 }
 
 /// `GET /v1/events`, as far as it is looked at.
@@ -68,7 +72,7 @@ impl Http {
         let stream = TcpStream::connect((host(nth), API_PORT)).context("no connection to an agent's API")?;
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(TIMEOUT))?;
-        Ok(Http { stream, nth, buffer: Vec::new() })
+        Ok(Http { stream, nth, buffer: Vec::new(), used: Instant::now() })
     }
 
     fn send(&mut self, method: &str, path: &str, body: &str) -> Result<()> {
@@ -82,10 +86,14 @@ impl Http {
 
     /// Sends a request and waits for the answer.
     fn ask(&mut self, method: &str, path: &str, body: &str) -> Result<(u16, Vec<u8>)> {
+        if self.used.elapsed() > IDLE_MAX {
+            *self = Http::connect(self.nth)?;
+        }
         self.send(method, path, body)?;
         let start = Instant::now();
         while start.elapsed() < TIMEOUT {
             if let Some(answer) = answer(&mut self.buffer)? {
+                self.used = Instant::now();
                 return Ok(answer);
             }
             if !read_on(&mut self.stream, &mut self.buffer)? {

@@ -1,0 +1,148 @@
+//! A member that was away while keys changed: how it gets the ring, and who is given it.
+
+use super::super::agent::{Agent, lock};
+use super::courier::{self, Asking};
+use rumormill_core::identity::NodeId;
+use rumormill_core::time::Duration;
+use rumormill_runtime::Knock;
+use rumormill_runtime::keyring::Key;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use tokio::sync::oneshot;
+
+/// How often one address is asked (our guess: two packets in a row are seldom lost).
+const TRIES_MAX: usize = 3;
+/// How long each try is given (our guess: as a hello's).
+const TRY_WAIT: Duration = Duration::from_millis(500);
+/// Addresses asked at one time; beyond it there is no room for one more (as many as are met at one time, and some).
+const WAITING_MAX: usize = 16;
+
+/// One who asked and was not answered yet.
+pub struct Waiting {
+    asking: Asking,
+    reply: oneshot::Sender<NodeId>,
+}
+
+impl Agent {
+    /// Asks whoever is at `address` for the ring. True if it was given.
+    pub(in crate::run) async fn catch_up(self: &Arc<Self>, address: SocketAddr) -> bool {
+        if self.keyring.is_insecure() {
+            return false;
+        }
+        let Ok(handle) = self.handle() else { return false };
+        let keys = lock(&self.store).keys().clone();
+        let Ok((asking, question)) = courier::ask(&keys, handle.life(), &self.config.cluster) else {
+            return false;
+        };
+        let (reply, mut given) = oneshot::channel();
+        {
+            let mut waiting = lock(&self.keys.waiting);
+            waiting.retain(|waiting| !waiting.reply.is_closed());
+            if waiting.len() >= WAITING_MAX {
+                return false;
+            }
+            waiting.push(Waiting { asking, reply });
+        }
+        for _ in 0..TRIES_MAX {
+            if handle.knock(address, question.clone()).await.is_err() {
+                return false;
+            }
+            if let Ok(given) = tokio::time::timeout(TRY_WAIT, &mut given).await {
+                return given.is_ok();
+            }
+        }
+        false
+    }
+
+    /// Tells the log, once for each address, that whoever is there does not know this node's key.
+    pub(in crate::run) fn stays_out(&self, address: SocketAddr) {
+        if self.keyring.is_insecure() || !self.keys.complains(&address.to_string()) {
+            return;
+        }
+        let file =
+            self.config.key_file.as_ref().map_or("its key file".into(), |path| path.display().to_string());
+        self.warn(format!(
+            "{address} answers, but opens nothing sealed with this node's key {}: if that key was removed while this node was away, its time to catch \
+             up is over, or whoever answers does not know this node; write the cluster's present key into {file} and start again",
+            self.keyring.primary()
+        ));
+    }
+
+    /// Somebody who was away asks for the ring.
+    pub(super) async fn let_catch_up(self: &Arc<Self>, knock: Knock) {
+        let Knock { from, life, source, .. } = knock;
+        let refuse = |why: &str| {
+            if self.keys.complains(&from.to_string()) {
+                tracing::warn!(id = %from, %source, "who asks for the cluster's keys stays out: {why}");
+            }
+        };
+        let away = match courier::hear(&knock.content, from, life, &self.config.cluster) {
+            Ok(away) => away,
+            Err(doubt) => return refuse(&doubt.to_string()),
+        };
+        if !self.is_known(from).await {
+            return refuse("it is no member that is known here; give it the present key file");
+        }
+        let (keys, ring) = (lock(&self.store).keys().clone(), self.keyring.keys());
+        let content = courier::give(&keys, (from, life, &away), &self.config.cluster, &ring);
+        if let (Ok(content), Ok(handle)) = (content, self.handle())
+            && handle.answer(knock, content).await.is_ok()
+        {
+            tracing::info!(id = %from, %source, "a member that was away is given the cluster's keys");
+        }
+    }
+
+    /// Somebody gives the ring.
+    pub(super) async fn answered(self: &Arc<Self>, knock: Knock) {
+        let (from, cluster) = (knock.from, &self.config.cluster);
+        if !self.is_known(from).await {
+            if self.keys.complains(&from.to_string()) {
+                tracing::warn!(id = %from, source = %knock.source, "keys of one who is not known here are not taken");
+            }
+            return;
+        }
+        let found = {
+            let mut waiting = lock(&self.keys.waiting);
+            let answer = |waiting: &Waiting| waiting.asking.is_answered(&knock.content, from, cluster).ok();
+            let at = waiting.iter().enumerate().find_map(|(at, one)| Some((at, answer(one)?)));
+            at.map(|(at, back)| (waiting.swap_remove(at), back))
+        };
+        let Some((Waiting { asking, reply }, back)) = found else { return }; // it came twice, say
+        match asking.open(&back, from, cluster) {
+            Ok(ring) => {
+                self.take_given(ring, from).await;
+                let _ = reply.send(from);
+            }
+            Err(doubt) => tracing::warn!(id = %from, "keys that were given are not taken: {doubt}"),
+        }
+    }
+
+    /// With the same primary key there is nothing to catch up on: a ring that was not yet told of a new key must not take it away here.
+    async fn take_given(self: &Arc<Self>, ring: Vec<Key>, from: NodeId) {
+        let before = self.keyring.primary();
+        let Some(primary) = ring.first().map(Key::fingerprint).filter(|primary| *primary != before) else {
+            return;
+        };
+        match self.take_ring(ring).await {
+            Ok(()) => tracing::warn!(
+                by = %from, %before, now = %primary,
+                "the cluster's keys changed while this node was away: it was given the present ones"
+            ),
+            Err(error) => self.warn(format!("the keys that {from} gave cannot be used: {error}")),
+        }
+    }
+
+    /// Whether this node knows, or knew when it last ran, a member of that id; which only the holder of its key can prove to be.
+    async fn is_known(self: &Arc<Self>, id: NodeId) -> bool {
+        let is_member = self.inspect(move |inside| inside.node.swim.member(id).is_some()).await;
+        if is_member.unwrap_or(false) {
+            return true;
+        }
+        let agent = self.clone();
+        let known = tokio::task::spawn_blocking(move || {
+            let members = lock(&agent.store).members().unwrap_or_default();
+            members.iter().any(|member| member.id == id)
+        });
+        known.await.unwrap_or(false)
+    }
+}

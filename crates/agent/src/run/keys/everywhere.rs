@@ -1,0 +1,362 @@
+//! Orders to all live members: who did what, and a rotation whose every step waits for all to have confirmed the one before.
+
+use super::super::agent::{Agent, lock};
+use crate::api::failure::Failure;
+use crate::model::{KeysAction, KeysEverywhere, KeysKept, KeysMember, KeysResult, KeysStep};
+use crate::node::Call;
+use rumormill_core::identity::NodeId;
+use rumormill_core::time::Duration;
+use rumormill_protocols::agree::keys::{self, Config, Kept, Order, Report, Secret};
+use rumormill_protocols::member::swim::Status;
+use rumormill_runtime::keyring::{Fingerprint, Key};
+use std::sync::Arc;
+use tokio::sync::mpsc;
+
+/// How much longer than the tries of the protocol it is waited for reports: the node was started anew, then.
+const REPORTS_GRACE: Duration = Duration::from_secs(10);
+
+/// A live member, and what it reported.
+struct Told {
+    id: NodeId,
+    name: String,
+    report: Option<Report>,
+}
+
+impl Told {
+    fn is_done(&self) -> bool {
+        self.report.as_ref().is_some_and(|report| report.refusal().is_none())
+    }
+
+    fn holds(&self, key: Fingerprint) -> bool {
+        self.report.as_ref().is_some_and(|report| report.keys().any(|held| held == key.0))
+    }
+
+    fn seals_with(&self, key: Fingerprint) -> bool {
+        self.report.as_ref().is_some_and(|report| report.keys().next() == Some(key.0))
+    }
+
+    fn shown(&self) -> KeysMember {
+        let report = self.report.as_ref();
+        let text = |text: Option<&str>| text.map(str::to_string);
+        KeysMember {
+            id: self.id.to_string(),
+            name: self.name.clone(),
+            result: match report {
+                None => KeysResult::NoAnswer,
+                Some(report) if report.refusal().is_some() => KeysResult::Failed,
+                Some(_) => KeysResult::Done,
+            },
+            reason: text(report.and_then(Report::refusal)),
+            keys: report.into_iter().flat_map(Report::keys).map(|key| Fingerprint(key).to_string()).collect(),
+            kept: report.map(|report| match report.kept {
+                Kept::File => KeysKept::File,
+                Kept::Store => KeysKept::Store,
+                Kept::Nowhere => KeysKept::Nowhere,
+            }),
+            note: text(report.and_then(Report::note)),
+        }
+    }
+}
+
+/// The course of one change: what was done, step by step, and what became of it.
+#[derive(Default)]
+struct Course {
+    steps: Vec<KeysStep>,
+}
+
+impl Course {
+    fn note(&mut self, what: &str, told: &[Told]) {
+        self.steps.push(KeysStep { what: what.into(), members: told.iter().map(Told::shown).collect() });
+    }
+
+    fn ends(self, done: bool, key: Option<Fingerprint>, note: String) -> KeysEverywhere {
+        KeysEverywhere { done, key: key.map(|key| key.to_string()), note, steps: self.steps }
+    }
+}
+
+/// What is wanted of all members.
+pub enum Wanted {
+    /// Who has what.
+    List,
+    /// Open what is sealed with this key.
+    Install(Key),
+    /// Seal with this key; even if live members lack it, if the flag says so.
+    Use(Fingerprint, bool),
+    /// Open nothing of this key; revoked if the first flag says so, and even if members do not answer if the second one does.
+    Remove(Fingerprint, bool, bool),
+    /// Install this key, use it, and remove those that were used before.
+    Rotate(Key),
+}
+
+impl Wanted {
+    /// What a request asks for. A key that cannot be read is not repeated.
+    pub fn of(
+        action: KeysAction,
+        key: Option<&str>,
+        name: Option<&str>,
+        force: bool,
+        revoke: bool,
+    ) -> Result<Wanted, Failure> {
+        let key = || {
+            key.and_then(|key| key.parse::<Key>().ok()).ok_or_else(|| {
+                let hint =
+                    "send \"key\": the 44 characters that rumormill keygen prints, or 64 hexadecimal digits";
+                Failure::bad("this is no key", hint)
+            })
+        };
+        let name = || {
+            name.and_then(|name| name.parse::<Fingerprint>().ok()).ok_or_else(|| {
+                Failure::bad(
+                    "this is no fingerprint",
+                    "send \"fingerprint\": 16 digits that rumormill keys list shows",
+                )
+            })
+        };
+        Ok(match action {
+            KeysAction::List => Wanted::List,
+            KeysAction::Install => Wanted::Install(key()?),
+            KeysAction::Use => Wanted::Use(name()?, force),
+            KeysAction::Remove => Wanted::Remove(name()?, revoke, force),
+            KeysAction::Rotate => Wanted::Rotate(key()?),
+        })
+    }
+}
+
+impl Agent {
+    /// Has all live members do something with their keys, and tells who did.
+    pub async fn keys_everywhere(self: &Arc<Self>, wanted: Wanted) -> Result<KeysEverywhere, Failure> {
+        if self.keyring.is_insecure() {
+            let hint = "start all agents with a key file; rumormill keygen makes one";
+            return Err(Failure::conflict("this agent runs without a cluster key", hint));
+        }
+        let Ok(_one_at_a_time) = self.keys.asking.try_lock() else {
+            return Err(Failure::busy("keys are being changed through this agent"));
+        };
+        let mut course = Course::default();
+        match wanted {
+            Wanted::List => {
+                let told = self.step(&mut course, "list", &Order::List).await?;
+                let silent = told.iter().filter(|told| !told.is_done()).count();
+                let note = if silent == 0 {
+                    String::new()
+                } else {
+                    format!("{silent} of {} did not tell", told.len())
+                };
+                Ok(course.ends(silent == 0, None, note))
+            }
+            Wanted::Install(key) => self.install_everywhere(course, &key).await,
+            Wanted::Use(key, force) => self.use_everywhere(course, key, force).await,
+            Wanted::Remove(key, revoke, force) => self.remove_everywhere(course, key, revoke, force).await,
+            Wanted::Rotate(key) => self.rotate(course, &key).await,
+        }
+    }
+
+    async fn install_everywhere(
+        self: &Arc<Self>,
+        mut course: Course,
+        key: &Key,
+    ) -> Result<KeysEverywhere, Failure> {
+        let name = key.fingerprint();
+        let told = self.step(&mut course, "install", &Order::Install(Secret(*key.bytes()))).await?;
+        Ok(match lacking(&told, |told| told.holds(name)) {
+            None => {
+                course.ends(true, Some(name), format!("all live members open what is sealed with {name}"))
+            }
+            Some(who) => course.ends(
+                false,
+                Some(name),
+                format!("not installed on {who}: install it again before it is used"),
+            ),
+        })
+    }
+
+    async fn use_everywhere(
+        self: &Arc<Self>,
+        mut course: Course,
+        name: Fingerprint,
+        force: bool,
+    ) -> Result<KeysEverywhere, Failure> {
+        let told = self.step(&mut course, "list", &Order::List).await?;
+        if let Some(who) = lacking(&told, |told| told.holds(name)).filter(|_| !force) {
+            let note = format!(
+                "nothing was changed: {name} is not known to be on {who}; install it first, or say --force"
+            );
+            return Ok(course.ends(false, Some(name), note));
+        }
+        let told = self.step(&mut course, "use", &Order::Use(name.0)).await?;
+        Ok(match lacking(&told, |told| told.seals_with(name)) {
+            None => course.ends(true, Some(name), format!("all live members seal with {name}")),
+            Some(who) => course.ends(false, Some(name), format!("not known to be used by {who}: try again")),
+        })
+    }
+
+    async fn remove_everywhere(
+        self: &Arc<Self>,
+        mut course: Course,
+        name: Fingerprint,
+        revoke: bool,
+        force: bool,
+    ) -> Result<KeysEverywhere, Failure> {
+        let told = self.step(&mut course, "list", &Order::List).await?;
+        if let Some(who) = lacking(&told, |told| !told.seals_with(name)) {
+            let note = format!("nothing was changed: {who} seal with {name}; have all use another one first");
+            return Ok(course.ends(false, Some(name), note));
+        }
+        if let Some(who) = lacking(&told, |told| told.report.is_some()).filter(|_| !force) {
+            let note = format!(
+                "nothing was changed: {who} may seal with {name}, for there was no answer; say --force if not"
+            );
+            return Ok(course.ends(false, Some(name), note));
+        }
+        let order = Order::Remove { fingerprint: name.0, revoke };
+        let told = self.step(&mut course, "remove", &order).await?;
+        Ok(match lacking(&told, |told| told.is_done() && !told.holds(name)) {
+            None => course.ends(true, Some(name), self.after_removal(name, revoke)),
+            Some(who) => {
+                course.ends(false, Some(name), format!("not known to be removed by {who}: try again"))
+            }
+        })
+    }
+
+    fn after_removal(&self, name: Fingerprint, revoke: bool) -> String {
+        let grace = self.config.keys_grace;
+        if revoke || grace.is_zero() {
+            return format!("no live member opens what is sealed with {name}, and nobody can catch up by it");
+        }
+        let hours = grace.as_secs_f64() / 3_600.0;
+        format!(
+            "no live member opens what is sealed with {name}; members that were away catch up by it for {hours:.3} h, if all are set as this agent"
+        )
+    }
+
+    async fn rotate(self: &Arc<Self>, mut course: Course, key: &Key) -> Result<KeysEverywhere, Failure> {
+        let name = key.fingerprint();
+        let told = self.step(&mut course, "list", &Order::List).await?;
+        if let Some(who) = lacking(&told, Told::is_done) {
+            let note = format!("nothing was changed: {who} did not answer; rotate when all live members do");
+            return Ok(course.ends(false, None, note));
+        }
+        let mut old: Vec<Fingerprint> =
+            told.iter().filter_map(|told| told.report.as_ref()?.keys().next()).map(Fingerprint).collect();
+        old.sort_unstable();
+        old.dedup();
+        old.retain(|old| *old != name);
+        let go_on = format!("`keys use {name}`, then `keys remove` of the old ones, go on with it");
+        let order = Order::Install(Secret(*key.bytes()));
+        let told = self.step(&mut course, "install", &order).await?;
+        if let Some(who) = lacking(&told, |told| told.holds(name)) {
+            let note = format!(
+                "stopped: {name} is not known to be on {who}; all still seal with the old key. {go_on}, once it is everywhere"
+            );
+            return Ok(course.ends(false, Some(name), note));
+        }
+        // Who joined since then has the old one alone.
+        let told = self.step(&mut course, "install", &order).await?;
+        if let Some(who) = lacking(&told, |told| told.holds(name)) {
+            let note = format!(
+                "stopped: {name} is not known to be on {who}; all still seal with the old key. {go_on}, once it is everywhere"
+            );
+            return Ok(course.ends(false, Some(name), note));
+        }
+        course.steps.pop();
+        let told = self.step(&mut course, "use", &Order::Use(name.0)).await?;
+        if let Some(who) = lacking(&told, |told| told.seals_with(name)) {
+            let note = format!(
+                "stopped: {name} is not known to be used by {who}; all open both keys, so that the cluster goes on. {go_on}"
+            );
+            return Ok(course.ends(false, Some(name), note));
+        }
+        for old in &old {
+            let order = Order::Remove { fingerprint: old.0, revoke: false };
+            let told = self.step(&mut course, "remove", &order).await?;
+            if let Some(who) = lacking(&told, |told| told.is_done() && !told.holds(*old)) {
+                let note = format!(
+                    "stopped: {old} is not known to be removed by {who}; all seal with {name}. `keys remove {old}` goes on with it"
+                );
+                return Ok(course.ends(false, Some(name), note));
+            }
+        }
+        let note = match old.first() {
+            Some(old) => format!("all live members seal with {name}; {}", self.after_removal(*old, false)),
+            None => format!("all live members sealed with {name} before"),
+        };
+        Ok(course.ends(true, Some(name), note))
+    }
+
+    async fn step(
+        self: &Arc<Self>,
+        course: &mut Course,
+        what: &str,
+        order: &Order,
+    ) -> Result<Vec<Told>, Failure> {
+        let told = self.ask_everybody(order).await?;
+        course.note(what, &told);
+        Ok(told)
+    }
+
+    /// Has every live member carry out an order, this node last: it can still be asked what became of it if it fails.
+    async fn ask_everybody(self: &Arc<Self>, order: &Order) -> Result<Vec<Told>, Failure> {
+        let live = self.inspect(|inside| {
+            let live =
+                inside.node.swim.members().filter(|m| matches!(m.status, Status::Alive | Status::Suspect));
+            let live = live.map(|member| (member.id, member.card.name.clone()));
+            (inside.node.swim.me().id, live.collect::<Vec<_>>())
+        });
+        let (me, live) = live.await?;
+        let of: Vec<NodeId> = live.iter().map(|(id, _)| *id).filter(|id| *id != me).collect();
+        let mut reports = self.order(of, order).await?;
+        reports.push((me, Some(self.carry_out(order).await)));
+        let mut told: Vec<Told> = live
+            .into_iter()
+            .map(|(id, name)| {
+                let report =
+                    reports.iter_mut().find(|(by, _)| *by == id).and_then(|(_, report)| report.take());
+                Told { id, name, report }
+            })
+            .collect();
+        told.sort_by(|a, b| (&a.name, a.id).cmp(&(&b.name, b.id)));
+        Ok(told)
+    }
+
+    async fn order(
+        self: &Arc<Self>,
+        of: Vec<NodeId>,
+        order: &Order,
+    ) -> Result<Vec<(NodeId, Option<Report>)>, Failure> {
+        let Config { parallel_max, first_wait, tries_max, .. } = Config::default();
+        let rounds = u32::try_from(of.len().div_ceil(parallel_max)).unwrap_or(u32::MAX);
+        let wait = first_wait.saturating_mul(1 << tries_max).saturating_mul(rounds) + REPORTS_GRACE;
+        let ticket = getrandom::u64().map_err(|_| Failure::gone())?;
+        let (sender, mut reports) = mpsc::unbounded_channel(); // one report for each that is asked
+        lock(&self.keys.reports).insert(ticket, sender);
+        let (count, order) = (of.len(), order.clone());
+        let asked = self.call(Call::Keys(keys::Call::Ask { ticket, of, order })).await;
+        let mut found = Vec::with_capacity(count);
+        if asked.is_ok() {
+            let all = async {
+                while found.len() < count
+                    && let Some(report) = reports.recv().await
+                {
+                    found.push(report);
+                }
+            };
+            let _ = tokio::time::timeout(wait, all).await; // whoever is missing did not answer
+        }
+        lock(&self.keys.reports).remove(&ticket);
+        asked.map(|()| found)
+    }
+}
+
+/// Who of all is not so; none if all are.
+fn lacking(told: &[Told], is_so: impl Fn(&Told) -> bool) -> Option<String> {
+    /// Names that are told; of more only how many (our guess: a line of text).
+    const NAMES_MAX: usize = 5;
+    let names: Vec<&str> = told.iter().filter(|told| !is_so(told)).map(|told| told.name.as_str()).collect();
+    match names.len() {
+        0 => None,
+        count if count > NAMES_MAX => {
+            Some(format!("{} and {} more", names[..NAMES_MAX].join(", "), count - NAMES_MAX))
+        }
+        _ => Some(names.join(", ")),
+    }
+}

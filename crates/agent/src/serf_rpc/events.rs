@@ -1,0 +1,233 @@
+//! Publishing events, and streams of what happens.
+
+use super::client::{Answer, Answered, Out, text};
+use super::codec::Bytes;
+use super::messages::{self, Member, MemberRecord, UserRecord};
+use super::{members, queries};
+use crate::api::events::publish as publish_by_api;
+use crate::api::failure::Body;
+use crate::api::shape::Shape;
+use crate::events::feed::{self, Entry, Gap, Said, Since};
+use crate::model::{self, ChangeKind};
+use crate::run::Agent;
+use crate::view::{self, Change, Read};
+use axum::extract::State;
+use data_encoding::BASE64;
+use rumormill_protocols::spread::events::Flags;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use tokio::sync::watch;
+
+/// Events that a stream reads at once.
+const READ_MAX: usize = 16;
+
+/// Publishes an event.
+pub(super) async fn publish(agent: &Arc<Agent>, asked: messages::Event) -> Answered {
+    let messages::Event { name, payload, coalesce } = asked;
+    let payload_base64 = Some(BASE64.encode(&payload.0));
+    let event = model::PublishEvent { name, payload_base64, coalesce, ..model::PublishEvent::default() };
+    let request = model::PublishRequest { events: vec![event], ..model::PublishRequest::default() };
+    let published = publish_by_api(State(agent.clone()), Body(request)).await;
+    published.map(|_| Answer::default()).map_err(|failure| text(&failure))
+}
+
+/// What somebody wants to hear of.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) enum Filter {
+    All,
+    Member(&'static str),
+    /// Events of this name, or all.
+    User(Option<String>),
+    /// Queries of this name, or all.
+    Query(Option<String>),
+}
+
+impl Filter {
+    fn takes_query(&self, name: &[u8]) -> bool {
+        match self {
+            Filter::All | Filter::Query(None) => true,
+            Filter::Query(Some(wanted)) => wanted.as_bytes() == name,
+            Filter::Member(_) | Filter::User(_) => false,
+        }
+    }
+
+    fn takes_event(&self, name: &[u8]) -> bool {
+        match self {
+            Filter::All | Filter::User(None) => true,
+            Filter::User(Some(wanted)) => wanted.as_bytes() == name,
+            Filter::Member(_) | Filter::Query(_) => false,
+        }
+    }
+}
+
+/// Reads filters, separated by commas; nothing is everything.
+pub(super) fn filters(text: &str) -> Result<Vec<Filter>, String> {
+    let filter = |word: &str| {
+        Ok(match (word, word.split_once(':')) {
+            ("*", _) => Filter::All,
+            ("user", _) => Filter::User(None),
+            ("query", _) => Filter::Query(None),
+            (_, Some(("user", name))) => Filter::User((!name.is_empty()).then(|| name.into())),
+            (_, Some(("query", name))) => Filter::Query((!name.is_empty()).then(|| name.into())),
+            _ => {
+                let known = HAPPENINGS.iter().find(|known| **known == word);
+                Filter::Member(known.ok_or("Invalid event filter")?)
+            }
+        })
+    };
+    if text.is_empty() { Ok(vec![Filter::All]) } else { text.split(',').map(filter).collect() }
+}
+
+const HAPPENINGS: [&str; 5] =
+    ["member-join", "member-leave", "member-failed", "member-update", "member-reap"];
+
+/// What a change is to Serf's clients, and the status that the member has by it; none if it is nothing to them.
+fn happening(change: ChangeKind) -> Option<(&'static str, &'static str)> {
+    match change {
+        ChangeKind::Up => Some(("member-join", "alive")),
+        ChangeKind::Left => Some(("member-leave", "left")),
+        ChangeKind::Dead => Some(("member-failed", "failed")),
+        ChangeKind::Changed | ChangeKind::Tags => Some(("member-update", "alive")),
+        ChangeKind::Forgotten => Some(("member-reap", "left")),
+        ChangeKind::Suspected | ChangeKind::Refuted | ChangeKind::NameTaken | ChangeKind::Superseded => None,
+    }
+}
+
+/// What happens from now on, as one client wants to hear it.
+pub(super) struct Stream {
+    agent: Arc<Agent>,
+    out: Out,
+    seq: u64,
+    filters: Vec<Filter>,
+    changes: view::Cursor,
+    news: watch::Receiver<u64>,
+    events: feed::Cursor,
+    head: watch::Receiver<feed::Place>,
+    arriving: queries::Arriving,
+}
+
+impl Stream {
+    /// Begins at this moment.
+    pub fn new(
+        agent: &Arc<Agent>,
+        out: &Out,
+        seq: u64,
+        filters: Vec<Filter>,
+        pending: &queries::Pending,
+    ) -> Stream {
+        let (changes, news) = {
+            let view = agent.view();
+            (view.cursor(), view.subscribe())
+        };
+        let (events, head) = {
+            let board = agent.board();
+            (board.feed.read(Since::Now, 1, None).cursor, board.feed.subscribe())
+        };
+        let arriving = queries::Arriving::new(agent, pending);
+        Stream { agent: agent.clone(), out: out.clone(), seq, filters, changes, news, events, head, arriving }
+    }
+
+    /// Tells it until the client goes, or the agent.
+    pub async fn run(mut self) {
+        loop {
+            self.news.borrow_and_update();
+            self.head.borrow_and_update();
+            let (happened, told) = (self.members().await, self.told());
+            let is_idle = happened.is_empty() && told.is_empty();
+            for record in happened {
+                if !self.out.record(self.seq, &record).await {
+                    return;
+                }
+            }
+            for record in told {
+                if !self.out.record(self.seq, &record).await {
+                    return;
+                }
+            }
+            if is_idle && !self.wait().await {
+                return;
+            }
+        }
+    }
+
+    /// Waits for something to tell; queries are told at once. False if there will be nothing any more.
+    async fn wait(&mut self) -> bool {
+        tokio::select! {
+            changed = self.news.changed() => changed.is_ok(),
+            changed = self.head.changed() => changed.is_ok(),
+            query = self.arriving.next() => {
+                let wanted = self.filters.iter().any(|filter| filter.takes_query(query.name()));
+                !wanted || self.out.record(self.seq, &self.arriving.record(query)).await
+            }
+        }
+    }
+
+    fn missed(&self, count: Option<u64>) {
+        self.agent.serf_rpc.events_missed.fetch_add(count.unwrap_or(1), Relaxed);
+        tracing::warn!(count, "Serf's RPC: a client reads its stream too slowly, and missed something");
+    }
+
+    /// What happened to members since it was last looked.
+    async fn members(&mut self) -> Vec<MemberRecord> {
+        let read = self.agent.view().read(self.changes);
+        let changes = match read {
+            Read::Changes(first, changes) => {
+                self.changes.at = first + changes.len() as u64;
+                changes
+            }
+            Read::Gap(missed) => {
+                self.missed(missed);
+                self.changes = self.agent.view().cursor();
+                return Vec::new();
+            }
+        };
+        let wanted = |event| [Filter::All, Filter::Member(event)].iter().any(|it| self.filters.contains(it));
+        let due: Vec<_> = changes
+            .into_iter()
+            .filter_map(|change| Some((happening(change.what)?, change)))
+            .filter(|((event, _), _)| wanted(event))
+            .collect();
+        if due.is_empty() {
+            return Vec::new();
+        }
+        let ids: Vec<_> = due.iter().map(|(_, change)| change.id).collect();
+        let looked = self.agent.inspect(move |inside| Shape::new(inside).those(&ids)).await;
+        let known = looked.unwrap_or_default(); // the node begins anew: what happened is told by name alone
+        let record = |((event, status), Change { id, name, .. }): ((&'static str, &'static str), Change)| {
+            let found = known.get(&id).map(members::member);
+            let member = found.unwrap_or_else(|| Member { name: name.to_string(), ..members::nameless() });
+            MemberRecord { event, members: vec![Member { status, ..member }] }
+        };
+        due.into_iter().map(record).collect()
+    }
+
+    /// Which events were told since it was last looked.
+    fn told(&mut self) -> Vec<UserRecord> {
+        let page = self.agent.board().feed.read(Since::After(self.events), READ_MAX, None);
+        match page.gap {
+            Some(Gap::Foreign) => {
+                // The agent goes on as another node: what is retained was told under the old one.
+                self.missed(None);
+                self.events = self.agent.board().feed.read(Since::Now, 1, None).cursor;
+                return Vec::new();
+            }
+            Some(Gap::Dropped(missed)) => self.missed(missed),
+            None => {}
+        }
+        self.events = page.cursor;
+        let wanted = |name: &[u8]| self.filters.iter().any(|filter| filter.takes_event(name));
+        page.entries.into_iter().filter_map(user).filter(|record| wanted(record.name.as_bytes())).collect()
+    }
+}
+
+/// An event; nothing of lost ones, for which Serf has no word.
+fn user(Entry { place, said, .. }: Entry) -> Option<UserRecord> {
+    let Said::Event(item) = said else { return None };
+    Some(UserRecord {
+        event: "user",
+        coalesce: item.flags.has(Flags::COALESCE),
+        l_time: place.epoch << 32 | place.number & u64::from(u32::MAX), // grows, also over restarts
+        name: String::from_utf8_lossy(&item.name).into_owned(),
+        payload: Bytes(item.payload.to_vec()),
+    })
+}
