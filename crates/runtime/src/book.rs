@@ -6,6 +6,7 @@
 
 use crate::contact::{Contact, ContactError, canonical};
 use rumormill_core::NodeId;
+use rumormill_core::identity::Life;
 use std::collections::HashMap;
 use std::net::SocketAddr;
 
@@ -53,6 +54,8 @@ struct Entry {
     contact: Contact,
     seen: Option<SocketAddr>,
     hearsay: Option<SocketAddr>,
+    /// In which it runs, as its own record says.
+    life: Life,
     touched: u64,
 }
 
@@ -91,6 +94,17 @@ impl Book {
         }
         entry.hearsay = None;
         Ok(())
+    }
+
+    /// The record of `id` says that it runs in `life`. Who knows that is believed by it at its first word, without being greeted before.
+    pub fn runs(&mut self, id: NodeId, life: Life) {
+        let entry = self.entry(id);
+        entry.life = entry.life.max(life);
+    }
+
+    /// In which life `id` runs, as far as its record is known.
+    pub fn life(&self, id: NodeId) -> Option<Life> {
+        self.entries.get(&id).map(|entry| entry.life).filter(|life| *life != Life::default())
     }
 
     /// Drops what is known about `id`.
@@ -186,6 +200,16 @@ mod tests {
 
     fn book() -> Book {
         Book::new(ENTRIES_MAX, Reach::ALL)
+    }
+
+    #[test]
+    fn of_the_lives_that_records_tell_the_latest_counts() {
+        let (mut book, life) = (book(), |epoch| Life { epoch, session: 7 });
+        book.learn(A, &told(1)).unwrap();
+        assert_eq!(book.life(A), None);
+        book.runs(A, life(2));
+        book.runs(A, life(1));
+        assert_eq!((book.life(A), book.address(A)), (Some(life(2)), Some(at(1))));
     }
 
     #[test]

@@ -81,7 +81,8 @@ impl<P: Protocol, A> Effects<P, A> {
         let mut packet = self.datagrams.packet();
         Seal::start(&mut packet);
         fill(&mut packet);
-        self.shared.seal().seal(kind, to, &mut packet);
+        let told = self.book.life(to);
+        self.shared.seal().seal_for(kind, to, told, &mut packet);
         self.depart(Some(to), address, packet);
     }
 

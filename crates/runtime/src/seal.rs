@@ -14,7 +14,8 @@
 //! | 16 | tag of AES-256-GCM | |
 //!
 //! A receiver derives the key of a sender it has never heard of from the header alone. What it may believe of it depends on the echo: a session
-//! is *confirmed* once a packet from it carried our own session, which nobody could have recorded earlier.
+//! is *confirmed* once a packet from it carried our own session, which nobody could have recorded earlier. A sender knows that from what it heard of
+//! us, or from our record that others passed on: where it does, its first word counts.
 
 use crate::keyring::Keyring;
 use crate::sessions::{SESSIONS_MAX, Sessions, Standing};
@@ -234,9 +235,14 @@ impl Seal {
 
     /// Seals what was written behind [`start`](Seal::start) for `to` with the primary key; for a kind that goes to nobody in particular, `to` is ignored.
     pub fn seal(&mut self, kind: Kind, to: NodeId, packet: &mut Vec<u8>) {
+        self.seal_for(kind, to, None, packet);
+    }
+
+    /// The same, where `told` is the life in which others say that `to` runs. The later one counts, of this and what was heard of it.
+    pub fn seal_for(&mut self, kind: Kind, to: NodeId, told: Option<Life>, packet: &mut Vec<u8>) {
         let key = self.primary();
-        let echo = self.sessions.get(to).map_or(0, |s| s.life.session);
-        self.seal_with(key, echo, kind, to, packet);
+        let life = self.sessions.get(to).map(|s| s.life).max(told);
+        self.seal_with(key, life.map_or(0, |life| life.session), kind, to, packet);
     }
 
     /// Seals with that key of the ring, or the primary one if it is gone, and with that echo.

@@ -56,6 +56,25 @@ fn a_session_is_confirmed_by_the_echo_of_my_own() {
 }
 
 #[test]
+fn who_was_told_in_which_life_i_run_is_confirmed_by_its_first_word() {
+    let told = |told: Option<Life>| {
+        let (mut a, mut b) = (a(), b());
+        let mut packet = vec![];
+        Seal::start(&mut packet);
+        a.seal_for(Kind::Data, B, told, &mut packet);
+        b.open(&mut packet).unwrap().confirmed
+    };
+    assert!(told(Some(life(5))));
+    assert!(!told(None) && !told(Some(life(4))), "nothing, or of an earlier life");
+    let (mut a, mut b) = (a(), b());
+    a.open(&mut packet(&mut b, A, b"")).unwrap();
+    let mut heard = vec![];
+    Seal::start(&mut heard);
+    a.seal_for(Kind::Data, B, Some(life(4)), &mut heard);
+    assert!(b.open(&mut heard).unwrap().confirmed, "what was heard is later than what was told");
+}
+
+#[test]
 fn a_packet_is_opened_once_in_whatever_order() {
     let (mut a, mut b) = (a(), b());
     let packets: Vec<_> = (0..40).map(|n| packet(&mut a, B, &[n])).collect();

@@ -28,7 +28,8 @@ impl Ears {
 impl App<Node<NodeKeys>> for Ears {
     fn event(&mut self, event: Event, book: &mut Book, _: Time, wall: Wall) {
         match event {
-            Event::Swim(swim::Event::Contact(id, contact)) => {
+            Event::Swim(swim::Event::Contact(id, life, contact)) => {
+                book.runs(id, life);
                 if let Err(error) = book.learn(id, &contact) {
                     tracing::debug!(%id, %error, "a member says something unreadable of where it is");
                 }

@@ -120,7 +120,7 @@ impl Part for SwimPart {
 
     fn tell(event: &EventOf<Self>) -> Line {
         match event {
-            Event::Contact(id, _) => Line::about("contact", *id),
+            Event::Contact(id, ..) => Line::about("contact", *id),
             Event::Up(id) => Line::about("up", *id),
             Event::Changed(id) => Line::about("changed", *id),
             Event::Tags(id) => Line::about("tags", *id),

@@ -24,8 +24,8 @@ pub enum Call {
 /// What SWIM tells the application. Enough to keep a list of the members by, without asking back.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {
-    /// Where this member is reached: always told before anything is sent to it.
-    Contact(NodeId, Payload),
+    /// In which life this member runs, and where it is reached: always told before anything is sent to it.
+    Contact(NodeId, Life, Payload),
     /// This member is alive, for the first time or again.
     Up(NodeId),
     /// Something on its card changed: tags, contact, name or incarnation.

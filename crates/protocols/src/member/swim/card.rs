@@ -85,7 +85,7 @@ impl<K: Keys> Swim<K> {
         let row = Row::new(record.clone(), cx.now);
         self.sums.add(id, row.hash);
         self.roster.insert(row);
-        cx.emit(Event::Contact(id, record.value().contact.clone()));
+        cx.emit(Event::Contact(id, record.value().life, record.value().contact.clone()));
         cx.emit(Event::Up(id));
         self.note_copy(cx, record.value());
         self.spread_card(cx, from, record, path);
@@ -111,8 +111,9 @@ impl<K: Keys> Swim<K> {
         }
         let hash = row.hash;
         self.cases.close(id);
-        if old.contact != new.contact || matches!(was, Status::Dead | Status::Left) {
-            cx.emit(Event::Contact(id, new.contact.clone()));
+        let is_elsewhere = (&old.contact, old.life) != (&new.contact, new.life);
+        if is_elsewhere || matches!(was, Status::Dead | Status::Left) {
+            cx.emit(Event::Contact(id, new.life, new.contact.clone()));
         }
         if new.left {
             self.departed.enter(id, None, cx.now);
