@@ -22,12 +22,12 @@ pub struct Response {
 }
 
 macro_rules! requests {
-    ($($(#[$about:meta])* $name:ident { $($field:ident: $kind:ty,)* })*) => {$(
+    ($($(#[$about:meta])* $name:ident { $($(#[$of:meta])* $field:ident: $kind:ty,)* })*) => {$(
         $(#[$about])*
         #[derive(Clone, Debug, Default, Deserialize)]
         #[serde(rename_all = "PascalCase", default)]
         pub struct $name {
-            $(#[serde(deserialize_with = "or_nothing")] pub $field: $kind,)*
+            $(#[serde(deserialize_with = "or_nothing")] $(#[$of])* pub $field: $kind,)*
         }
     )*};
 }
@@ -55,7 +55,11 @@ requests! {
         name: String,
         payload: Bytes,
     }
-    Respond { id: u64, payload: Bytes, }
+    Respond {
+        #[serde(rename = "ID")]
+        id: u64,
+        payload: Bytes,
+    }
     GetCoordinate { node: String, }
 }
 

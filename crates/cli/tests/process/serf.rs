@@ -161,25 +161,25 @@ fn the_serf_command_joins_tags_publishes_and_looks_around() {
 }
 
 #[test]
-fn the_serf_command_rotates_the_key_of_an_agent_and_sees_no_key() {
+fn the_serf_command_rotates_the_key_of_all_members_and_sees_no_key() {
     needs!("serf");
     let story = Story::new("serf-keys");
-    let agent = story.agent("n0").for_serf().start();
+    let agents = cluster(&story, 3);
     let read = |path: &std::path::Path| std::fs::read_to_string(path).unwrap().trim().to_string();
     let (old, new) = (read(&story.dir().join("key")), read(&story.other_key()));
     let fingerprint = |agent: &Agent| agent.info()["keys"][0].as_str().unwrap().to_string();
-    let before = fingerprint(&agent);
-    let said = serf_ok(&agent, &["keys", "-list"]);
-    assert!(said.contains(&before) && said.contains("[1/1]") && !said.contains(&old), "{said}");
-    serf_ok(&agent, &["keys", &format!("-install={new}")]);
-    serf_ok(&agent, &["keys", &format!("-use={new}")]);
-    assert_ne!(fingerprint(&agent), before);
-    let (is_ok, said) = serf(&agent, &["keys", &format!("-remove={new}")]);
-    assert!(!is_ok && said.contains("primary key"), "{said}");
-    serf_ok(&agent, &["keys", &format!("-remove={before}")]);
-    let said = serf_ok(&agent, &["keys", "-list"]);
-    assert!(!said.contains(&before) && said.contains(&fingerprint(&agent)), "{said}");
-    let (is_ok, said) = serf(&agent, &["keys", "-install=TYCJS0sHFMqFzWl/4/ryYg=="]);
+    let before = fingerprint(&agents[0]);
+    let said = serf_ok(&agents[0], &["keys", "-list"]);
+    assert!(said.contains(&before) && said.contains("[3/3]") && !said.contains(&old), "{said}");
+    serf_ok(&agents[0], &["keys", &format!("-install={new}")]);
+    serf_ok(&agents[0], &["keys", &format!("-use={new}")]);
+    assert!(agents.iter().all(|agent| fingerprint(agent) != before));
+    let (is_ok, said) = serf(&agents[1], &["keys", &format!("-remove={new}")]);
+    assert!(!is_ok && said.contains("have all use another one first"), "{said}");
+    serf_ok(&agents[1], &["keys", &format!("-remove={before}")]);
+    let said = serf_ok(&agents[2], &["keys", "-list"]);
+    assert!(!said.contains(&before) && said.contains(&fingerprint(&agents[2])), "{said}");
+    let (is_ok, said) = serf(&agents[0], &["keys", "-install=TYCJS0sHFMqFzWl/4/ryYg=="]);
     assert!(!is_ok && said.contains("32 bytes") && !said.contains("TYCJ"), "{said}");
 }
 
@@ -341,4 +341,48 @@ fn pythons_serfclient_works_unchanged() {
     );
     assert_eq!(names(&said["filtered"]), ["n0"]);
     assert_eq!(said["forgotten"]["Error"], "");
+}
+
+/// Answers the first query called `load` with its payload in capitals, over the connection on which it was told of it.
+const ANSWERER: &str = r#"
+import sys, msgpack
+from serfclient.client import SerfClient
+client = SerfClient(host=sys.argv[1], port=int(sys.argv[2]), timeout=60)
+stream = client.stream('query:load')
+print('listening', flush=True)
+asked = {(k.decode() if isinstance(k, bytes) else k): v for k, v in next(stream.body).body.items()}
+payload = asked['Payload'] if isinstance(asked['Payload'], bytes) else asked['Payload'].encode()
+head = msgpack.packb({'Seq': 99, 'Command': 'respond'})
+client.connection._socket.sendall(head + msgpack.packb({'ID': asked['ID'], 'Payload': payload.upper()}))
+client.connection._socket.recv(4096)
+"#;
+
+#[test]
+fn the_serf_command_asks_members_and_is_told_who_acknowledged() {
+    needs!("serf");
+    let story = Story::new("serf-query");
+    let agents = cluster(&story, 3);
+    joined(&agents);
+    let said = serf_ok(&agents[0], &["query", "-timeout=2s", "-tag", "role=we", "load", "x"]);
+    assert!(said.contains("Ack from 'n1'") && said.contains("Ack from 'n2'"), "{said}");
+    assert!(said.contains("Total Acks: 2") && said.contains("Total Responses: 0"), "{said}");
+    let said = serf_ok(&agents[0], &["query", "-timeout=2s", "-node=n1", "load"]);
+    assert!(said.contains("Total Acks: 1"), "{said}");
+}
+
+#[test]
+fn a_client_made_for_serf_answers_a_query_of_the_serf_command() {
+    needs!("serf", "serfclient");
+    let story = Story::new("serf-respond");
+    let agents = cluster(&story, 2);
+    joined(&agents);
+    let address = rpc(&agents[1].setup.bind);
+    let (host, port) = address.rsplit_once(':').unwrap();
+    let mut answerer = Command::new("python3");
+    answerer.args(["-c", ANSWERER, host, port]);
+    let answerer = Guard::spawn(answerer, &story.dir().join("answerer.log"));
+    wait::until_true("the client hears", DEADLINE_S, || answerer.log().contains("listening"));
+    let said = serf_ok(&agents[0], &["query", "-timeout=3s", "load", "how much?"]);
+    assert!(said.contains("Response from 'n1': HOW MUCH?"), "{said}");
+    assert!(said.contains("Total Acks: 2") && said.contains("Total Responses: 1"), "{said}");
 }
