@@ -128,10 +128,9 @@ impl Default for Config {
 
 impl Config {
     /// To how many a node passes an event on when it first hears it. Where all do so to f others, a share of e^-f misses it (infect and die:
-    /// Kermarrec, Massoulié, Ganesh 2003), so f is ln(n / missed).
-    pub fn fanout(&self, nodes: u64) -> usize {
-        let others = nodes.saturating_sub(1).max(1);
-        let f = libm::ceil(libm::log(nodes.max(1) as f64 / self.missed.max(1e-6))).max(1.0);
-        (f as u64).min(others) as usize
+    /// Kermarrec, Massoulié, Ganesh 2003), so f is ln(n / missed): an average, for a push more than that costs more than it finds.
+    pub fn fanout(&self, nodes: u64) -> f64 {
+        let others = nodes.saturating_sub(1).max(1) as f64;
+        libm::log(nodes.max(1) as f64 / self.missed.max(1e-6)).max(1.0).min(others)
     }
 }

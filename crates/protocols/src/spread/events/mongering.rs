@@ -210,7 +210,9 @@ impl Events {
         if cx.now < self.mongering.resume {
             return self.arm_flush(cx);
         }
-        let peers = self.some_peers(cx, config.fanout(self.peers.nodes()));
+        let fanout = config.fanout(self.peers.nodes());
+        let count = fanout as usize + usize::from(cx.rng.chance(fanout - libm::floor(fanout)));
+        let peers = self.some_peers(cx, count);
         let bytes_max = config.contact_bytes_max.min(cx.room / 2 / peers.len().max(1));
         let fresh = core::mem::take(&mut self.mongering.fresh);
         let (mut bytes, mut now) = (0, 0);

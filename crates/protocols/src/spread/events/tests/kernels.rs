@@ -8,11 +8,11 @@ fn span(from: u64, to: u64) -> Span {
 
 #[test]
 fn the_fanout_follows_from_the_number_of_nodes_and_how_many_may_be_missed() {
-    let config = |missed| Config { missed, ..Config::default() };
-    let fanouts = [1, 2, 10, 30, 100, 1_000, 1_000_000].map(|n| config(0.25).fanout(n));
-    assert_eq!(fanouts, [1, 1, 4, 5, 6, 9, 16]);
-    assert_eq!(config(0.01).fanout(100), 10);
-    assert_eq!((config(0.0).fanout(1 << 40), config(f64::NAN).fanout(2), config(1e9).fanout(9)), (42, 1, 1));
+    let fanout = |missed, n| (Config { missed, ..Config::default() }.fanout(n) * 100.0).round() / 100.0;
+    let fanouts = [1, 2, 10, 30, 100, 1_000, 1_000_000].map(|n| fanout(0.25, n));
+    assert_eq!(fanouts, [1.0, 1.0, 3.69, 4.79, 5.99, 8.29, 15.2]);
+    assert_eq!(fanout(0.01, 100), 9.21);
+    assert_eq!((fanout(0.0, 1 << 40), fanout(f64::NAN, 2), fanout(1e9, 9)), (41.54, 1.0, 1.0));
 }
 
 #[test]
