@@ -144,22 +144,30 @@ impl Stream {
                     return;
                 }
             }
+            while let Some(query) = self.arriving.waiting() {
+                if !self.tell(query).await {
+                    return;
+                }
+            }
             if is_idle && !self.wait().await {
                 return;
             }
         }
     }
 
-    /// Waits for something to tell; queries are told at once. False if there will be nothing any more.
+    /// Waits for something to tell. False if there will be nothing any more.
     async fn wait(&mut self) -> bool {
         tokio::select! {
             changed = self.news.changed() => changed.is_ok(),
             changed = self.head.changed() => changed.is_ok(),
-            query = self.arriving.next() => {
-                let wanted = self.filters.iter().any(|filter| filter.takes_query(query.name()));
-                !wanted || self.out.record(self.seq, &self.arriving.record(query)).await
-            }
+            query = self.arriving.next() => self.tell(query).await,
         }
+    }
+
+    /// Tells of a query, if it is one of those that are wanted. False if the client is gone.
+    async fn tell(&mut self, query: queries::Arrived) -> bool {
+        let wanted = self.filters.iter().any(|filter| filter.takes_query(query.name()));
+        !wanted || self.out.record(self.seq, &self.arriving.record(query)).await
     }
 
     fn missed(&self, count: Option<u64>) {

@@ -16,7 +16,8 @@ use std::collections::BTreeMap;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use tokio::sync::broadcast::{self, error::RecvError};
+use tokio::sync::broadcast;
+use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
@@ -92,6 +93,19 @@ impl Arriving {
                     self.agent.serf_rpc.queries_missed.fetch_add(missed, Relaxed);
                 }
                 Err(RecvError::Closed) => std::future::pending().await,
+            }
+        }
+    }
+
+    /// One that has arrived already.
+    pub fn waiting(&mut self) -> Option<Arrived> {
+        loop {
+            match self.from.try_recv() {
+                Ok(query) => return Some(Arrived(query)),
+                Err(TryRecvError::Lagged(missed)) => {
+                    self.agent.serf_rpc.queries_missed.fetch_add(missed, Relaxed);
+                }
+                Err(TryRecvError::Empty | TryRecvError::Closed) => return None,
             }
         }
     }
