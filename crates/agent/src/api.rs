@@ -6,6 +6,7 @@
 //! | `cluster` | joining, leaving, forgetting, tags |
 //! | `events` | publishing events, and reading them |
 //! | `query` | asking the members, and streaming what they answer |
+//! | `bans` | who is kept out of the cluster |
 //! | `keys` | the cluster's keys, by fingerprint: this agent's, and all members' |
 //! | `watch` | what holds now, then what changes |
 //! | `ops` | the agent itself, its health, its counters, faults on purpose |
@@ -15,6 +16,7 @@
 //!
 //! [`table`] is the one list of routes; `/openapi.json` describes the same ones, which a test compares.
 
+mod bans;
 pub(crate) mod cluster;
 pub mod events;
 mod events_counted;
@@ -37,7 +39,7 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::{Method, StatusCode, Uri};
 use axum::middleware;
-use axum::routing::{MethodRouter, get, post};
+use axum::routing::{MethodRouter, delete, get, post};
 use failure::Failure;
 use guard::Guard;
 use std::sync::{Arc, OnceLock};
@@ -78,6 +80,8 @@ pub fn table() -> Vec<Route> {
         route("/v1/join", &["post"], post(cluster::join)),
         route("/v1/leave", &["post"], post(cluster::leave)),
         route("/v1/forget", &["post"], post(cluster::forget)),
+        route("/v1/bans", &["get", "post"], get(bans::bans).post(bans::ban)),
+        route("/v1/bans/{member}", &["delete"], delete(bans::unban)),
         route("/v1/tags", &["get", "put", "patch"], tags.layer(DefaultBodyLimit::max(TAGS_BODY_BYTES_MAX))),
         route("/v1/keys", &["get"], get(keys::keys)),
         route("/v1/keys/install", &["post"], post(keys::install)),
@@ -135,6 +139,9 @@ async fn not_so(method: Method, uri: Uri) -> Failure {
         cluster::join,
         cluster::leave,
         cluster::forget,
+        bans::bans,
+        bans::ban,
+        bans::unban,
         cluster::tags,
         cluster::put_tags,
         cluster::patch_tags,

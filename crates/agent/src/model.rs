@@ -4,12 +4,14 @@
 //! known to it: request types refuse unknown fields, so that a typing error is an error. Ids and sessions are strings of 16 hexadecimal
 //! digits (64 bits do not fit a JSON number everywhere), durations end in their unit, ages count back from the answer.
 
+mod bans;
 mod events;
 mod keys;
 mod queries;
 mod reload;
 mod requests;
 
+pub use bans::*;
 pub use events::*;
 pub use keys::*;
 pub use queries::*;

@@ -1,8 +1,8 @@
-//! The agent's composite protocol: membership, and on top of it the machines' vitals, the application's events, its queries, and orders about keys.
+//! The agent's composite protocol: membership, and on top of it the machines' vitals, the application's events, its queries, orders about keys, and bans.
 //!
 //! SWIM knows who is there; [`Latest`] spreads each member's newest vitals in what room is left in datagrams that leave anyway; [`Events`]
-//! brings to everybody what anybody publishes; [`Queries`] brings back what they answer; [`KeyOrders`] takes orders about keys to each. What SWIM tells (up, dead, left, forgotten) becomes
-//! what the others are called with, through a reused queue, after SWIM's `handle` has returned.
+//! brings to everybody what anybody publishes; [`Queries`] brings back what they answer; [`KeyOrders`] takes orders about keys to each;
+//! [`Bans`] makes known who is kept out, which SWIM is told at once. What SWIM tells (up, dead, left, forgotten) becomes what the others are called with, through a reused queue, after SWIM's `handle` has returned.
 //!
 //! A question goes out as an event and comes in as one, and is told to nobody as an event: here it is handed from the one protocol to the other,
 //! and here it is decided whether this node is meant, by its name and tags of that moment. `message` is what travels.
@@ -19,6 +19,7 @@ use rumormill_core::protocol::{Change, Cx, Input, Output, Protocol, Via};
 use rumormill_core::stack::Told;
 use rumormill_core::time::{Time, Wall};
 use rumormill_core::wire;
+use rumormill_protocols::agree::bans::{self, Bans};
 use rumormill_protocols::agree::keys::{self, Keys as KeyOrders};
 use rumormill_protocols::agree::latest::{self, Latest};
 use rumormill_protocols::member::swim::{self, Swim};
@@ -34,6 +35,7 @@ const EVENTS: usize = 2;
 /// After the three of the events.
 const QUERIES: usize = 5;
 const KEYS: usize = 6;
+const BANS: usize = 7;
 
 /// Set in the tickets of events that are questions; the rest is the query's.
 const QUESTION: u64 = 1 << 63;
@@ -58,6 +60,8 @@ pub enum Call {
     Queries(queries::Call),
     /// Asked about keys.
     Keys(keys::Call),
+    /// Asked about who is kept out.
+    Bans(bans::Call),
 }
 
 /// What the node wants to be reminded of.
@@ -73,6 +77,8 @@ pub enum Timer {
     Queries(queries::Timer),
     /// By orders about keys.
     Keys(keys::Timer),
+    /// By bans.
+    Bans(bans::Timer),
 }
 
 /// What the node tells the agent.
@@ -90,6 +96,8 @@ pub enum Event {
     Asked(u64),
     /// An order about keys, or what became of one.
     Keys(keys::Event),
+    /// Somebody is kept out, or no longer.
+    Bans(bans::Event),
 }
 
 /// Vitals as they travel, with their times.
@@ -116,6 +124,8 @@ pub struct Node<K: Keys> {
     unreadable_filters: u64,
     /// Orders about keys, to others and of others.
     pub keys: KeyOrders,
+    /// Who is kept out.
+    pub bans: Bans<K>,
     /// My own newest vitals: [`Latest`] keeps those of others.
     mine: Option<Vitals>,
     told: VecDeque<swim::Event>,
@@ -123,11 +133,18 @@ pub struct Node<K: Keys> {
     told_events: VecDeque<events::Event>,
     told_queries: VecDeque<queries::Event>,
     told_keys: VecDeque<keys::Event>,
+    told_bans: VecDeque<bans::Event>,
 }
 
 impl<K: Keys> Node<K> {
     /// Puts them together. `vitals` is none where they are turned off: then nothing is said and nothing is kept.
-    pub fn new(swim: Swim<K>, vitals: Option<Latest>, events: Events, queries: Queries) -> Self {
+    pub fn new(
+        swim: Swim<K>,
+        vitals: Option<Latest>,
+        events: Events,
+        queries: Queries,
+        bans: Bans<K>,
+    ) -> Self {
         Node {
             swim,
             vitals,
@@ -135,12 +152,14 @@ impl<K: Keys> Node<K> {
             queries,
             unreadable_filters: 0,
             keys: KeyOrders::new(keys::Config::default()),
+            bans,
             mine: None,
             told: VecDeque::new(),
             told_vitals: VecDeque::new(),
             told_events: VecDeque::new(),
             told_queries: VecDeque::new(),
             told_keys: VecDeque::new(),
+            told_bans: VecDeque::new(),
         }
     }
 
@@ -179,6 +198,7 @@ impl<K: Keys> Node<K> {
                 self.vitals(cx, Input::Call(latest::Call::Peer(change)));
                 self.events(cx, Input::Call(events::Call::Peer(change)));
                 self.queries(cx, Input::Call(queries::Call::Peer(change)));
+                self.bans(cx, Input::Call(bans::Call::Peer(change)));
             }
             cx.emit(Event::Swim(event));
         }
@@ -274,6 +294,17 @@ impl<K: Keys> Node<K> {
         }
     }
 
+    fn bans(&mut self, cx: &mut Cx<'_, Self>, input: Input<Bans<K>>) {
+        let (bans, told) = (&mut self.bans, &mut self.told_bans);
+        cx.lend(Message::Bans, Timer::Bans, |event| told.push_back(event), |cx| bans.handle(cx, input));
+        while let Some(event) = self.told_bans.pop_front() {
+            if let bans::Event::Changed(ban) = &event {
+                self.swim(cx, Input::Call(swim::Call::Shun(ban.id, !ban.lifted)));
+            }
+            cx.emit(Event::Bans(event));
+        }
+    }
+
     /// A sum of the events takes a few bytes once in a while. Of the rest half is offered to membership, what it leaves to vitals, and what they leave to membership again if its half was too small
     /// for what it has to say.
     fn on_spare(&mut self, cx: &mut Cx<'_, Self>, peer: NodeId, bytes: usize) {
@@ -316,6 +347,7 @@ impl<K: Keys> Protocol for Node<K> {
                 self.events(cx, Input::Start);
                 self.queries(cx, Input::Start);
                 self.swim(cx, Input::Start);
+                self.bans(cx, Input::Start);
             }
             Input::Call(Call::Swim(call)) => self.swim(cx, Input::Call(call)),
             Input::Call(Call::Vitals { value, gossip }) => self.on_vitals(cx, value, gossip),
@@ -323,22 +355,26 @@ impl<K: Keys> Protocol for Node<K> {
             Input::Call(Call::Events(call)) => self.events(cx, Input::Call(call)),
             Input::Call(Call::Queries(call)) => self.queries(cx, Input::Call(call)),
             Input::Call(Call::Keys(call)) => self.keys(cx, Input::Call(call)),
+            Input::Call(Call::Bans(call)) => self.bans(cx, Input::Call(call)),
             Input::Message(from, Message::Swim(m)) => self.swim(cx, Input::Message(from, m)),
             Input::Message(from, Message::Vitals(m)) => self.vitals(cx, Input::Message(from, m)),
             Input::Message(from, Message::Events(m)) => self.events(cx, Input::Message(from, m)),
             Input::Message(from, Message::Queries(m)) => self.queries(cx, Input::Message(from, m)),
             Input::Message(from, Message::Keys(m)) => self.keys(cx, Input::Message(from, m)),
+            Input::Message(from, Message::Bans(m)) => self.bans(cx, Input::Message(from, m)),
             Input::Message(_, Message::Unknown) => {}
             Input::Timer(Timer::Swim(t)) => self.swim(cx, Input::Timer(t)),
             Input::Timer(Timer::Vitals(t)) => self.vitals(cx, Input::Timer(t)),
             Input::Timer(Timer::Events(t)) => self.events(cx, Input::Timer(t)),
             Input::Timer(Timer::Queries(t)) => self.queries(cx, Input::Timer(t)),
             Input::Timer(Timer::Keys(t)) => self.keys(cx, Input::Timer(t)),
+            Input::Timer(Timer::Bans(t)) => self.bans(cx, Input::Timer(t)),
             Input::Spare(peer, bytes) => self.on_spare(cx, peer, bytes),
             Input::Shed(peer, SWIM) => self.swim(cx, Input::Shed(peer, 0)),
             Input::Shed(peer, VITALS) => self.vitals(cx, Input::Shed(peer, 0)),
             Input::Shed(peer, QUERIES) => self.queries(cx, Input::Shed(peer, 0)),
             Input::Shed(peer, KEYS) => self.keys(cx, Input::Shed(peer, 0)),
+            Input::Shed(peer, BANS) => self.bans(cx, Input::Shed(peer, 0)),
             Input::Shed(peer, lane) => self.events(cx, Input::Shed(peer, lane - EVENTS)),
             Input::Lost(peer, loss) => {
                 self.swim(cx, Input::Lost(peer, loss));

@@ -3,6 +3,7 @@
 //! | module | what it does |
 //! | --- | --- |
 //! | [`Agent`] | what all parts share, and what the API asks of it |
+//! | `bans` | who is kept out of the cluster |
 //! | `ears` | what is done with what the node tells |
 //! | `events` | publishing, and what is kept of events on disk |
 //! | `keys` | the cluster's keys: orders to all members, and members that were away |
@@ -15,6 +16,7 @@
 //! Everything runs in one thread: the node's task owns its state, and all others reach it by messages.
 
 mod agent;
+mod bans;
 mod ears;
 mod events;
 mod join;
@@ -226,6 +228,7 @@ pub async fn start(config: Config) -> Result<Running, RunError> {
     tasks.spawn(upkeep::feed_watchdog(agent.clone()));
     tasks.spawn(keys::serve(agent.clone()));
     tasks.spawn(keys::expire(agent.clone()));
+    tasks.spawn(bans::stay_saved(agent.clone()));
     tasks.spawn(events::stay_saved(agent.clone()));
     tasks.spawn(events::ask_about_durable(agent.clone()));
     for handler in &agent.handlers {
@@ -328,7 +331,8 @@ async fn start_node(
     let told = events::start(agent, keys.id(), life, &kept);
     let queries = Queries::new(spread::queries::Config::default(), life);
     agent.query_board().desk.begin_anew();
-    let node = Node::new(Swim::new(config.swim.clone(), me, keys.clone()), vitals, told, queries);
+    let bans = bans::recall(agent, keys.clone());
+    let node = Node::new(Swim::new(config.swim.clone(), me, keys.clone()), vitals, told, queries, bans);
     agent.view().on_change(ChangeKind::Up, keys.id(), Some((&config.name, true)), wall());
     let handle: Handle = rumormill_runtime::start(wire, sockets, node, agent.ears()).await?;
     agent.set_handle(Some(handle));

@@ -5,6 +5,7 @@ use rumormill_core::drive::Limits;
 use rumormill_core::identity::{Life, NodeId, Unsigned};
 use rumormill_core::payload::Payload;
 use rumormill_core::time::{Duration, Time};
+use rumormill_protocols::agree::bans::{self, Bans};
 use rumormill_protocols::agree::latest::{self, Latest};
 use rumormill_protocols::member::swim::{self, Me, Swim};
 use rumormill_protocols::spread::events::{self, Events};
@@ -33,7 +34,8 @@ fn node(id: u64, vitals: bool) -> Node<Unsigned> {
     let latest = vitals.then(|| Latest::new(config, life));
     let events = Events::new(events::Config::default(), life);
     let queries = Queries::new(queries::Config::default(), life);
-    Node::new(Swim::new(swim::Config::lan(), me, Unsigned), latest, events, queries)
+    let bans = Bans::new(bans::Config::default(), Unsigned);
+    Node::new(Swim::new(swim::Config::lan(), me, Unsigned), latest, events, queries, bans)
 }
 
 /// The sizes with which an agent packs and counts: sealed, with all headers.

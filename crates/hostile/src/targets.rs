@@ -3,7 +3,7 @@
 use crate::counting;
 use rumormill_core::identity::{Life, NodeId};
 use rumormill_core::wire::{self, ALLOCATION_FACTOR_MAX, DEPTH_MAX, Wire, WireError};
-use rumormill_protocols::agree::{anti_entropy, keys, latest};
+use rumormill_protocols::agree::{anti_entropy, bans, keys, latest};
 use rumormill_protocols::member::swim;
 use rumormill_protocols::spread::{
     direct_mail, events, flood, infect_and_die, median_counter, push_then_pull, queries, rumor, tree,
@@ -51,12 +51,14 @@ impl Known {
 }
 
 /// All protocols.
-pub static PROTOCOLS: [Known; 22] = [
+pub static PROTOCOLS: [Known; 24] = [
     Known::new::<swim::Message>("swim"),
     Known::new::<latest::Message>("latest"),
     Known::new::<anti_entropy::Message>("anti-entropy"),
     Known::new::<events::Message>("events"),
     Known::new::<queries::Message>("queries"),
+    Known::new::<bans::Message>("bans"),
+    Known::new::<bans::Kept>("kept-bans"),
     Known::new::<keys::Message>("keys"),
     Known::new::<keys::Away>("away"),
     Known::new::<keys::Back>("back"),

@@ -13,6 +13,7 @@
 //! | [`spread::events`] | Demers 1987, sections 1.3 and 1.4; Birman 1999 (bimodal multicast) | ln(4n) pushes per event, and one sum per period | [`kit::choice`], [`kit::allowance`] |
 //! | [`spread::queries`] | serf's queries; answers paced and confirmed | an event, and one answer of each who is meant | [`spread::events`], by what is told of them |
 //! | [`agree::anti_entropy`] | Demers 1987, sections 1.3 and 2; Merkle 1987 | one contact: a checksum where nothing differs | [`kit::choice`], [`kit::merkle`], [`kit::stamp`] |
+//! | [`agree::bans`] | Kermarrec, Massoulié, Ganesh 2003 (infect and die); Demers 1987, section 1.3 | nothing without a ban; with some, one sum | - |
 //! | [`agree::keys`] | ours: an order to each, asked again until it reports | two datagrams per member and order | - |
 //! | [`agree::latest`] | Demers 1987, anti-entropy by recent updates; newest-wins registers | a fixed ration of each datagram that leaves anyway | - |
 //! | [`sum::push_sum`] | Kempe, Dobra, Gehrke 2003; quantiles by DDSketch (Masson 2019) | one message | [`kit::epochs`], [`kit::sketch`] |

@@ -1,9 +1,10 @@
 //! No protocol lives on the simulator alone: each is driven over real UDP by the agent's runtime, with eight nodes.
 
-use rumormill::core::identity::Life;
+use rumormill::core::identity::{Life, Unsigned};
 use rumormill::core::payload::Payload;
+use rumormill::core::protocol::Change;
 use rumormill::core::stack::{Layer, Stack};
-use rumormill::protocols::agree::anti_entropy;
+use rumormill::protocols::agree::{anti_entropy, bans};
 use rumormill::protocols::kit::peers::Peers;
 use rumormill::protocols::spread::{
     self, direct_mail, events, flood, infect_and_die, median_counter, push_then_pull, queries, rumor, tree,
@@ -303,6 +304,30 @@ async fn anti_entropy_makes_stores_equal_however_they_are_compared() {
             agrees(compare, direction).await;
         }
     }
+}
+
+/// One of them bans a stranger, and all are told of it once.
+#[tokio::test]
+async fn a_ban_reaches_all_once() {
+    let config = bans::Config { period: PERIOD, ..Default::default() };
+    let mut cluster = Cluster::new(|_| bans::Bans::new(config.clone(), Unsigned)).await;
+    for node in &cluster.nodes {
+        for other in (0..NODES).map(NodeId).filter(|other| *other != node.me()) {
+            node.call(bans::Call::Peer(Change::Up(other))).await.unwrap();
+        }
+    }
+    let reason = Payload::from(&b"it answers for others"[..]);
+    let say = bans::Call::Say { id: NodeId(900), lifted: false, reason };
+    cluster.nodes[2].call(say).await.unwrap();
+    let mut told = std::collections::BTreeSet::new();
+    cluster
+        .until(|who, event| {
+            let bans::Event::Changed(ban) = event else { panic!("{who}: {event:?}") };
+            assert!(ban.id == NodeId(900) && told.insert(who), "{who}: {ban:?}");
+            told.len() == NODES as usize
+        })
+        .await;
+    cluster.end().await;
 }
 
 /// Each node publishes one event that fits a datagram and one of the largest, which takes the stream.

@@ -7,7 +7,7 @@
 use crate::contact::{Contact, ContactError, canonical};
 use rumormill_core::NodeId;
 use rumormill_core::identity::Life;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::net::SocketAddr;
 
 /// Entries kept unless told otherwise (our guess: three times the largest cluster we aim at).
@@ -47,6 +47,8 @@ pub struct Book {
     entries_max: usize,
     reach: Reach,
     touched: u64,
+    /// Whose packets and connections are not taken.
+    shunned: BTreeSet<NodeId>,
 }
 
 #[derive(Debug, Default)]
@@ -75,7 +77,13 @@ impl Entry {
 impl Book {
     /// An empty book of at most `entries_max` entries, that gives out only addresses within `reach`.
     pub fn new(entries_max: usize, reach: Reach) -> Book {
-        Book { entries: HashMap::new(), entries_max: entries_max.max(1), reach, touched: 0 }
+        Book {
+            entries: HashMap::new(),
+            entries_max: entries_max.max(1),
+            reach,
+            touched: 0,
+            shunned: BTreeSet::new(),
+        }
     }
 
     /// Takes in what a member's own record says. On an error the entry stays as it was.
@@ -105,6 +113,19 @@ impl Book {
     /// In which life `id` runs, as far as its record is known.
     pub fn life(&self, id: NodeId) -> Option<Life> {
         self.entries.get(&id).map(|entry| entry.life).filter(|life| *life != Life::default())
+    }
+
+    /// Nothing is taken from `id` any more, or it is again. Something may still be sent to it: that it is kept out.
+    pub fn shun(&mut self, id: NodeId, is_out: bool) {
+        match is_out {
+            true => self.shunned.insert(id),
+            false => self.shunned.remove(&id),
+        };
+    }
+
+    /// Whether nothing is taken from `id`.
+    pub fn shuns(&self, id: NodeId) -> bool {
+        self.shunned.contains(&id)
     }
 
     /// Drops what is known about `id`.

@@ -50,11 +50,13 @@ pub enum Cause {
     Fault,
     /// One who was away, or the answer to it: wrong, or one too many.
     Knock,
+    /// From somebody who is kept out.
+    Banned,
 }
 
 impl Cause {
     /// All causes with the names they are shown by.
-    pub const ALL: [(Cause, &'static str); 22] = [
+    pub const ALL: [(Cause, &'static str); 23] = [
         (Cause::Truncated, "truncated"),
         (Cause::Version, "version"),
         (Cause::Kind, "kind"),
@@ -77,6 +79,7 @@ impl Cause {
         (Cause::StreamEvicted, "stream_evicted"),
         (Cause::Fault, "fault"),
         (Cause::Knock, "knock"),
+        (Cause::Banned, "banned"),
     ];
 }
 

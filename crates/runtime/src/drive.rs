@@ -296,6 +296,9 @@ impl<P: Protocol, A: App<P>> Engine<P, A> {
         match event {
             StreamEvent::Accepted(established) => {
                 let (peer, life) = (established.peer, established.life);
+                if book.shuns(peer) {
+                    return shared.counters.lose(Cause::Banned); // dropped, it is closed
+                }
                 streams.adopt(*established, *now);
                 self.new_life(peer, life);
             }
@@ -325,6 +328,9 @@ impl<P: Protocol, A: App<P>> Engine<P, A> {
                 let Some(peer) = streams.heard(serial, *now) else { return };
                 if shared.faults.cuts_peer(peer) {
                     return shared.counters.lose(Cause::Fault);
+                }
+                if book.shuns(peer) {
+                    return shared.counters.lose(Cause::Banned);
                 }
                 self.receiver.stream_message(&self.effects, peer, &bytes);
                 self.hand_in();

@@ -77,6 +77,10 @@ impl<P: Protocol> Receiver<P> {
             counters.lose(Cause::Fault);
             return None;
         }
+        if effects.book.shuns(opened.from) {
+            counters.lose(Cause::Banned);
+            return None;
+        }
         let heard = Heard {
             kind: opened.kind,
             from: opened.from,

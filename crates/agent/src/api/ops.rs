@@ -1,5 +1,6 @@
 //! What operators and their tools ask: the agent itself, its health, its counters, faults on purpose.
 
+use super::bans;
 use super::events_counted;
 use super::failure::{Answer, Body, Failure};
 use super::find::{Meant, find};
@@ -41,6 +42,7 @@ fn about_node(inside: &Inside<'_>, agent: &Agent) -> model::SelfInfo {
     let taken = inside.view.taken_names();
     let taken = taken.iter().map(|(name, count)| format!("{count} members claim the name {name:?}"));
     let me = swim.me();
+    let ban = inside.node.bans.of(me.id).map(bans::of_myself);
     let vitals = inside.node.vitals.as_ref();
     model::SelfInfo {
         member: Shape::new(inside).member(&me),
@@ -54,7 +56,7 @@ fn about_node(inside: &Inside<'_>, agent: &Agent) -> model::SelfInfo {
         vitals_interval_s: vitals.map(|vitals| vitals.put_interval().as_secs_f64()),
         events: events_counted::info(inside, &agent.board(), agent.events_window_bytes_max()),
         queries: queries_counted::info(inside),
-        warnings: taken.collect(),
+        warnings: taken.chain(ban).collect(),
         ..model::SelfInfo::default()
     }
 }
@@ -305,7 +307,7 @@ fn in_runtime(agent: &Agent, table: &mut Table) {
 }
 
 /// The counters of membership, each with its name and what it means.
-fn swim_counters(c: &Counters) -> [(&'static str, &'static str, u64); 21] {
+fn swim_counters(c: &Counters) -> [(&'static str, &'static str, u64); 22] {
     [
         ("swim_probes", "Members probed", c.probes),
         ("swim_probes_failed", "Probes without an answer by any path", c.probes_failed),
@@ -319,6 +321,7 @@ fn swim_counters(c: &Counters) -> [(&'static str, &'static str, u64); 21] {
         ("swim_news_sent", "Items of news sent", c.news_sent),
         ("swim_news_heard", "Items of news that were new", c.news_heard),
         ("swim_news_stale", "Items of news that were not", c.news_stale),
+        ("swim_news_shunned", "Cards of members that are kept out", c.news_shunned),
         ("swim_news_shed", "Items of news dropped", c.news_shed),
         ("swim_records_forged", "Records whose signature is not their owner's", c.records_forged),
         (

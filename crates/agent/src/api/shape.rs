@@ -118,6 +118,12 @@ impl<'a> Shape<'a> {
                 "runs from a copy of the data directory of {before}: it made itself a new key, and both stay members"
             ));
         }
+        if let Some(ban) = self.inside.node.bans.of(member.id) {
+            let by =
+                self.inside.node.swim.member(ban.by).map_or(ban.by.to_string(), |by| by.card.name.clone());
+            let reason = if ban.reason().is_empty() { String::new() } else { format!(": {}", ban.reason()) };
+            warnings.push(format!("banned by {by}{reason}"));
+        }
         if live && member.stream_only {
             warnings.push("answers over TCP alone: UDP on its gossip port seems to be blocked".to_string());
         }

@@ -1,12 +1,12 @@
-//! What two agents say to each other: `[0, swim]`, `[1, vitals]`, `[2, events]`, `[3, queries]`, `[4, keys]`.
+//! What two agents say to each other: `[0, swim]`, `[1, vitals]`, `[2, events]`, `[3, queries]`, `[4, keys]`, `[5, bans]`.
 //!
 //! A number that this version does not know is a protocol that a newer one added, and is passed over without harm to its neighbours in the
 //! datagram.
 
-use super::{EVENTS, KEYS, QUERIES, SWIM, VITALS};
+use super::{BANS, EVENTS, KEYS, QUERIES, SWIM, VITALS};
 use minicbor::{CborLen, Decode, Decoder, Encode, Encoder};
 use rumormill_core::wire;
-use rumormill_protocols::agree::{keys, latest};
+use rumormill_protocols::agree::{bans, keys, latest};
 use rumormill_protocols::member::swim;
 use rumormill_protocols::spread::{events, queries};
 
@@ -26,6 +26,8 @@ pub enum Message {
     Queries(queries::Message),
     /// About keys.
     Keys(keys::Message),
+    /// About who is kept out.
+    Bans(bans::Message),
     /// Something that a newer version says, which this one cannot read. Never sent.
     Unknown,
 }
@@ -39,6 +41,7 @@ impl rumormill_core::protocol::Message for Message {
             events::Message::lanes(),
             queries::Message::lanes(),
             keys::Message::lanes(),
+            bans::Message::lanes(),
         ]
         .concat()
     }
@@ -49,6 +52,7 @@ impl rumormill_core::protocol::Message for Message {
             Message::Events(m) => EVENTS + m.lane(),
             Message::Queries(_) => QUERIES,
             Message::Keys(_) => KEYS,
+            Message::Bans(_) => BANS,
         }
     }
     fn replayable(&self) -> bool {
@@ -58,6 +62,7 @@ impl rumormill_core::protocol::Message for Message {
             Message::Events(m) => m.replayable(),
             Message::Queries(m) => m.replayable(),
             Message::Keys(m) => m.replayable(),
+            Message::Bans(m) => m.replayable(),
             Message::Unknown => false,
         }
     }
@@ -70,6 +75,7 @@ where
     events::Message: Encode<C>,
     queries::Message: Encode<C>,
     keys::Message: Encode<C>,
+    bans::Message: Encode<C>,
 {
     fn encode<W: minicbor::encode::Write>(
         &self,
@@ -83,6 +89,7 @@ where
             Message::Events(m) => m.encode(e.u8(2)?, c),
             Message::Queries(m) => m.encode(e.u8(3)?, c),
             Message::Keys(m) => m.encode(e.u8(4)?, c),
+            Message::Bans(m) => m.encode(e.u8(5)?, c),
             Message::Unknown => e.u8(23)?.null()?.ok(),
         }
     }
@@ -95,6 +102,7 @@ where
     events::Message: Decode<'b, C>,
     queries::Message: Decode<'b, C>,
     keys::Message: Decode<'b, C>,
+    bans::Message: Decode<'b, C>,
 {
     fn decode(d: &mut Decoder<'b>, c: &mut C) -> Result<Self, minicbor::decode::Error> {
         let found = wire::array(d, 2)?;
@@ -104,6 +112,7 @@ where
             2 => (Message::Events(Decode::decode(d, c)?), 2),
             3 => (Message::Queries(Decode::decode(d, c)?), 2),
             4 => (Message::Keys(Decode::decode(d, c)?), 2),
+            5 => (Message::Bans(Decode::decode(d, c)?), 2),
             _ => (Message::Unknown, 1),
         };
         wire::skip_rest(d, known, found)?;
@@ -118,6 +127,7 @@ where
     events::Message: CborLen<C>,
     queries::Message: CborLen<C>,
     keys::Message: CborLen<C>,
+    bans::Message: CborLen<C>,
 {
     fn cbor_len(&self, c: &mut C) -> usize {
         FRAME_BYTES
@@ -127,6 +137,7 @@ where
                 Message::Events(m) => m.cbor_len(c),
                 Message::Queries(m) => m.cbor_len(c),
                 Message::Keys(m) => m.cbor_len(c),
+                Message::Bans(m) => m.cbor_len(c),
                 Message::Unknown => 1,
             }
     }
@@ -153,7 +164,7 @@ mod tests {
         use rumormill_core::protocol::Message as _;
         let lanes = Message::lanes();
         assert_eq!((lanes[EVENTS], lanes[QUERIES], lanes[KEYS]), ("events", "queries", "keys"));
-        assert_eq!(lanes.len(), KEYS + 1);
+        assert_eq!((lanes[BANS], lanes.len()), ("bans", BANS + 1));
     }
 
     #[test]

@@ -65,6 +65,8 @@ pub struct Agent {
     pub(super) keyring: Keyring,
     /// What is kept of keys besides.
     pub(super) keys: Desk,
+    /// Who is kept out changed, and is to be saved.
+    pub(super) bans_changed: Notify,
     /// What the API asks for away from loopback.
     pub(super) token: Option<Arc<RwLock<Token>>>,
     pub(super) store: Mutex<Store>,
@@ -154,6 +156,7 @@ impl Agent {
             config,
             keyring,
             keys,
+            bans_changed: Notify::new(),
             token,
             store: Mutex::new(store),
             seeds_changed: Notify::new(),

@@ -6,6 +6,7 @@ use crate::identity::NodeKeys;
 use crate::node::{Event, Node};
 use rumormill_core::identity::{Life, NodeId};
 use rumormill_core::time::{Time, Wall};
+use rumormill_protocols::agree::bans;
 use rumormill_protocols::member::swim::{self, Status};
 use rumormill_protocols::spread::queries;
 use rumormill_runtime::{App, Book, Knock, View};
@@ -17,11 +18,12 @@ pub(super) struct Ears {
     agent: Weak<Agent>,
     told: Vec<swim::Event>,
     queries: Vec<queries::Event>,
+    bans: Vec<bans::Event>,
 }
 
 impl Ears {
     pub(super) fn new(agent: Weak<Agent>) -> Ears {
-        Ears { agent, told: Vec::new(), queries: Vec::new() }
+        Ears { agent, told: Vec::new(), queries: Vec::new(), bans: Vec::new() }
     }
 }
 
@@ -45,6 +47,12 @@ impl App<Node<NodeKeys>> for Ears {
                     keys::hear(&agent, event);
                 }
             }
+            Event::Bans(event) => {
+                if let bans::Event::Changed(ban) = &event {
+                    book.shun(ban.id, !ban.lifted);
+                }
+                self.bans.push(event);
+            }
             Event::Vitals(_) => {}
             Event::Events(event) => {
                 if let Some(agent) = self.agent.upgrade() {
@@ -63,11 +71,15 @@ impl App<Node<NodeKeys>> for Ears {
     fn after(&mut self, node: &Node<NodeKeys>, view: &View<'_>) {
         let Some(agent) = self.agent.upgrade() else {
             self.queries.clear();
+            self.bans.clear();
             return self.told.clear();
         };
         let named = |id| node.swim.member(id).map(|member| member.card.name.clone()).unwrap_or_default();
         for event in self.queries.drain(..) {
             agent.query_board().hear(event, named);
+        }
+        for event in self.bans.drain(..) {
+            agent.hear_ban(event, view.me, named);
         }
         for event in self.told.drain(..) {
             match event {

@@ -44,6 +44,15 @@ pub enum Command {
     Leave(Target),
     /// Drop a dead or departed member from every list in the cluster
     Forget(MemberArgs),
+    /// Keep a member out of the cluster, though it has the key: all take it for dead and take nothing from it
+    ///
+    /// Members that are away now, and those that join later, learn it too; it lasts until `unban`. It acts on the member's identity.
+    /// Whoever has the cluster's key can make another one: `keys rotate`, then `keys remove --revoke`, keeps the machine out as well.
+    Ban(BanArgs),
+    /// Let in again who was banned: it comes back by itself
+    Unban(MemberArgs),
+    /// List who is banned, by whom, and why
+    Bans(Target),
     /// Show or change this agent's tags
     Tags(TagsArgs),
     /// Show this agent: identity, addresses, traffic, counters
@@ -196,6 +205,20 @@ pub struct MemberArgs {
     /// The member's name or id
     #[arg(value_name = "NAME|ID")]
     pub member: String,
+    /// The agent.
+    #[command(flatten)]
+    pub target: Target,
+}
+
+/// `rumormill ban`.
+#[derive(Debug, Args)]
+pub struct BanArgs {
+    /// The member's name or id; the id may be of one that no member knows yet
+    #[arg(value_name = "NAME|ID")]
+    pub member: String,
+    /// Why, in at most 200 bytes: all members, and the one it is about, are told
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
     /// The agent.
     #[command(flatten)]
     pub target: Target,

@@ -1,6 +1,7 @@
 //! The commands, one file for each kind.
 
 pub mod agent;
+mod bans;
 pub mod config;
 mod cost;
 pub mod events;
@@ -29,6 +30,9 @@ pub fn run(command: Command, out: &mut Out<'_>) -> Outcome {
         Command::Join(args) => block_on(own::join(&args, out)),
         Command::Leave(target) => block_on(own::leave(&target, out)),
         Command::Forget(args) => block_on(members::forget(&args, out)),
+        Command::Ban(args) => block_on(bans::ban(&args, out)),
+        Command::Unban(args) => block_on(bans::unban(&args, out)),
+        Command::Bans(target) => block_on(bans::list(&target, out)),
         Command::Tags(args) => block_on(own::tags(&args, out)),
         Command::Info(target) => block_on(own::info(&target, out)),
         Command::Reload(target) => block_on(own::reload(&target, out)),

@@ -3,6 +3,7 @@
 //! Nothing here waits a fixed time for something to happen: it is looked for until a generous deadline.
 
 mod agent;
+mod bans;
 mod cluster;
 mod demo;
 mod disk;

@@ -3,6 +3,7 @@
 //! The name of a message's seed begins with that of its protocol in [`PROTOCOLS`](crate::targets::PROTOCOLS).
 
 mod anti_entropy;
+mod bans;
 mod events;
 mod keys;
 mod queries;
@@ -10,6 +11,7 @@ mod spread;
 mod sum;
 
 pub use anti_entropy::anti_entropy;
+pub use bans::bans;
 pub use events::events;
 pub use keys::keys;
 pub use queries::queries;
@@ -136,7 +138,7 @@ pub fn vitals() -> Vec<Seed> {
 
 /// Messages of each protocol.
 pub fn messages() -> Vec<Seed> {
-    [membership(), vitals(), anti_entropy(), events(), keys(), queries(), spread(), sum()].concat()
+    [membership(), vitals(), anti_entropy(), bans(), events(), keys(), queries(), spread(), sum()].concat()
 }
 
 /// Orders for the `seal` target: each kind unchanged, and one change in each part of a packet.

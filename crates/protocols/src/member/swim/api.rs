@@ -15,6 +15,8 @@ pub enum Call {
     Leave,
     /// Drop this departed member from every list in the cluster. Ignored for one that is alive.
     Forget(NodeId),
+    /// Keep this id out, or no longer: while it is kept out it is dead, whatever it or others say.
+    Shun(NodeId, bool),
     /// Replace my encoded tags (at most `TAGS_BYTES_MAX` bytes; more is ignored and counted).
     SetTags(Payload),
     /// Probe this peer now; `Event::Pong` follows.
@@ -146,6 +148,7 @@ pub struct Counters {
     pub news_sent: u64,
     pub news_heard: u64,
     pub news_stale: u64,
+    pub news_shunned: u64,
     pub news_shed: u64,
     pub records_forged: u64,
     pub records_corrupted_in_memory: u64,

@@ -34,6 +34,10 @@ impl<K: Keys> Swim<K> {
         if card.id == cx.me {
             return self.take_own_card(cx, &record);
         }
+        if self.shunned.contains(&card.id) {
+            self.counters.news_shunned += 1;
+            return None;
+        }
         let Some(row) = self.roster.get(card.id) else {
             let room = self.roster.len() < MEMBERS_MAX;
             if !card.left && room && self.believes(&record) {

@@ -210,7 +210,7 @@ impl<K: Keys> Swim<K> {
             .collect();
         let wants: Vec<NodeId> = theirs
             .iter()
-            .filter(|(id, hash)| **id != cx.me && mine.get(id) != Some(hash))
+            .filter(|(id, hash)| **id != cx.me && !self.shunned.contains(id) && mine.get(id) != Some(hash))
             .map(|(id, _)| *id)
             .collect();
         // They lack what I hold alive and they do not list, and they have not heard that whom they list has departed.

@@ -55,7 +55,7 @@ pub use table::Me;
 use crate::kit::buffer::Buffer;
 use crate::kit::health::Health;
 use crate::kit::roster::{Ring, Roster};
-use alloc::collections::VecDeque;
+use alloc::collections::{BTreeSet, VecDeque};
 use rumormill_core::identity::{Keys, NodeId};
 use rumormill_core::protocol::{Cx, Input, Protocol};
 use rumormill_core::time::Time;
@@ -113,6 +113,8 @@ pub struct Swim<K: Keys> {
     exchange: exchange::State,
     tags: tags::Fetched,
     departed: departed::Departed,
+    /// Who is kept out.
+    shunned: BTreeSet<NodeId>,
     verdicts: VecDeque<Verdict>,
     counters: Counters,
 }
@@ -132,6 +134,7 @@ impl<K: Keys> Protocol for Swim<K> {
             Input::Call(Call::Join(peer)) => self.open_exchange(cx, peer),
             Input::Call(Call::Leave) => self.on_leave(cx),
             Input::Call(Call::Forget(id)) => self.on_forget(cx, id),
+            Input::Call(Call::Shun(id, is_out)) => self.on_shun(cx, id, is_out),
             Input::Call(Call::SetTags(tags)) => self.on_set_tags(cx, tags),
             Input::Call(Call::Ping(id)) => self.on_ping_call(cx, id),
             Input::Message(from, message) => self.on_message(cx, from, message),

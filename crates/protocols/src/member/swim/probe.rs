@@ -17,12 +17,19 @@ const NACK_SHARE: f64 = 0.8;
 /// And sooner where round trips are short: it waits so many times as long as for a direct probe of its own (our guess).
 const NACK_PATIENCE: u32 = 2;
 
+/// Whoever was never measured is waited for so many times as long as the slowest of the others (our guess: it may be farther away than any).
+const UNMEASURED_PATIENCE: u64 = 2;
+/// The slowest is forgotten by one part in so many with each round trip that is measured (our guess: a minute or two).
+const SLOWEST_FADES: u64 = 64;
+
 /// Probes and errands in flight.
 #[derive(Default)]
 pub(super) struct Probes {
     mine: Vec<Probe>,
     relays: Vec<Relay>,
     suspects: VecDeque<NodeId>,
+    /// The longest that a direct probe of anybody should have taken lately, in microseconds.
+    slowest_us: u64,
 }
 
 #[derive(Clone)]
@@ -99,7 +106,7 @@ impl<K: Keys> Swim<K> {
 
     /// Sends a ping; false if too many are in flight.
     pub(super) fn probe(&mut self, cx: Ctx<K>, target: NodeId, kind: Kind) -> bool {
-        if self.probes.mine.len() >= PROBES_MAX {
+        if self.probes.mine.len() >= PROBES_MAX || self.shunned.contains(&target) {
             return false;
         }
         let nonce = cx.rng.next();
@@ -138,7 +145,10 @@ impl<K: Keys> Swim<K> {
         let config = &self.config;
         match self.roster.get(target) {
             Some(row) if row.srtt_us > 0 => {
-                let rto = u64::from(row.srtt_us) + 4 * u64::from(row.rttvar_us);
+                Duration::from_micros(row.rto_us()).clamp(config.probe_timeout_min, config.probe_timeout)
+            }
+            _ if self.probes.slowest_us > 0 => {
+                let rto = self.probes.slowest_us * UNMEASURED_PATIENCE;
                 Duration::from_micros(rto).clamp(config.probe_timeout_min, config.probe_timeout)
             }
             _ => config.probe_timeout,
@@ -188,6 +198,8 @@ impl<K: Keys> Swim<K> {
         if let Some(row) = self.roster.get_mut(from) {
             if !stream && !again {
                 row.measured(rtt);
+                let slowest = self.probes.slowest_us;
+                self.probes.slowest_us = row.rto_us().max(slowest - slowest / SLOWEST_FADES);
                 cx.emit(Event::RoundTrip(from, rtt));
             }
             row.stream_only = stream && (row.stream_only || !again);

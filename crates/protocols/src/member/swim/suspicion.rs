@@ -3,10 +3,13 @@
 use super::card::Path;
 use super::record::{Accusation, Charge};
 use super::*;
-use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use rumormill_core::record::Record;
 use rumormill_core::time::Duration;
+
+/// So many members, on average, look after one who is no longer kept out (our guess: one of them gets through).
+const SHUNNED_TRIES: f64 = 4.0;
 
 /// Open suspicions, by suspect and by when they end.
 #[derive(Default)]
@@ -95,6 +98,19 @@ impl<K: Keys> Swim<K> {
         let record = Record::signed(accusation, &self.keys);
         self.take_accusation(cx, cx.me, record.clone(), Path::News);
         Some(record)
+    }
+
+    /// From now on this id is kept out, or no longer.
+    pub(super) fn on_shun(&mut self, cx: Ctx<K>, id: NodeId, is_out: bool) {
+        if !is_out {
+            // A few members look whether it is there, so that it hears what is held of it, and refutes that.
+            let share = SHUNNED_TRIES / self.live_len() as f64;
+            if self.shunned.remove(&id) && self.roster.get(id).is_some() && cx.rng.chance(share) {
+                self.probe(cx, id, probe::Kind::Departed);
+            }
+        } else if id != cx.me && self.shunned.insert(id) && self.is_live(id) {
+            self.accuse(cx, id, Charge::Dead, Evidence::default());
+        }
     }
 
     /// An accusation arrived, or is mine. It is verified once, when it changes something. Returns what its bringer should hear.

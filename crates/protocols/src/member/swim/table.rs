@@ -86,6 +86,11 @@ impl Row {
         (accusation.epoch, accusation.incarnation) < (card.life.epoch, card.incarnation)
     }
 
+    /// So long a round trip may take, in microseconds; of one that was measured (RFC 6298, section 2.3: SRTT + 4·RTTVAR).
+    pub(super) fn rto_us(&self) -> u64 {
+        u64::from(self.srtt_us) + 4 * u64::from(self.rttvar_us)
+    }
+
     /// A measured round trip (RFC 6298, section 2).
     pub(super) fn measured(&mut self, rtt: Duration) {
         let sample = u32::try_from(rtt.as_micros()).unwrap_or(u32::MAX).max(1);
@@ -167,6 +172,7 @@ impl<K: Keys> Swim<K> {
             exchange: Default::default(),
             tags: Default::default(),
             departed: Default::default(),
+            shunned: BTreeSet::new(),
             verdicts: VecDeque::new(),
             counters: Counters::default(),
             config,

@@ -160,6 +160,24 @@ fn leaving_is_not_failing_and_the_departed_can_be_forgotten_everywhere_but_not_t
 }
 
 #[test]
+fn who_is_kept_out_is_dead_whatever_it_says_and_alive_again_when_it_is_let_in() {
+    let mut story = Story::of(12, World::default());
+    let others = || (0..12).filter(|i| *i != 4);
+    others().for_each(|i| story.sim.call(NodeId(i), Call::Shun(NodeId(4), true)));
+    story.run(2 * SECOND);
+    story.told.clear();
+    for _ in 0..6 {
+        story.sim.call(NodeId(4), Call::Join(NodeId(7)));
+        story.run(10 * SECOND);
+        assert!(others().all(|i| story.status(i, 4) == Some(Status::Dead)));
+    }
+    assert_eq!(story.count(|event| *event == Event::Up(NodeId(4))), 0);
+    assert!(others().any(|i| story.sim.node(NodeId(i)).counters().news_shunned > 0));
+    others().for_each(|i| story.sim.call(NodeId(i), Call::Shun(NodeId(4), false)));
+    assert!(story.agree(60), "it came back");
+}
+
+#[test]
 fn two_halves_become_one_again_without_anyone_acting() {
     let mut story = Story::of(20, World::default());
     story.sim.partition(|a, b| (a.0 < 10) != (b.0 < 10));

@@ -1,0 +1,116 @@
+//! Who is kept out of the cluster.
+
+use super::failure::{Answer, Body, Failure};
+use super::find::{Meant, find, id};
+use crate::model;
+use crate::run::{Agent, Inside};
+use axum::Json;
+use axum::extract::{Path, State};
+use rumormill_core::identity::NodeId;
+use rumormill_protocols::agree::bans::Ban;
+use std::sync::Arc;
+
+/// What every ban is told with: it acts on an identity, and whoever has the key can make another one.
+const HINT: &str = "whoever has the cluster's key can come back as another member: `rumormill keys rotate`, then `keys remove --revoke` \
+                    of the old one, keeps the machine out as well";
+
+/// Who is banned.
+#[utoipa::path(get, path = "/v1/bans", responses((status = 200, body = model::BansList)))]
+pub async fn bans(State(agent): State<Arc<Agent>>) -> Answer<model::BansList> {
+    let mut bans = agent.inspect(list).await?;
+    bans.sort_by(|a, b| a.age_s.total_cmp(&b.age_s));
+    Ok(Json(model::BansList { bans }))
+}
+
+fn list(inside: &Inside<'_>) -> Vec<model::BanInfo> {
+    let name = |id: NodeId| inside.node.swim.member(id).map(|member| member.card.name.clone());
+    let info = |ban: &Ban| model::BanInfo {
+        id: ban.id.to_string(),
+        name: name(ban.id),
+        by: ban.by.to_string(),
+        by_name: name(ban.by),
+        age_s: inside.wall.0.saturating_sub(ban.version) as f64 / 1_000.0,
+        reason: ban.reason().into(),
+    };
+    inside.node.bans.iter().filter(|ban| !ban.lifted).map(info).collect()
+}
+
+/// What a banned agent says of itself.
+pub(super) fn of_myself(ban: &Ban) -> String {
+    let reason = if ban.reason().is_empty() { String::new() } else { format!(" ({})", ban.reason()) };
+    format!(
+        "this agent is banned from the cluster by {}{reason}: no member answers it until one lifts that",
+        ban.by
+    )
+}
+
+/// Ban a member.
+///
+/// All members hold it to be dead, take nothing from it, and give it nothing, also those that are away now or join later. It lasts until it is
+/// lifted. It acts on the identity: whoever has the cluster's key can make another one.
+#[utoipa::path(
+    post, path = "/v1/bans", request_body = model::BanRequest,
+    responses(
+        (status = 200, body = model::Done), (status = 400, body = model::Error), (status = 404, body = model::Error),
+        (status = 409, description = "It is this agent, several carry that name, or too many are banned.", body = model::Error),
+    )
+)]
+pub async fn ban(
+    State(agent): State<Arc<Agent>>,
+    Body(request): Body<model::BanRequest>,
+) -> Answer<model::Done> {
+    let model::BanRequest { member, reason } = request;
+    let text = member.clone();
+    let found = agent.inspect(move |inside| find(inside, &text, Meant::Any)).await?;
+    let (id, is_known) = match (found, id(&member)) {
+        (Ok(id), _) => (id, true),
+        (Err(_), Some(id)) => (id, false),
+        (Err(failure), None) => return Err(failure),
+    };
+    let note = agent.ban(id, false, &reason).await?;
+    let whom = match is_known {
+        true => format!("{id} is banned: all members are being told"),
+        false => format!("{id} is banned, whom no member here knows so far: all members are being told"),
+    };
+    let note = note.map(|note| format!("; but {note}")).unwrap_or_default();
+    Ok(Json(model::Done { done: true, message: format!("{whom}{note}. {HINT}") }))
+}
+
+/// Lift a ban.
+///
+/// The member comes back by itself, if it still runs and has the cluster's key.
+#[utoipa::path(
+    delete, path = "/v1/bans/{member}",
+    params(("member" = String, Path, description = "The id of who is banned, or its name if it is still known and only one carries it")),
+    responses((status = 200, body = model::Done), (status = 404, body = model::Error), (status = 409, body = model::Error))
+)]
+pub async fn unban(State(agent): State<Arc<Agent>>, Path(member): Path<String>) -> Answer<model::Done> {
+    let found = agent.inspect(move |inside| match id(&member) {
+        Some(id) => Ok(id),
+        None => banned(inside, &member),
+    });
+    let id = found.await??;
+    let note = agent.ban(id, true, "").await?;
+    let note = note.map(|note| format!("; but {note}")).unwrap_or_default();
+    let message =
+        format!("{id} is no longer banned: all members are being told, and it comes back by itself{note}");
+    Ok(Json(model::Done { done: true, message }))
+}
+
+/// Who of the banned carries that name.
+fn banned(inside: &Inside<'_>, name: &str) -> Result<NodeId, Failure> {
+    let carries = |ban: &&Ban| inside.node.swim.member(ban.id).is_some_and(|member| member.card.name == name);
+    let found: Vec<NodeId> =
+        inside.node.bans.iter().filter(|ban| !ban.lifted).filter(carries).map(|ban| ban.id).collect();
+    match found[..] {
+        [id] => Ok(id),
+        [] => Err(Failure::not_found(
+            format!("nobody who is banned is called {name:?} or has that id"),
+            "GET /v1/bans lists who is",
+        )),
+        _ => Err(Failure::conflict(
+            format!("{} who are banned carry the name {name:?}", found.len()),
+            "ask by id",
+        )),
+    }
+}

@@ -1,0 +1,115 @@
+//! Who is kept out of the cluster: what is said of it here, what is heard, and what the data directory keeps.
+
+use super::agent::{Agent, lock};
+use crate::api::failure::Failure;
+use crate::identity::NodeKeys;
+use crate::node::Call;
+use rumormill_core::identity::NodeId;
+use rumormill_core::payload::Payload;
+use rumormill_core::wire;
+use rumormill_protocols::agree::bans::{self, Ban, Bans, Event, Kept, REASON_BYTES_MAX};
+use std::sync::Arc;
+
+/// Under which the data directory keeps them.
+const NAME: &str = "bans";
+
+/// What the data directory knows of bans.
+pub(super) fn recall(agent: &Agent, keys: NodeKeys) -> Bans<NodeKeys> {
+    let mut bans = Bans::new(bans::Config::default(), keys);
+    let kept = lock(&agent.store).get(NAME).map_err(|error| error.to_string());
+    let kept = kept
+        .and_then(|kept| kept.as_deref().map(wire::decode::<Kept>).transpose().map_err(|e| e.to_string()));
+    match kept {
+        Ok(kept) => bans.recall(kept.unwrap_or_default()),
+        Err(error) => agent.warn(format!(
+            "what the data directory keeps of bans cannot be read ({error}): the other members tell them again"
+        )),
+    }
+    bans
+}
+
+/// Saves them when they have changed, as long as the agent runs.
+pub(super) async fn stay_saved(agent: Arc<Agent>) {
+    loop {
+        agent.bans_changed.notified().await;
+        if let Err(error) = agent.save_bans().await {
+            agent.warn(error);
+        }
+    }
+}
+
+impl Agent {
+    /// Keeps `id` out of the cluster, or lets it in again, and tells all members. A text says what is not as it should be.
+    pub async fn ban(
+        self: &Arc<Self>,
+        id: NodeId,
+        lifted: bool,
+        reason: &str,
+    ) -> Result<Option<String>, Failure> {
+        let me = self.id().ok_or_else(Failure::gone)?;
+        if id == me {
+            return Err(match lifted {
+                true => {
+                    Failure::conflict("an agent does not lift its own ban", "ask another member to do so")
+                }
+                false => {
+                    let hint = "`rumormill leave` takes this agent out; another member can ban it";
+                    Failure::conflict("an agent does not ban itself", hint)
+                }
+            });
+        }
+        if reason.len() > REASON_BYTES_MAX {
+            let error = format!("the reason takes {} bytes", reason.len());
+            return Err(Failure::bad(error, format!("at most {REASON_BYTES_MAX}: a sentence")));
+        }
+        let held = self.inspect(move |inside| inside.node.bans.of(id).cloned()).await?;
+        match (lifted, held) {
+            (true, None) => {
+                return Err(Failure::not_found(
+                    format!("{id} is not banned"),
+                    "`rumormill bans` lists who is",
+                ));
+            }
+            (false, Some(ban)) if ban.reason() == reason => return Ok(Some("it was banned before".into())),
+            _ => {}
+        }
+        let reason = Payload::from(reason.as_bytes());
+        self.call(Call::Bans(bans::Call::Say { id, lifted, reason })).await?;
+        // Behind that call, so after it was carried out.
+        let held = self.inspect(move |inside| inside.node.bans.of(id).is_some()).await?;
+        if held == lifted {
+            let hint = "`rumormill unban` some that need not be kept out any more";
+            return Err(Failure::conflict("as many are banned as are kept", hint));
+        }
+        Ok(self.save_bans().await.err())
+    }
+
+    /// What the node tells of bans, in its task.
+    pub(super) fn hear_ban(&self, event: Event, me: NodeId, named: impl Fn(NodeId) -> String) {
+        let Event::Changed(ban) = event else { return };
+        let Ban { id, lifted, by, .. } = &ban;
+        let (name, by_name, reason) = (named(*id), named(*by), ban.reason());
+        match (*id == me, lifted) {
+            (true, false) => {
+                tracing::error!(%by, by_name, reason, "this agent is banned: no member answers it")
+            }
+            (true, true) => tracing::warn!(%by, by_name, reason, "this agent is no longer banned"),
+            (false, false) => tracing::warn!(%id, name, %by, by_name, reason, "a member is banned"),
+            (false, true) => tracing::warn!(%id, name, %by, by_name, reason, "a member is no longer banned"),
+        }
+        self.bans_changed.notify_one();
+    }
+
+    async fn save_bans(self: &Arc<Self>) -> Result<(), String> {
+        let kept =
+            self.inspect(|inside| inside.node.bans.kept()).await.map_err(|failure| failure.error.error)?;
+        let mut bytes = Vec::new();
+        wire::put(&kept, &mut bytes);
+        let agent = self.clone();
+        // On a thread of its own: a disk that hangs must not keep this node from gossiping.
+        let saved = tokio::task::spawn_blocking(move || lock(&agent.store).put(NAME, &bytes)).await;
+        let saved =
+            saved.map_err(|_| "saving failed".to_string()).and_then(|saved| saved.map_err(|e| e.to_string()));
+        saved.map_err(|error| format!("bans are not kept by the data directory: {error}"))
+    }
+}
