@@ -12,10 +12,7 @@ struct Log(NodeId);
 impl App<Swim<Unsigned>> for Log {
     fn event(&mut self, event: Event, book: &mut Book, _: Time, _: Wall) {
         match event {
-            Event::Contact(id, life, contact) => {
-                book.runs(id, life);
-                _ = book.learn(id, &contact);
-            }
+            Event::Contact(id, life, contact) => _ = book.runs(id, life).learn(id, &contact),
             Event::Up(id) => println!("{}: {id} is up", self.0),
             Event::Left(id) => println!("{}: {id} left", self.0),
             _ => {}

@@ -127,8 +127,7 @@ struct Ears;
 impl App<Node> for Ears {
     fn event(&mut self, event: Layer<u64, swim::Event>, book: &mut Book, _: Time, _: Wall) {
         if let Layer::Lower(swim::Event::Contact(id, life, contact)) = event {
-            book.runs(id, life);
-            _ = book.learn(id, &contact);
+            _ = book.runs(id, life).learn(id, &contact);
         }
     }
 }

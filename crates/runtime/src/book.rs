@@ -105,9 +105,10 @@ impl Book {
     }
 
     /// The record of `id` says that it runs in `life`. Who knows that is believed by it at its first word, without being greeted before.
-    pub fn runs(&mut self, id: NodeId, life: Life) {
+    pub fn runs(&mut self, id: NodeId, life: Life) -> &mut Book {
         let entry = self.entry(id);
         entry.life = entry.life.max(life);
+        self
     }
 
     /// In which life `id` runs, as far as its record is known.
