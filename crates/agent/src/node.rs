@@ -1,8 +1,10 @@
-//! The agent's composite protocol: membership, and on top of it the machines' vitals, the application's events, its queries, orders about keys, and bans.
+//! The agent's composite protocol: membership, and on top of it the machines' vitals, the application's events, its queries, orders about keys,
+//! and bans.
 //!
 //! SWIM knows who is there; [`Latest`] spreads each member's newest vitals in what room is left in datagrams that leave anyway; [`Events`]
 //! brings to everybody what anybody publishes; [`Queries`] brings back what they answer; [`KeyOrders`] takes orders about keys to each;
-//! [`Bans`] makes known who is kept out, which SWIM is told at once. What SWIM tells (up, dead, left, forgotten) becomes what the others are called with, through a reused queue, after SWIM's `handle` has returned.
+//! [`Bans`] makes known who is kept out, which SWIM is told at once. What SWIM tells (up, dead, left, forgotten) becomes what the others are
+//! called with, through a reused queue, after SWIM's `handle` has returned.
 //!
 //! A question goes out as an event and comes in as one, and is told to nobody as an event: here it is handed from the one protocol to the other,
 //! and here it is decided whether this node is meant, by its name and tags of that moment. `message` is what travels.

@@ -2,12 +2,13 @@
 
 use super::failure::{Answer, Body, Failure};
 use super::find::{Meant, find, id};
+use crate::metrics::Table;
 use crate::model;
 use crate::run::{Agent, Inside};
 use axum::Json;
 use axum::extract::{Path, State};
 use rumormill_core::identity::NodeId;
-use rumormill_protocols::agree::bans::Ban;
+use rumormill_protocols::agree::bans::{Ban, Counters};
 use std::sync::Arc;
 
 /// What every ban is told with: it acts on an identity, and whoever has the key can make another one.
@@ -33,6 +34,23 @@ fn list(inside: &Inside<'_>) -> Vec<model::BanInfo> {
         reason: ban.reason().into(),
     };
     inside.node.bans.iter().filter(|ban| !ban.lifted).map(info).collect()
+}
+
+/// Adds what is scraped.
+pub(super) fn count(inside: &Inside<'_>, table: &mut Table) {
+    let bans = &inside.node.bans;
+    let count = bans.iter().filter(|ban| !ban.lifted).count();
+    table.gauge("bans", "Identities that are kept out", &[], count as f64);
+    let Counters { heard, stale, forged, shed } = bans.counters;
+    table.count("bans_heard", "Words about who is kept out that were news", &[], heard);
+    table.count("bans_stale", "Words about who is kept out that were not", &[], stale);
+    table.count(
+        "bans_forged",
+        "Words about who is kept out that nobody signed, or out of bounds",
+        &[],
+        forged,
+    );
+    table.count("bans_shed", "Words about who is kept out for which there was no room", &[], shed);
 }
 
 /// What a banned agent says of itself.

@@ -238,6 +238,7 @@ fn in_node(inside: &Inside<'_>, agent: &Agent) -> Table {
     table.gauge("names_taken_twice", "Names that more than one live member carries", &[], taken as f64);
     events_counted::count(inside, &agent.board(), &mut table);
     queries_counted::count(inside, &agent.query_board(), &mut table);
+    bans::count(inside, &mut table);
     if let Some(vitals) = &inside.node.vitals {
         let interval = vitals.put_interval().as_secs_f64();
         table.gauge(
