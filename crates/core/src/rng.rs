@@ -36,6 +36,7 @@ impl Rng {
     }
 
     /// A duration uniform in `[0, d)`.
+    #[inline]
     pub fn within(&mut self, d: core::time::Duration) -> core::time::Duration {
         match u64::try_from(d.as_nanos()) {
             Ok(nanos) => {

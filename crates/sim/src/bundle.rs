@@ -4,6 +4,7 @@
 //! those of the nodes next to theirs when they are set, and what is read later lies together.
 
 use crate::queue::Class;
+use prefetch_index::prefetch_index;
 use rumormill_core::time::Time;
 
 /// Nodes of a region (our guess: they and what they get in one turn stay in the second cache).
@@ -58,7 +59,7 @@ impl<T: Item> Pile<T> {
     #[inline]
     pub fn push(&mut self, item: T, spare: &mut Spare<T>) {
         self.first = self.first.min((item.time(), item.class()));
-        self.all.line(spare).push(Some(item));
+        append(self.all.line(spare), item);
     }
 
     /// When the first of it is due, and its class.
@@ -69,6 +70,15 @@ impl<T: Item> Pile<T> {
     pub fn into_lines(self) -> impl Iterator<Item = Line<T>> {
         self.all.full.into_iter().chain([self.all.open])
     }
+}
+
+/// Adds an item, and has brought from memory where the next one will be written: lines grow at hundreds of ends in turn, and a write that has to wait for
+/// its place holds up all that follow.
+#[inline(always)]
+fn append<T>(line: &mut Line<T>, item: T) {
+    line.push(Some(item));
+    prefetch_index(&*line, line.len());
+    prefetch_index(&*line, line.len() + 1); // where that one ends
 }
 
 /// Lines of [`CHUNK`] items, of which the last is not full.
@@ -139,7 +149,7 @@ impl<T: Item> Bundle<T> {
             Bundle::Line(line) => line,
             Bundle::Regions(regions) => regions.line(first, &item, spare),
         };
-        line.push(Some(item));
+        append(line, item);
     }
 
     /// Makes room in a line that is full, or takes it apart.

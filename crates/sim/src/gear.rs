@@ -1,6 +1,6 @@
 //! What stands between a node and the network, where the world has such: its line, its processor, the channel of its bursts.
 
-use crate::loss::{Bursts, Reorder};
+use crate::loss::Bursts;
 use crate::network::{Seat, Shared};
 use crate::node::{Entry, Node, Port};
 use crate::service::{self, Processor, Turn};
@@ -140,11 +140,6 @@ pub(crate) enum Work<P: Protocol> {
     Waits,
     /// There was no room.
     Full(Entry<P>),
-}
-
-/// How much longer than the others this datagram takes.
-pub(crate) fn held_back(reorder: Option<&Reorder>, rng: &mut Rng) -> Duration {
-    reorder.map_or(Duration::ZERO, |reorder| reorder.draw(rng))
 }
 
 impl Shared {

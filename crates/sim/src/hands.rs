@@ -1,7 +1,8 @@
 //! What reaches a node's protocol and what has to wait, and where its driver's effects go.
 
+use crate::content::Content;
 use crate::gear::{Pass, Stage, Work};
-use crate::network::{ARRIVAL, Content, Network};
+use crate::network::{ARRIVAL, Network};
 use crate::node::{Departure, Entry, Port, What};
 use rumormill_core::drive::Sink;
 use rumormill_core::identity::NodeId;
@@ -23,12 +24,17 @@ pub(crate) enum Handed<P: Protocol> {
 
 impl<P: Protocol> Hands<'_, '_, P> {
     /// What of `entry` is to be handed to the protocol now; `None` if it comes too late, has to wait, or cannot be read.
-    #[inline]
+    #[inline(always)]
     pub fn take(&mut self, entry: &mut Option<Entry<P>>) -> Option<Handed<P>> {
         if entry.as_ref().is_some_and(|entry| self.is_plain(entry)) {
             return self.open(entry.take()?.what);
         }
-        let entry = self.meant(entry.take()?)?;
+        self.take_what_may_wait(entry.take()?)
+    }
+
+    #[cold]
+    fn take_what_may_wait(&mut self, entry: Entry<P>) -> Option<Handed<P>> {
+        let entry = self.meant(entry)?;
         let entry = self.come(entry)?;
         let entry = self.wait(entry)?;
         let entry = self.work(entry)?;
@@ -36,7 +42,7 @@ impl<P: Protocol> Hands<'_, '_, P> {
     }
 
     /// Whether nothing stands between this entry and its node, as is usual: what follows would let it pass.
-    #[inline]
+    #[inline(always)]
     fn is_plain(&self, entry: &Entry<P>) -> bool {
         let port = &*self.port;
         let is_meant = match &entry.what {
@@ -47,7 +53,7 @@ impl<P: Protocol> Hands<'_, '_, P> {
         is_meant && port.up && !port.blocked && !port.frozen && port.gear.is_none()
     }
 
-    #[inline]
+    #[inline(always)]
     fn open(&mut self, what: What<P>) -> Option<Handed<P>> {
         match what {
             What::Start => {
@@ -234,7 +240,7 @@ impl<P: Protocol> Hands<'_, '_, P> {
     }
 
     /// Lets a departure go, or lets it wait because the node is blocked.
-    #[inline]
+    #[inline(always)]
     fn depart(&mut self, departure: Departure<P::Message>) {
         if !self.port.blocked {
             return self.network.depart(self.port, departure);
@@ -250,7 +256,7 @@ impl<P: Protocol> Hands<'_, '_, P> {
 }
 
 /// Messages as they are handed in.
-#[inline]
+#[inline(always)]
 fn handed<P: Protocol>(from: NodeId, content: Content<P::Message>) -> Handed<P> {
     match content {
         Content::One(message) => Handed::One(Input::Message(from, message)),

@@ -94,7 +94,14 @@ impl Latency {
     pub fn draw(&self, from: NodeId, to: NodeId, rng: &mut Rng) -> Duration {
         let drawn = match self {
             Latency::Constant(d) => *d,
-            Latency::Uniform(min, max) => *min + rng.within(*max - *min),
+            // The usual one, in whole nanoseconds: that costs half as much.
+            Latency::Uniform(min, max) => {
+                let (min, max) = (nanos(*min), nanos(*max));
+                let drawn = (u128::from(rng.next()) * u128::from(max - min)) >> 64;
+                return Duration::from_nanos(
+                    (min + drawn as u64).clamp(nanos(LATENCY_MIN), nanos(LATENCY_MAX)),
+                );
+            }
             Latency::Exponential { min, mean } => *min + (*mean - *min).mul_f64(-libm::log(1.0 - rng.unit())),
             Latency::LogNormal { median, sigma } => {
                 // Box and Muller 1958.
@@ -152,6 +159,11 @@ impl Latency {
         }
         Ok(())
     }
+}
+
+/// Of what is at most [`LATENCY_MAX`].
+const fn nanos(latency: Duration) -> u64 {
+    latency.as_secs() * 1_000_000_000 + latency.subsec_nanos() as u64
 }
 
 impl Matrix {

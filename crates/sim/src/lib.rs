@@ -12,6 +12,7 @@
 //! | `part` | a partition: its nodes, one after the other through all that a window has for them |
 //! | `fault` | what the caller does to it: crash, restart, block, freeze, partition |
 //! | `network` | what becomes of a datagram, of a stream message, of a broken connection |
+//! | `content` | what is on its way: messages as they are, or as bytes |
 //! | `hands` | what reaches a node's protocol and what has to wait, and where its effects go |
 //! | `node` | what is kept for one node |
 //! | `queue`, `wheel`, `bundle` | what comes next: a timing wheel of bundles by region, and a heap to hold it against |
@@ -66,6 +67,7 @@ mod bundle;
 pub mod check;
 pub mod churn;
 mod clock;
+mod content;
 mod counters;
 mod fault;
 mod gear;

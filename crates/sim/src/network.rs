@@ -3,7 +3,8 @@
 //! A partition is looked up when something leaves, a crash when it arrives. All chance is drawn from the sender's own source
 //! (the receiver's, for what it sends back), so that one node more does not reshuffle what happens to the others.
 
-use crate::gear::{self, Pass, Stage};
+use crate::content::Content;
+use crate::gear::{Pass, Stage};
 use crate::latency::LATENCY_MIN;
 use crate::node::{Departure, Entry, Packet, Port, What};
 use crate::queue::{Class, Queue, Turn};
@@ -13,7 +14,6 @@ use rumormill_core::protocol::{Loss, Protocol};
 use rumormill_core::rng::{Rng, mix};
 use rumormill_core::time::{Duration, Time};
 use rumormill_core::wire;
-use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 /// What the caller starts, and what waited for a node that stood still.
 pub(crate) const FIRST: Class = 0;
@@ -43,19 +43,6 @@ const POOL_MAX: usize = 4_096;
 
 /// Whether what the first sends does not reach the second.
 pub(crate) type Cut = Box<dyn Fn(NodeId, NodeId) -> bool + Send + Sync>;
-
-/// Messages on their way: as they are, or as bytes.
-pub(crate) enum Content<M> {
-    One(M),
-    Many(Vec<M>),
-    Bytes { bytes: Vec<u8>, corrupt: bool },
-}
-
-impl<M> Content<M> {
-    pub fn is_corrupt(&self) -> bool {
-        matches!(self, Content::Bytes { corrupt: true, .. })
-    }
-}
 
 /// Who sits where. A seat is never given away.
 pub(crate) struct Seat {
@@ -173,7 +160,7 @@ pub(crate) struct Local<P: Protocol> {
     pub told: Vec<(Time, u32, P::Event)>,
     pub digest: u64,
     pool: Vec<Vec<P::Message>>,
-    bytes: Vec<u8>,
+    pub bytes: Vec<u8>,
 }
 
 impl<P: Protocol> Local<P> {
@@ -219,8 +206,8 @@ pub(crate) struct Network<'a, P: Protocol> {
 }
 
 impl<P: Protocol> Network<'_, P> {
-    /// Sets something for a node.
-    #[inline]
+    /// Sets something for a node. Inlined, as all on a datagram's way is, or what is set would be copied at each step.
+    #[inline(always)]
     pub fn push(&mut self, port: &mut Port<P>, at: Time, class: Class, slot: u32, life: u32, what: What<P>) {
         let time = self.shared.instant(at);
         let entry = Entry { time, sequence: port.sequence, slot, source: port.slot, life, class, what };
@@ -229,7 +216,7 @@ impl<P: Protocol> Network<'_, P> {
     }
 
     /// Puts an entry where it belongs.
-    #[inline]
+    #[inline(always)]
     pub fn deliver(&mut self, entry: Entry<P>) {
         if entry.slot == self.local.running && entry.time < self.local.end {
             return self.local.soon.push(entry);
@@ -244,14 +231,14 @@ impl<P: Protocol> Network<'_, P> {
     }
 
     /// Hands a timer back at `at`.
-    #[inline]
+    #[inline(always)]
     pub fn timer(&mut self, port: &mut Port<P>, at: Time, timer: P::Timer) {
         let (slot, life) = (port.slot, port.life);
         self.push(port, at, self.shared.timer_class(), slot, life, What::Timer(at, timer));
     }
 
     /// Something leaves, and is counted.
-    #[inline]
+    #[inline(always)]
     pub fn depart(&mut self, port: &mut Port<P>, departure: Departure<P::Message>) {
         let Departure { to, content, bytes, stream } = departure;
         if stream {
@@ -266,7 +253,7 @@ impl<P: Protocol> Network<'_, P> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn datagram(&mut self, port: &mut Port<P>, to: NodeId, content: Content<P::Message>, bytes: usize) {
         let Some(slot) = self.shared.slot(to) else {
             return self.unknown(port, to);
@@ -290,12 +277,7 @@ impl<P: Protocol> Network<'_, P> {
         }
         if happens(&mut port.chance, shared.world.duplicate) {
             port.count().duplicated += 1;
-            let copy = match &content {
-                Content::One(message) => Content::One(message.clone()),
-                Content::Many(messages) => Content::Many(messages.clone()),
-                Content::Bytes { .. } => unreachable!("it is packed when it arrives"),
-            };
-            self.datagram_arrives(port, slot, leaves, copy, bytes);
+            self.copy_arrives(port, slot, leaves, &content, bytes);
         }
         self.datagram_arrives(port, slot, leaves, content, bytes);
     }
@@ -310,26 +292,26 @@ impl<P: Protocol> Network<'_, P> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn datagram_arrives(
         &mut self,
         port: &mut Port<P>,
         slot: u32,
         leaves: Time,
-        content: Content<P::Message>,
+        mut content: Content<P::Message>,
         bytes: usize,
     ) {
         let world = &self.shared.world;
-        let latency = self.latency(port, self.shared.id(slot));
-        let at = leaves + latency + gear::held_back(world.reorder.as_ref(), &mut port.chance);
-        let messages = count(&content);
-        let mut content = self.pack(content, bytes - world.limits.datagram_overhead_bytes);
-        if let Content::Bytes { bytes, corrupt } = &mut content
-            && happens(&mut port.chance, world.corruption)
-        {
-            let bit = port.chance.below(bytes.len() * 8);
-            bytes[bit / 8] ^= 1 << (bit % 8);
-            *corrupt = true;
+        let mut at = leaves + self.latency(port, self.shared.id(slot));
+        if let Some(reorder) = &world.reorder {
+            at = at + reorder.draw(&mut port.chance);
+        }
+        let messages = content.messages();
+        if world.wire {
+            content = self.local.pack(content, bytes - world.limits.datagram_overhead_bytes);
+            if happens(&mut port.chance, world.corruption) {
+                content.corrupt(&mut port.chance);
+            }
         }
         let packet = Packet {
             from: port.slot,
@@ -343,6 +325,20 @@ impl<P: Protocol> Network<'_, P> {
         self.push(port, at, ARRIVAL, slot, 0, What::Packet(packet));
     }
 
+    /// It arrives twice.
+    #[cold]
+    fn copy_arrives(
+        &mut self,
+        port: &mut Port<P>,
+        slot: u32,
+        leaves: Time,
+        content: &Content<P::Message>,
+        bytes: usize,
+    ) {
+        self.datagram_arrives(port, slot, leaves, content.clone(), bytes);
+    }
+
+    #[cold]
     fn stream(&mut self, port: &mut Port<P>, to: NodeId, content: Content<P::Message>, bytes: usize) {
         let content_bytes = bytes - self.shared.world.limits.stream_overhead_bytes;
         assert!(
@@ -365,7 +361,7 @@ impl<P: Protocol> Network<'_, P> {
             return self.time_out(port, to);
         };
         let at = port.rare().tails.after(slot, leaves + delay, self.now);
-        let content = self.pack(content, content_bytes);
+        let content = if self.shared.world.wire { self.local.pack(content, content_bytes) } else { content };
         let (from, from_life, life) = (port.slot, port.life, self.shared.seats[slot as usize].life);
         let packet = Packet {
             from,
@@ -486,25 +482,9 @@ impl<P: Protocol> Network<'_, P> {
         }
     }
 
-    fn pack(&mut self, content: Content<P::Message>, content_bytes: usize) -> Content<P::Message> {
-        if !self.shared.world.wire {
-            return content;
-        }
-        let mut bytes = Vec::with_capacity(content_bytes);
-        match content {
-            Content::One(message) => wire::put(&message, &mut bytes),
-            Content::Many(messages) => {
-                messages.iter().for_each(|message| wire::put(message, &mut bytes));
-                self.local.recycle(messages);
-            }
-            packed @ Content::Bytes { .. } => return packed,
-        }
-        assert_eq!(bytes.len(), content_bytes, "messages take as many bytes as they said");
-        Content::Bytes { bytes, corrupt: false }
-    }
-
     /// The messages in `content`, if they can be read; adds the delivery to the digest: time, sender, receiver and size of each, and
     /// what it says of a node's first and of one in [`DIGESTED`].
+    #[inline(always)]
     pub fn unpack(
         &mut self,
         content: Content<P::Message>,
@@ -514,55 +494,16 @@ impl<P: Protocol> Network<'_, P> {
         is_first: bool,
     ) -> Option<Content<P::Message>> {
         let seed = mix(mix(mix(self.now.0) ^ from.0) ^ to.0);
-        let is_digested = is_first || seed.is_multiple_of(DIGESTED);
-        let local = &mut *self.local;
         let mut sum = mix(seed ^ u64::from(bytes));
+        if is_first || seed.is_multiple_of(DIGESTED) {
+            sum = self.local.hash(&content, sum);
+        }
         let content = match content {
-            Content::One(message) => {
-                if is_digested {
-                    local.bytes.clear();
-                    wire::put(&message, &mut local.bytes);
-                    sum = xxh3_64_with_seed(&local.bytes, sum);
-                }
-                Content::One(message)
-            }
-            Content::Many(messages) => {
-                if is_digested {
-                    local.bytes.clear();
-                    messages.iter().for_each(|message| wire::put(message, &mut local.bytes));
-                    sum = xxh3_64_with_seed(&local.bytes, sum);
-                }
-                Content::Many(messages)
-            }
-            Content::Bytes { bytes, corrupt } => {
-                let mut messages = local.vector();
-                let mut rest = &bytes[..];
-                while !rest.is_empty() {
-                    match wire::get(&mut rest) {
-                        Ok(message) => messages.push(message),
-                        Err(_) if corrupt => {
-                            local.recycle(messages);
-                            return None;
-                        }
-                        Err(e) => panic!("{from} wrote what {to} cannot read: {e}"),
-                    }
-                }
-                if is_digested {
-                    sum = xxh3_64_with_seed(&bytes, sum);
-                }
-                Content::Many(messages)
-            }
+            Content::Bytes { bytes, corrupt } => self.local.read(from, to, &bytes, corrupt)?,
+            content => content,
         };
-        local.digest = local.digest.wrapping_add(sum);
+        self.local.digest = self.local.digest.wrapping_add(sum);
         Some(content)
-    }
-}
-
-fn count<M>(content: &Content<M>) -> u16 {
-    match content {
-        Content::One(_) => 1,
-        Content::Many(messages) => u16::try_from(messages.len()).unwrap_or(u16::MAX),
-        Content::Bytes { .. } => unreachable!("it is packed when it arrives"),
     }
 }
 

@@ -1,9 +1,10 @@
 //! What is kept for one node.
 
 use crate::clock::Clock;
+use crate::content::Content;
 use crate::counters::Counters;
 use crate::gear::{Gear, Stage};
-use crate::network::{ARRIVAL, Content, TIMER_OF_CYCLE};
+use crate::network::{ARRIVAL, TIMER_OF_CYCLE};
 use crate::queue::Class;
 use crate::world::World;
 use rumormill_core::drive::Driver;
@@ -253,11 +254,18 @@ impl<P: Protocol> Port<P> {
     pub fn carry(&mut self) {
         let Hot { inputs, datagrams_sent, datagrams_received, .. } = self.hot;
         if (inputs | datagrams_sent | datagrams_received) >> (u32::BITS - 1) != 0 {
-            self.count().inputs += u64::from(inputs);
-            self.count().datagrams_sent += u64::from(datagrams_sent);
-            self.count().datagrams_received += u64::from(datagrams_received);
-            self.hot = Hot { inputs: 0, datagrams_sent: 0, datagrams_received: 0, ..self.hot };
+            self.carry_over();
         }
+    }
+
+    #[cold]
+    fn carry_over(&mut self) {
+        let Hot { inputs, datagrams_sent, datagrams_received, .. } = self.hot;
+        let counters = self.count();
+        counters.inputs += u64::from(inputs);
+        counters.datagrams_sent += u64::from(datagrams_sent);
+        counters.datagrams_received += u64::from(datagrams_received);
+        self.hot = Hot { inputs: 0, datagrams_sent: 0, datagrams_received: 0, ..self.hot };
     }
 
     pub fn rare(&mut self) -> &mut Rare<P> {

@@ -134,12 +134,26 @@ impl<P: Protocol> Part<P> {
     }
 
     /// Runs one node through all that it gets in this turn, one instant after the other.
+    #[inline(always)]
     fn run(&mut self, shared: &Shared, node: u32, lines: &mut [Line<Entry<P>>], places: &mut [Place]) {
         self.local.running = self.first + node;
-        if places.len() > 1 {
-            places
-                .sort_unstable_by_key(|place| place.of(lines).as_ref().map(|entry| entry.order(shared.lots)));
+        // Mostly it gets one thing alone, and sets nothing for itself that belongs to this turn.
+        if let [place] = places
+            && let entry = place.of_mut(lines)
+            && let Some(now) = entry.as_ref().map(|entry| entry.time)
+        {
+            let Part { nodes, local, scratch, .. } = self;
+            instant(shared, &mut nodes[node as usize], local, scratch, now, &mut Alone(Some(entry)));
+            if !self.local.soon.is_empty() {
+                self.run_many(shared, node, lines, &mut []);
+            }
+        } else {
+            self.run_many(shared, node, lines, places);
         }
+    }
+
+    fn run_many(&mut self, shared: &Shared, node: u32, lines: &mut [Line<Entry<P>>], places: &mut [Place]) {
+        places.sort_unstable_by_key(|place| place.of(lines).as_ref().map(|entry| entry.order(shared.lots)));
         let mut mine = Mine { lines, places, soon: &mut self.soon, own: None, lots: shared.lots };
         let (mut last, mut substeps) = (Time::ZERO, 0);
         loop {
@@ -148,19 +162,29 @@ impl<P: Protocol> Part<P> {
             substeps = if now == last { substeps + 1 } else { 0 };
             assert!(substeps < SUBSTEPS_MAX, "at {now:?} a node keeps itself busy without end");
             last = now;
-            instant(
-                shared,
-                &mut self.nodes[node as usize],
-                &mut self.local,
-                &mut self.scratch,
-                now,
-                &mut mine,
-            );
+            let Part { nodes, local, scratch, .. } = self;
+            instant(shared, &mut nodes[node as usize], local, scratch, now, &mut mine);
         }
     }
 }
 
-/// What a node gets in this turn.
+/// Something that is due at a node, in its order.
+trait Due<P: Protocol> {
+    /// The next that is due `now`, to be taken.
+    fn take(&mut self, now: Time) -> Option<&mut Option<Entry<P>>>;
+}
+
+/// The one thing that a node gets in this turn.
+struct Alone<'a, P: Protocol>(Option<&'a mut Option<Entry<P>>>);
+
+impl<P: Protocol> Due<P> for Alone<'_, P> {
+    #[inline]
+    fn take(&mut self, _: Time) -> Option<&mut Option<Entry<P>>> {
+        self.0.take()
+    }
+}
+
+/// All that a node gets in this turn.
 struct Mine<'a, P: Protocol> {
     lines: &'a mut [Line<Entry<P>>],
     /// Where that lies, in order, as far as it is still to come.
@@ -188,8 +212,9 @@ impl<P: Protocol> Mine<'_, P> {
         let set = self.places.first().and_then(|place| place.of(self.lines).as_ref());
         set.into_iter().chain(self.soon.last()).map(|entry| entry.time).min()
     }
+}
 
-    /// The next that is due `now`, to be taken.
+impl<P: Protocol> Due<P> for Mine<'_, P> {
     #[inline]
     fn take(&mut self, now: Time) -> Option<&mut Option<Entry<P>>> {
         let set = self.places.first().map(|place| place.of(self.lines));
@@ -211,13 +236,14 @@ impl<P: Protocol> Mine<'_, P> {
 }
 
 /// Hands all that is due at one node at one instant to its driver, and flushes it once.
+#[inline(always)]
 fn instant<P: Protocol>(
     shared: &Shared,
     node: &mut Node<P>,
     local: &mut Local<P>,
     scratch: &mut Scratch<P>,
     now: Time,
-    mine: &mut Mine<'_, P>,
+    mine: &mut impl Due<P>,
 ) {
     let limits = &shared.world.limits;
     let Node { driver, port } = node;

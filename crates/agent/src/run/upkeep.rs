@@ -13,11 +13,11 @@ use std::sync::Arc;
 /// How long after the first reading of the machine the second follows, which has rates (our guess: soon enough for who looks at once).
 const FIRST_RATES: Duration = Duration::from_secs(1);
 
-/// Saves members that changed, and forgets those that left, at most every [`SAVE_INTERVAL_S`] seconds.
+/// Saves members that changed, and forgets those that left, at most every [`SAVE_INTERVAL_S`] seconds. The first that it meets are saved at once: whoever
+/// is killed right after it joined finds back by them.
 pub(super) async fn save_members(agent: Arc<Agent>) {
     loop {
         agent.save.notified().await;
-        tokio::time::sleep(Duration::from_secs(SAVE_INTERVAL_S)).await;
         let changed = std::mem::take(&mut *lock(&agent.unsaved));
         let found = agent.inspect(move |inside| {
             let (mut live, mut gone) = (Vec::new(), Vec::new());
@@ -30,10 +30,13 @@ pub(super) async fn save_members(agent: Arc<Agent>) {
             }
             (live, gone)
         });
-        if let Ok((live, gone)) = found.await {
-            save(&agent, live).await;
-            agent.forgotten(&gone);
+        let Ok((live, gone)) = found.await else { continue };
+        if live.is_empty() && gone.is_empty() {
+            continue; // it was about this node itself
         }
+        save(&agent, live).await;
+        agent.forgotten(&gone);
+        tokio::time::sleep(Duration::from_secs(SAVE_INTERVAL_S)).await;
     }
 }
 
