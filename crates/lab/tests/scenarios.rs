@@ -112,8 +112,10 @@ fn every_stack_runs_and_does_what_it_is_for() {
                  [[call]]\nat = \"15s\"\nwho = \"{who}\"\ncall = \"{call}\"\nwith = \"{with}\"\n",
             );
             let scenario = parse(&text).unwrap_or_else(|e| panic!("{name}: {e}"));
-            let outcome = run(&scenario);
+            let mut listener = Listener::default();
+            let outcome = scenario.run(None, &replay, &mut listener).expect("it runs");
             assert!(outcome.ok, "{name}: {:?} {:?}", outcome.figures, outcome.failure.map(|f| f.report));
+            assert_ne!(listener.samples[0].chief(), "events", "{name}: there is nothing better to draw");
         }
     }
 }

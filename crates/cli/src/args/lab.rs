@@ -255,11 +255,11 @@ pub struct RunArgs {
     /// Write the samples as CSV into this file
     #[arg(long, value_name = "FILE")]
     pub csv: Option<PathBuf>,
-    /// Draw this figure of the samples into an SVG file; with --figure
-    #[arg(long, value_name = "FILE", requires = "figure")]
+    /// Draw a figure of the samples, run by run, into an SVG file
+    #[arg(long, value_name = "FILE")]
     pub plot: Option<PathBuf>,
-    /// The figure that is drawn, by the name of its column
-    #[arg(long, value_name = "NAME")]
+    /// The figure that is drawn, by the name of its column [default: what the stack is about]
+    #[arg(long, value_name = "NAME", requires = "plot")]
     pub figure: Option<String>,
 }
 

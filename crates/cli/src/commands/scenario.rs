@@ -8,6 +8,7 @@ use crate::outcome::{Failure, Outcome};
 use crate::show::Out;
 use rumormill_lab::plot::{Draw, Plot};
 use rumormill_lab::scenario::{self, Done, Event, Output, Sample, Scenario, stacks};
+use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::Path;
 
@@ -33,21 +34,21 @@ pub fn run(args: &RunArgs, out: &mut Out<'_>) -> Outcome {
         json: args.json,
         events: args.events,
         csv: args.csv.as_ref().map(|_| String::new()),
-        figure: args.figure.as_deref(),
-        points: Vec::new(),
+        figure: args.figure.clone(),
+        curves: BTreeMap::new(),
         figures: Vec::new(),
         failed: None,
     };
     let result =
         scenario.run_some(runs, cost::available_bytes(), &replay, &mut output).map_err(Failure::Usage)?;
     output.progress.end();
-    let Told { csv, points, figures, failed, .. } = output;
+    let Told { csv, figure, curves, figures, failed, .. } = output;
     failed.map_or(Ok(()), Err)?;
     if let (Some(file), Some(csv)) = (&args.csv, csv) {
         write(file, &csv)?;
     }
-    if let (Some(file), Some(figure)) = (&args.plot, &args.figure) {
-        if points.is_empty() {
+    if let (Some(file), Some(figure)) = (&args.plot, figure) {
+        if curves.is_empty() {
             return Err(Failure::Usage(format!(
                 "no figure is called {figure:?}: there are {}",
                 figures.join(", ")
@@ -55,7 +56,10 @@ pub fn run(args: &RunArgs, out: &mut Out<'_>) -> Outcome {
         }
         let mut plot =
             Plot::new(format!("{}: {} nodes", scenario.stack, scenario.nodes), "seconds", figure.clone());
-        plot.add(figure.clone(), Draw::Line(points));
+        for (run, points) in curves {
+            let name = if result.runs == 1 { figure.clone() } else { format!("run {run}") };
+            plot.add(name, Draw::Line(points));
+        }
         write(file, &plot.svg())?;
     }
     if args.json {
@@ -128,8 +132,10 @@ struct Told<'a, 'b> {
     json: bool,
     events: bool,
     csv: Option<String>,
-    figure: Option<&'a str>,
-    points: Vec<(f64, f64)>,
+    /// The figure that is drawn; the stack's own, once there is a sample, if none was named.
+    figure: Option<String>,
+    /// It over the seconds, by run.
+    curves: BTreeMap<u32, Vec<(f64, f64)>>,
     figures: Vec<&'static str>,
     failed: Option<Failure>,
 }
@@ -158,9 +164,10 @@ impl Output for Told<'_, '_> {
     fn sample(&mut self, sample: &Sample) {
         self.line(sample);
         self.figures = sample.figures.iter().map(|(name, _)| *name).collect();
-        let wanted = self.figure;
-        let found = sample.figures.iter().find(|(name, _)| Some(*name) == wanted);
-        self.points.extend(found.map(|(_, figure)| (sample.t_s, *figure)));
+        let wanted = self.figure.get_or_insert_with(|| sample.chief().to_owned());
+        if let Some((_, figure)) = sample.figures.iter().find(|(name, _)| name == wanted) {
+            self.curves.entry(sample.run).or_default().push((sample.t_s, *figure));
+        }
         if let Some(csv) = &mut self.csv {
             if csv.is_empty() {
                 csv.push_str(&sample.csv_header());

@@ -78,7 +78,16 @@ impl Serialize for Sample {
     }
 }
 
+/// What a stack is about, if it has one of these: how far something has spread, how far off the estimates are, how many see each other.
+const CHIEF: [&str; 4] = ["informed_share", "newest_share", "relative_error_max", "view_mean"];
+
 impl Sample {
+    /// The figure that says most of this stack.
+    pub fn chief(&self) -> &'static str {
+        let has = |name: &&str| self.figures.iter().any(|(figure, _)| figure == name);
+        CHIEF.into_iter().find(has).unwrap_or("events")
+    }
+
     /// The names of the columns.
     pub fn csv_header(&self) -> String {
         let names = self.figures.iter().map(|(name, _)| *name);
