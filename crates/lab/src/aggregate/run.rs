@@ -2,8 +2,9 @@
 
 use super::{Aggregate, Algorithm, Values};
 use rumormill_core::identity::NodeId;
-use rumormill_core::rng::{Rng, mix};
+use rumormill_core::rng::mix;
 use rumormill_core::time::Time;
+use rumormill_protocols::kit::drawn::Drawn;
 use rumormill_protocols::kit::peers::Peers;
 use rumormill_protocols::sum::averaging::{self, Averaging, Pairing};
 use rumormill_protocols::sum::extrema::{self, Extrema};
@@ -142,8 +143,7 @@ pub(super) fn bytes_per_node(aggregate: &Aggregate) -> u64 {
         Algorithm::Plain => Sim::<Plain>::node_bytes(2),
         Algorithm::Extrema => Sim::<Extrema>::node_bytes(2) + aggregate.numbers * 4 * 2,
     };
-    // The heap's own word beside each list.
-    bytes as u64 + aggregate.neighbours.map_or(0, |known| 8 * known + 16)
+    bytes as u64
 }
 
 fn is_synchronous(aggregate: &Aggregate) -> bool {
@@ -223,15 +223,8 @@ where
 /// Whom a node knows.
 fn peers(aggregate: &Aggregate, seed: u64, me: u64) -> Peers {
     let Some(known) = aggregate.neighbours else { return Peers::Everyone(aggregate.nodes) };
-    let mut rng = Rng::seeded(mix(seed ^ mix(me)));
-    let mut list: Vec<NodeId> = Vec::with_capacity(known as usize);
-    while (list.len() as u64) < known {
-        let other = NodeId(rng.below(aggregate.nodes as usize) as u64);
-        if other.0 != me && !list.contains(&other) {
-            list.push(other);
-        }
-    }
-    Peers::Listed(list)
+    // A node count has 32 bits here, as `Aggregate::check` says.
+    Peers::Drawn(Drawn::new(me as u32, aggregate.nodes as u32, known as u32, mix(seed) as u32))
 }
 
 /// What all nodes have in the end.

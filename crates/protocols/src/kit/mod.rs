@@ -4,6 +4,7 @@ pub mod allowance;
 pub mod buffer;
 pub mod choice;
 pub mod domains;
+pub mod drawn;
 pub mod epochs;
 pub mod evidence;
 pub mod health;

@@ -1,5 +1,6 @@
 //! Whom a spreader may talk to, as its view tells it.
 
+use super::drawn::Drawn;
 use alloc::vec::Vec;
 use rumormill_core::identity::NodeId;
 use rumormill_core::protocol::Change;
@@ -12,6 +13,8 @@ pub enum Peers {
     Listed(Vec<NodeId>),
     /// All ids `0..n`: eight bytes, told once, for uniform gossip at any size.
     Everyone(u64),
+    /// So many random others, in sixteen bytes, told once.
+    Drawn(Drawn),
 }
 
 impl Default for Peers {
@@ -36,6 +39,7 @@ impl Peers {
         match self {
             Peers::Listed(list) => list.len(),
             Peers::Everyone(n) => *n as usize,
+            Peers::Drawn(drawn) => drawn.len(),
         }
     }
 
@@ -49,6 +53,7 @@ impl Peers {
         match self {
             Peers::Listed(list) => list.len() as u64 + 1,
             Peers::Everyone(n) => *n,
+            Peers::Drawn(drawn) => drawn.len() as u64 + 1,
         }
     }
 
@@ -57,6 +62,7 @@ impl Peers {
         match self {
             Peers::Listed(list) => list.contains(&id),
             Peers::Everyone(n) => id.0 < *n,
+            Peers::Drawn(_) => self.iter().any(|peer| peer == id),
         }
     }
 
@@ -65,11 +71,28 @@ impl Peers {
         match self {
             Peers::Listed(list) => list.get(place).copied(),
             Peers::Everyone(n) => ((place as u64) < *n).then_some(NodeId(place as u64)),
+            Peers::Drawn(drawn) => drawn.get(place),
         }
+    }
+
+    /// The list, where it is one: always after [`Peers::sort`], but for `Everyone`.
+    pub fn list(&self) -> Option<&[NodeId]> {
+        match self {
+            Peers::Listed(list) => Some(list),
+            Peers::Everyone(_) | Peers::Drawn(_) => None,
+        }
+    }
+
+    /// All of them, by their places.
+    pub fn iter(&self) -> impl Iterator<Item = NodeId> + '_ {
+        (0..self.len()).filter_map(|place| self.get(place))
     }
 
     /// Puts a list in ascending order, without repetitions: where it already is, at the price of one look.
     pub fn sort(&mut self) {
+        if let Peers::Drawn(_) = self {
+            *self = Peers::Listed(self.iter().collect());
+        }
         if let Peers::Listed(list) = self
             && !list.is_sorted_by(|a, b| a < b)
         {
@@ -87,9 +110,14 @@ impl Peers {
                 Some(NodeId(if other >= me.0 { other + 1 } else { other }))
             }
             Peers::Everyone(_) => None,
+            Peers::Drawn(drawn) if drawn.is_empty() => None,
+            Peers::Drawn(drawn) => drawn.get(rng.below(drawn.len())),
         }
     }
 }
+
+// There are a million of them in the laboratory.
+const _: () = assert!(size_of::<Peers>() == 24);
 
 #[cfg(test)]
 mod tests {
@@ -113,6 +141,19 @@ mod tests {
             .for_each(|change| peers.change(change));
         assert_eq!(peers.len(), 1);
         assert_eq!(peers.pick(NodeId(9), &mut Rng::seeded(1)), Some(NodeId(2)));
+    }
+
+    #[test]
+    fn drawn_peers_are_looked_up_and_sorted_as_listed_ones() {
+        let mut peers = Peers::Drawn(Drawn::new(4, 1_000, 20, 9));
+        let (all, mut rng) = (peers.iter().collect::<Vec<_>>(), Rng::seeded(1));
+        assert!((0..100).all(|_| all.contains(&peers.pick(NodeId(4), &mut rng).unwrap())));
+        assert!(all.iter().all(|id| peers.contains(*id)) && !peers.contains(NodeId(4)));
+        peers.change(Change::Down(all[0]));
+        assert_eq!((peers.len(), peers.nodes()), (20, 21));
+        peers.sort();
+        assert!(peers.iter().is_sorted() && all.iter().all(|id| peers.contains(*id)));
+        assert_eq!(Peers::Drawn(Drawn::new(0, 1, 3, 1)).pick(NodeId(0), &mut rng), None);
     }
 
     #[test]

@@ -151,9 +151,9 @@ impl Flood {
                 }
             };
             match &self.peers {
-                Peers::Listed(list) => list.iter().take(self.config.neighbours_max).copied().for_each(tell),
                 Peers::Everyone(n) => Regular::new(*n, self.config.degree, self.config.graph_seed)
                     .neighbours(me.0, |peer| tell(NodeId(peer))),
+                listed => listed.iter().take(self.config.neighbours_max).for_each(tell),
             }
         } else {
             self.counters.overflowed += 1;

@@ -163,31 +163,31 @@ struct Row<'a> {
 
 impl Row<'_> {
     fn len(&self) -> usize {
-        match self.peers {
-            Peers::Listed(list) => list.len() + usize::from(list.binary_search(&self.me).is_err()),
-            Peers::Everyone(n) => (*n as usize).max(1),
+        match self.peers.list() {
+            Some(list) => list.len() + usize::from(list.binary_search(&self.me).is_err()),
+            None => self.peers.len().max(1),
         }
     }
 
     /// Where `id` stands; one that is unknown, where it would.
     fn place(&self, id: NodeId) -> usize {
-        match self.peers {
-            Peers::Listed(list) => {
+        match self.peers.list() {
+            Some(list) => {
                 let above_me = id > self.me && list.binary_search(&self.me).is_err();
                 (list.partition_point(|peer| *peer < id) + usize::from(above_me)) % self.len()
             }
-            Peers::Everyone(_) => (id.0 % self.len() as u64) as usize,
+            None => (id.0 % self.len() as u64) as usize,
         }
     }
 
     fn at(&self, place: usize) -> NodeId {
-        match self.peers {
-            Peers::Listed(list) => match (place.cmp(&self.place(self.me)), list.binary_search(&self.me)) {
+        match self.peers.list() {
+            Some(list) => match (place.cmp(&self.place(self.me)), list.binary_search(&self.me)) {
                 (core::cmp::Ordering::Equal, _) => self.me,
                 (core::cmp::Ordering::Greater, Err(_)) => list[place - 1],
                 _ => list[place],
             },
-            Peers::Everyone(_) => NodeId(place as u64),
+            None => NodeId(place as u64),
         }
     }
 }

@@ -478,8 +478,8 @@ impl Averaging {
         let first = |(place, speaks_first): (u64, bool)| speaks_first.then_some(place);
         match &self.peers {
             Peers::Everyone(n) => matching::partner(key, *n, cx.me.0).and_then(first).map(NodeId),
-            Peers::Listed(list) => {
-                let mut all = list.clone();
+            listed => {
+                let mut all: Vec<NodeId> = listed.iter().collect();
                 all.push(cx.me);
                 all.sort_unstable();
                 all.dedup(); // some views list their owner

@@ -295,10 +295,7 @@ impl PushSum {
             return;
         }
         // The paper draws among all nodes, the sender included: then it keeps both halves.
-        let others = match &self.peers {
-            Peers::Everyone(n) => n.saturating_sub(1),
-            Peers::Listed(list) => list.len() as u64,
-        };
+        let others = self.peers.nodes().saturating_sub(1);
         if cx.rng.below(others as usize + 1) == 0 {
             return;
         }
@@ -347,7 +344,7 @@ fn is_root(peers: &Peers, me: NodeId, epoch: u32) -> bool {
     let lot = |id: &NodeId| (mix(u64::from(epoch) ^ mix(id.0)), id.0);
     match peers {
         Peers::Everyone(n) => *n > 0 && mix(u64::from(epoch)) % n == me.0,
-        Peers::Listed(list) => list.iter().all(|peer| lot(peer) <= lot(&me)),
+        _ => peers.iter().all(|peer| lot(&peer) <= lot(&me)),
     }
 }
 
