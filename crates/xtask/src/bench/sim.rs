@@ -220,7 +220,8 @@ pub fn table(raw: &[Value]) -> Result<String> {
          --neighbours 20`, which says and does what PeerSim 1.0.5's AverageED does (event engine, latencies of 1 to 100 ms, cycles of 1 s), beside that and\n\
          AverageFunction (cycle engine: there an exchange is a call, here a timer and two messages), the serial collector's CPU time included. Our\n\
          laboratory asks for huge pages by itself; the JVM by default does not, and is shown with them, too. `--algorithm averaging` is the agent's own,\n\
-         which loses no mass. Median [min..max] over the runs; ratios run by run.\n",
+         which loses no mass. Neighbours are the same random others throughout a run on both sides: PeerSim lists them, ours are computed when one is\n\
+         picked (`kit::drawn`). Median [min..max] over the runs; ratios run by run.\n",
     );
     let host = raw.iter().find(|line| line["kind"] == "host").context("a raw file without its machine")?;
     writeln!(
