@@ -132,6 +132,8 @@ settings! {
         helpers: u64,
         /// Time between rounds of news, in milliseconds.
         gossip_interval_ms: u64,
+        /// How long news waits for its first push, in milliseconds.
+        push_delay_ms: u64,
         /// Members that news is sent to in a round.
         gossip_fanout: u64,
         /// Datagrams of news for one member in one round.

@@ -34,6 +34,9 @@ pub(super) fn apply(
     time("gossip_interval_ms", over.gossip_interval_ms, &mut config.gossip_interval);
     time("retry_interval_min_ms", over.retry_interval_min_ms, &mut config.retry_interval.0);
     time("retry_interval_max_ms", over.retry_interval_max_ms, &mut config.retry_interval.1);
+    if let Some(ms) = within("push_delay_ms", over.push_delay_ms, 0..=60_000) {
+        config.push_delay = Duration::from_millis(ms);
+    }
     if let Some(ms) = within("leave_linger_ms", over.leave_linger_ms, 0..=60_000) {
         config.leave_linger = Duration::from_millis(ms);
     }
@@ -109,6 +112,7 @@ pub(super) fn shown(config: &swim::Config) -> Vec<(&'static str, String)> {
                 "probe_timeout_min_ms" => ms(config.probe_timeout_min),
                 "helpers" => config.helpers.to_string(),
                 "gossip_interval_ms" => ms(config.gossip_interval),
+                "push_delay_ms" => ms(config.push_delay),
                 "gossip_fanout" => config.gossip_fanout.to_string(),
                 "gossip_datagrams_max" => config.gossip_datagrams_max.to_string(),
                 "retransmit_mult" => config.retransmit_mult.to_string(),

@@ -24,6 +24,7 @@ knobs!(Knobs for Config {
     probe_timeout: Span,
     helpers: usize,
     gossip_interval: Span,
+    push_delay: Span,
     gossip_fanout: usize,
     retransmit_mult: u32,
     suspicion_alpha: f64,

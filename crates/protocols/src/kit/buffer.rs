@@ -91,10 +91,34 @@ impl<K: Ord + Copy, T: Clone> Buffer<K, T> {
 
     /// Hands out items that together fit `room` bytes, least sent first; each counts as sent once more, and
     /// has left for good at `limit`. At most `items_max` are looked at.
-    pub fn take(&mut self, mut room: usize, limit: u32, items_max: usize, mut give: impl FnMut(K, T)) {
+    pub fn take(&mut self, room: usize, limit: u32, items_max: usize, give: impl FnMut(K, T)) {
+        self.hand_out(usize::MAX, 1, room, limit, items_max, give);
+    }
+
+    /// The same of what was never sent, for so many receivers: each item counts as sent `copies` times.
+    pub fn take_fresh(
+        &mut self,
+        copies: u32,
+        room: usize,
+        limit: u32,
+        items_max: usize,
+        give: impl FnMut(K, T),
+    ) {
+        self.hand_out(1, copies, room, limit, items_max, give);
+    }
+
+    fn hand_out(
+        &mut self,
+        levels: usize,
+        copies: u32,
+        mut room: usize,
+        limit: u32,
+        items_max: usize,
+        mut give: impl FnMut(K, T),
+    ) {
         let mut looks = items_max;
         let mut sent: Vec<u32> = Vec::new();
-        for level in 0..self.queues.len() {
+        for level in 0..self.queues.len().min(levels) {
             let mut too_large = Vec::new();
             while looks > 0
                 && let Some(entry) = self.queues[level].pop_front()
@@ -119,7 +143,7 @@ impl<K: Ord + Copy, T: Clone> Buffer<K, T> {
         }
         for slot in sent {
             let place = &mut self.slots[slot as usize];
-            place.sent += 1;
+            place.sent += copies;
             if place.sent < limit {
                 let (level, entry) = (place.sent, Entry { slot, mark: place.mark });
                 self.queue(level).push_back(entry);
@@ -193,6 +217,26 @@ mod tests {
         assert_eq!(take(&mut buffer, 300, 2), [5, 4, 3]);
         assert_eq!(take(&mut buffer, 1000, 2), [2, 1, 0]);
         assert!(buffer.is_empty());
+    }
+
+    #[test]
+    fn what_is_quite_new_goes_to_several_at_once_and_counts_as_often() {
+        let mut buffer = Buffer::new(100);
+        buffer.put(1, 1, 100);
+        take(&mut buffer, 100, 4);
+        buffer.put(2, 2, 100);
+        let mut fresh = |limit| {
+            let mut out = Vec::new();
+            buffer.take_fresh(3, 1_000, limit, 100, |_, item| out.push(item));
+            out
+        };
+        assert_eq!(fresh(4), [2], "the other was told to somebody");
+        assert_eq!(fresh(4), []);
+        assert_eq!(take(&mut buffer, 1_000, 4), [1, 2]);
+        assert_eq!(take(&mut buffer, 1_000, 4), [1], "of four times three were at once");
+        buffer.put(3, 3, 100);
+        buffer.take_fresh(3, 1_000, 2, 100, |_, _| {});
+        assert_eq!(buffer.len(), 1, "more often than it may: it is gone");
     }
 
     #[test]

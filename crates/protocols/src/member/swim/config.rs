@@ -15,6 +15,8 @@ pub struct Config {
     pub helpers: usize,
     /// How often news goes out in rounds of its own.
     pub gossip_interval: Duration,
+    /// News waits so long for its first push, so that what happens together travels together.
+    pub push_delay: Duration,
     /// To how many members in each such round.
     pub gossip_fanout: usize,
     /// Datagrams of news for one target in one round, while there is so much (our guess).
@@ -49,6 +51,7 @@ impl Config {
         Config {
             probe_timeout: Duration::from_millis(300),
             gossip_interval: Duration::from_millis(100),
+            push_delay: Duration::from_millis(10),
             leave_linger: Duration::from_millis(500),
             ..Config::lan()
         }
@@ -62,6 +65,7 @@ impl Config {
             probe_timeout_min: Duration::from_millis(100), // our guess
             helpers: 3,                     // memberlist LAN
             gossip_interval: Duration::from_millis(200), // memberlist LAN
+            push_delay: Duration::from_millis(20), // our guess
             gossip_fanout: 3,               // memberlist LAN
             gossip_datagrams_max: 4,        // our guess
             retransmit_mult: 4,             // memberlist LAN
@@ -87,6 +91,7 @@ impl Config {
             probe_timeout: Duration::from_secs(3),         // memberlist WAN
             probe_timeout_min: Duration::from_millis(500), // our guess
             gossip_interval: Duration::from_millis(500),   // memberlist WAN
+            push_delay: Duration::from_millis(50),         // our guess
             gossip_fanout: 4,                              // memberlist WAN
             suspicion_alpha: 4.0, // our guess, below memberlist's 6: confirmations come within a period here
             leave_linger: Duration::from_secs(3), // our guess

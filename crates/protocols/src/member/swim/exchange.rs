@@ -13,7 +13,8 @@
 //!                           <-  Give    cards, or why they are dead
 //! ```
 //!
-//! A node that joins knows only itself: all buckets differ, and it asks for everybody. Equal peers exchange nothing.
+//! A node that joins knows only itself: all buckets differ, and it asks for everybody. Others may join meanwhile, and news of them goes to those who are
+//! known already; so it looks at its peer once more, a little later. Equal peers exchange nothing.
 
 use super::card::Path;
 use super::message::{Id, PAGE_BYTES_MAX, Stamp};
@@ -33,6 +34,9 @@ const STAMPS_MAX: usize = PAGE_BYTES_MAX / 16;
 const WAITING_MAX: usize = 16;
 /// Rounds of gossip between two looks at a peer whose root differs (our guess: while there is news, most rounds move one of the two roots).
 const DOUBT_ROUNDS: u32 = 1;
+/// One who has joined looks at its contact again after so many times `push_delay` (our guess: by then the contact has heard of those who joined
+/// with it, and most have heard of it).
+const CONTACT_PUSHES: u32 = 5;
 /// An exchange that is silent for so long is given up (our guess: a TCP connect with two retransmissions).
 const SILENCE_MAX: Duration = Duration::from_secs(5);
 
@@ -54,6 +58,8 @@ struct Doubt {
     roots: (u64, u64),
     /// Pinged since then, without an answer so far.
     asked: bool,
+    /// I have just joined by it: if it differs it knows of others who have, and there is nothing to wait for.
+    is_contact: bool,
 }
 
 struct Open {
@@ -85,7 +91,7 @@ impl<K: Keys> Swim<K> {
         let (time_of_news, is_live) = (self.time_of_news(), self.is_live(peer));
         match &mut self.exchange.doubt {
             Some(doubt) if doubt.peer == peer && kind == Kind::Doubt => {
-                if doubt.roots == roots || cx.now.since(doubt.since) >= time_of_news {
+                if doubt.is_contact || doubt.roots == roots || cx.now.since(doubt.since) >= time_of_news {
                     self.exchange.doubt = None;
                     self.open_exchange(cx, peer);
                 } else {
@@ -93,8 +99,9 @@ impl<K: Keys> Swim<K> {
                 }
             }
             None if self.exchange.open.is_none() && is_live => {
-                self.exchange.doubt = Some(Doubt { peer, since: cx.now, roots, asked: false });
-                self.look_again_later(cx);
+                self.exchange.doubt =
+                    Some(Doubt { peer, since: cx.now, roots, asked: false, is_contact: false });
+                self.look_again_later(cx, self.config.gossip_interval * DOUBT_ROUNDS);
             }
             _ => {}
         }
@@ -107,10 +114,10 @@ impl<K: Keys> Swim<K> {
         self.config.gossip_interval * rounds
     }
 
-    fn look_again_later(&mut self, cx: Ctx<K>) {
+    fn look_again_later(&mut self, cx: Ctx<K>, later: Duration) {
         if !self.exchange.looking {
             self.exchange.looking = true;
-            cx.after(self.config.gossip_interval * DOUBT_ROUNDS, Timer::Doubt);
+            cx.after(later, Timer::Doubt);
         }
     }
 
@@ -121,7 +128,7 @@ impl<K: Keys> Swim<K> {
         let (peer, answered) = (doubt.peer, !doubt.asked);
         doubt.asked = true;
         if answered && self.is_live(peer) && self.probe(cx, peer, Kind::Doubt) {
-            self.look_again_later(cx);
+            self.look_again_later(cx, self.config.gossip_interval * DOUBT_ROUNDS);
         } else {
             self.exchange.doubt = None;
         }
@@ -238,8 +245,19 @@ impl<K: Keys> Swim<K> {
         } else if let Some(next) = open.next.take() {
             self.ask_for_stamps(cx, peer, next);
         } else {
+            let has_joined = open.learned >= open.live_at_open;
             self.close_exchange(cx);
+            if has_joined {
+                self.look_again_at_contact(cx, peer);
+            }
         }
+    }
+
+    /// Others may have joined by `peer` while I did, and nobody who told the news of them knew me.
+    fn look_again_at_contact(&mut self, cx: Ctx<K>, peer: NodeId) {
+        let roots = (self.sums.root, 0);
+        self.exchange.doubt = Some(Doubt { peer, since: cx.now, roots, asked: false, is_contact: true });
+        self.look_again_later(cx, self.config.push_delay * CONTACT_PUSHES);
     }
 
     fn close_exchange(&mut self, cx: Ctx<K>) {

@@ -10,12 +10,14 @@
 //! **Papers.** Das, Gupta, Motivala: SWIM (DSN 2002). Dadgar, Phillips, Currey: Lifeguard (DSN-W 2018).
 //!
 //! **Cost.** Per member and period one ping and one ack, whatever n; while there is news, `gossip_fanout` datagrams per
-//! `gossip_interval`; each item λ·⌈log10(n+1)⌉ times. State: one row of at most 64 bytes per member, and its card.
+//! `gossip_interval`, and ln(n) + 2 when it is heard; each item λ·⌈log10(n+1)⌉ times in all.
+//! State: one row of at most 64 bytes per member, and its card.
 //!
 //! **Ours, and why.**
 //! - Cards and accusations are signed records, so that a relay can neither forge nor damage them, and `why` can be answered.
 //! - Anti-entropy by an eight-byte root hash on acks; an exchange only where it goes on to differ, only of what differs (`exchange`).
 //!   Whole-state push-pull is what melts memberlist at thousands of members.
+//! - News is pushed at first receipt, not only in rounds (`news`).
 //! - Who hears of a suspicion probes the suspect in its next period, so that confirmations come within a period or two (`probe`).
 //! - Probe time-outs follow each peer's round trip (RFC 6298), within bounds.
 //! - A member that was itself stalled (its own timer came late) gives the others the time it lost (`suspicion`).
@@ -67,7 +69,7 @@ pub const NEWS_MAX: usize = 16 * 1024;
 
 /// What SWIM asks to be reminded of.
 ///
-/// At most one `Period`, `Gossip`, `Doubt` and `Gone` are in flight, as many `Timeout` and `Nack` as probes and relays
+/// At most one `Period`, `Gossip`, `Push`, `Doubt` and `Gone` are in flight, as many `Timeout` and `Nack` as probes and relays
 /// (`PROBES_MAX`, `RELAYS_MAX`); `Suspicion` and `Fetch` are re-armed only to an earlier time.
 #[derive(Clone, Debug)]
 pub enum Timer {
@@ -87,6 +89,8 @@ pub enum Timer {
     },
     /// News goes out.
     Gossip,
+    /// What is quite new goes out.
+    Push,
     /// It is time to look again at a peer whose root hash differed.
     Doubt,
     /// The earliest fetch of tags is due.
@@ -143,6 +147,7 @@ impl<K: Keys> Protocol for Swim<K> {
             Input::Timer(Timer::Nack(nonce)) => self.on_nack_due(cx, nonce),
             Input::Timer(Timer::Suspicion { due }) => self.on_suspicion_due(cx, due),
             Input::Timer(Timer::Gossip) => self.on_gossip(cx),
+            Input::Timer(Timer::Push) => self.on_push(cx),
             Input::Timer(Timer::Doubt) => self.on_doubt(cx),
             Input::Timer(Timer::Fetch) => self.on_fetch_due(cx),
             Input::Timer(Timer::Gone) => cx.emit(Event::LeftCluster),

@@ -1,4 +1,8 @@
 //! Dissemination: infection style, on messages that leave anyway and in rounds of its own (SWIM, section 4.1).
+//!
+//! Ours: it is pushed as soon as it is heard, to ln(n) + 2 members (infect and die: Kermarrec, Massoulié, Ganesh 2003), and those pushes count as sent. So
+//! it is nearly everywhere after a few times `push_delay`, at no more messages than rounds alone, which take some intervals for it.
+//! What is left of the λ·⌈log10(n+1)⌉ times goes out in rounds, for those that the pushes missed.
 
 use super::record::Charge;
 use super::*;
@@ -19,6 +23,10 @@ pub(super) type Key = (NodeId, u8, NodeId);
 #[derive(Default)]
 pub(super) struct Dispatch {
     armed: bool,
+    /// Whether a [`Timer::Push`] is in flight.
+    pushing: bool,
+    /// When news last left in datagrams of its own.
+    told: Option<Time>,
     at: Time,
     sent: Vec<(NodeId, Key)>,
 }
@@ -45,9 +53,9 @@ impl<K: Keys> Swim<K> {
         }
         let bytes = wire::len(&news);
         self.counters.news_shed += u64::from(self.news.put(key, news, bytes));
+        self.push_soon(cx);
         if !self.dispatch.armed {
             self.dispatch.armed = true;
-            // The first round comes soon, but not at once: what happens together travels together.
             let soon = cx.rng.within(self.config.gossip_interval);
             cx.after(soon, Timer::Gossip);
         }
@@ -58,6 +66,38 @@ impl<K: Keys> Swim<K> {
         if self.is_intact(&news) {
             cx.send(to, Message::News(alloc::vec![news]));
         }
+    }
+
+    /// Not at once: what happens together travels together.
+    fn push_soon(&mut self, cx: Ctx<K>) {
+        if !self.dispatch.pushing {
+            self.dispatch.pushing = true;
+            cx.after(self.config.push_delay, Timer::Push);
+        }
+    }
+
+    /// What nobody was told so far goes to some members, all of it to each.
+    pub(super) fn on_push(&mut self, cx: Ctx<K>) {
+        self.dispatch.pushing = false;
+        let limit = self.news_limit();
+        let peers = self.sample(cx, self.push_fanout(), None);
+        if peers.is_empty() {
+            return;
+        }
+        self.dispatch.told = Some(cx.now);
+        for _ in 0..self.config.gossip_datagrams_max {
+            let (mut frame, room) = (Vec::new(), FRAME_BYTES_MAX - FRAME_OVERHEAD_BYTES);
+            self.news.take_fresh(peers.len() as u32, room, limit, FRAME_ITEMS_MAX, |key, news| {
+                frame.push((key, news))
+            });
+            if frame.is_empty() {
+                return;
+            }
+            for peer in &peers {
+                self.send_frame(cx, *peer, frame.clone());
+            }
+        }
+        self.push_soon(cx); // perhaps there is more
     }
 
     /// A round of gossip: each target is given a different selection.
@@ -71,6 +111,7 @@ impl<K: Keys> Swim<K> {
 
     /// Tells some members what is news.
     pub(super) fn gossip_round(&mut self, cx: Ctx<K>) {
+        self.dispatch.told = Some(cx.now);
         for peer in self.sample(cx, self.config.gossip_fanout, None) {
             for _ in 0..self.config.gossip_datagrams_max {
                 if self.send_news(cx, peer, FRAME_BYTES_MAX) < FRAME_BYTES_MAX / 2 {
@@ -80,37 +121,45 @@ impl<K: Keys> Swim<K> {
         }
     }
 
-    /// A datagram leaves anyway.
+    /// A datagram leaves anyway. If it is one of news, it carries what it is to carry: what
+    /// was told to some a moment ago is for the rounds.
     pub(super) fn on_spare(&mut self, cx: Ctx<K>, peer: NodeId, bytes: usize) {
-        if !self.news.is_empty() && self.is_live(peer) {
+        if !self.news.is_empty() && self.dispatch.told != Some(cx.now) && self.is_live(peer) {
             self.send_news(cx, peer, bytes.min(FRAME_BYTES_MAX));
         }
     }
 
     /// Sends what fits, and returns how many bytes that took.
     fn send_news(&mut self, cx: Ctx<K>, peer: NodeId, room: usize) -> usize {
-        let limit = self.config.retransmit_mult * self.log10_n();
-        let mut keys = Vec::new();
-        let mut items = Vec::new();
+        let mut frame = Vec::new();
         let room = room.saturating_sub(FRAME_OVERHEAD_BYTES);
-        self.news.take(room, limit, FRAME_ITEMS_MAX, |key, news| {
-            // A member needs no telling what it says of itself.
-            if key.1 != 0 || key.0 != peer {
-                keys.push(key);
-                items.push(news);
-            }
-        });
-        items.retain(|news| self.is_intact(news));
-        if items.is_empty() {
+        self.news.take(room, self.news_limit(), FRAME_ITEMS_MAX, |key, news| frame.push((key, news)));
+        self.send_frame(cx, peer, frame)
+    }
+
+    /// How often each item is sent.
+    fn news_limit(&self) -> u32 {
+        self.config.retransmit_mult * self.log10_n()
+    }
+
+    /// To how many what is quite new is pushed: an item misses none with probability e^(-e^-2) = 0.87, and e^-f of the members with f.
+    fn push_fanout(&self) -> usize {
+        libm::ceil(libm::log(self.live_len() as f64)) as usize + 2
+    }
+
+    fn send_frame(&mut self, cx: Ctx<K>, peer: NodeId, mut frame: Vec<(Key, News)>) -> usize {
+        // A member needs no telling what it says of itself.
+        frame.retain(|(key, news)| (key.1 != 0 || key.0 != peer) && self.is_intact(news));
+        if frame.is_empty() {
             return 0;
         }
         if self.dispatch.at != cx.now {
             self.dispatch.at = cx.now;
             self.dispatch.sent.clear();
         }
-        self.dispatch.sent.extend(keys.into_iter().map(|key| (peer, key)));
-        self.counters.news_sent += items.len() as u64;
-        let message = Message::News(items);
+        self.counters.news_sent += frame.len() as u64;
+        self.dispatch.sent.extend(frame.iter().map(|(key, _)| (peer, *key)));
+        let message = Message::News(frame.into_iter().map(|(_, news)| news).collect());
         let bytes = wire::len(&message);
         cx.send(peer, message);
         bytes

@@ -269,6 +269,44 @@ fn hundreds_that_join_at_once_through_one_seed_become_one_cluster_with_bounded_q
 }
 
 #[test]
+fn what_is_new_is_pushed_to_nearly_all_before_a_round_of_gossip_is_over() {
+    let mut story = Story::of(100, World::default());
+    let lan = Config::lan();
+    for (by, others) in [(0, 99), (50, 99), (99, 99)] {
+        let before = story.sim.total().datagrams_sent;
+        story.told.clear();
+        story.sim.call(NodeId(by), Call::SetTags(tags_of(10)));
+        story.run(lan.push_delay * 6);
+        let knows = |e: &Event| matches!(e, Event::Changed(id) if *id == NodeId(by));
+        let told = story.told.iter().filter(|(_, at, e)| *at != NodeId(by) && knows(e)).count();
+        let datagrams = story.sim.total().datagrams_sent - before;
+        std_print(&format!(
+            "{told} of {others} know it after {:?}, {datagrams} datagrams",
+            lan.push_delay * 6
+        ));
+        assert!(told >= others - 2, "{told} of {others}");
+        story.run(10 * SECOND);
+        let told = story.told.iter().filter(|(_, at, e)| *at != NodeId(by) && knows(e)).count();
+        assert_eq!(told, others, "the rest is for rounds and anti-entropy, and nobody is told twice");
+    }
+}
+
+#[test]
+fn those_that_join_at_the_same_time_know_each_other_before_anybody_probes_them() {
+    for seed in 1..=16 {
+        let mut story = Story { sim: Sim::new(World::default(), seed), told: Vec::new() };
+        let n = 20;
+        (0..n).for_each(|i| story.sim.spawn(NodeId(i), node(i, 1), Time::ZERO));
+        story.run(SECOND);
+        let start = story.sim.now();
+        (1..n).for_each(|i| story.sim.call(NodeId(i), Call::Join(NodeId(0))));
+        assert!(story.agree(2), "seed {seed}: no cluster after 2 s");
+        let took = story.sim.now().since(start);
+        assert!(took <= SECOND * 3 / 10, "seed {seed}: a cluster after {took:?}");
+    }
+}
+
+#[test]
 fn one_that_stood_still_accuses_nobody_when_it_wakes() {
     let mut story = Story::of(10, World::default());
     story.sim.freeze(NodeId(6));
