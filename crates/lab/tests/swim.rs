@@ -26,14 +26,15 @@ fn a_crash_is_first_detected_after_1_58_periods_as_in_the_paper() {
 /// Das 2002, section 5: the load of a member does not depend on how many there are.
 #[test]
 fn the_load_of_a_member_is_flat_from_10_to_1000_members() {
-    for loss in [0.0, 0.05] {
+    // With loss, one suspicion in a run of 30 periods, which all are told of, is half a datagram more for each.
+    for (loss, large_runs) in [(0.0, 1), (0.05, 3)] {
         let load = |nodes, runs| {
             let outcome = run(Experiment { nodes, runs, loss, ..Experiment::default() });
             assert!(outcome.converged);
             assert_eq!(outcome.false_deaths_total, 0);
             outcome.messages_per_node_period
         };
-        let loads = [load(10, 10), load(100, 2), load(1_000, 1)];
+        let loads = [load(10, 10), load(100, 2), load(1_000, large_runs)];
         assert!(
             loads.iter().all(|l| *l <= loads[0] * 1.1),
             "at {loss} loss: {loads:?} datagrams per member and period"
