@@ -9,18 +9,29 @@ fn run(experiment: Experiment) -> Outcome {
     outcome
 }
 
+/// One crash, seen by SWIM alone, all periods at once.
+fn crash(turns: bool, runs: usize) -> Outcome {
+    run(Experiment { kill: 1, runs, turns, synchronous: true, suspicion: false, ..Experiment::default() })
+}
+
 /// Das 2002, section 3.1: the first detection takes 1/(1-1/e) = 1.58 periods on average, 2n-1 at most (section 4.3).
 #[test]
 fn a_crash_is_first_detected_after_1_58_periods_as_in_the_paper() {
-    let (kill, runs) = (1, 1_000);
-    let outcome =
-        run(Experiment { kill, runs, synchronous: true, suspicion: false, ..Experiment::default() });
+    let outcome = crash(false, 1_000);
     let mean = outcome.first_detection_periods.expect("each crash is detected");
     let paper = 1.0 / (1.0 - (-1.0f64).exp());
     assert!((mean / paper - 1.0).abs() < 0.05, "{mean:.3} periods, the paper has {paper:.3}");
     assert!(outcome.first_detection_periods_max.expect("as above") < 2 * 100);
     assert!(outcome.converged);
     assert_eq!(outcome.false_deaths_total, 0);
+}
+
+/// Ours: where members probe by turns, somebody probes a crashed member in the very next period.
+#[test]
+fn a_crash_is_detected_within_a_period_where_members_probe_by_turns() {
+    let outcome = crash(true, 100);
+    assert_eq!(outcome.first_detection_periods, Some(1.0));
+    assert_eq!(outcome.first_detection_periods_max, Some(1));
 }
 
 /// Das 2002, section 5: the load of a member does not depend on how many there are.

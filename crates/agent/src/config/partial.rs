@@ -128,6 +128,8 @@ settings! {
         probe_timeout_ms: u64,
         /// How long a direct probe waits at least, in milliseconds.
         probe_timeout_min_ms: u64,
+        /// Whether members probe by turns, each another one.
+        probe_turns: bool,
         /// Helpers asked for an indirect probe.
         helpers: u64,
         /// Time between rounds of news, in milliseconds.

@@ -65,6 +65,7 @@ pub(super) fn apply(
         &mut config.suspicion_confirmations,
     );
     small("health_max", over.health_max, 0..=64, &mut config.health_max);
+    config.probe_turns = over.probe_turns.unwrap_or(config.probe_turns);
     config.suspicion = over.suspicion.unwrap_or(config.suspicion);
     config.lifeguard = over.lifeguard.unwrap_or(config.lifeguard);
     let mut factor = |knob, value: Option<f64>, to: &mut f64| match value {
@@ -110,6 +111,7 @@ pub(super) fn shown(config: &swim::Config) -> Vec<(&'static str, String)> {
                 "period_ms" => ms(config.period),
                 "probe_timeout_ms" => ms(config.probe_timeout),
                 "probe_timeout_min_ms" => ms(config.probe_timeout_min),
+                "probe_turns" => on(config.probe_turns),
                 "helpers" => config.helpers.to_string(),
                 "gossip_interval_ms" => ms(config.gossip_interval),
                 "push_delay_ms" => ms(config.push_delay),

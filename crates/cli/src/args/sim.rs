@@ -47,6 +47,9 @@ pub struct SwimArgs {
     /// Suspect before declaring dead
     #[arg(long, value_name = "on|off", value_enum, default_value_t = Switch::On, hide_possible_values = true)]
     pub suspicion: Switch,
+    /// Probe by turns, each another node; off: each in a random order of its own, as in the paper
+    #[arg(long, value_name = "on|off", value_enum, default_value_t = Switch::On, hide_possible_values = true)]
+    pub turns: Switch,
     /// The paper's setting: all nodes' periods start together, and messages take no time
     #[arg(long)]
     pub synchronous: bool,
@@ -98,6 +101,7 @@ impl SwimArgs {
             time: self.seconds.map(Duration::from_secs_f64),
             lifeguard: self.lifeguard.is_on(),
             suspicion: self.suspicion.is_on(),
+            turns: self.turns.is_on(),
             synchronous: self.synchronous,
             ..Experiment::default()
         }
@@ -194,6 +198,8 @@ mod tests {
             "off",
             "--suspicion",
             "off",
+            "--turns",
+            "off",
             "--synchronous",
         ]);
         let seconds = Duration::from_secs;
@@ -208,7 +214,7 @@ mod tests {
         assert_eq!(said.stop, Some(stall(0.2, 3, 4, 5)));
         assert_eq!(said.partition, Some((0.5, seconds(60))));
         assert_eq!(said.time, Some(Duration::from_millis(90_500)));
-        assert!(!said.lifeguard && !said.suspicion && said.synchronous);
+        assert!(!said.lifeguard && !said.suspicion && !said.turns && said.synchronous);
     }
 
     #[test]

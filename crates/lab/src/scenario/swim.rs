@@ -22,6 +22,7 @@ pub struct SwimPart {
 knobs!(Knobs for Config {
     period: Span,
     probe_timeout: Span,
+    probe_turns: bool,
     helpers: usize,
     gossip_interval: Span,
     push_delay: Span,

@@ -54,6 +54,7 @@ impl Cluster {
         let mut config = experiment.config.clone();
         config.lifeguard = experiment.lifeguard;
         config.suspicion = experiment.suspicion;
+        config.probe_turns = experiment.turns;
         let latency = Latency::Uniform(Duration::from_micros(200), Duration::from_millis(2));
         let synchronous = experiment.synchronous.then(|| config.period / 10);
         let world = World { latency, loss: experiment.loss, synchronous, ..World::default() };

@@ -37,6 +37,8 @@ pub struct Experiment {
     pub lifeguard: bool,
     /// Whether a failed probe suspects before it declares dead.
     pub suspicion: bool,
+    /// Whether members probe by turns, each another one.
+    pub turns: bool,
     /// Synchronous rounds in place of latencies.
     pub synchronous: bool,
     /// SWIM's other settings.
@@ -57,6 +59,7 @@ impl Default for Experiment {
             time: None,
             lifeguard: true,
             suspicion: true,
+            turns: true,
             synchronous: false,
             config: Config::lan(),
         }

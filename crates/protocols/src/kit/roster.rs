@@ -1,7 +1,8 @@
 //! A table of members by id, and the order in which they are probed.
 //!
-//! Looking one up, adding and removing one cost the same at any size. The probe order is SWIM's randomised round-robin
-//! (section 4.3): a shuffled list, walked once, then shuffled again; who is new is put in at a random place.
+//! Looking one up, adding and removing one cost the same at any size. The probe order is either SWIM's randomised round-robin
+//! (section 4.3): a shuffled list, walked once, then shuffled again; who is new is put in at a random place. Or it is by turns, and the
+//! members that hold the same view never meet at one target (ours).
 
 use alloc::vec::Vec;
 use hashbrown::HashMap;
@@ -79,6 +80,7 @@ impl<T: Entry> Roster<T> {
 pub struct Ring {
     order: Vec<NodeId>,
     at: usize,
+    is_sorted: bool,
 }
 
 impl Ring {
@@ -88,6 +90,7 @@ impl Ring {
         let last = self.order.len() - 1;
         let place = rng.below(self.order.len());
         self.order.swap(place, last);
+        self.is_sorted = false;
     }
 
     /// The next member for which `wanted` holds; at the end of the round the others fall out and the rest is shuffled.
@@ -99,13 +102,38 @@ impl Ring {
                     return Some(id);
                 }
             }
-            self.order.retain(|&id| wanted(id));
-            self.order.sort_unstable(); // who left and came back within the round stands here twice
-            self.order.dedup();
+            self.sort(&mut wanted);
             rng.shuffle(&mut self.order);
-            self.at = 0;
+            (self.at, self.is_sorted) = (0, false);
         }
         None
+    }
+
+    /// Whom `me` meets in this turn, out of the `len` others for which `wanted` holds: the member `turn + 1` places behind it on the circle of ids.
+    /// Where all hold the same view, each member is met by exactly one other in each turn, and by every other once in `len` turns.
+    ///
+    /// Costs a sort, but only after members came or went.
+    pub fn in_turn(
+        &mut self,
+        me: NodeId,
+        turn: u64,
+        len: usize,
+        mut wanted: impl FnMut(NodeId) -> bool,
+    ) -> Option<NodeId> {
+        if !self.is_sorted || self.order.len() != len {
+            self.sort(&mut wanted);
+        }
+        let len = self.order.len() as u64;
+        let behind_me = self.order.partition_point(|&id| id < me) as u64;
+        let place = (behind_me + turn % len.max(1)) % len.max(1);
+        self.order.get(place as usize).copied()
+    }
+
+    fn sort(&mut self, wanted: &mut impl FnMut(NodeId) -> bool) {
+        self.order.retain(|&id| wanted(id));
+        self.order.sort_unstable();
+        self.order.dedup(); // who left and came back in the meantime stands here twice
+        self.is_sorted = true;
     }
 
     /// Up to `k` different members for which `wanted` holds, drawn at random. Looks at 4·k + 8 places at most, so where few are
@@ -171,6 +199,42 @@ mod tests {
             }
         }
         assert_eq!(last.len(), n as usize);
+    }
+
+    #[test]
+    fn by_turns_each_is_met_by_one_other_and_in_n_turns_by_all_others() {
+        let n = 9;
+        let mut rng = Rng::seeded(3);
+        let mut rings: Vec<Ring> = (0..n).map(|_| Ring::default()).collect();
+        for (me, ring) in rings.iter_mut().enumerate() {
+            (0..n).filter(|id| *id != me as u64).for_each(|id| ring.insert(NodeId(id), &mut rng));
+        }
+        let mut meet = |gone: u64, first_turn: u64| {
+            let live = n - gone;
+            let mut met = BTreeMap::new();
+            for turn in first_turn..first_turn + live - 1 {
+                let mut targets = alloc::collections::BTreeSet::new();
+                for me in gone..n {
+                    let ring = &mut rings[me as usize];
+                    let others = live as usize - 1;
+                    let target = ring.in_turn(NodeId(me), turn, others, |id| id.0 >= gone).unwrap();
+                    assert_ne!(target.0, me);
+                    assert!(targets.insert(target), "in turn {turn} two meet at {target:?}");
+                    *met.entry((me, target)).or_insert(0) += 1;
+                }
+            }
+            assert!(met.len() as u64 == live * (live - 1) && met.values().all(|times| *times == 1));
+        };
+        meet(0, 7);
+        meet(2, u64::MAX / 2); // two have gone
+    }
+
+    #[test]
+    fn alone_nobody_is_met() {
+        let mut ring = Ring::default();
+        assert_eq!(ring.in_turn(NodeId(1), 5, 0, |_| true), None);
+        ring.insert(NodeId(2), &mut Rng::seeded(3));
+        assert_eq!(ring.in_turn(NodeId(1), 5, 0, |_| false), None);
     }
 
     #[test]

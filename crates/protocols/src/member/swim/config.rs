@@ -11,6 +11,9 @@ pub struct Config {
     pub probe_timeout: Duration,
     /// A direct probe waits at least so long, however short the round trip (our guess: what a busy scheduler may cost).
     pub probe_timeout_min: Duration,
+    /// Whether members probe by turns, counted by the wall clock, so that each is probed by one other in each period; otherwise each walks a
+    /// shuffled list of its own (SWIM, section 4.3), and in e^-1 of all periods a member is probed by nobody.
+    pub probe_turns: bool,
     /// k: how many helpers are asked (SWIM, section 3.1).
     pub helpers: usize,
     /// How often news goes out in rounds of its own.
@@ -63,6 +66,7 @@ impl Config {
             period: Duration::from_secs(1), // memberlist LAN; SWIM's experiments used 2 s
             probe_timeout: Duration::from_millis(500), // memberlist LAN
             probe_timeout_min: Duration::from_millis(100), // our guess
+            probe_turns: true,              // ours: where clocks are off it is no worse than shuffled
             helpers: 3,                     // memberlist LAN
             gossip_interval: Duration::from_millis(200), // memberlist LAN
             push_delay: Duration::from_millis(20), // our guess

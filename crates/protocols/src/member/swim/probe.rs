@@ -4,7 +4,7 @@ use super::record::Charge;
 use super::*;
 use alloc::vec::Vec;
 use rumormill_core::identity::Life;
-use rumormill_core::time::Duration;
+use rumormill_core::time::{Duration, Wall};
 
 /// Probes in flight: one of the round, one of a suspect, one of a departed member, one to settle a doubt, the rest by hand.
 const PROBES_MAX: usize = 16;
@@ -28,6 +28,8 @@ pub(super) struct Probes {
     mine: Vec<Probe>,
     relays: Vec<Relay>,
     suspects: VecDeque<NodeId>,
+    /// The number of the present period, by the wall clock or nearly so.
+    turn: u64,
     /// The longest that a direct probe of anybody should have taken lately, in microseconds.
     slowest_us: u64,
 }
@@ -72,8 +74,13 @@ struct Relay {
 impl<K: Keys> Swim<K> {
     /// The probes of a new period.
     pub(super) fn start_probes(&mut self, cx: Ctx<K>) {
+        self.probes.turn = turn_after(self.probes.turn, cx.wall, self.config.period);
         let roster = &self.roster;
-        let next = self.ring.next(cx.rng, |id| roster.get(id).is_some_and(table::Row::is_live));
+        let is_live = |id| roster.get(id).is_some_and(table::Row::is_live);
+        let next = match self.config.probe_turns {
+            true => self.ring.in_turn(cx.me, self.probes.turn, self.live, is_live),
+            false => self.ring.next(cx.rng, is_live),
+        };
         if let Some(target) = next {
             self.probe(cx, target, Kind::Round);
         }
@@ -326,5 +333,60 @@ impl<K: Keys> Swim<K> {
         };
         let charge = if self.config.suspicion { Charge::Suspect } else { Charge::Dead };
         self.accuse(cx, probe.target, charge, evidence);
+    }
+}
+
+/// The number of the turn that begins now. Turns are numbered by the wall clock, so that all members are at the same one; but who ticks close to
+/// the border of two neither skips nor repeats any: it counts on for as long as it is off by half a period at most.
+fn turn_after(last: u64, wall: Wall, period: Duration) -> u64 {
+    let halves = wall.0.saturating_mul(2) / (period.as_millis() as u64).max(1);
+    let next = last.saturating_add(1);
+    // Turn t takes the halves 2t and 2t+1; one more on either side is near enough.
+    let is_near = (halves.saturating_add(1) / 2).wrapping_sub(next) <= 1;
+    if is_near { next } else { halves / 2 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Duration, Wall, turn_after};
+    use rumormill_core::rng::Rng;
+
+    const PERIOD: Duration = Duration::from_millis(1_000);
+
+    #[test]
+    fn a_tick_near_a_border_neither_skips_nor_repeats_a_turn() {
+        let mut rng = Rng::seeded(3);
+        let base = 1_767_225_600_000;
+        let mut turn = turn_after(0, Wall(base), PERIOD);
+        assert_eq!(turn, base / 1_000);
+        for tick in 1..10_000 {
+            let wall = base + tick * 1_000 + rng.below(800) as u64 - 400;
+            let next = turn_after(turn, Wall(wall), PERIOD);
+            assert_eq!(next, turn + 1, "at {wall}");
+            turn = next;
+        }
+    }
+
+    #[test]
+    fn a_clock_that_was_set_is_followed() {
+        let turn = turn_after(0, Wall(50_000), PERIOD);
+        assert_eq!(turn, 50);
+        assert_eq!(turn_after(turn, Wall(900_100), PERIOD), 900);
+        assert_eq!(turn_after(turn, Wall(12_900), PERIOD), 12);
+        // Ticks that come late for ever, because this member is slower, do not fall behind.
+        let mut turn = turn_after(0, Wall(0), PERIOD);
+        for tick in 1..100 {
+            turn = turn_after(turn, Wall(tick * 3_000), PERIOD);
+            assert!(turn.abs_diff(tick * 3) <= 1, "turn {turn} at tick {tick}");
+        }
+    }
+
+    #[test]
+    fn numbers_without_sense_do_no_harm() {
+        for wall in [0, 1, u64::MAX / 2, u64::MAX] {
+            for last in [0, 1, u64::MAX / 2 - 2, u64::MAX] {
+                let _ = turn_after(last, Wall(wall), Duration::ZERO);
+            }
+        }
     }
 }
