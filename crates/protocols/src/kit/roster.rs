@@ -7,7 +7,7 @@
 use alloc::vec::Vec;
 use hashbrown::HashMap;
 use rumormill_core::identity::NodeId;
-use rumormill_core::rng::Rng;
+use rumormill_core::rng::{Rng, mix};
 
 // Ids are heads of hashes or indices, never chosen against us within one life: a fixed seed keeps runs repeatable.
 type Hasher = foldhash::fast::FixedState;
@@ -109,8 +109,11 @@ impl Ring {
         None
     }
 
-    /// Whom `me` meets in this turn, out of the `len` others for which `wanted` holds: the member `turn + 1` places behind it on the circle of ids.
-    /// Where all hold the same view, each member is met by exactly one other in each turn, and by every other once in `len` turns.
+    /// Whom `me` meets in this turn, out of the `len` others for which `wanted` holds. Where all hold the same view, each member is met by exactly one
+    /// other in each turn, and by every other once in each round of `len` turns; so two meetings are at most 2·`len` - 1 turns apart.
+    ///
+    /// In a turn all look equally far along the circle of ids. Each round takes the distances in another order: who passes over a turn, as one that
+    /// is slow does, does not pass over the same members in every round.
     ///
     /// Costs a sort, but only after members came or went.
     pub fn in_turn(
@@ -123,10 +126,9 @@ impl Ring {
         if !self.is_sorted || self.order.len() != len {
             self.sort(&mut wanted);
         }
-        let len = self.order.len() as u64;
-        let behind_me = self.order.partition_point(|&id| id < me) as u64;
-        let place = (behind_me + turn % len.max(1)) % len.max(1);
-        self.order.get(place as usize).copied()
+        let behind_me = self.order.partition_point(|&id| id < me);
+        let place = behind_me + distance(turn, self.order.len())?;
+        Some(self.order[place % self.order.len()])
     }
 
     fn sort(&mut self, wanted: &mut impl FnMut(NodeId) -> bool) {
@@ -159,6 +161,20 @@ impl Ring {
         }
         found
     }
+}
+
+/// How many others, of `len`, are stepped over in this turn: in each round of `len` turns each number below `len` once. `None` if there are none.
+fn distance(turn: u64, len: usize) -> Option<usize> {
+    let len = len as u64;
+    let drawn = mix(turn.checked_div(len)?);
+    // Steps that have no divisor in common with the length come by every place.
+    let stride = (1 + drawn % len..).find(|&stride| gcd(stride, len) == 1)?;
+    let (start, step) = (u128::from(drawn >> 32), u128::from(turn % len));
+    Some(((start + step * u128::from(stride)) % u128::from(len)) as usize)
+}
+
+fn gcd(a: u64, b: u64) -> u64 {
+    if b == 0 { a } else { gcd(b, a % b) }
 }
 
 #[cfg(test)]
@@ -201,32 +217,47 @@ mod tests {
         assert_eq!(last.len(), n as usize);
     }
 
+    /// Ten rounds of `live` members, the others having gone.
+    fn meet(rings: &mut [Ring], live: u64) {
+        let gone = rings.len() as u64 - live;
+        let first = 7 * (live - 1);
+        let mut last = BTreeMap::new();
+        for turn in first..first + 10 * (live - 1) {
+            let mut targets = alloc::collections::BTreeSet::new();
+            for me in gone..rings.len() as u64 {
+                let ring = &mut rings[me as usize];
+                let target = ring.in_turn(NodeId(me), turn, live as usize - 1, |id| id.0 >= gone).unwrap();
+                assert_ne!(target.0, me);
+                assert!(targets.insert(target), "in turn {turn} two meet at {target:?}");
+                let before = last.insert((me, target), turn).unwrap_or(first - 1);
+                assert!(turn - before < 2 * (live - 1), "as in SWIM, section 4.3");
+            }
+        }
+        assert_eq!(last.len() as u64, live * (live - 1), "each by every other");
+    }
+
     #[test]
-    fn by_turns_each_is_met_by_one_other_and_in_n_turns_by_all_others() {
-        let n = 9;
-        let mut rng = Rng::seeded(3);
+    fn by_turns_each_is_met_by_one_other_and_by_every_other_at_most_two_rounds_apart() {
+        let (n, mut rng) = (13, Rng::seeded(3));
         let mut rings: Vec<Ring> = (0..n).map(|_| Ring::default()).collect();
         for (me, ring) in rings.iter_mut().enumerate() {
             (0..n).filter(|id| *id != me as u64).for_each(|id| ring.insert(NodeId(id), &mut rng));
         }
-        let mut meet = |gone: u64, first_turn: u64| {
-            let live = n - gone;
-            let mut met = BTreeMap::new();
-            for turn in first_turn..first_turn + live - 1 {
-                let mut targets = alloc::collections::BTreeSet::new();
-                for me in gone..n {
-                    let ring = &mut rings[me as usize];
-                    let others = live as usize - 1;
-                    let target = ring.in_turn(NodeId(me), turn, others, |id| id.0 >= gone).unwrap();
-                    assert_ne!(target.0, me);
-                    assert!(targets.insert(target), "in turn {turn} two meet at {target:?}");
-                    *met.entry((me, target)).or_insert(0) += 1;
-                }
-            }
-            assert!(met.len() as u64 == live * (live - 1) && met.values().all(|times| *times == 1));
-        };
-        meet(0, 7);
-        meet(2, u64::MAX / 2); // two have gone
+        for live in (2..=n).rev() {
+            meet(&mut rings, live);
+        }
+    }
+
+    #[test]
+    fn who_takes_every_second_turn_still_meets_all() {
+        for n in 2..40u64 {
+            let mut ring = Ring::default();
+            (1..=n).for_each(|id| ring.insert(NodeId(id), &mut Rng::seeded(3)));
+            let turns = (0..40 * n).step_by(2);
+            let met: alloc::collections::BTreeSet<_> =
+                turns.map(|turn| ring.in_turn(NodeId(0), turn, n as usize, |_| true).unwrap()).collect();
+            assert_eq!(met.len() as u64, n);
+        }
     }
 
     #[test]

@@ -373,7 +373,7 @@ mod tests {
         assert_eq!(turn, 50);
         assert_eq!(turn_after(turn, Wall(900_100), PERIOD), 900);
         assert_eq!(turn_after(turn, Wall(12_900), PERIOD), 12);
-        // Ticks that come late for ever, because this member is slower, do not fall behind.
+        // Ticks that come late for ever do not fall behind.
         let mut turn = turn_after(0, Wall(0), PERIOD);
         for tick in 1..100 {
             turn = turn_after(turn, Wall(tick * 3_000), PERIOD);

@@ -1,7 +1,7 @@
 //! Large tags: the card carries their hash, and who lacks them fetches them from whoever brought the card.
 //!
-//! A change of one member's tags makes n members want the same 64 KiB at once. They ask after a random delay, and first the one who
-//! brought the news, which then has them as often as not: the tags spread as the news did, and the owner serves a few.
+//! A change of one member's tags makes n members want the same 64 KiB at once. Who heard of it from the owner asks the owner, soon; the others ask
+//! who brought the news, after a random delay: the tags spread as the news did, and the owner serves a few.
 
 use super::record::{Card, TAGS_BYTES_MAX, Tags};
 use super::*;
@@ -69,9 +69,13 @@ impl<K: Keys> Swim<K> {
         if coming || self.tags_by_hash(card.id, hash).is_some() {
             return;
         }
-        // As long as the news takes to travel.
-        let spread = self.config.gossip_interval * (4 + self.log10_n());
-        let due = cx.now + cx.rng.within(spread);
+        // Who has the card from its owner asks the owner, and first, so that the others, who ask their bringers, find the tags there.
+        let interval = self.config.gossip_interval;
+        let wait = match from == card.id {
+            true => cx.rng.within(interval),
+            false => interval + cx.rng.within(interval * (3 + self.log10_n())),
+        };
+        let due = cx.now + wait;
         let fetch = Fetch { hash, len: len as usize, ask: from, due, tries: 0, got: Vec::new() };
         self.tags.coming.insert(card.id, fetch);
         self.arm_fetch(cx);

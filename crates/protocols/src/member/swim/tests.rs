@@ -229,30 +229,30 @@ fn equal_peers_exchange_nothing_and_say_two_datagrams_a_period() {
     assert_eq!(after.datagrams_sent - before.datagrams_sent, 2 * 30 * 60);
 }
 
-/// Where clocks are right, one other probes me in each turn, so never are two periods without; where they are off by minutes, still every other
-/// does in a round.
+/// Where clocks are right, one other probes me in each turn, so never are two periods without; where they are off by minutes, every other still does
+/// in each round of its own.
 #[test]
 fn each_is_probed_in_each_turn_and_by_all_in_a_round_whatever_the_clocks_say() {
-    let n = 12;
+    let (n, rounds) = (12, 10);
     for clock_offset_max in [Duration::ZERO, 60 * SECOND] {
         let mut story = Story::of(n, World { clock_offset_max, ..World::default() });
         let received = |story: &Story| story.sim.counters(NodeId(5)).datagrams_received;
         let mut last = received(&story);
         let mut counts = Vec::new();
-        for _ in 0..10 * (n - 1) {
+        for _ in 0..rounds * (n - 1) {
             story.run(SECOND);
             let now = received(&story);
             counts.push(now - last - 1); // one ack to its own probe, the rest are pings
             last = now;
         }
         std_print(&format!("{counts:?}"));
+        let pings: u64 = counts.iter().sum();
         if clock_offset_max == Duration::ZERO {
             assert!(counts.windows(2).all(|pings| pings[0] + pings[1] > 0));
+            assert!(pings.abs_diff(rounds * (n - 1)) <= 1, "{pings}");
         }
-        for round in counts.chunks(n as usize - 1) {
-            let pings: u64 = round.iter().sum();
-            assert_eq!(pings, n - 1, "clocks off by {clock_offset_max:?}");
-        }
+        // Each of the others is in the middle of a round when this begins, and when it ends.
+        assert!(pings.abs_diff(rounds * (n - 1)) < n, "{pings}");
     }
 }
 
@@ -370,7 +370,7 @@ fn large_tags_reach_all_and_the_owner_serves_few_of_them() {
         assert!(held == Some(&tags[..]), "member {i} lacks them");
     }
     let served = (story.sim.counters(NodeId(8)).stream_bytes_sent - before) as usize / tags.len();
-    assert!(served <= 30, "the owner served {served} of 59");
+    assert!(served <= 20, "the owner served {served} of 59");
     // Too large a value changes nothing.
     story.sim.call(NodeId(8), Call::SetTags(tags_of(70_000)));
     story.run(SECOND);
