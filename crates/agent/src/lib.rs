@@ -5,6 +5,7 @@
 //! | [`config`] | every setting, from file, environment and flags, with where each value came from |
 //! | [`identity`] | the node's key: who it is, and how its records are signed |
 //! | [`store`] | the data directory: identity, epoch, known members, tags set at run time |
+//! | [`aside`] | threads for calls that may hang |
 //! | [`discover`] | seeds: from addresses, DNS names and a file, to socket addresses |
 //! | [`host`] | reads the machine the agent runs on |
 //! | [`logging`] | where log lines go and which of them |
@@ -21,6 +22,7 @@
 //! | [`metrics`] | `/metrics` for Prometheus |
 
 pub mod api;
+pub mod aside;
 pub mod build;
 pub mod config;
 pub mod discover;

@@ -28,18 +28,20 @@ mod upkeep;
 
 pub use agent::{Agent, Inside, Listens};
 pub use events::{NewEvent, Published};
-pub use keys::Wanted;
+pub use keys::{Refused, Wanted};
 pub use queries::Asking;
 
 use crate::api::guard::{Guard, Token};
 use crate::api::serve::{self, Listener};
+use crate::aside;
 use crate::config::{Config, LogFormat};
 use crate::handlers;
-use crate::identity::{self, NodeKeys};
+use crate::identity;
+use crate::logging;
 use crate::model::ChangeKind;
 use crate::node::Node;
 use crate::serf_rpc;
-use crate::store::{Store, StoreError};
+use crate::store::{NotStored, Recalled, StoreError, StoreHandle, Who};
 use agent::{Handle, lock};
 use reload::InForce;
 use rumormill_core::identity::{Life, NodeId};
@@ -53,7 +55,6 @@ use rumormill_runtime::config::{Sockets, StartError, limits};
 use rumormill_runtime::keyring::{Keyring, KeyringError};
 use sd_notify::NotifyState;
 use std::future::Future;
-use std::io::Write;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, RwLock};
@@ -91,6 +92,9 @@ pub enum RunError {
     /// The data directory cannot be used.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The data directory cannot be used any more.
+    #[error(transparent)]
+    NotStored(#[from] NotStored),
     /// Gossip cannot be received.
     #[error(transparent)]
     Start(#[from] StartError),
@@ -173,7 +177,7 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<E
     let mut running = start(config).await?;
     running.tasks.spawn(reload::at_hangups(running.agent.clone(), hangups));
     if greets {
-        let _ = std::io::stdout().write_all(running.greeting().as_bytes()); // nobody may be reading
+        logging::greet(&running.greeting());
     }
     running.until(shutdown).await
 }
@@ -190,26 +194,19 @@ pub async fn interrupted() -> Result<(), RunError> {
 
 /// Starts an agent: when this returns, it gossips and its API answers.
 pub async fn start(config: Config) -> Result<Running, RunError> {
-    let keyring = match &config.key_file {
-        Some(path) => Keyring::load(path).map_err(|source| RunError::Key { path: path.clone(), source })?,
-        None => Keyring::insecure(),
-    };
+    let keyring = keyring(config.key_file.clone()).await?;
     // The store first: its lock says that no other agent runs here, so that a socket file beside it is stale.
-    let store = match &config.data_dir {
-        Some(dir) => Store::open(dir)?,
-        None => Store::ephemeral()?,
-    };
+    let store = StoreHandle::open(config.data_dir.as_deref()).await?;
     let asked_for = config.http_token_file.as_deref().filter(|_| config.http.is_some());
-    let token = token(asked_for)?.map(|token| Arc::new(RwLock::new(token)));
+    let token = token(asked_for).await?.map(|token| Arc::new(RwLock::new(token)));
     let listeners = listen(&config, token.clone()).await?;
     let serf_rpc = listen_for_serf(&config).await?;
-    let found = keys::recall(&store, &keyring, wall());
+    let found = keys::recall(&store, &keyring, wall()).await;
     let note = found.note.clone();
     let desk = keys::Desk::new(found);
     let agent = Arc::new(Agent::new(config, keyring, desk, token, store, identity::new_session()?));
     note.into_iter().for_each(|note| agent.warn(note));
-    let repairs = lock(&agent.store).repairs().to_vec();
-    repairs.into_iter().for_each(|repair| agent.warn(repair));
+    agent.store.repairs().iter().for_each(|repair| agent.warn(repair.clone()));
     let gossip = start_node(&agent, &*agent.in_force.lock().await, agent.config.bind).await?;
     let http = listeners.iter().find_map(|(listener, _)| listener.address());
     let serf_rpc_address = serf_rpc.as_ref().and_then(|(listener, _)| listener.local_addr().ok());
@@ -275,7 +272,7 @@ async fn listen(
 /// Where Serf's RPC listens, and the token it asks for.
 async fn listen_for_serf(config: &Config) -> Result<Option<(TcpListener, Option<Arc<Token>>)>, RunError> {
     let Some(address) = config.serf_rpc else { return Ok(None) };
-    let token = token(config.serf_rpc_auth_file.as_deref())?.map(Arc::new);
+    let token = token(config.serf_rpc_auth_file.as_deref()).await?.map(Arc::new);
     if token.is_none() && !address.ip().to_canonical().is_loopback() {
         return Err(RunError::NoSerfRpcToken(address));
     }
@@ -283,10 +280,21 @@ async fn listen_for_serf(config: &Config) -> Result<Option<(TcpListener, Option<
     Ok(Some((listener.map_err(|source| RunError::SerfRpc { address, source })?, token)))
 }
 
-/// The token in a file, if one is named.
-fn token(path: Option<&Path>) -> Result<Option<Token>, RunError> {
-    let load = |path: &Path| Token::load(path).map_err(|text| RunError::Token { path: path.into(), text });
-    path.map(load).transpose()
+/// The cluster's keys in a file, or none if none is named. Waits as long as the disk takes, and tells the log so.
+async fn keyring(path: Option<PathBuf>) -> Result<Keyring, RunError> {
+    let Some(path) = path else { return Ok(Keyring::insecure()) };
+    let (what, file) = (format!("the key file {}", path.display()), path.clone());
+    let loaded = aside::once(&what, move || Keyring::load(&file)).await;
+    loaded.map_err(KeyringError::Io).flatten().map_err(|source| RunError::Key { path, source })
+}
+
+/// The token in a file, if one is named. Waits as long as the disk takes, and tells the log so.
+async fn token(path: Option<&Path>) -> Result<Option<Token>, RunError> {
+    let Some(path) = path.map(Path::to_path_buf) else { return Ok(None) };
+    let (what, file) = (format!("the token file {}", path.display()), path.clone());
+    let loaded = aside::once(&what, move || Token::load(&file)).await;
+    let loaded = loaded.map_err(|error| error.to_string()).flatten();
+    loaded.map(Some).map_err(|text| RunError::Token { path, text })
 }
 
 /// Starts a node under the store's identity, with what is in force by now, and puts it into `agent`. Returns where it listens.
@@ -296,10 +304,8 @@ async fn start_node(
     bind: SocketAddr,
 ) -> Result<SocketAddr, RunError> {
     let config = &agent.config;
-    let (keys, epoch, copied_from, tags, kept) = {
-        let mut store = lock(&agent.store);
-        (store.keys().clone(), store.epoch(), store.copied_from(), store.tags()?, store.events()?)
-    };
+    let Who { keys, epoch, copied_from } = agent.store.who();
+    let Recalled { tags, events: kept, setting: bans } = agent.store.recall(bans::NAME).await?;
     let life = Life { epoch, session: identity::new_session()? };
     let wire = rumormill_runtime::config::Config {
         bind,
@@ -331,7 +337,7 @@ async fn start_node(
     let told = events::start(agent, keys.id(), life, &kept);
     let queries = Queries::new(spread::queries::Config::default(), life);
     agent.query_board().desk.begin_anew();
-    let bans = bans::recall(agent, keys.clone());
+    let bans = bans::recall(agent, keys.clone(), bans);
     let node = Node::new(Swim::new(config.swim.clone(), me, keys.clone()), vitals, told, queries, bans);
     agent.view().on_change(ChangeKind::Up, keys.id(), Some((&config.name, true)), wall());
     let handle: Handle = rumormill_runtime::start(wire, sockets, node, agent.ears()).await?;
@@ -426,7 +432,10 @@ impl Running {
             tokio::select! {
                 () = shutdown.as_mut() => break,
                 () = self.agent.asked_to_leave() => break,
-                () = is(&mut superseded, handle.me()) => self.begin_anew(&handle).await?,
+                () = is(&mut superseded, handle.me()) => tokio::select! {
+                    begun = self.begin_anew(&handle) => begun?,
+                    () = shutdown.as_mut() => break, // the disk may hang
+                },
                 tries = given_up(&mut gave_up) => {
                     upkeep::tell(&[NotifyState::Stopping]);
                     self.stop().await;
@@ -459,6 +468,13 @@ impl Running {
         if let Some(handle) = self.agent.set_handle(None) {
             handle.shutdown().await;
         }
+        if !self.agent.store.close().await {
+            let dir = self.agent.config.data_dir.as_deref().unwrap_or(Path::new("-")).display();
+            tracing::warn!(
+                "the data directory {dir} cannot be closed, for its disk does not answer: nothing that was promised to be stored is lost, \
+                 but the kernel may keep this process until the disk answers"
+            );
+        }
     }
 
     /// A copy of this data directory runs elsewhere, in a greater life: this agent goes on as somebody else.
@@ -473,8 +489,7 @@ impl Running {
         self.agent.set_handle(None);
         before.shutdown().await;
         let was: NodeId = before.me();
-        lock(&self.agent.store).rekey()?;
-        let keys: NodeKeys = lock(&self.agent.store).keys().clone();
+        let Who { keys, .. } = self.agent.store.rekey().await?;
         tracing::error!(%was, now = %keys.id(), "this agent goes on under a new identity; both copies stay members");
         self.agent.view().begin_anew(was, wall());
         start_node(&self.agent, &in_force, before.local_addr()).await?;

@@ -9,20 +9,24 @@
 //! [`Store::open`] raises the epoch and makes it durable in both copies before it returns, so that no packet of a new life leaves under
 //! an epoch that a crash could take back. If that cannot be written, it fails, and the agent must not start.
 //! A damaged database is moved aside, never deleted, and only if the identity survives in the second copy.
+//!
+//! Every call here may take as long as the disk does. A running agent makes them by a [`StoreHandle`], on a thread of their own.
 
 mod db;
 mod events;
+mod handle;
 mod lock;
 mod sidecar;
 
 pub use db::VERSION as DATA_DIR_VERSION;
+pub use handle::{NotStored, Recalled, StoreHandle, Who};
 pub use sidecar::VERSION as SIDECAR_VERSION;
 
 use crate::events::{Kept, Unsaved};
 use crate::identity::{NodeKeys, SEED_BYTES};
 use rumormill_core::identity::NodeId;
 use rumormill_core::time::Wall;
-use rumormill_protocols::spread::events::Item;
+use rumormill_protocols::spread::events::{EventId, Item};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
@@ -247,6 +251,12 @@ impl Store {
         Ok(true)
     }
 
+    /// Forgets durable events as if they had never been kept.
+    pub fn forget_durable(&mut self, ids: &[EventId]) -> Result<(), StoreError> {
+        let Some(disk) = &mut self.disk else { return Ok(()) };
+        disk.run_mut("take back durable events", |db| events::forget_durable(db, ids))
+    }
+
     /// A value that was [`put`](Store::put) under this name.
     pub fn get(&self, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
         match &self.disk {
@@ -277,6 +287,18 @@ impl Store {
     /// Keeps the tags set at run time.
     pub fn save_tags(&mut self, encoded: &[u8]) -> Result<(), StoreError> {
         self.put(TAGS, encoded)
+    }
+
+    /// Keeps the tags that were kept before; none if there were none.
+    pub fn restore_tags(&mut self, before: Option<&[u8]>) -> Result<(), StoreError> {
+        match (before, &mut self.disk) {
+            (Some(before), _) => self.put(TAGS, before),
+            (None, Some(disk)) => disk.run_mut("take back a setting", |db| db::remove(db, TAGS)),
+            (None, None) => {
+                self.memory.remove(TAGS);
+                Ok(())
+            }
+        }
     }
 }
 

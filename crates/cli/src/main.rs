@@ -21,13 +21,15 @@ fn main() -> ExitCode {
     let mut stdout = std::io::BufWriter::new(std::io::stdout());
     let mut out = show::Out::new(&mut stdout, show::Out::wants_color());
     let done = commands::run(cli.command, &mut out).and_then(|()| out.flush());
-    match done {
+    let code = match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             let _ = out.flush(); // what was found out before it failed; if nobody reads it, so be it
             failure.report()
         }
-    }
+    };
+    rumormill_agent::logging::flush();
+    code
 }
 
 /// Whether it runs nodes in no order. In synchronous rounds they run one beside the other, and huge pages cost more to clear than they save.

@@ -73,10 +73,9 @@ impl From<serde_json::Error> for Failure {
     }
 }
 
-/// A line on standard error; unlike `eprintln!` it does not panic when nobody reads it.
+/// A line on standard error; unlike `eprintln!` it does not panic when nobody reads it, nor does an agent wait until somebody does.
 pub fn eprintln_quietly(line: &str) {
-    use std::io::Write;
-    let _ = writeln!(std::io::stderr(), "{line}");
+    rumormill_agent::logging::print(&format!("{line}\n"));
 }
 
 #[cfg(test)]

@@ -218,6 +218,11 @@ impl Keyring {
         self.read(|keys| keys.iter().map(|(_, key)| key.clone()).collect())
     }
 
+    /// A ring of its own with the same keys, to try a change on.
+    pub fn detached(&self) -> Keyring {
+        Keyring::of(self.keys(), self.is_insecure())
+    }
+
     /// Takes these keys in place of all it holds, the first as the primary one.
     pub fn replace(&self, new: Vec<Key>) -> Result<(), KeyringError> {
         let mut checked: Option<Keyring> = None;

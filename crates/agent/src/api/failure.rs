@@ -1,6 +1,7 @@
 //! Why a request was not carried out: a status, what is wrong, and what to do about it. Always JSON.
 
 use crate::model;
+use crate::store::NotStored;
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::rejection::QueryRejection;
@@ -56,6 +57,11 @@ impl Failure {
     /// 503: too many of these at once.
     pub fn busy(error: impl Into<String>) -> Failure {
         Failure::new(StatusCode::SERVICE_UNAVAILABLE, error, "try again in a moment")
+    }
+
+    /// 503: the disk refused it, or does not answer.
+    pub fn not_stored(error: &NotStored, hint: &str) -> Failure {
+        Failure::new(StatusCode::SERVICE_UNAVAILABLE, format!("not stored: {error}"), hint)
     }
 
     /// 503: the node's task did not answer.

@@ -5,9 +5,10 @@
 
 use super::failure::{Answer, Body, Failure, Object};
 use crate::model;
-use crate::run::{Agent, Wanted};
+use crate::run::{Agent, Refused, Wanted};
 use axum::Json;
 use axum::extract::State;
+use axum::http::StatusCode;
 use rumormill_protocols::agree::keys::{Order, Secret};
 use rumormill_runtime::keyring::{Fingerprint, Key, KeyringError};
 use std::sync::Arc;
@@ -29,6 +30,7 @@ pub async fn keys(State(agent): State<Arc<Agent>>) -> Answer<model::KeysList> {
     responses(
         (status = 200, body = model::KeysList), (status = 400, body = model::Error),
         (status = 409, description = "The agent runs without a key, or holds too many.", body = model::Error),
+        (status = 503, description = "It cannot be kept.", body = model::Error),
     )
 )]
 pub async fn install(State(agent): State<Arc<Agent>>, Object(body): Object) -> Answer<model::KeysList> {
@@ -50,6 +52,7 @@ pub async fn install(State(agent): State<Arc<Agent>>, Object(body): Object) -> A
     responses(
         (status = 200, body = model::KeysList), (status = 400, body = model::Error), (status = 404, body = model::Error),
         (status = 409, description = "The agent runs without a key.", body = model::Error),
+        (status = 503, description = "It cannot be kept.", body = model::Error),
     )
 )]
 pub async fn use_primary(
@@ -68,6 +71,7 @@ pub async fn use_primary(
     responses(
         (status = 200, body = model::KeysList), (status = 400, body = model::Error), (status = 404, body = model::Error),
         (status = 409, description = "It is the primary one, or the agent runs without a key.", body = model::Error),
+        (status = 503, description = "It cannot be kept.", body = model::Error),
     )
 )]
 pub async fn remove(
@@ -112,7 +116,7 @@ pub async fn everywhere(
 }
 
 async fn change(agent: &Arc<Agent>, order: Order, then: &str) -> Answer<model::KeysList> {
-    let (_, fault) = agent.change_here(&order).await.map_err(failure)?;
+    let (_, fault) = agent.change_here(&order).await.map_err(refused)?;
     let fault = if fault.is_empty() { String::new() } else { format!(" But {fault}.") };
     Ok(list(agent, &format!("Done here alone: {then}.{fault}")))
 }
@@ -136,6 +140,16 @@ fn fingerprint(request: &model::KeyChoice) -> Result<Fingerprint, Failure> {
             "send {\"fingerprint\": …} with 16 digits that GET /v1/keys lists",
         )
     })
+}
+
+fn refused(refused: Refused) -> Failure {
+    match refused {
+        Refused::Ring(error) => failure(error),
+        Refused::NotKept(_) => {
+            let hint = "nothing was changed; the key file or the data directory must be writable, on a disk that answers";
+            Failure::new(StatusCode::SERVICE_UNAVAILABLE, refused.to_string(), hint)
+        }
+    }
 }
 
 fn failure(error: KeyringError) -> Failure {

@@ -7,6 +7,7 @@ use super::find::{Meant, find};
 use super::queries_counted;
 use super::shape::Shape;
 use crate::build;
+use crate::logging;
 use crate::metrics::{self, Table};
 use crate::model;
 use crate::run::{Agent, Inside};
@@ -70,6 +71,7 @@ fn about_node(inside: &Inside<'_>, agent: &Agent) -> model::SelfInfo {
         (status = 200, body = model::Reloaded),
         (status = 409, description = "There is nothing to read again.", body = model::Error),
         (status = 422, description = "It is not usable.", body = model::Error),
+        (status = 503, description = "Its files cannot be read within two seconds.", body = model::Error),
     )
 )]
 pub async fn reload(State(agent): State<Arc<Agent>>) -> Answer<model::Reloaded> {
@@ -204,6 +206,12 @@ async fn table(agent: &Arc<Agent>) -> Result<Table, Failure> {
     if agent.has_serf_rpc() {
         agent.serf_rpc.count(&mut table);
     }
+    let help = "Lines of the log that were lost because nobody read them in time";
+    table.count("log_lines_lost", help, &[], logging::lost());
+    let help = "What was not stored because the disk did not answer in time";
+    table.count("store_gave_up", help, &[], agent.store_gave_up());
+    let help = "For how long the data directory has not answered; 0 while it does";
+    table.gauge("store_hangs_seconds", help, &[], agent.store_hangs_s());
     table.gauge("watchers", "Consumers of /v1/watch", &[], agent.watching() as f64);
     let built = [("version", build::VERSION), ("commit", build::commit())];
     table.gauge("build_info", "The version that runs, and the commit it was built from", &built, 1.0);

@@ -2,6 +2,7 @@
 
 use super::guard::Guard;
 use super::router;
+use crate::aside::Single;
 use crate::run::Agent;
 use axum::Router;
 use hyper::server::conn::http1;
@@ -44,8 +45,7 @@ pub enum Listener {
 #[derive(Debug)]
 pub struct SocketFile {
     listener: UnixListener,
-    path: PathBuf,
-    inode: (u64, u64),
+    name: Name,
 }
 
 impl Listener {
@@ -80,7 +80,8 @@ impl Listener {
             let listener = socket.listen(BACKLOG)?;
             std::fs::rename(&fresh, path)?;
             let meta = std::fs::symlink_metadata(path)?;
-            Ok(SocketFile { listener, path: path.into(), inode: (meta.dev(), meta.ino()) })
+            let name = Name { path: path.into(), inode: (meta.dev(), meta.ino()) };
+            Ok(SocketFile { listener, name })
         };
         ready().map(Listener::Unix).inspect_err(|_| {
             let _ = std::fs::remove_file(&fresh);
@@ -92,6 +93,14 @@ impl Listener {
         match self {
             Listener::Tcp(listener) => listener.local_addr().ok(),
             Listener::Unix(_) => None,
+        }
+    }
+
+    /// Accepts nothing more. A socket's name goes on a thread of its own, for its disk may hang; it is waited for as long as for any disk.
+    async fn close(self) {
+        if let Listener::Unix(SocketFile { listener, name }) = self {
+            drop(listener);
+            let _ = Single::default().ask(move || drop(name)).await; // else a later agent finds nobody behind it
         }
     }
 
@@ -112,7 +121,14 @@ fn is_socket(path: &Path) -> io::Result<bool> {
     Ok(std::fs::symlink_metadata(path)?.file_type().is_socket())
 }
 
-impl Drop for SocketFile {
+/// The name of a Unix socket, which goes with the socket unless somebody has put another in its place.
+#[derive(Debug)]
+struct Name {
+    path: PathBuf,
+    inode: (u64, u64),
+}
+
+impl Drop for Name {
     fn drop(&mut self) {
         let is_ours = std::fs::symlink_metadata(&self.path).is_ok_and(|m| (m.dev(), m.ino()) == self.inode);
         if is_ours {
@@ -144,9 +160,9 @@ pub async fn serve(listener: Listener, agent: Arc<Agent>, guard: Guard) {
             }
         }
     }
-    drop(listener);
     let drained = async { while connections.join_next().await.is_some() {} };
-    let _ = tokio::time::timeout(DRAIN_WAIT, drained).await; // what is left is cut
+    let drained = tokio::time::timeout(DRAIN_WAIT, drained); // what is left is cut
+    let _ = tokio::join!(listener.close(), drained);
 }
 
 /// Waits until the agent stops.

@@ -6,18 +6,20 @@ use super::reload::{InForce, Reloads};
 use crate::api::WATCHERS_MAX;
 use crate::api::failure::Failure;
 use crate::api::guard::Token;
+use crate::aside::Single;
 use crate::build;
 use crate::config::Config;
 use crate::discover::{self, Finder, Seed};
 use crate::events::{Board, Kept};
 use crate::handlers::Counted;
 use crate::identity::NodeKeys;
+use crate::logging;
 use crate::metrics::Histograms;
 use crate::model;
 use crate::node::{Call, Node};
 use crate::queries;
 use crate::serf_rpc;
-use crate::store::Store;
+use crate::store::{NotStored, StoreHandle};
 use crate::view::View;
 use rumormill_core::identity::NodeId;
 use rumormill_core::time::{Duration, Time, Wall};
@@ -69,7 +71,7 @@ pub struct Agent {
     pub(super) bans_changed: Notify,
     /// What the API asks for away from loopback.
     pub(super) token: Option<Arc<RwLock<Token>>>,
-    pub(super) store: Mutex<Store>,
+    pub(super) store: StoreHandle,
     pub(super) finder: Mutex<Finder>,
     /// Something about seeds changed.
     pub(super) seeds_changed: Notify,
@@ -78,6 +80,8 @@ pub struct Agent {
     /// What of the configuration is in force; held while it is read again, and while a node is made from it.
     pub(super) in_force: tokio::sync::Mutex<InForce>,
     pub(super) reloads: Mutex<Reloads>,
+    /// The configuration's files are read by it.
+    pub(super) reading: Single,
     /// Members whose record changed since the store last heard of it.
     pub(super) unsaved: Mutex<BTreeSet<NodeId>>,
     pub(super) save: Notify,
@@ -140,12 +144,12 @@ impl Agent {
         keyring: Keyring,
         keys: Desk,
         token: Option<Arc<RwLock<Token>>>,
-        store: Store,
+        store: StoreHandle,
         session: u64,
     ) -> Agent {
         let histograms = Histograms::default();
-        let board =
-            Board::new(store.keys().id(), store.epoch(), &Kept::default(), config.events.window_bytes);
+        let who = store.who();
+        let board = Board::new(who.keys.id(), who.epoch, &Kept::default(), config.events.window_bytes);
         let handlers = config.handlers.iter().cloned().map(Counted::new).map(Arc::new).collect();
         Agent {
             handlers,
@@ -153,12 +157,13 @@ impl Agent {
             gave_up: watch::Sender::new(None),
             in_force: tokio::sync::Mutex::new(InForce::new(&config)),
             reloads: Mutex::default(),
+            reading: Single::default(),
             config,
             keyring,
             keys,
             bans_changed: Notify::new(),
             token,
-            store: Mutex::new(store),
+            store,
             seeds_changed: Notify::new(),
             unsaved: Mutex::default(),
             save: Notify::new(),
@@ -391,13 +396,6 @@ impl Agent {
         self.leaving.send_replace(Leaving::Told);
     }
 
-    /// These members left or are forgotten: the data directory forgets them, too.
-    pub(super) fn forgotten(&self, ids: &[NodeId]) {
-        if let Err(error) = lock(&self.store).forget_members(ids) {
-            self.warn(format!("members are not forgotten by the data directory: {error}"));
-        }
-    }
-
     /// Something a person should know: to the log, and to `/v1/self`.
     pub(super) fn warn(&self, warning: String) {
         tracing::warn!("{warning}");
@@ -409,6 +407,13 @@ impl Agent {
             warnings.pop_front();
         }
         warnings.push_back(warning);
+    }
+
+    /// What of these calls failed is tried again; while the disk hangs the store itself complains, and stops when it answers.
+    pub(super) fn warn_of(&self, what: &str, error: &NotStored) {
+        if !matches!(error, NotStored::Hangs { .. }) {
+            self.warn(format!("{what}: {error}"));
+        }
     }
 
     /// This member's record changed and is to be saved some time.
@@ -428,6 +433,16 @@ impl Agent {
     /// Fault injection, if there is a node.
     pub fn faults(&self) -> Option<Faults> {
         self.handle().ok().map(|handle| handle.faults().clone())
+    }
+
+    /// How often something was not stored because the disk did not answer in time.
+    pub fn store_gave_up(&self) -> u64 {
+        self.store.gave_up()
+    }
+
+    /// For how long the data directory has not answered, in seconds; 0 while it does.
+    pub fn store_hangs_s(&self) -> f64 {
+        self.store.hangs().map_or(0.0, |hangs| hangs.as_secs_f64())
     }
 
     /// What the runtime counted, if there is a node.
@@ -483,6 +498,8 @@ impl Agent {
         if self.keyring.is_insecure() {
             info.warnings.push("no cluster key: anybody who reaches the gossip port can take part".into());
         }
+        info.warnings.extend(self.store.complaint());
+        info.warnings.extend(logging::complaint());
         info.warnings.extend(lock(&self.warnings).iter().cloned());
     }
 

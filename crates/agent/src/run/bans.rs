@@ -1,23 +1,32 @@
 //! Who is kept out of the cluster: what is said of it here, what is heard, and what the data directory keeps.
 
-use super::agent::{Agent, lock};
+use super::agent::Agent;
 use crate::api::failure::Failure;
 use crate::identity::NodeKeys;
 use crate::node::Call;
+use crate::store::{NotStored, StoreError};
 use rumormill_core::identity::NodeId;
 use rumormill_core::payload::Payload;
+use rumormill_core::time::Duration;
 use rumormill_core::wire;
 use rumormill_protocols::agree::bans::{self, Ban, Bans, Event, Kept, REASON_BYTES_MAX};
 use std::sync::Arc;
 
 /// Under which the data directory keeps them.
-const NAME: &str = "bans";
+pub(super) const NAME: &str = "bans";
+const NOT_KEPT: &str = "bans are not stored here";
+/// How long after a failure they are saved again (our guess: a disk that is full or hangs stays so for a while).
+const SAVE_AGAIN: Duration = Duration::from_secs(5);
 
-/// What the data directory knows of bans.
-pub(super) fn recall(agent: &Agent, keys: NodeKeys) -> Bans<NodeKeys> {
+/// What the data directory knows of bans, if it could be read.
+pub(super) fn recall(
+    agent: &Agent,
+    keys: NodeKeys,
+    kept: Result<Option<Vec<u8>>, StoreError>,
+) -> Bans<NodeKeys> {
     let mut bans = Bans::new(bans::Config::default(), keys);
-    let kept = lock(&agent.store).get(NAME).map_err(|error| error.to_string());
     let kept = kept
+        .map_err(|error| error.to_string())
         .and_then(|kept| kept.as_deref().map(wire::decode::<Kept>).transpose().map_err(|e| e.to_string()));
     match kept {
         Ok(kept) => bans.recall(kept.unwrap_or_default()),
@@ -28,12 +37,13 @@ pub(super) fn recall(agent: &Agent, keys: NodeKeys) -> Bans<NodeKeys> {
     bans
 }
 
-/// Saves them when they have changed, as long as the agent runs.
+/// Saves them when they have changed, again until it is done, as long as the agent runs.
 pub(super) async fn stay_saved(agent: Arc<Agent>) {
     loop {
         agent.bans_changed.notified().await;
-        if let Err(error) = agent.save_bans().await {
-            agent.warn(error);
+        while let Err(error) = agent.save_bans().await {
+            agent.warn_of(NOT_KEPT, &error);
+            tokio::time::sleep(SAVE_AGAIN).await;
         }
     }
 }
@@ -81,7 +91,8 @@ impl Agent {
             let hint = "`rumormill unban` some that need not be kept out any more";
             return Err(Failure::conflict("as many are banned as are kept", hint));
         }
-        Ok(self.save_bans().await.err())
+        let kept = self.save_bans().await;
+        Ok(kept.err().map(|error| format!("{NOT_KEPT}: {error}; it is tried again")))
     }
 
     /// What the node tells of bans, in its task.
@@ -100,16 +111,11 @@ impl Agent {
         self.bans_changed.notify_one();
     }
 
-    async fn save_bans(self: &Arc<Self>) -> Result<(), String> {
-        let kept =
-            self.inspect(|inside| inside.node.bans.kept()).await.map_err(|failure| failure.error.error)?;
+    async fn save_bans(self: &Arc<Self>) -> Result<(), NotStored> {
+        // Without a node there is nothing to save; the next one was recalled from what is kept.
+        let Ok(kept) = self.inspect(|inside| inside.node.bans.kept()).await else { return Ok(()) };
         let mut bytes = Vec::new();
         wire::put(&kept, &mut bytes);
-        let agent = self.clone();
-        // On a thread of its own: a disk that hangs must not keep this node from gossiping.
-        let saved = tokio::task::spawn_blocking(move || lock(&agent.store).put(NAME, &bytes)).await;
-        let saved =
-            saved.map_err(|_| "saving failed".to_string()).and_then(|saved| saved.map_err(|e| e.to_string()));
-        saved.map_err(|error| format!("bans are not kept by the data directory: {error}"))
+        self.store.put(NAME, bytes).await
     }
 }

@@ -1,10 +1,10 @@
 //! Publishing, and what is kept of events on disk.
 
-use super::agent::{Agent, lock};
+use super::agent::Agent;
 use crate::api::failure::Failure;
 use crate::events::desk::{Coverage, DURABLE_MAX};
 use crate::events::feed::Said;
-use crate::events::{Kept, SAVE_INTERVAL_MS, Unsaved};
+use crate::events::{Kept, SAVE_INTERVAL_MS};
 use crate::node::Call;
 use axum::http::StatusCode;
 use rumormill_core::identity::{Life, NodeId};
@@ -96,6 +96,10 @@ impl Agent {
             let hint = "start it with a data directory, or publish without durable";
             return Err(Failure::conflict("this agent keeps nothing on disk", hint));
         }
+        if let Some(complaint) = self.store.complaint() {
+            let hint = "nothing was published; publish again when the disk answers, or without durable";
+            return Err(Failure::new(StatusCode::SERVICE_UNAVAILABLE, complaint, hint));
+        }
         let bytes = durable().map(|event| event.name.len() + event.payload.len()).sum();
         if !self.board().desk.has_room(durable().count(), bytes) {
             return Err(Failure::busy(format!(
@@ -110,12 +114,10 @@ impl Agent {
             return Ok(());
         }
         save(self, false).await; // this node's consumers were told of them: that comes to disk with them
-        let (agent, items) = (self.clone(), durable.clone());
-        let saved = tokio::task::spawn_blocking(move || lock(&agent.store).save_durable(&items)).await;
-        if let Ok(Err(error)) = saved {
+        if let Err(error) = self.store.save_durable(durable.clone()).await {
             let hint =
                 "the events are on their way, but not on disk: should this node crash now, they may be lost";
-            return Err(Failure::new(StatusCode::SERVICE_UNAVAILABLE, error.to_string(), hint));
+            return Err(Failure::not_stored(&error, hint));
         }
         self.board().desk.keep(&durable);
         Ok(())
@@ -175,19 +177,12 @@ async fn save(agent: &Arc<Agent>, is_last: bool) -> bool {
     });
     let Ok(unsaved) = found.await else { return false };
     let is_joined = unsaved.positions.joined;
-    let store = agent.clone();
-    // On a thread of its own: a disk that hangs must not keep this node from gossiping.
-    let saved = tokio::task::spawn_blocking(move || -> Result<Unsaved, String> {
-        let saved = lock(&store.store).save_events(&unsaved);
-        saved.map(|()| unsaved).map_err(|error| error.to_string())
-    });
-    match saved.await {
-        Ok(Ok(unsaved)) => agent.board().saved(&unsaved),
-        Ok(Err(error)) => {
-            agent.warn(format!("events are not saved: {error}"));
+    match agent.store.save_events(unsaved).await {
+        Ok(saved) => agent.board().saved(&saved),
+        Err(error) => {
+            agent.warn_of("events are not saved", &error);
             return false;
         }
-        Err(_) => return false,
     }
     is_joined
 }

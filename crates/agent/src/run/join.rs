@@ -53,8 +53,8 @@ pub(super) async fn stay_joined(agent: Arc<Agent>, seed: u64) {
 }
 
 /// The addresses of the members that were known when this agent last ran, the most recently seen first.
-fn known(agent: &Agent) -> Vec<SocketAddr> {
-    let members = lock(&agent.store).members().unwrap_or_else(|error| {
+async fn known(agent: &Agent) -> Vec<SocketAddr> {
+    let members = agent.store.members().await.unwrap_or_else(|error| {
         agent.warn(format!("the members known before cannot be read: {error}"));
         Vec::new()
     });
@@ -115,7 +115,7 @@ impl Joiner {
             self.rounds = 0;
         }
         if self.rounds == 0 {
-            self.known = known(&self.agent);
+            self.known = known(&self.agent).await;
         }
         self.tries += u64::from(!lock(&self.agent.finder).is_empty());
         let mut addresses = self.seeds().await;

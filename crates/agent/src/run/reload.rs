@@ -147,12 +147,14 @@ impl Agent {
         let _keys_stay = self.keys.changing.lock().await;
         // On a thread of its own: a disk that hangs must not keep this node from gossiping.
         let agent = self.clone();
-        let read = tokio::task::spawn_blocking(move || agent.read_again(&origin)).await;
-        let Again { config, warnings, keys, token } =
-            read.map_err(|_| Failure::gone())?.map_err(|error| {
-                let hint = "nothing was changed; `rumormill config check` shows what the agent would read";
-                Failure::new(StatusCode::UNPROCESSABLE_ENTITY, error, hint)
-            })?;
+        let read = self.reading.ask(move || agent.read_again(&origin)).await.map_err(|stuck| {
+            let error = format!("the configuration's files cannot be read: {stuck}");
+            Failure::new(StatusCode::SERVICE_UNAVAILABLE, error, "nothing was changed; look at their disk")
+        })?;
+        let Again { config, warnings, keys, token } = read.map_err(|error| {
+            let hint = "nothing was changed; `rumormill config check` shows what the agent would read";
+            Failure::new(StatusCode::UNPROCESSABLE_ENTITY, error, hint)
+        })?;
         let now = config.origin.as_deref().map(settings).unwrap_or_default();
         let mut done = Reloaded { warnings, ..Reloaded::default() };
         for change in differences(&in_force.settings, &now) {

@@ -1,6 +1,6 @@
 //! This agent's tags: set at run time and kept on disk, or from the configuration.
 
-use super::agent::{Agent, lock};
+use super::agent::Agent;
 use crate::api::failure::Failure;
 use crate::api::shape;
 use crate::node::Call;
@@ -20,9 +20,9 @@ impl Agent {
 
     /// Keeps these encoded tags and gossips them.
     pub async fn set_tags(&self, encoded: &[u8]) -> Result<(), Failure> {
-        lock(&self.store).save_tags(encoded).map_err(|error| {
-            let hint = "nothing was changed; the data directory must be writable, with room on its disk";
-            Failure::new(axum::http::StatusCode::SERVICE_UNAVAILABLE, error.to_string(), hint)
+        self.store.save_tags(encoded.to_vec()).await.map_err(|error| {
+            let hint = "nothing was changed; the data directory must be writable, on a disk that has room and answers";
+            Failure::not_stored(&error, hint)
         })?;
         self.gossip_tags(encoded).await
     }
@@ -44,7 +44,7 @@ impl Agent {
             ));
         }
         // Only tags set at run time are kept on disk, where they win over the configuration at the next start.
-        let is_kept = lock(&self.store).tags().map_err(|error| error.to_string())?.is_some();
+        let is_kept = self.store.tags().await.map_err(|error| error.to_string())?.is_some();
         let set = if is_kept { self.set_tags(&encoded).await } else { self.gossip_tags(&encoded).await };
         set.map_err(|failure| failure.error.error)
     }

@@ -1,14 +1,16 @@
 //! What a running agent does besides: it saves whom it knows, reads its machine, and tells the service manager that it lives.
 
 use super::agent::{Agent, lock};
+use crate::aside::Aside;
 use crate::host::{INTERVAL_S, Machine};
 use crate::node::Call;
 use crate::store::{KnownMember, MEMBERS_MAX, SAVE_INTERVAL_S};
+use rumormill_core::identity::NodeId;
 use rumormill_core::payload::Payload;
 use rumormill_core::time::{Duration, Time};
 use rumormill_protocols::member::swim::{self, Status};
 use sd_notify::NotifyState;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// How long after the first reading of the machine the second follows, which has rates (our guess: soon enough for who looks at once).
 const FIRST_RATES: Duration = Duration::from_secs(1);
@@ -19,6 +21,7 @@ pub(super) async fn save_members(agent: Arc<Agent>) {
     loop {
         agent.save.notified().await;
         let changed = std::mem::take(&mut *lock(&agent.unsaved));
+        let again = changed.clone();
         let found = agent.inspect(move |inside| {
             let (mut live, mut gone) = (Vec::new(), Vec::new());
             for id in changed {
@@ -34,8 +37,9 @@ pub(super) async fn save_members(agent: Arc<Agent>) {
         if live.is_empty() && gone.is_empty() {
             continue; // it was about this node itself
         }
-        save(&agent, live).await;
-        agent.forgotten(&gone);
+        if !save(&agent, live, gone).await {
+            again.into_iter().for_each(|id| agent.unsaved(id));
+        }
         tokio::time::sleep(Duration::from_secs(SAVE_INTERVAL_S)).await;
     }
 }
@@ -47,17 +51,16 @@ pub(super) async fn save_all(agent: &Arc<Agent>) {
         live.filter_map(|member| known(member, inside)).take(MEMBERS_MAX).collect::<Vec<_>>()
     });
     if let Ok(members) = found.await {
-        save(agent, members).await;
+        save(agent, members, Vec::new()).await;
     }
 }
 
-/// On a thread of its own: a disk that hangs must not keep this node from gossiping.
-async fn save(agent: &Arc<Agent>, members: Vec<KnownMember>) {
-    let store = agent.clone();
-    let saved = tokio::task::spawn_blocking(move || lock(&store.store).save_members(&members)).await;
-    if let Ok(Err(error)) = saved {
-        agent.warn(format!("the known members are not saved: {error}"));
+async fn save(agent: &Agent, live: Vec<KnownMember>, gone: Vec<NodeId>) -> bool {
+    let saved = agent.store.save_members(live, gone).await;
+    if let Err(error) = &saved {
+        agent.warn_of("the known members are not saved", error);
     }
+    saved.is_ok()
 }
 
 fn known(member: swim::Member<'_>, inside: &super::Inside<'_>) -> Option<KnownMember> {
@@ -105,9 +108,21 @@ pub(super) async fn feed_watchdog(agent: Arc<Agent>) {
     }
 }
 
-/// Tells the service manager, if there is one.
+/// Tells the service manager, if there is one. It may not read what it is sent, so that is done on a thread of its own.
 pub(super) fn tell(state: &[NotifyState<'_>]) {
-    if let Err(error) = sd_notify::notify(state) {
-        tracing::warn!(%error, "the service manager does not hear us");
+    static MANAGER: OnceLock<Option<Aside<()>>> = OnceLock::new();
+    if std::env::var_os("NOTIFY_SOCKET").is_none() {
+        return;
+    }
+    let start = || Aside::start("notify", "the service manager".into(), ()).ok();
+    let lines: Vec<String> = state.iter().map(ToString::to_string).collect();
+    let notify = move |_: &mut ()| {
+        let states: Vec<NotifyState<'_>> = lines.iter().map(|line| NotifyState::Custom(line)).collect();
+        if let Err(error) = sd_notify::notify(&states) {
+            tracing::warn!(%error, "the service manager does not hear us");
+        }
+    };
+    if !MANAGER.get_or_init(start).as_ref().is_some_and(|manager| manager.tell(notify)) {
+        tracing::debug!("the service manager does not read: it is not told");
     }
 }

@@ -244,6 +244,11 @@ pub(super) fn put(db: &Connection, name: &str, value: &[u8]) -> rusqlite::Result
         .map(|_| ())
 }
 
+/// Removes the value under a name, if there is one.
+pub(super) fn remove(db: &Connection, name: &str) -> rusqlite::Result<()> {
+    db.execute("DELETE FROM settings WHERE name = ?1", [name]).map(|_| ())
+}
+
 /// The name under which a damaged file is kept.
 pub(super) fn aside(path: &Path) -> PathBuf {
     let unix_s = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());

@@ -4,7 +4,7 @@ use crate::events::feed::{Entry, Place, Said};
 use crate::events::{Kept, Unsaved};
 use rumormill_core::time::Wall;
 use rumormill_core::wire::{self, Wire};
-use rumormill_protocols::spread::events::{Item, Position, Positions, Source};
+use rumormill_protocols::spread::events::{EventId, Item, Position, Positions, Source};
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 use std::collections::BTreeMap;
 
@@ -148,11 +148,8 @@ pub(super) fn save(db: &mut Connection, unsaved: &Unsaved, changes: &Changes) ->
                 encoded(said)
             ])?;
         }
-        let mut settle = change.prepare("DELETE FROM event_durable WHERE epoch = ?1 AND seq = ?2")?;
-        for id in &unsaved.settled {
-            settle.execute(params![id.source.epoch as i64, id.seq as i64])?;
-        }
     }
+    delete_durable(&change, &unsaved.settled)?;
     let dropped = unsaved.dropped.unwrap_or_default();
     let place = params![dropped.epoch as i64, dropped.number as i64];
     change.execute("DELETE FROM event_feed WHERE (epoch, number) <= (?1, ?2)", place)?;
@@ -195,6 +192,21 @@ fn insert_durable(db: &mut Connection, items: &[Item]) -> rusqlite::Result<()> {
             insert.execute(params![epoch, seq, encoded(item)])?;
         }
     }
+    change.commit()
+}
+
+fn delete_durable(change: &Transaction<'_>, ids: &[EventId]) -> rusqlite::Result<()> {
+    let mut delete = change.prepare("DELETE FROM event_durable WHERE epoch = ?1 AND seq = ?2")?;
+    for id in ids {
+        delete.execute(params![id.source.epoch as i64, id.seq as i64])?;
+    }
+    Ok(())
+}
+
+/// Takes back what [`save_durable`] kept.
+pub(super) fn forget_durable(db: &mut Connection, ids: &[EventId]) -> rusqlite::Result<()> {
+    let change = db.transaction()?;
+    delete_durable(&change, ids)?;
     change.commit()
 }
 

@@ -61,7 +61,10 @@ pub fn run(command: Command, out: &mut Out<'_>) -> Outcome {
     }
 }
 
-/// Runs something on a runtime of one thread.
+/// Runs something on a runtime of one thread. Calls of others that still block, such as a look-up of a name, are left behind.
 pub fn block_on<T>(work: impl Future<Output = Outcome<T>>) -> Outcome<T> {
-    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(work)
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let done = runtime.block_on(work);
+    runtime.shutdown_background();
+    done
 }

@@ -30,7 +30,7 @@ impl Agent {
             return false;
         }
         let Ok(handle) = self.handle() else { return false };
-        let keys = lock(&self.store).keys().clone();
+        let keys = self.store.keys();
         let Ok((asking, question)) = courier::ask(&keys, handle.life(), &self.config.cluster) else {
             return false;
         };
@@ -83,7 +83,7 @@ impl Agent {
         if !self.is_known(from).await {
             return refuse("it is no member that is known here; give it the present key file");
         }
-        let (keys, ring) = (lock(&self.store).keys().clone(), self.keyring.keys());
+        let (keys, ring) = (self.store.keys(), self.keyring.keys());
         let content = courier::give(&keys, (from, life, &away), &self.config.cluster, &ring);
         if let (Ok(content), Ok(handle)) = (content, self.handle())
             && handle.answer(knock, content).await.is_ok()
@@ -138,11 +138,7 @@ impl Agent {
         if is_member.unwrap_or(false) {
             return true;
         }
-        let agent = self.clone();
-        let known = tokio::task::spawn_blocking(move || {
-            let members = lock(&agent.store).members().unwrap_or_default();
-            members.iter().any(|member| member.id == id)
-        });
-        known.await.unwrap_or(false)
+        let members = self.store.members().await.unwrap_or_default();
+        members.iter().any(|member| member.id == id)
     }
 }

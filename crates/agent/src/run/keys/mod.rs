@@ -13,6 +13,7 @@ mod everywhere;
 mod ring;
 
 pub use everywhere::Wanted;
+pub use ring::Refused;
 pub(super) use ring::{Found, recall};
 
 use super::agent::{Agent, lock};
@@ -24,6 +25,7 @@ use rumormill_protocols::agree::keys::{self, Kept, Order, Removed, Report};
 use rumormill_runtime::Knock;
 use rumormill_runtime::keyring::Fingerprint;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use tokio::sync::mpsc;
 
@@ -54,6 +56,8 @@ pub(super) struct Desk {
     pub(super) file: Mutex<Vec<Fingerprint>>,
     /// Where the ring is kept, and why it is not in the key file.
     kept: Mutex<(Kept, String)>,
+    /// What is in force could not be kept, and is to be.
+    is_unkept: AtomicBool,
     /// Who waits for which reports.
     reports: Mutex<BTreeMap<u64, mpsc::UnboundedSender<Answer>>>,
     waiting: Mutex<Vec<Waiting>>,
@@ -72,6 +76,7 @@ impl Desk {
             removed: Mutex::new(found.removed),
             file: Mutex::new(found.file),
             kept: Mutex::new(found.kept),
+            is_unkept: AtomicBool::new(false),
             reports: Mutex::default(),
             waiting: Mutex::default(),
             complained: Mutex::default(),

@@ -1,13 +1,14 @@
 //! This node's own ring: what an order does to it, and where it is kept for the next start.
 
 use super::super::agent::{Agent, lock};
-use crate::store::Store;
-use rumormill_core::time::Wall;
+use crate::store::{Store, StoreHandle};
+use rumormill_core::time::{Duration, Wall};
 use rumormill_core::wire;
 use rumormill_protocols::agree::keys::{Kept, Order, Record, Removed, Report, Secret};
 use rumormill_runtime::keyring::{Fingerprint, Key, Keyring, KeyringError, REMOVED_MAX};
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
 /// Under which the data directory keeps it.
 const NAME: &str = "keys";
@@ -25,13 +26,13 @@ pub(in crate::run) struct Found {
 }
 
 /// Brings the ring of the key file to what the data directory knows of it.
-pub(in crate::run) fn recall(store: &Store, keyring: &Keyring, now: Wall) -> Found {
+pub(in crate::run) async fn recall(store: &StoreHandle, keyring: &Keyring, now: Wall) -> Found {
     let mut found =
         Found { removed: Vec::new(), kept: (Kept::File, String::new()), file: keyring.list(), note: None };
     if keyring.is_insecure() {
         return found;
     }
-    let record = match store.get(NAME).map(|kept| kept.as_deref().map(wire::decode::<Record>)) {
+    let record = match store.get(NAME).await.map(|kept| kept.as_deref().map(wire::decode::<Record>)) {
         Ok(None) => return found,
         Ok(Some(Ok(record))) => record,
         Ok(Some(Err(error))) => {
@@ -71,6 +72,68 @@ fn names(keyring: &Keyring) -> Vec<u64> {
     keyring.list().iter().map(|name| name.0).collect()
 }
 
+/// Why an order is not carried out. Nothing has changed then.
+#[derive(Debug, thiserror::Error)]
+pub enum Refused {
+    /// The ring cannot do it.
+    #[error(transparent)]
+    Ring(#[from] KeyringError),
+    /// The next start would not know of it.
+    #[error("the keys stay as they are, since they cannot be kept for the next start: {0}")]
+    NotKept(String),
+}
+
+/// Where the ring is kept, and why it is not in the key file.
+type Where = (Kept, String);
+
+/// What an order would put in force.
+struct Draft {
+    ring: Keyring,
+    removed: Vec<Removed>,
+}
+
+impl Draft {
+    fn forget_removed(&mut self, name: Fingerprint) {
+        self.removed.retain(|removed| Key::new(removed.key.0).fingerprint() != name);
+    }
+
+    fn change(&mut self, order: &Order, grace: Duration) -> Result<(), KeyringError> {
+        match order {
+            Order::List if self.ring.is_insecure() => return Err(KeyringError::Insecure),
+            Order::List => {}
+            Order::Install(secret) => {
+                let name = self.ring.install(Key::new(secret.0))?;
+                self.forget_removed(name);
+            }
+            Order::Use(name) if !self.ring.is_insecure() && self.ring.primary().0 == *name => {}
+            Order::Use(name) => self.ring.use_primary(Fingerprint(*name))?,
+            Order::Remove { fingerprint, revoke } => {
+                self.remove(Fingerprint(*fingerprint), *revoke, grace)?
+            }
+        }
+        Ok(())
+    }
+
+    fn remove(&mut self, name: Fingerprint, revoke: bool, grace: Duration) -> Result<(), KeyringError> {
+        let key = self.ring.keys().into_iter().find(|key| key.fingerprint() == name);
+        match self.ring.remove(name) {
+            Err(KeyringError::Unknown(_)) => {} // it is not there, which is what is wanted
+            removed => removed?,
+        }
+        if revoke {
+            self.forget_removed(name);
+        } else if let Some(key) = key.filter(|_| !grace.is_zero()) {
+            let millis = u64::try_from(grace.as_millis()).unwrap_or(u64::MAX);
+            let until = Wall(super::super::wall().0.saturating_add(millis));
+            self.removed.push(Removed { key: Secret(*key.bytes()), until });
+            if self.removed.len() > REMOVED_MAX {
+                self.removed.remove(0);
+            }
+        }
+        Ok(())
+    }
+}
+
 impl Agent {
     /// Carries out an order on this node's ring, and keeps it for the next start.
     pub async fn carry_out(self: &Arc<Self>, order: &Order) -> Report {
@@ -83,70 +146,37 @@ impl Agent {
     }
 
     /// The same, for those who want to know more of a refusal: where the ring is kept, and why it is not in the key file.
-    pub async fn change_here(self: &Arc<Self>, order: &Order) -> Result<(Kept, String), KeyringError> {
+    ///
+    /// What is changed is kept first, and in force only then: an order that cannot be kept changes nothing.
+    pub async fn change_here(self: &Arc<Self>, order: &Order) -> Result<Where, Refused> {
         let _one_at_a_time = self.keys.changing.lock().await;
-        self.change(order)?;
-        Ok(self.keep_keys(*order != Order::List).await)
+        let mut draft = self.in_force_now();
+        let before = draft.ring.list();
+        draft.change(order, self.config.keys_grace)?;
+        if *order == Order::List {
+            return Ok(lock(&self.keys.kept).clone());
+        }
+        let (ring, removed) = (draft.ring.keys(), draft.removed.clone());
+        let kept = self.keep(draft).await?;
+        let is_in_data_directory = self.config.data_dir.is_some();
+        if kept.0 == Kept::Nowhere && is_in_data_directory {
+            return Err(Refused::NotKept(kept.1));
+        }
+        if names(&self.keyring) != ring.iter().map(|key| key.fingerprint().0).collect::<Vec<_>>() {
+            self.keyring.replace(ring)?;
+        }
+        tell(&self.keyring, &removed);
+        *lock(&self.keys.removed) = removed;
+        self.now_kept(kept.clone());
+        log_change(order, &before, &self.keyring.list());
+        Ok(kept)
     }
 
-    /// Takes this ring, which a member gave, in place of its own.
+    /// Takes this ring, which a member gave, in place of its own: also if it cannot be kept, for without it this node is alone.
     pub(super) async fn take_ring(self: &Arc<Self>, ring: Vec<Key>) -> Result<(), KeyringError> {
         let _one_at_a_time = self.keys.changing.lock().await;
         self.keyring.replace(ring)?;
-        let (_, note) = self.keep_keys(true).await;
-        if !note.is_empty() {
-            self.warn(note);
-        }
-        Ok(())
-    }
-
-    fn change(&self, order: &Order) -> Result<(), KeyringError> {
-        let ring = &self.keyring;
-        match order {
-            Order::List if ring.is_insecure() => Err(KeyringError::Insecure),
-            Order::List => Ok(()),
-            Order::Install(secret) => {
-                let before = ring.list();
-                let name = ring.install(Key::new(secret.0))?;
-                self.forget_removed(name);
-                if !before.contains(&name) {
-                    tracing::warn!(fingerprint = %name, "a cluster key was installed");
-                }
-                Ok(())
-            }
-            Order::Use(name) if !ring.is_insecure() && ring.primary().0 == *name => Ok(()),
-            Order::Use(name) => {
-                let name = Fingerprint(*name);
-                ring.use_primary(name)?;
-                tracing::warn!(fingerprint = %name, "packets are sealed with another cluster key from now on");
-                Ok(())
-            }
-            Order::Remove { fingerprint, revoke } => self.remove(Fingerprint(*fingerprint), *revoke),
-        }
-    }
-
-    fn remove(&self, name: Fingerprint, revoke: bool) -> Result<(), KeyringError> {
-        let key = self.keyring.keys().into_iter().find(|key| key.fingerprint() == name);
-        match self.keyring.remove(name) {
-            Err(KeyringError::Unknown(_)) => {} // it is not there, which is what is wanted
-            removed => {
-                removed?;
-                tracing::warn!(fingerprint = %name, revoke, "a cluster key was removed");
-            }
-        }
-        let grace = self.config.keys_grace;
-        if revoke {
-            self.forget_removed(name);
-        } else if let Some(key) = key.filter(|_| !grace.is_zero()) {
-            let millis = u64::try_from(grace.as_millis()).unwrap_or(u64::MAX);
-            let until = Wall(super::super::wall().0.saturating_add(millis));
-            let mut removed = lock(&self.keys.removed);
-            removed.push(Removed { key: Secret(*key.bytes()), until });
-            if removed.len() > REMOVED_MAX {
-                removed.remove(0);
-            }
-            tell(&self.keyring, &removed);
-        }
+        self.keep_in_force().await;
         Ok(())
     }
 
@@ -156,56 +186,77 @@ impl Agent {
         tell(&self.keyring, &removed);
     }
 
-    /// Forgets keys whose grace is over; when the next one's is.
+    /// Forgets keys whose grace is over, and keeps what could not be kept before; when the next grace is over.
     pub(super) async fn expire_removed(self: &Arc<Self>) -> Option<Wall> {
         let now = super::super::wall();
         let _one_at_a_time = self.keys.changing.lock().await;
-        let next = {
+        let (next, is_over) = {
             let mut removed = lock(&self.keys.removed);
             let before = removed.len();
             removed.retain(|removed| removed.until > now);
-            let next = removed.iter().map(|removed| removed.until).min();
-            if removed.len() == before {
-                return next;
+            let is_over = removed.len() < before;
+            if is_over {
+                tell(&self.keyring, &removed);
             }
-            tell(&self.keyring, &removed);
-            next
+            (removed.iter().map(|removed| removed.until).min(), is_over)
         };
-        tracing::info!(
-            "a removed cluster key is forgotten: who was away so long must be given the present one"
-        );
-        self.keep_keys(true).await;
+        if is_over {
+            tracing::info!(
+                "a removed cluster key is forgotten: who was away so long must be given the present one"
+            );
+        }
+        if is_over || self.keys.is_unkept.load(Relaxed) {
+            self.keep_in_force().await;
+        }
         next
     }
 
-    /// Keeps the ring where the next start finds it, if it changed; where it is kept, and why it is not in the key file.
-    async fn keep_keys(self: &Arc<Self>, changed: bool) -> (Kept, String) {
-        if !changed || self.keyring.is_insecure() {
-            return lock(&self.keys.kept).clone();
-        }
-        let agent = self.clone();
-        // On a thread of its own: a disk that hangs must not keep this node from gossiping.
-        let kept = tokio::task::spawn_blocking(move || agent.keep_now()).await;
-        let kept = kept.unwrap_or_else(|_| (Kept::Nowhere, "keeping the keys failed".into()));
-        if !kept.1.is_empty() && kept.1 != lock(&self.keys.kept).1 {
-            tracing::warn!("{}", kept.1);
-        }
-        lock(&self.keys.kept).clone_from(&kept);
-        kept
+    fn in_force_now(&self) -> Draft {
+        Draft { ring: self.keyring.detached(), removed: lock(&self.keys.removed).clone() }
     }
 
-    fn keep_now(&self) -> (Kept, String) {
+    /// Keeps what is in force already; if that fails it is tried again, and a person is told.
+    async fn keep_in_force(self: &Arc<Self>) {
+        if self.keyring.is_insecure() {
+            return;
+        }
+        let kept = self.keep(self.in_force_now()).await;
+        self.keys.is_unkept.store(kept.is_err(), Relaxed);
+        match kept {
+            Ok(kept) => self.now_kept(kept),
+            Err(refused) => tracing::warn!("{refused}; it is tried again"),
+        }
+    }
+
+    fn now_kept(&self, kept: Where) {
+        let before = std::mem::replace(&mut *lock(&self.keys.kept), kept.clone());
+        if !kept.1.is_empty() && kept.1 != before.1 {
+            self.warn(kept.1);
+        }
+    }
+
+    /// Keeps a draft where the next start finds it. On the store's thread: the key file may be on a disk that hangs as well. If that takes too
+    /// long it is refused, and what is in force by then is kept in its place.
+    async fn keep(self: &Arc<Self>, draft: Draft) -> Result<Where, Refused> {
+        let (agent, later) = (self.clone(), self.clone());
+        let keep = move |store: &mut Store| agent.keep_now(store, &draft);
+        let undo = move |store: &mut Store, _: Where| {
+            later.keep_now(store, &later.in_force_now());
+        };
+        self.store.promise(keep, undo).await.map_err(|error| Refused::NotKept(error.to_string()))
+    }
+
+    fn keep_now(&self, store: &mut Store, draft: &Draft) -> Where {
         let path = self.config.key_file.as_deref();
-        let written = path.map(|path| write_file(&self.keyring, path));
-        let removed = lock(&self.keys.removed).clone();
-        let mut record = Record { removed, ..Record::default() };
+        let written = path.map(|path| write_file(&draft.ring, path));
+        let mut record = Record { removed: draft.removed.clone(), ..Record::default() };
         let fault = match (path, written) {
             (Some(_), Some(Ok(()))) => {
-                *lock(&self.keys.file) = self.keyring.list();
+                *lock(&self.keys.file) = draft.ring.list();
                 None
             }
             (Some(path), Some(Err(error))) => {
-                let ring = self.keyring.keys();
+                let ring = draft.ring.keys();
                 record.ring = ring.iter().map(|key| Secret(*key.bytes())).collect();
                 record.file = Keyring::load(path).map(|ring| names(&ring)).unwrap_or_default();
                 tracing::warn!(file = %path.display(), %error, "the key file cannot be written");
@@ -215,7 +266,7 @@ impl Agent {
         };
         let mut bytes = Vec::new();
         wire::put(&record, &mut bytes);
-        let stored = lock(&self.store).put(NAME, &bytes);
+        let stored = store.put(NAME, &bytes);
         bytes.fill(0);
         match (fault, stored, self.config.data_dir.is_some()) {
             (None, Ok(()), _) => (Kept::File, String::new()),
@@ -223,14 +274,30 @@ impl Agent {
                 (Kept::File, format!("which keys were removed is not kept for the next start: {error}"))
             }
             (Some(fault), Ok(()), true) => (Kept::Store, format!("{fault}: kept in the data directory")),
-            (Some(fault), Err(error), true) => (
-                Kept::Nowhere,
-                format!("{fault}, nor the data directory ({error}): a restart takes the old keys"),
-            ),
+            (Some(fault), Err(error), true) => {
+                (Kept::Nowhere, format!("{fault}, nor the data directory ({error})"))
+            }
             (Some(fault), _, false) => (
                 Kept::Nowhere,
                 format!("{fault}, and there is no data directory: a restart takes the old keys"),
             ),
+        }
+    }
+}
+
+fn log_change(order: &Order, before: &[Fingerprint], after: &[Fingerprint]) {
+    for name in after.iter().filter(|name| !before.contains(name)) {
+        tracing::warn!(fingerprint = %name, "a cluster key was installed");
+    }
+    if let Order::Use(_) = order
+        && before.first() != after.first()
+    {
+        let name = after.first().map(ToString::to_string);
+        tracing::warn!(fingerprint = name, "packets are sealed with another cluster key from now on");
+    }
+    if let Order::Remove { revoke, .. } = order {
+        for name in before.iter().filter(|name| !after.contains(name)) {
+            tracing::warn!(fingerprint = %name, revoke, "a cluster key was removed");
         }
     }
 }
