@@ -34,6 +34,13 @@ impl Place {
     /// # Errors
     /// If nobody listens, nothing comes within 15 s, or what comes is not HTTP.
     pub fn ask(&self, method: &str, path: &str, body: Option<&Value>) -> Result<Answer> {
+        let mut answer = String::new();
+        self.send(method, path, body)?.read_to_string(&mut answer)?;
+        parse(&answer)
+            .ok_or_else(|| Error::new(ErrorKind::InvalidData, format!("not an answer: {answer:.200}")))
+    }
+
+    fn send(&self, method: &str, path: &str, body: Option<&Value>) -> Result<Box<dyn ReadWrite>> {
         let (mut stream, host): (Box<dyn ReadWrite>, String) = match self {
             Place::Tcp(address) => {
                 let stream = TcpStream::connect_timeout(address, TIMEOUT)?;
@@ -53,10 +60,20 @@ impl Place {
             "{method} {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n{kind}Content-Length: {}\r\n\r\n{body}",
             body.len()
         )?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer)?;
-        parse(&answer)
-            .ok_or_else(|| Error::new(ErrorKind::InvalidData, format!("not an answer: {answer:.200}")))
+        Ok(stream)
+    }
+
+    /// The status that a request is answered with, as soon as it comes: the body may never end.
+    ///
+    /// # Errors
+    /// As [`ask`](Place::ask).
+    pub fn status(&self, method: &str, path: &str, body: Option<&Value>) -> Result<u16> {
+        let mut stream = self.send(method, path, body)?;
+        let mut head = [0; 12]; // HTTP/1.1 200
+        stream.read_exact(&mut head)?;
+        let head = std::str::from_utf8(&head).ok();
+        let status = head.and_then(|head| head.strip_prefix("HTTP/1.1 ")?.parse().ok());
+        status.ok_or_else(|| Error::new(ErrorKind::InvalidData, "not an answer"))
     }
 
     /// The JSON that `GET path` answers with.

@@ -8,7 +8,8 @@
 //! | [`ports`] | ports that are free for TCP and UDP alike, and loopback addresses of a test's own |
 //! | [`netns`] | [`netns::Hosts`]: two hosts with a cable, in network namespaces of their own |
 //! | [`http`] | a request to an agent, over TCP or its Unix socket |
-//! | [`disk`] | [`disk::Small`]: a file system of a few kilobytes, to be filled up |
+//! | [`disk`] | [`disk::Small`]: a file system of a few kilobytes, to be filled up; [`disk::Freezing`]: one that hangs |
+//! | [`pipe`] | [`pipe::Unread`]: a pipe that is read late, or never |
 //!
 //! A test that cannot run on this machine begins with
 //!
@@ -22,6 +23,7 @@
 pub mod disk;
 pub mod http;
 pub mod netns;
+pub mod pipe;
 pub mod ports;
 pub mod process;
 pub mod tools;

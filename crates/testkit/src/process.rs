@@ -1,5 +1,6 @@
 //! Processes that are gone when the test ends, however it ends.
 
+use crate::pipe::Unread;
 use rustix::process::{Pid, Signal, kill_process};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -23,6 +24,19 @@ impl Guard {
         let file = file.unwrap_or_else(|e| panic!("cannot write {}: {e}", log.display()));
         let other = file.try_clone().expect("a file handle can be duplicated");
         command.stdin(Stdio::piped()).stdout(file).stderr(other);
+        Guard::child(command, log)
+    }
+
+    /// Starts `command` with both its outputs going to that pipe.
+    ///
+    /// # Panics
+    /// If it cannot be started.
+    pub fn spawn_into(mut command: Command, unread: &Unread, log: &Path) -> Guard {
+        command.stdin(Stdio::piped()).stdout(unread.writer()).stderr(unread.writer());
+        Guard::child(command, log)
+    }
+
+    fn child(mut command: Command, log: &Path) -> Guard {
         let child = command.spawn().unwrap_or_else(|e| panic!("cannot start {command:?}: {e}"));
         Guard { child, log: log.to_owned() }
     }
@@ -64,6 +78,13 @@ impl Guard {
     pub fn kill(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+
+    /// Whether its own thread is gone: a process of which another thread waits for a frozen disk is that long before it can be reaped.
+    pub fn is_over(&mut self) -> bool {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid())).unwrap_or_default();
+        let state = stat.rsplit_once(") ").map(|(_, rest)| rest.chars().next());
+        self.ended().is_some() || matches!(state, Some(Some('Z')))
     }
 
     /// How it ended, if it has.

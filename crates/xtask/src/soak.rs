@@ -27,10 +27,14 @@ const WORKLOADS: [&[&str]; 5] = [
     &["--nodes", "1000", "--loss", "0.02", "--kill", "10", "--seconds", "180"],
 ];
 
-/// Round after round: all workloads with a new seed, then one cluster of processes.
+/// How long something beside an agent stands still, in seconds.
+const STALL_S: &str = "60";
+
+/// First what stands still, then round after round: all workloads with a new seed, then one cluster of processes.
 pub fn run(args: &Args) -> Result<()> {
     let binary = shell::release_binary()?;
     let start = Instant::now();
+    stalls()?;
     let mut rounds = 0u64;
     while start.elapsed().as_secs_f64() < args.minutes * 60.0 || rounds == 0 {
         let seed = args.seed + rounds;
@@ -43,6 +47,12 @@ pub fn run(args: &Args) -> Result<()> {
     }
     println!("{rounds} rounds, no failure");
     Ok(())
+}
+
+/// A log that nobody reads, and a disk that hangs, for longer than in the tests.
+fn stalls() -> Result<()> {
+    let mut tests = shell::cargo(["test", "--quiet", "-p", "rumormill-cli", "--test", "process", "stalls::"]);
+    shell::run(tests.env("RUMORMILL_STALL_S", STALL_S))
 }
 
 fn simulate(binary: &Path, workload: &[&str], seed: u64) -> Result<()> {

@@ -2,6 +2,7 @@
 
 use rumormill_testkit::http::{Answer, Place};
 use rumormill_testkit::netns::Hosts;
+use rumormill_testkit::pipe::Unread;
 use rumormill_testkit::ports::loopback_host;
 use rumormill_testkit::process::{Guard, Scratch, run};
 use rumormill_testkit::wait;
@@ -132,6 +133,12 @@ impl<'a> Setup<'a> {
         self
     }
 
+    /// With its Unix socket there.
+    pub fn socket(mut self, path: &Path) -> Self {
+        self.socket = path.into();
+        self
+    }
+
     pub fn dir(mut self, dir: &Path) -> Self {
         self.dir = dir.into();
         self
@@ -176,6 +183,14 @@ impl<'a> Setup<'a> {
         self.launch_as(command)
     }
 
+    /// Starts it with both its outputs going to that pipe, and waits until its API answers.
+    pub fn start_into(self, unread: &Unread) -> Agent<'a> {
+        let process = Guard::spawn_into(self.command(), unread, &self.log);
+        let agent = Agent { process, place: Place::Unix(self.socket.clone()), setup: self };
+        wait::until(&format!("{} answers", agent.name()), DEADLINE_S, || agent.ask("/healthz"));
+        agent
+    }
+
     /// Starts it by its command as somebody changed it.
     pub fn launch_as(self, command: Command) -> Agent<'a> {
         let process = Guard::spawn(command, &self.log);
@@ -187,7 +202,7 @@ impl<'a> Setup<'a> {
 pub struct Agent<'a> {
     pub process: Guard,
     pub setup: Setup<'a>,
-    place: Place,
+    pub place: Place,
 }
 
 impl<'a> Agent<'a> {

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 impl Story {
     /// A key file of its own for that agent, with the story's key.
-    fn own_key(&self, name: &str) -> PathBuf {
+    pub fn own_key(&self, name: &str) -> PathBuf {
         let path = self.dir().join(format!("{name}.key"));
         std::fs::copy(self.dir().join("key"), &path).unwrap();
         path

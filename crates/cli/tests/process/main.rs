@@ -18,5 +18,6 @@ mod queries;
 mod reload;
 mod serf;
 mod service;
+mod stalls;
 mod trust;
 mod version;
