@@ -19,7 +19,7 @@ use crate::model;
 use crate::node::{Call, Node};
 use crate::queries;
 use crate::serf_rpc;
-use crate::store::{NotStored, StoreHandle};
+use crate::store::StoreHandle;
 use crate::view::View;
 use rumormill_core::identity::NodeId;
 use rumormill_core::time::{Duration, Time, Wall};
@@ -409,13 +409,6 @@ impl Agent {
         warnings.push_back(warning);
     }
 
-    /// What of these calls failed is tried again; while the disk hangs the store itself complains, and stops when it answers.
-    pub(super) fn warn_of(&self, what: &str, error: &NotStored) {
-        if !matches!(error, NotStored::Hangs { .. }) {
-            self.warn(format!("{what}: {error}"));
-        }
-    }
-
     /// This member's record changed and is to be saved some time.
     pub(super) fn unsaved(&self, id: NodeId) {
         let mut unsaved = lock(&self.unsaved);
@@ -433,16 +426,6 @@ impl Agent {
     /// Fault injection, if there is a node.
     pub fn faults(&self) -> Option<Faults> {
         self.handle().ok().map(|handle| handle.faults().clone())
-    }
-
-    /// How often something was not stored because the disk did not answer in time.
-    pub fn store_gave_up(&self) -> u64 {
-        self.store.gave_up()
-    }
-
-    /// For how long the data directory has not answered, in seconds; 0 while it does.
-    pub fn store_hangs_s(&self) -> f64 {
-        self.store.hangs().map_or(0.0, |hangs| hangs.as_secs_f64())
     }
 
     /// What the runtime counted, if there is a node.

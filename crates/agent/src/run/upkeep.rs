@@ -4,7 +4,7 @@ use super::agent::{Agent, lock};
 use crate::aside::Aside;
 use crate::host::{INTERVAL_S, Machine};
 use crate::node::Call;
-use crate::store::{KnownMember, MEMBERS_MAX, SAVE_INTERVAL_S};
+use crate::store::{KnownMember, MEMBERS_MAX, NotStored, SAVE_INTERVAL_S};
 use rumormill_core::identity::NodeId;
 use rumormill_core::payload::Payload;
 use rumormill_core::time::{Duration, Time};
@@ -14,6 +14,25 @@ use std::sync::{Arc, OnceLock};
 
 /// How long after the first reading of the machine the second follows, which has rates (our guess: soon enough for who looks at once).
 const FIRST_RATES: Duration = Duration::from_secs(1);
+
+impl Agent {
+    /// Warns that something is not stored, unless the disk hangs: while it does the store itself complains.
+    pub(super) fn warn_of(&self, what: &str, error: &NotStored) {
+        if !matches!(error, NotStored::Hangs { .. }) {
+            self.warn(format!("{what}: {error}"));
+        }
+    }
+
+    /// How often something was not stored because the disk did not answer in time.
+    pub fn store_gave_up(&self) -> u64 {
+        self.store.gave_up()
+    }
+
+    /// For how long the data directory has not answered, in seconds; 0 while it does.
+    pub fn store_hangs_s(&self) -> f64 {
+        self.store.hangs().map_or(0.0, |hangs| hangs.as_secs_f64())
+    }
+}
 
 /// Saves members that changed, and forgets those that left, at most every [`SAVE_INTERVAL_S`] seconds. The first that it meets are saved at once: whoever
 /// is killed right after it joined finds back by them.
