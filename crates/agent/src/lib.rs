@@ -20,6 +20,7 @@
 //! | [`serf_rpc`] | Serf's RPC, for clients made for Serf |
 //! | [`metrics`] | `/metrics` for Prometheus |
 
+pub mod admission;
 pub mod api;
 pub mod build;
 pub mod config;
