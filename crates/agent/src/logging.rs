@@ -1,5 +1,6 @@
 //! Where log lines go, and which of them.
 
+pub mod limit;
 pub mod tap;
 
 use crate::config::LogFormat;

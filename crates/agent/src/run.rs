@@ -36,6 +36,7 @@ use crate::api::serve::{self, Listener};
 use crate::config::{Config, LogFormat};
 use crate::handlers;
 use crate::identity::{self, NodeKeys};
+use crate::logging;
 use crate::model::ChangeKind;
 use crate::node::Node;
 use crate::serf_rpc;
@@ -225,6 +226,7 @@ pub async fn start(config: Config) -> Result<Running, RunError> {
     let mut tasks = JoinSet::new();
     tasks.spawn(join::stay_joined(agent.clone(), identity::new_session()?));
     tasks.spawn(upkeep::save_members(agent.clone()));
+    tasks.spawn(logging::limit::sum_up());
     tasks.spawn(upkeep::feed_watchdog(agent.clone()));
     tasks.spawn(keys::serve(agent.clone()));
     tasks.spawn(keys::expire(agent.clone()));

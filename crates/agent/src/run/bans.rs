@@ -1,5 +1,6 @@
 //! Who is kept out of the cluster: what is said of it here, what is heard, and what the data directory keeps.
 
+use crate::logging::limit::{self, Kind};
 use super::agent::{Agent, lock};
 use crate::api::failure::Failure;
 use crate::identity::NodeKeys;
@@ -90,6 +91,7 @@ impl Agent {
         let Ban { id, lifted, by, .. } = &ban;
         let (name, by_name, reason) = (named(*id), named(*by), ban.reason());
         match (*id == me, lifted) {
+            _ if !limit::allows(Kind::Ban) => {}
             (true, false) => {
                 tracing::error!(%by, by_name, reason, "this agent is banned: no member answers it")
             }

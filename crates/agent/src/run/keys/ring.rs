@@ -1,5 +1,6 @@
 //! This node's own ring: what an order does to it, and where it is kept for the next start.
 
+use crate::logging::limit::{self, Kind};
 use super::super::agent::{Agent, lock};
 use crate::store::Store;
 use rumormill_core::time::Wall;
@@ -109,7 +110,7 @@ impl Agent {
                 let before = ring.list();
                 let name = ring.install(Key::new(secret.0))?;
                 self.forget_removed(name);
-                if !before.contains(&name) {
+                if !before.contains(&name) && limit::allows(Kind::Keys) {
                     tracing::warn!(fingerprint = %name, "a cluster key was installed");
                 }
                 Ok(())
@@ -118,7 +119,9 @@ impl Agent {
             Order::Use(name) => {
                 let name = Fingerprint(*name);
                 ring.use_primary(name)?;
-                tracing::warn!(fingerprint = %name, "packets are sealed with another cluster key from now on");
+                if limit::allows(Kind::Keys) {
+                    tracing::warn!(fingerprint = %name, "packets are sealed with another cluster key from now on");
+                }
                 Ok(())
             }
             Order::Remove { fingerprint, revoke } => self.remove(Fingerprint(*fingerprint), *revoke),
@@ -131,7 +134,9 @@ impl Agent {
             Err(KeyringError::Unknown(_)) => {} // it is not there, which is what is wanted
             removed => {
                 removed?;
-                tracing::warn!(fingerprint = %name, revoke, "a cluster key was removed");
+                if limit::allows(Kind::Keys) {
+                    tracing::warn!(fingerprint = %name, revoke, "a cluster key was removed");
+                }
             }
         }
         let grace = self.config.keys_grace;
