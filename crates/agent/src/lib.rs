@@ -21,6 +21,7 @@
 //! | [`serf_rpc`] | Serf's RPC, for clients made for Serf |
 //! | [`metrics`] | `/metrics` for Prometheus |
 
+pub mod admission;
 pub mod api;
 pub mod aside;
 pub mod build;

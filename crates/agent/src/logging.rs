@@ -3,6 +3,7 @@
 //! Nothing here waits for who reads: the log, the greeting and what a panic says go by queues to threads that write (`lines`).
 
 mod lines;
+pub mod limit;
 pub mod tap;
 
 use crate::config::LogFormat;

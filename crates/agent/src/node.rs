@@ -13,7 +13,7 @@ mod message;
 
 pub use message::Message;
 
-use crate::queries::filter::Filter;
+use crate::queries::filter::known::Known;
 use message::FRAME_BYTES;
 use rumormill_core::identity::{Keys, NodeId};
 use rumormill_core::payload::Payload;
@@ -123,7 +123,9 @@ pub struct Node<K: Keys> {
     pub events: Events,
     /// What applications ask each other.
     pub queries: Queries,
+    filters: Known,
     unreadable_filters: u64,
+    shed_filters: u64,
     /// Orders about keys, to others and of others.
     pub keys: KeyOrders,
     /// Who is kept out.
@@ -152,7 +154,9 @@ impl<K: Keys> Node<K> {
             vitals,
             events,
             queries,
+            filters: Known::default(),
             unreadable_filters: 0,
+            shed_filters: 0,
             keys: KeyOrders::new(keys::Config::default()),
             bans,
             mine: None,
@@ -168,6 +172,11 @@ impl<K: Keys> Node<K> {
     /// Questions whose filter could not be read here, so that this node took itself to be not meant.
     pub fn unreadable_filters(&self) -> u64 {
         self.unreadable_filters
+    }
+
+    /// Questions passed over because too many filters were new in one second.
+    pub fn shed_filters(&self) -> u64 {
+        self.shed_filters
     }
 
     /// The newest vitals of a member, or of this node, if there are any.
@@ -256,7 +265,7 @@ impl<K: Keys> Node<K> {
             match event {
                 queries::Event::Spread(question) => self.spread(cx, question),
                 queries::Event::Asked { id, ref filter, .. } => {
-                    if !self.is_meant(filter) {
+                    if !self.is_meant(filter, cx.now) {
                         self.queries(cx, Input::Call(queries::Call::Decline(id)));
                         continue;
                     }
@@ -277,12 +286,16 @@ impl<K: Keys> Node<K> {
     }
 
     /// Whether this node is one of those that a question is for.
-    fn is_meant(&mut self, filter: &[u8]) -> bool {
-        match Filter::decode(filter).and_then(|filter| filter.compile()) {
-            Ok(patterns) => patterns.matches_member(&self.swim.me()),
-            Err(error) => {
+    fn is_meant(&mut self, filter: &Payload, now: Time) -> bool {
+        match self.filters.compiled(filter, now) {
+            Some(Ok(patterns)) => patterns.matches_member(&self.swim.me()),
+            Some(Err(error)) => {
                 self.unreadable_filters += 1;
                 tracing::debug!(%error, "a question's filter cannot be read; this node takes itself to be not meant");
+                false
+            }
+            None => {
+                self.shed_filters += 1;
                 false
             }
         }

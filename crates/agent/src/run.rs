@@ -222,6 +222,7 @@ pub async fn start(config: Config) -> Result<Running, RunError> {
     let mut tasks = JoinSet::new();
     tasks.spawn(join::stay_joined(agent.clone(), identity::new_session()?));
     tasks.spawn(upkeep::save_members(agent.clone()));
+    tasks.spawn(logging::limit::sum_up());
     tasks.spawn(upkeep::feed_watchdog(agent.clone()));
     tasks.spawn(keys::serve(agent.clone()));
     tasks.spawn(keys::expire(agent.clone()));

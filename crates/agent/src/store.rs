@@ -236,7 +236,8 @@ impl Store {
     pub fn save_events(&mut self, unsaved: &Unsaved) -> Result<(), StoreError> {
         let Some(disk) = &mut self.disk else { return Ok(()) };
         let changes = self.told.changes(&unsaved.positions);
-        if changes.is_none() && unsaved.entries.is_empty() && unsaved.settled.is_empty() {
+        let is_same = unsaved.entries.is_empty() && unsaved.gone.is_empty() && unsaved.settled.is_empty();
+        if changes.is_none() && is_same {
             return Ok(());
         }
         disk.run_mut("save the events", |db| events::save(db, unsaved, &changes))?;

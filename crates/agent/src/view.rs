@@ -3,6 +3,7 @@
 //! It is fed by the node's task and read by the API. Nothing is copied per reader: a watcher reads the bounded log at its own pace, and one
 //! that falls behind the log's beginning learns that there is a gap.
 
+use crate::logging::limit::{self, Kind};
 use crate::metrics::Histograms;
 use crate::model::ChangeKind;
 use hashbrown::HashMap;
@@ -22,6 +23,9 @@ pub const CHANGES_PER_READ_MAX: usize = 256;
 pub const PINGS_MAX: usize = 256;
 /// Requests that wait for one member's answer to a ping; more are refused.
 pub const PING_WAITERS_MAX: usize = 16;
+
+/// Members that a log line lists by id.
+const LISTED_MAX: usize = 8;
 
 /// A place in the stream of changes of one start of one agent.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
@@ -137,7 +141,7 @@ impl View {
         let is_news = self.index(id, &name, named);
         self.push(Change { what, id, name: name.clone(), at: now });
         if is_news && self.carriers(&name).len() > 1 {
-            self.on_name_taken(&name, now);
+            self.on_name_taken(&name, id, now);
         }
     }
 
@@ -167,16 +171,21 @@ impl View {
         true
     }
 
-    fn on_name_taken(&mut self, name: &Arc<str>, now: Wall) {
-        let ids = self.carriers(name).to_vec();
-        let listed = ids.iter().map(NodeId::to_string).collect::<Vec<_>>().join(", ");
-        tracing::error!(
-            name = &**name,
-            members = listed,
-            "{} members claim the name {name:?}; give each its own with --name, or tell them apart by id",
-            ids.len()
-        );
-        for id in ids {
+    /// `id` claims the name of others. The first two are both told of it; of each further one only that one is, so that a thousand that claim one
+    /// name are a thousand changes and not a million.
+    fn on_name_taken(&mut self, name: &Arc<str>, id: NodeId, now: Wall) {
+        let ids = self.carriers(name);
+        let count = ids.len();
+        let told = if count == 2 { ids.to_vec() } else { vec![id] };
+        if limit::allows(Kind::NameTaken) {
+            let listed = ids.iter().take(LISTED_MAX).map(NodeId::to_string).collect::<Vec<_>>().join(", ");
+            tracing::error!(
+                name = &**name,
+                members = listed,
+                "{count} members claim the name {name:?}; give each its own with --name, or tell them apart by id"
+            );
+        }
+        for id in told {
             self.push(Change { what: ChangeKind::NameTaken, id, name: name.clone(), at: now });
         }
     }
@@ -298,6 +307,14 @@ mod tests {
         // Heard again, it is no news.
         up(&mut view, 2, "web");
         assert_eq!(kinds(&view, 4), [(Up, 2)]);
+    }
+
+    #[test]
+    fn a_thousand_that_claim_one_name_are_a_change_each() {
+        let mut view = view();
+        (0..1_000).for_each(|id| up(&mut view, id, "web"));
+        assert_eq!(view.cursor().at, 1_000 + 1_000, "each came, and each claims a name that is taken");
+        assert_eq!(view.taken_names(), [("web".into(), 1_000)]);
     }
 
     #[test]

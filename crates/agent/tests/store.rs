@@ -448,6 +448,7 @@ fn unsaved() -> Unsaved {
         entries: vec![entry(4, Said::Lost(source, Span { from: 1, to: 5 })), entry(5, Said::Event(item(6)))],
         settled: Vec::new(),
         dropped: Some(Place { epoch: 1, number: 3 }),
+        ..Unsaved::default()
     }
 }
 
@@ -510,6 +511,10 @@ fn of_events_what_was_dropped_settled_or_forgotten_goes_and_another_identity_kee
     let kept = store.events().unwrap();
     assert_eq!(kept.positions.unwrap().list[0].next, 8);
     assert_eq!((kept.entries, kept.durable), (vec![unsaved().entries[1].clone()], vec![item(10)]));
+    next.gone = vec![Place { epoch: 1, number: 5 }];
+    store.save_events(&next).unwrap();
+    assert!(store.events().unwrap().entries.is_empty(), "it was shed from between others");
+    next.gone.clear();
     next.positions.list.clear();
     store.save_events(&next).unwrap();
     assert!(store.events().unwrap().positions.unwrap().list.is_empty());

@@ -5,13 +5,16 @@
 //! session, which may be an old one sent again by somebody else, gives an address only to a peer that has none at all.
 
 use crate::contact::{Contact, ContactError, canonical};
+use crate::lru::Lru;
 use rumormill_core::NodeId;
 use rumormill_core::identity::Life;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
-/// Entries kept unless told otherwise (our guess: three times the largest cluster we aim at).
-pub const ENTRIES_MAX: usize = 32_768;
+/// Members kept unless told otherwise (our guess: three times the largest cluster we aim at).
+pub const MEMBERS_MAX: usize = 32_768;
+/// Ids without a record that are kept, of those that were met and of those that were only heard (our guess: a join storm).
+pub const STRANGERS_MAX: usize = 4_096;
 
 /// Which addresses this node's sockets can send to.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
@@ -40,16 +43,33 @@ impl Reach {
     }
 }
 
-/// Node ids with where they are reached. Bounded; the entry that was touched longest ago makes room.
+/// Node ids with where they are reached.
+///
+/// Bounded by [`Standing`]: of each, the entry that was touched longest ago makes room, in a constant number of steps. So ids that strangers make
+/// up never push out a member's entry.
 #[derive(Debug)]
 pub struct Book {
-    entries: HashMap<NodeId, Entry>,
-    entries_max: usize,
+    entries: [Lru<NodeId, Entry>; STANDINGS.len()],
+    members_max: usize,
     reach: Reach,
     touched: u64,
     /// Whose packets and connections are not taken.
     shunned: BTreeSet<NodeId>,
 }
+
+/// Who stands behind an entry. Each has a table of its own.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+enum Standing {
+    /// The member's own record.
+    Member,
+    /// A packet of a confirmed session, or an answer: such as one that is about to join.
+    Met,
+    /// Packets that may be old ones, sent again by somebody else.
+    Heard,
+}
+
+/// All of them, as they are looked up.
+const STANDINGS: [Standing; 3] = [Standing::Member, Standing::Met, Standing::Heard];
 
 #[derive(Debug, Default)]
 struct Entry {
@@ -62,7 +82,17 @@ struct Entry {
 }
 
 impl Entry {
-    /// Whether its member, or a packet that was confirmed, stands behind it.
+    fn standing(&self) -> Standing {
+        if !self.contact.addresses().is_empty() || self.life != Life::default() {
+            Standing::Member
+        } else if self.seen.is_some() {
+            Standing::Met
+        } else {
+            Standing::Heard
+        }
+    }
+
+    /// Whether its member, or a packet that was confirmed, gave an address.
     fn is_vouched(&self) -> bool {
         self.seen.is_some() || !self.contact.addresses().is_empty()
     }
@@ -75,11 +105,11 @@ impl Entry {
 }
 
 impl Book {
-    /// An empty book of at most `entries_max` entries, that gives out only addresses within `reach`.
-    pub fn new(entries_max: usize, reach: Reach) -> Book {
+    /// An empty book of at most `members_max` members and [`STRANGERS_MAX`] strangers of each kind, that gives out only addresses within `reach`.
+    pub fn new(members_max: usize, reach: Reach) -> Book {
         Book {
-            entries: HashMap::new(),
-            entries_max: entries_max.max(1),
+            entries: Default::default(),
+            members_max: members_max.max(1),
             reach,
             touched: 0,
             shunned: BTreeSet::new(),
@@ -94,26 +124,26 @@ impl Book {
         if contact.addresses().is_empty() {
             return Ok(());
         }
-        let entry = self.entry(id);
-        if entry.contact != contact {
-            let moved = !entry.contact.addresses().is_empty();
-            entry.seen = entry.seen.filter(|seen| !moved || contact.addresses().contains(seen));
-            entry.contact = contact;
-        }
-        entry.hearsay = None;
+        self.change(id, |entry| {
+            if entry.contact != contact {
+                let moved = !entry.contact.addresses().is_empty();
+                entry.seen = entry.seen.filter(|seen| !moved || contact.addresses().contains(seen));
+                entry.contact = contact;
+            }
+            entry.hearsay = None;
+        });
         Ok(())
     }
 
     /// The record of `id` says that it runs in `life`. Who knows that is believed by it at its first word, without being greeted before.
     pub fn runs(&mut self, id: NodeId, life: Life) -> &mut Book {
-        let entry = self.entry(id);
-        entry.life = entry.life.max(life);
+        self.change(id, |entry| entry.life = entry.life.max(life));
         self
     }
 
     /// In which life `id` runs, as far as its record is known.
     pub fn life(&self, id: NodeId) -> Option<Life> {
-        self.entries.get(&id).map(|entry| entry.life).filter(|life| *life != Life::default())
+        self.entry(id).map(|entry| entry.life).filter(|life| *life != Life::default())
     }
 
     /// Nothing is taken from `id` any more, or it is again. Something may still be sent to it: that it is kept out.
@@ -131,7 +161,7 @@ impl Book {
 
     /// Drops what is known about `id`.
     pub fn forget(&mut self, id: NodeId) {
-        self.entries.remove(&id);
+        self.entries.iter_mut().for_each(|table| drop(table.remove(&id)));
     }
 
     /// Where to send to `id` first.
@@ -142,21 +172,21 @@ impl Book {
     /// All addresses worth trying for `id`, the best first: at most four.
     pub fn addresses(&self, id: NodeId) -> impl Iterator<Item = SocketAddr> + '_ {
         let reach = self.reach;
-        self.entries.get(&id).into_iter().flat_map(Entry::addresses).filter(move |a| reach.to(*a))
+        self.entry(id).into_iter().flat_map(Entry::addresses).filter(move |a| reach.to(*a))
     }
 
     /// What the record of `id` said, as far as it is known.
     pub fn contact(&self, id: NodeId) -> Option<&Contact> {
-        self.entries.get(&id).map(|entry| &entry.contact)
+        self.entry(id).map(|entry| &entry.contact)
     }
 
     /// Who is reached at `address`. Looks through the whole book: for people and for tests, not for each packet.
     pub fn id_of(&self, address: SocketAddr) -> Option<NodeId> {
         let address = canonical(address);
-        let holds = |(id, entry): (&NodeId, &Entry)| entry.addresses().any(|a| a == address).then_some(*id);
+        let holds = |(_, entry): &(&NodeId, &Entry)| entry.addresses().any(|a| a == address);
         // A moved member may leave its address in several entries: the one touched last holds it.
-        let touched = |id: &NodeId| self.entries[id].touched;
-        self.entries.iter().filter_map(holds).max_by_key(touched)
+        let all = self.entries.iter().flat_map(Lru::iter);
+        all.filter(holds).max_by_key(|(_, entry)| entry.touched).map(|(id, _)| *id)
     }
 
     /// Which addresses are given out.
@@ -166,43 +196,53 @@ impl Book {
 
     /// How many entries there are.
     pub fn len(&self) -> usize {
-        self.entries.len()
+        self.entries.iter().map(Lru::len).sum()
     }
 
     /// Whether nobody is known.
     pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
+        self.len() == 0
     }
 
     /// A packet of a confirmed session of `id` came from `address`, or it answered there.
     pub(crate) fn met(&mut self, id: NodeId, address: SocketAddr) {
-        let entry = self.entry(id);
-        entry.seen = Some(canonical(address));
-        entry.hearsay = None;
+        self.change(id, |entry| {
+            entry.seen = Some(canonical(address));
+            entry.hearsay = None;
+        });
     }
 
     /// A packet of an unconfirmed session of `id` came from `address`: believed only if nothing else is known.
     pub(crate) fn heard(&mut self, id: NodeId, address: SocketAddr) {
-        // Nor does it push out an entry that is vouched for.
-        let has_room =
-            || self.entries.len() < self.entries_max || self.entries.values().any(|e| !e.is_vouched());
-        if self.entries.get(&id).map_or_else(has_room, |entry| !entry.is_vouched()) {
-            self.entry(id).hearsay.get_or_insert(canonical(address));
+        if !self.entry(id).is_some_and(Entry::is_vouched) {
+            self.change(id, |entry| entry.hearsay = entry.hearsay.or(Some(canonical(address))));
         }
     }
 
-    /// The entry of `id`, touched, and made if need be.
-    fn entry(&mut self, id: NodeId) -> &mut Entry {
+    fn entry(&self, id: NodeId) -> Option<&Entry> {
+        self.entries.iter().find_map(|table| table.get(&id))
+    }
+
+    /// Touches and changes the entry of `id`, which is made if need be, and puts it where it stands by then.
+    fn change(&mut self, id: NodeId, change: impl FnOnce(&mut Entry)) {
         self.touched += 1;
-        if self.entries.len() >= self.entries_max && !self.entries.contains_key(&id) {
-            // Those that nobody vouches for go first.
-            let worth = |e: &Entry| (e.is_vouched(), e.touched);
-            let oldest = self.entries.iter().min_by_key(|(_, e)| worth(e)).map(|(id, _)| *id);
-            oldest.map(|oldest| self.entries.remove(&oldest));
-        }
-        let entry = self.entries.entry(id).or_default();
+        let was = STANDINGS.into_iter().find(|standing| self.entries[*standing as usize].contains(&id));
+        let place = was.unwrap_or(Standing::Heard);
+        let table = &mut self.entries[place as usize];
+        let mut made = Entry::default();
+        let entry = if was.is_some() { table.touch(&id).expect("it is there") } else { &mut made };
+        change(entry);
         entry.touched = self.touched;
-        entry
+        let stands = entry.standing();
+        if was == Some(stands) {
+            return;
+        }
+        let entry = table.remove(&id).unwrap_or(made);
+        let table = &mut self.entries[stands as usize];
+        if table.len() >= if stands == Standing::Member { self.members_max } else { STRANGERS_MAX } {
+            table.pop_oldest();
+        }
+        table.insert(id, entry);
     }
 }
 
@@ -221,7 +261,7 @@ mod tests {
     }
 
     fn book() -> Book {
-        Book::new(ENTRIES_MAX, Reach::ALL)
+        Book::new(MEMBERS_MAX, Reach::ALL)
     }
 
     #[test]
@@ -273,19 +313,30 @@ mod tests {
     }
 
     #[test]
-    fn the_book_stays_bounded_and_drops_hearsay_first() {
-        let mut book = Book::new(3, Reach::ALL);
-        book.learn(NodeId(1), &told(1)).unwrap();
-        book.heard(NodeId(2), at(2));
-        book.met(NodeId(3), at(3));
-        book.met(NodeId(4), at(4));
-        assert_eq!(book.len(), 3);
-        assert_eq!(book.address(NodeId(2)), None);
-        book.met(NodeId(5), at(5));
-        assert_eq!(book.address(NodeId(1)), None, "then the one touched longest ago");
-        book.heard(NodeId(6), at(6));
-        assert_eq!(book.address(NodeId(6)), None, "hearsay pushes out nobody who is vouched for");
-        assert_eq!(book.len(), 3);
+    fn of_members_the_one_touched_longest_ago_makes_room() {
+        let mut book = Book::new(2, Reach::ALL);
+        (1..=2).for_each(|id| book.learn(NodeId(id), &told(1)).unwrap());
+        book.met(NodeId(1), at(9));
+        book.learn(NodeId(3), &told(3)).unwrap();
+        assert_eq!((book.len(), book.address(NodeId(2))), (2, None));
+        assert!(book.address(NodeId(1)).is_some() && book.address(NodeId(3)).is_some());
+    }
+
+    /// Ids that are only heard, or confirm sessions that no record speaks of.
+    #[test]
+    fn strangers_push_out_neither_a_member_nor_one_that_is_about_to_join_and_cost_a_constant_each() {
+        let mut book = Book::new(100, Reach::ALL);
+        (0..100).for_each(|id| book.learn(NodeId(id), &told(1)).unwrap());
+        book.met(NodeId(100), at(2));
+        let strangers = 10 * STRANGERS_MAX as u64;
+        let steps = crate::lru::steps::during(|| {
+            (0..strangers).for_each(|id| book.heard(NodeId(1_000 + id), at(3)));
+        });
+        assert!(steps <= 2 * strangers, "{steps} steps for {strangers} strangers");
+        assert_eq!(book.address(NodeId(100)), Some(at(2)));
+        (0..strangers).for_each(|id| book.met(NodeId(1_000 + id), at(4)));
+        assert!((0..100).all(|id| book.address(NodeId(id)) == Some(at(1))));
+        assert!(book.len() <= 100 + 2 * STRANGERS_MAX);
     }
 
     #[test]

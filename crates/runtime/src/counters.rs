@@ -46,6 +46,8 @@ pub enum Cause {
     StreamBroken,
     /// A connection closed to make room for another.
     StreamEvicted,
+    /// A session given up because too many ids were heard of.
+    SessionEvicted,
     /// Asked for by fault injection.
     Fault,
     /// One who was away, or the answer to it: wrong, or one too many.
@@ -56,7 +58,7 @@ pub enum Cause {
 
 impl Cause {
     /// All causes with the names they are shown by.
-    pub const ALL: [(Cause, &'static str); 23] = [
+    pub const ALL: [(Cause, &'static str); 24] = [
         (Cause::Truncated, "truncated"),
         (Cause::Version, "version"),
         (Cause::Kind, "kind"),
@@ -77,6 +79,7 @@ impl Cause {
         (Cause::StreamLength, "stream_length"),
         (Cause::StreamBroken, "stream_broken"),
         (Cause::StreamEvicted, "stream_evicted"),
+        (Cause::SessionEvicted, "session_evicted"),
         (Cause::Fault, "fault"),
         (Cause::Knock, "knock"),
         (Cause::Banned, "banned"),
@@ -246,7 +249,11 @@ impl Counters {
     }
 
     pub(crate) fn lose(&self, cause: Cause) {
-        add(&self.dropped[cause as usize], 1);
+        self.lose_many(cause, 1);
+    }
+
+    pub(crate) fn lose_many(&self, cause: Cause, count: u64) {
+        self.dropped[cause as usize].fetch_add(count, Relaxed);
     }
 
     pub(crate) fn lane_sent(&self, lane: usize, bytes: usize) {

@@ -2,7 +2,7 @@
 //! shout at a third.
 
 use rumormill_core::{NodeId, Time};
-use std::collections::HashMap;
+use std::collections::{HashSet, VecDeque};
 use std::time::Duration;
 
 /// The same courtesy to the same node at most so often.
@@ -13,22 +13,20 @@ pub const COURTESIES_MAX: usize = 256;
 /// Whom was answered when.
 #[derive(Default)]
 pub struct Courtesy {
-    told: HashMap<(NodeId, u8), Time>,
+    told: HashSet<(NodeId, u8)>,
+    /// The same in the order of time, so that each is looked at once when it is over.
+    order: VecDeque<(Time, (NodeId, u8))>,
 }
 
 impl Courtesy {
     /// Whether this kind of courtesy may be shown to `id` now; if so, it counts as shown.
     pub fn allows(&mut self, id: NodeId, kind: u8, now: Time) -> bool {
-        let is_recent = |at: &Time| now.since(*at) < EVERY;
-        if self.told.get(&(id, kind)).is_some_and(is_recent) {
-            return false;
+        while let Some((_, over)) = self.order.pop_front_if(|(at, _)| now.since(*at) >= EVERY) {
+            self.told.remove(&over);
         }
-        if self.told.len() >= COURTESIES_MAX {
-            self.told.retain(|_, at| is_recent(at));
-        }
-        let allowed = self.told.len() < COURTESIES_MAX;
+        let allowed = self.told.len() < COURTESIES_MAX && self.told.insert((id, kind));
         if allowed {
-            self.told.insert((id, kind), now);
+            self.order.push_back((now, (id, kind)));
         }
         allowed
     }

@@ -109,7 +109,7 @@ impl<P: Protocol, A: App<P>> Engine<P, A> {
         let (sender, commands) = mpsc::channel(COMMANDS_MAX);
         let effects = Effects {
             app,
-            book: crate::book::Book::new(crate::book::ENTRIES_MAX, reach),
+            book: crate::book::Book::new(crate::book::MEMBERS_MAX, reach),
             datagrams: Datagrams::new(sockets.udp)?,
             streams: Streams::new(listener, shared.clone(), CONNECTIONS_MAX),
             shared,

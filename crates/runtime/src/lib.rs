@@ -15,11 +15,14 @@
 //! | [`hello`] | who is at an address? |
 //! | [`knock`] | what one says who was away while keys changed |
 //! | [`counters`] | what was sent, received and lost, and why |
+//! | [`admission`] | which connections a listener holds, and which make room |
+//! | [`lru`] | a map that gives up its oldest entry in a constant number of steps |
 //! | [`faults`] | faults on purpose, for demos and tests |
 //!
 #![forbid(unsafe_code)]
 
 mod accept;
+pub mod admission;
 pub mod book;
 pub mod config;
 pub mod contact;
@@ -35,6 +38,7 @@ pub mod hello;
 pub mod keyring;
 pub mod knock;
 mod link;
+pub mod lru;
 mod receive;
 pub mod seal;
 mod sessions;

@@ -61,7 +61,9 @@ impl<P: Protocol> Receiver<P> {
         let (opened, me, mine) = {
             let mut seal = shared.seal();
             let (me, mine) = seal.me();
-            (seal.open(packet), me, mine)
+            let opened = seal.open(packet);
+            counters.lose_many(Cause::SessionEvicted, seal.take_evicted());
+            (opened, me, mine)
         };
         let opened = match opened {
             Ok(opened) => opened,

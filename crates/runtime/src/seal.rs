@@ -18,7 +18,7 @@
 //! us, or from our record that others passed on: where it does, its first word counts.
 
 use crate::keyring::Keyring;
-use crate::sessions::{SESSIONS_MAX, Sessions, Standing};
+use crate::sessions::{CONFIRMED_MAX, Sessions, Standing, UNCONFIRMED_MAX};
 use crate::subkeys::{self, Subkeys};
 use ring::aead::{Aad, LessSafeKey, Nonce};
 use ring::hkdf::Prk;
@@ -171,7 +171,7 @@ impl Seal {
             removed: Vec::new(),
             counter: 0,
             subkeys: Subkeys::default(),
-            sessions: Sessions::new(SESSIONS_MAX),
+            sessions: Sessions::new(CONFIRMED_MAX, UNCONFIRMED_MAX),
         };
         seal.refresh();
         seal
@@ -218,11 +218,16 @@ impl Seal {
         self.sessions.get(id).map(|s| (s.life, s.confirmed))
     }
 
+    /// How many sessions were given up for want of room since this was last asked.
+    pub fn take_evicted(&mut self) -> u64 {
+        self.sessions.take_evicted()
+    }
+
     /// `id` proved over a connection that it is live in `life`. False if that life is over.
     pub fn confirm(&mut self, id: NodeId, life: Life) -> bool {
         let stale = matches!(self.sessions.standing(id, life), Standing::Stale(_));
         if !stale {
-            self.sessions.enter(id, life).confirmed = true;
+            self.sessions.enter(id, life, true);
         }
         !stale
     }
@@ -319,11 +324,10 @@ impl Seal {
             }
             standing => opened.is_new = standing == Standing::New,
         }
-        let session = self.sessions.enter(from, life);
+        let session = self.sessions.enter(from, life, echo == self.life.session);
         if !kind.is_stream() {
             session.window.mark(counter);
         }
-        session.confirmed |= echo == self.life.session;
         opened.confirmed = session.confirmed;
         Ok(opened)
     }

@@ -37,6 +37,8 @@ pub struct Streams {
     shared: Arc<Shared>,
     tasks: JoinSet<()>,
     links: BTreeMap<u64, Link>,
+    /// The serials of each peer's links.
+    by_peer: BTreeSet<(NodeId, u64)>,
     preferred: BTreeMap<NodeId, u64>,
     watched: BTreeSet<NodeId>,
     events: mpsc::Receiver<StreamEvent>,
@@ -64,6 +66,7 @@ impl Streams {
             shared,
             tasks,
             links: BTreeMap::new(),
+            by_peer: BTreeSet::new(),
             preferred: BTreeMap::new(),
             watched: BTreeSet::new(),
             events,
@@ -150,7 +153,7 @@ impl Streams {
                 }
             }
         });
-        self.links.insert(serial, Link { peer, life: None, queue: Some(queue), gauge, used: now, task });
+        self.insert(serial, Link { peer, life: None, queue: Some(queue), gauge, used: now, task });
         self.preferred.insert(peer, serial);
     }
 
@@ -174,8 +177,7 @@ impl Streams {
         let gauge = self.gauge(peer);
         let (shared, tell, its) = (self.shared.clone(), self.tell.clone(), gauge.clone());
         let task = self.tasks.spawn(link::run(serial, established, receiver, its, tell, shared));
-        self.links
-            .insert(serial, Link { peer, life: Some(life), queue: Some(queue), gauge, used: now, task });
+        self.insert(serial, Link { peer, life: Some(life), queue: Some(queue), gauge, used: now, task });
         self.preferred.entry(peer).or_insert(serial);
     }
 
@@ -205,7 +207,7 @@ impl Streams {
     /// A connection is gone: whom to tell of what.
     pub fn ended(&mut self, serial: u64, loss: Option<Loss>) -> Option<(NodeId, Loss)> {
         while self.tasks.try_join_next().is_some() {}
-        let link = self.links.remove(&serial)?;
+        let link = self.remove(serial)?;
         self.retire(link.peer, serial);
         let watched = self.watched.contains(&link.peer) && !self.preferred.contains_key(&link.peer);
         let loss = loss.or(watched.then_some(Loss::Reset))?;
@@ -220,7 +222,7 @@ impl Streams {
             self.watched.insert(peer);
         }
         let on = self.watched.contains(&peer);
-        for link in self.links.values().filter(|link| link.peer == peer) {
+        for link in self.serials(peer).filter_map(|serial| self.links.get(&serial)) {
             link.gauge.watched.store(on, Relaxed);
         }
         if on {
@@ -231,14 +233,17 @@ impl Streams {
 
     /// Cuts connections to lives of `peer` before `life`, and returns whether one was watched.
     pub fn cut_before(&mut self, peer: NodeId, life: Life) -> bool {
-        let cut = self.cut(|link| link.peer == peer && link.life.is_some_and(|known| known < life));
-        cut > 0 && self.watched.contains(&peer)
+        let is_before = |serial: &u64| self.links[serial].life.is_some_and(|known| known < life);
+        let cut: Vec<u64> = self.serials(peer).filter(is_before).collect();
+        cut.iter().for_each(|serial| self.cut(*serial));
+        !cut.is_empty() && self.watched.contains(&peer)
     }
 
     /// Cuts what fault injection wants cut.
     pub fn cut_faulty(&mut self) {
-        let shared = self.shared.clone();
-        self.cut(|link| shared.faults.cuts_peer(link.peer));
+        let is_cut = |(_, link): &(&u64, &Link)| self.shared.faults.cuts_peer(link.peer);
+        let cut: Vec<u64> = self.links.iter().filter(is_cut).map(|(serial, _)| *serial).collect();
+        cut.into_iter().for_each(|serial| self.cut(serial));
     }
 
     /// Lets go of all queues, so that all connections end.
@@ -252,15 +257,27 @@ impl Streams {
         self.links.len()
     }
 
-    fn cut(&mut self, which: impl Fn(&Link) -> bool) -> usize {
-        let cut: Vec<_> = self.links.iter().filter(|(_, l)| which(l)).map(|(s, l)| (*s, l.peer)).collect();
-        for (serial, peer) in &cut {
-            if let Some(link) = self.links.remove(serial) {
-                link.task.abort();
-                self.retire(*peer, *serial);
-            }
+    fn cut(&mut self, serial: u64) {
+        if let Some(link) = self.remove(serial) {
+            link.task.abort();
+            self.retire(link.peer, serial);
         }
-        cut.len()
+    }
+
+    fn insert(&mut self, serial: u64, link: Link) {
+        self.by_peer.insert((link.peer, serial));
+        self.links.insert(serial, link);
+    }
+
+    fn remove(&mut self, serial: u64) -> Option<Link> {
+        let link = self.links.remove(&serial)?;
+        self.by_peer.remove(&(link.peer, serial));
+        Some(link)
+    }
+
+    /// The links of `peer`: what most packets ask for, so it does not look through those of all others.
+    fn serials(&self, peer: NodeId) -> impl Iterator<Item = u64> + '_ {
+        self.by_peer.range((peer, 0)..=(peer, u64::MAX)).map(|(_, serial)| *serial)
     }
 
     /// No longer sends to `peer` over that connection, but over another one if there is one.
@@ -269,9 +286,10 @@ impl Streams {
             return;
         }
         self.preferred.remove(&peer);
-        let other = self.links.iter().find(|(s, l)| **s != serial && l.peer == peer && l.queue.is_some());
-        if let Some((other, _)) = other {
-            self.preferred.insert(peer, *other);
+        let is_open = |other: &u64| *other != serial && self.links[other].queue.is_some();
+        let other = self.serials(peer).find(is_open);
+        if let Some(other) = other {
+            self.preferred.insert(peer, other);
         }
     }
 
@@ -289,7 +307,7 @@ impl Streams {
         }
         if self.links.len() >= 2 * self.connections_max
             && let Some(serial) = self.links.iter().find(|(_, l)| l.queue.is_none()).map(|(s, _)| *s)
-            && let Some(link) = self.links.remove(&serial)
+            && let Some(link) = self.remove(serial)
         {
             link.task.abort();
         }

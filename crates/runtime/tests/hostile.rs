@@ -3,10 +3,15 @@
 mod common;
 
 use common::*;
+use rumormill_runtime::seal::{Kind, Seal};
 use rumormill_runtime::{Cause, Config, Fingerprint};
-use std::net::UdpSocket;
+use std::collections::VecDeque;
+use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 
 /// Two nodes that are confirmed to each other, and a recorder on the way from the first to the second.
 async fn recorded() -> (Node, Node, Tap) {
@@ -137,6 +142,103 @@ async fn silence_on_the_tcp_port_is_cut_off_and_keeps_no_member_out() {
     wait("a member's message", || b.heard(a, 1)).await;
     wait("the end of all", || b.dropped(Cause::StreamHandshake) == 200).await;
     assert_eq!(b.handle.counters().connections, 1);
+}
+
+/// Opens connections as fast as it can and says nothing on them, until it is dropped.
+struct Flood {
+    task: tokio::task::JoinHandle<()>,
+    opened: Arc<AtomicUsize>,
+}
+
+impl Flood {
+    fn of(target: SocketAddr, from: IpAddr) -> Flood {
+        let opened = Arc::new(AtomicUsize::new(0));
+        let count = opened.clone();
+        let task = tokio::spawn(async move {
+            let mut silent = VecDeque::new();
+            loop {
+                let socket = TcpSocket::new_v4().unwrap();
+                socket.set_reuseaddr(true).unwrap();
+                socket.bind((from, 0).into()).unwrap();
+                let connecting = tokio::time::timeout(Duration::from_millis(200), socket.connect(target));
+                if let Ok(Ok(mallory)) = connecting.await {
+                    silent.push_back(mallory);
+                    count.fetch_add(1, Ordering::Relaxed);
+                }
+                if silent.len() > 300 {
+                    silent.pop_front();
+                }
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        });
+        Flood { task, opened }
+    }
+
+    async fn opens(&self, count: usize) {
+        wait("the flood", || self.opened.load(Ordering::Relaxed) >= count).await;
+    }
+}
+
+impl Drop for Flood {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// From its own address, from another one, and from several at once.
+#[tokio::test]
+async fn a_flood_of_silent_connections_keeps_no_member_out() {
+    for sources in [&[1][..], &[2], &[2, 3, 4]] {
+        let nodes = cluster(2).await;
+        let (a, b) = (&nodes[0], &nodes[1]);
+        let floods: Vec<Flood> =
+            sources.iter().map(|n| Flood::of(b.address(), [127, 0, 0, *n].into())).collect();
+        for flood in &floods {
+            flood.opens(400).await;
+        }
+        for word in 1..=5 {
+            let opened = floods[0].opened.load(Ordering::Relaxed);
+            let newcomer = launch(config(10 + word)).await;
+            newcomer.learn(b).await;
+            newcomer.stream(b, Word::wild(word)).await;
+            wait("the newcomer's message", || b.heard(&newcomer, word)).await;
+            newcomer.handle.shutdown().await;
+            let meanwhile = floods[0].opened.load(Ordering::Relaxed) - opened;
+            assert!(meanwhile < 3_000, "{meanwhile} others were let in before it: {sources:?}");
+        }
+        a.stream(b, Word::wild(9)).await;
+        wait("a member's message", || b.heard(a, 9)).await;
+    }
+}
+
+/// They hold the key: nobody else gets so far.
+#[tokio::test]
+async fn ids_that_strangers_make_up_push_out_no_members_session() {
+    let (a, b, tap) = recorded().await;
+    a.say(&b, Word::wild(42)).await;
+    wait("the word", || b.heard(&a, 42)).await;
+    let of_a = tap.last();
+    let mallory = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let mut made_up = 0;
+    while b.dropped(Cause::SessionEvicted) < 500 {
+        for _ in 0..50 {
+            made_up += 1;
+            assert!(made_up < 50_000, "the table of strangers has no end");
+            let (id, cluster) = (rumormill_core::NodeId(1_000_000 + made_up), config(2).cluster);
+            let mut seal = Seal::new(id, life(1), &cluster, key(1));
+            let mut packet = Vec::new();
+            Seal::start(&mut packet);
+            seal.seal(Kind::Data, b.id(), &mut packet);
+            mallory.send_to(&packet, b.address()).unwrap();
+        }
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    let replayed = b.dropped(Cause::Replayed);
+    mallory.send_to(&of_a, b.address()).unwrap();
+    wait("the refusal", || b.dropped(Cause::Replayed) == replayed + 1).await;
+    assert_eq!(b.times_heard(42), 1);
+    a.say(&b, Word::wild(43)).await;
+    wait("the next word", || b.heard(&a, 43)).await;
 }
 
 #[tokio::test]

@@ -241,7 +241,7 @@ async fn waited(
 }
 
 async fn shown(agent: &Arc<Agent>, page: Page) -> Result<model::Events, Failure> {
-    let origins: Vec<NodeId> = page.entries.iter().map(|entry| source(&entry.said).origin).collect();
+    let origins: Vec<NodeId> = page.entries.iter().map(|entry| entry.said.source().origin).collect();
     let names = match origins.is_empty() {
         true => BTreeMap::new(),
         false => {
@@ -268,15 +268,8 @@ async fn shown(agent: &Arc<Agent>, page: Page) -> Result<model::Events, Failure>
     Ok(model::Events { events, cursor: page.cursor.to_string(), gap })
 }
 
-fn source(said: &Said) -> Source {
-    match said {
-        Said::Event(item) => item.id.source,
-        Said::Lost(source, _) => *source,
-    }
-}
-
 fn told_event(node: NodeId, entry: Entry, names: &BTreeMap<NodeId, String>) -> model::ToldEvent {
-    let Source { origin, epoch } = source(&entry.said);
+    let Source { origin, epoch } = entry.said.source();
     let about = model::ToldEvent {
         cursor: Cursor { node, place: entry.place }.to_string(),
         origin: origin.to_string(),

@@ -4,6 +4,7 @@ use super::failure::{Answer, Failure, Params};
 use super::find::{Meant, find};
 use super::shape::{self, Shape};
 use crate::model;
+use crate::node::Call;
 use crate::run::Agent;
 use axum::Json;
 use axum::extract::{Path, State};
@@ -77,13 +78,20 @@ pub async fn members(
 pub async fn member(State(agent): State<Arc<Agent>>, Path(member): Path<String>) -> Answer<model::Member> {
     let found = agent.inspect(move |inside| {
         let id = find(inside, &member, Meant::Any)?;
-        let found = inside.node.swim.member(id).map(|member| Shape::new(inside).member(&member));
+        let found = inside.node.swim.member(id).map(|member| {
+            let lacks_tags = member.tags.is_none().then_some(id);
+            (Shape::new(inside).member(&member), lacks_tags)
+        });
         found.ok_or_else(|| {
             let hint = format!("GET /v1/why/{id} tells what is still known of it");
             Failure::not_found(format!("{id} is on no list any more"), hint)
         })
     });
-    Ok(Json(found.await??))
+    let (found, lacks_tags) = found.await??;
+    if let Some(id) = lacks_tags {
+        agent.call(Call::Swim(swim::Call::FetchTags(id))).await?; // they are here when somebody asks again
+    }
+    Ok(Json(found))
 }
 
 /// What was said about a member.

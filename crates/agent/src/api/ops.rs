@@ -203,6 +203,7 @@ async fn table(agent: &Arc<Agent>) -> Result<Table, Failure> {
     table.gauge("reload_refused", "1 if the configuration was not usable when last read again", &[], refused);
     let waiting = reloads.restart.len() as f64;
     table.gauge("settings_waiting", "Settings that differ from those in force until a restart", &[], waiting);
+    agent.admissions.count(&mut table);
     if agent.has_serf_rpc() {
         agent.serf_rpc.count(&mut table);
     }
@@ -242,6 +243,7 @@ fn in_node(inside: &Inside<'_>, agent: &Agent) -> Table {
         f64::from(swim.health()),
     );
     table.gauge("news_queued", "Items still being gossiped", &[], swim.news_len() as f64);
+    table.gauge("swim_tags_bytes", "Bytes of large tags of others kept here", &[], swim.tags_bytes() as f64);
     let taken = inside.view.taken_names().len();
     table.gauge("names_taken_twice", "Names that more than one live member carries", &[], taken as f64);
     events_counted::count(inside, &agent.board(), &mut table);
@@ -316,7 +318,7 @@ fn in_runtime(agent: &Agent, table: &mut Table) {
 }
 
 /// The counters of membership, each with its name and what it means.
-fn swim_counters(c: &Counters) -> [(&'static str, &'static str, u64); 22] {
+fn swim_counters(c: &Counters) -> [(&'static str, &'static str, u64); 23] {
     [
         ("swim_probes", "Members probed", c.probes),
         ("swim_probes_failed", "Probes without an answer by any path", c.probes_failed),
@@ -343,6 +345,7 @@ fn swim_counters(c: &Counters) -> [(&'static str, &'static str, u64); 22] {
         ("swim_departed_tries", "Dead members tried again", c.departed_tries),
         ("swim_departed_dropped", "Departed members forgotten for age or number", c.departed_dropped),
         ("swim_tags_fetched", "Large tags fetched", c.tags_fetched),
+        ("swim_tags_shed", "Large tags of others dropped, because all together take too much", c.tags_shed),
         ("swim_requests_refused", "Requests of peers or the operator that were refused", c.requests_refused),
     ]
 }

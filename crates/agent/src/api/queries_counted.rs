@@ -28,7 +28,8 @@ pub fn count(inside: &Inside<'_>, board: &Board, table: &mut Table) {
         table.count(name, help, &[], value);
     }
     let help = "Questions, answers and messages about them that were dropped, by cause";
-    for (cause, value) in shed(&counters, board) {
+    let filters = ("filters", inside.node.shed_filters());
+    for (cause, value) in shed(&counters, board).into_iter().chain([filters]) {
         table.count("queries_shed", help, &[("cause", cause)], value);
     }
     table.gauge("queries_open", "Queries of this agent that are open", &[], queries.open_len() as f64);

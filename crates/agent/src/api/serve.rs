@@ -5,21 +5,29 @@ use super::router;
 use crate::aside::Single;
 use crate::run::Agent;
 use axum::Router;
+use axum::body::Body;
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::{Service, service_fn};
+use hyper::{Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use rumormill_runtime::admission::{Busy, Place, Source};
+use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, UnixListener, UnixSocket};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-/// Connections of one listener at one time; more wait to be accepted (our guess: every watcher, and room for the rest).
+/// Connections of one listener at one time; for one more, the one that has been silent longest is closed (our guess: every watcher, and room for the
+/// rest).
 pub const CONNECTIONS_MAX: usize = 128;
 /// How long a request's head may take to arrive.
 pub const HEAD_WAIT: Duration = Duration::from_secs(10);
@@ -104,14 +112,14 @@ impl Listener {
         }
     }
 
-    async fn accept(&self) -> io::Result<Box<dyn Connection>> {
+    async fn accept(&self) -> io::Result<(Box<dyn Connection>, Source)> {
         match self {
             Listener::Tcp(listener) => {
-                let (stream, _) = listener.accept().await?;
+                let (stream, from) = listener.accept().await?;
                 stream.set_nodelay(true)?;
-                Ok(Box::new(stream))
+                Ok((Box::new(stream), from.ip().into()))
             }
-            Listener::Unix(file) => Ok(Box::new(file.listener.accept().await?.0)),
+            Listener::Unix(file) => Ok((Box::new(file.listener.accept().await?.0), Source::Local)),
         }
     }
 }
@@ -143,17 +151,24 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Connection for T {}
 /// Answers on `listener` until the agent stops, then lets answers that are under way finish for [`DRAIN_WAIT`].
 pub async fn serve(listener: Listener, agent: Arc<Agent>, guard: Guard) {
     let mut stop = agent.stopping();
+    let control = match &listener {
+        Listener::Tcp(_) => agent.admissions.http.clone(),
+        Listener::Unix(_) => agent.admissions.socket.clone(),
+    };
     let router = router(agent, guard);
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
             () = told(&mut stop) => break,
             Some(_) = connections.join_next() => {}
-            accepted = listener.accept(), if connections.len() < CONNECTIONS_MAX => match accepted {
-                Ok(stream) => {
-                    connections.spawn(connection(stream, router.clone(), stop.clone()));
+            accepted = listener.accept() => match accepted {
+                Ok((stream, source)) => {
+                    if let Ok(place) = control.admit(source) {
+                        connections.spawn(connection(stream, place, router.clone(), stop.clone()));
+                    }
                 }
                 Err(error) => {
+                    control.evict_silent();
                     tracing::warn!(%error, "the admin API cannot accept a connection");
                     tokio::time::sleep(ACCEPT_RETRY).await;
                 }
@@ -170,20 +185,67 @@ pub(crate) async fn told(stop: &mut watch::Receiver<bool>) {
     let _ = stop.wait_for(|stop| *stop).await; // without a sender it has stopped, too
 }
 
-async fn connection(stream: Box<dyn Connection>, router: Router, mut stop: watch::Receiver<bool>) {
+async fn connection(
+    stream: Box<dyn Connection>,
+    place: Place,
+    router: Router,
+    mut stop: watch::Receiver<bool>,
+) {
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new())
         .header_read_timeout(HEAD_WAIT)
         .max_buf_size(BUFFER_BYTES_MAX)
         .half_close(false);
-    let serving = http.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+    let place = Arc::new(place);
+    let at = place.clone();
+    let service = service_fn(move |request: Request<Incoming>| answer(router.clone(), at.clone(), request));
+    let serving = http.serve_connection(TokioIo::new(stream), service);
     let mut serving = std::pin::pin!(serving);
     // An error is the client's: it went away, or did not speak HTTP.
     tokio::select! {
         _ = serving.as_mut() => {}
+        () = place.evicted() => {}
         () = told(&mut stop) => {
             serving.as_mut().graceful_shutdown();
             let _ = serving.await;
         }
+    }
+}
+
+/// Keeps the connection's place from the end of the request, which may never come, to the end of the answer.
+async fn answer(
+    router: Router,
+    place: Arc<Place>,
+    request: Request<Incoming>,
+) -> Result<Response<Body>, Infallible> {
+    let turn = Arc::new(Turn { place, busy: OnceLock::new() });
+    let arriving = Arriving(turn.clone());
+    let request = request.map(|body| {
+        body.map_err(move |error| {
+            let _ = &arriving; // dropped with the body
+            error
+        })
+    });
+    let response = TowerToHyperService::new(router).call(request).await?;
+    Ok(response.map(|body| {
+        Body::new(body.map_err(move |error| {
+            let _ = &turn;
+            error
+        }))
+    }))
+}
+
+/// One request and its answer.
+struct Turn {
+    place: Arc<Place>,
+    busy: OnceLock<Busy>,
+}
+
+/// Dropped once the request is read or refused.
+struct Arriving(Arc<Turn>);
+
+impl Drop for Arriving {
+    fn drop(&mut self) {
+        self.0.busy.get_or_init(|| self.0.place.busy());
     }
 }

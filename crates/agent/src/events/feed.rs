@@ -1,16 +1,20 @@
 //! What was told here, in order: bounded in bytes, read by cursor.
 //!
 //! A consumer owns nothing but its cursor, so a slow one costs no memory; once the feed has moved on past its cursor it is told of the gap.
+//! When there is too much, the origin that takes most gives up its oldest: in their place stands what of it was lost, for consumers that have
+//! not read so far. So a flood by one member costs readers the events of no other.
 //! A place is (epoch, number in it), and the feed is saved with the positions, so that a cursor is good in later lives of the node as well.
 //! After a crash what had not been saved is told again, under places of the new life.
 
-use super::Kept;
+use super::loudness::Loudness;
+use super::{Kept, Unsaved};
 use minicbor::{CborLen, Decode, Encode};
 use rumormill_core::identity::NodeId;
 use rumormill_core::time::Wall;
 use rumormill_protocols::spread::events::{Item, Source, Span};
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::ops::Bound;
 use std::str::FromStr;
 use tokio::sync::watch;
 
@@ -89,6 +93,24 @@ pub enum Said {
     Lost(#[n(0)] Source, #[n(1)] Span),
 }
 
+impl Said {
+    /// Whose events it is about.
+    pub fn source(&self) -> Source {
+        match self {
+            Said::Event(item) => item.id.source,
+            Said::Lost(source, _) => *source,
+        }
+    }
+
+    /// Which of them.
+    fn span(&self) -> Span {
+        match self {
+            Said::Event(item) => Span { from: item.id.seq, to: item.id.seq },
+            Said::Lost(_, span) => *span,
+        }
+    }
+}
+
 /// The same with its place and its time.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Entry {
@@ -137,11 +159,24 @@ pub struct Page {
     pub gap: Option<Gap>,
 }
 
+/// Shed entries that the next save deletes one by one; if there are more, it writes the whole feed anew.
+const GONE_MAX: usize = 65_536;
+
 /// What was told, in order.
 pub struct Feed {
     node: NodeId,
     epoch: u64,
-    entries: VecDeque<Entry>,
+    entries: BTreeMap<Place, Entry>,
+    loudness: Loudness,
+    /// The entries that stand for what their origin lost here.
+    gaps: BTreeMap<NodeId, Place>,
+    /// Of these, those that are to be saved, wherever they stand.
+    new_gaps: BTreeSet<Place>,
+    /// Entries that were shed from between others since the last save.
+    gone: Vec<Place>,
+    /// How often these were too many, and of which the last save knew.
+    gone_overflows: u64,
+    gone_overflows_saved: u64,
     bytes: usize,
     bytes_max: usize,
     last: Place,
@@ -158,7 +193,13 @@ impl Feed {
         let mut feed = Feed {
             node,
             epoch,
-            entries: VecDeque::new(),
+            entries: BTreeMap::new(),
+            loudness: Loudness::default(),
+            gaps: BTreeMap::new(),
+            new_gaps: BTreeSet::new(),
+            gone: Vec::new(),
+            gone_overflows: 0,
+            gone_overflows_saved: 0,
             bytes: 0,
             bytes_max,
             last: Place::default(),
@@ -175,8 +216,10 @@ impl Feed {
     pub fn begin_anew(&mut self, node: NodeId, epoch: u64, kept: &Kept) {
         self.node = node;
         self.epoch = epoch;
-        self.entries = kept.entries.iter().filter(|entry| entry.place.epoch < epoch).cloned().collect();
-        self.bytes = self.entries.iter().map(Entry::bytes).sum();
+        (self.entries, self.loudness, self.bytes) = Default::default();
+        (self.gaps, self.new_gaps, self.gone) = Default::default();
+        let earlier = kept.entries.iter().filter(|entry| entry.place.epoch < epoch);
+        earlier.for_each(|entry| self.put(entry.clone()));
         self.last = Place { epoch, number: 0 };
         self.saved = self.last;
         // A directory that was never saved to may have been restored, or repaired: nobody knows what was told.
@@ -189,29 +232,90 @@ impl Feed {
     /// The application is told something.
     pub fn push(&mut self, said: Said, heard: Wall) {
         self.last.number += 1;
-        let entry = Entry { place: self.last, said, heard };
-        self.bytes += entry.bytes();
-        self.entries.push_back(entry);
+        self.put(Entry { place: self.last, said, heard });
         self.bound();
         self.head.send_replace(self.last);
     }
 
+    fn put(&mut self, entry: Entry) {
+        self.bytes += entry.bytes();
+        self.loudness.add(entry.said.source().origin, entry.bytes(), entry.place);
+        self.entries.insert(entry.place, entry);
+    }
+
     fn bound(&mut self) {
         while self.bytes > self.bytes_max
-            && let Some(entry) = self.entries.pop_front()
+            && let Some(first) = self.entries.keys().next().copied()
         {
-            self.bytes -= entry.bytes();
-            self.dropped = Some(entry.place);
-            self.shed += 1;
+            match self.loudness.oldest_of_loudest() {
+                Some((origin, place)) if place != first => self.shed_between(origin, place),
+                _ => self.drop_first(),
+            }
+            // A gap that nothing stands before is one of the whole feed.
+            while self.entries.first_key_value().is_some_and(|(place, entry)| self.is_gap(*place, entry)) {
+                self.drop_first();
+            }
         }
+    }
+
+    fn is_gap(&self, place: Place, entry: &Entry) -> bool {
+        self.gaps.get(&entry.said.source().origin) == Some(&place)
+    }
+
+    fn take(&mut self, place: Place) -> Option<Entry> {
+        let entry = self.entries.remove(&place)?;
+        let origin = entry.said.source().origin;
+        if self.is_gap(place, &entry) {
+            self.gaps.remove(&origin);
+            self.new_gaps.remove(&place);
+        }
+        self.bytes -= entry.bytes();
+        self.loudness.remove(origin, entry.bytes(), place);
+        Some(entry)
+    }
+
+    fn drop_first(&mut self) {
+        let Some((place, entry)) = self.entries.first_key_value() else { return };
+        let (place, is_gap) = (*place, self.is_gap(*place, entry));
+        self.take(place);
+        self.dropped = Some(place);
+        self.shed += u64::from(!is_gap);
+    }
+
+    /// Sheds an entry from between those of others. What of its life was shed before moves into its place.
+    fn shed_between(&mut self, origin: NodeId, place: Place) {
+        let gap = self.gaps.get(&origin).copied().and_then(|gap| self.take(gap));
+        let Some(entry) = self.take(place) else { return };
+        let (source, mut span) = (entry.said.source(), entry.said.span());
+        if let Some(before) = gap {
+            self.forget_on_disk(before.place);
+            if before.said.source() == source {
+                span.from = span.from.min(before.said.span().from);
+            }
+        }
+        let lost = Entry { said: Said::Lost(source, span), ..entry };
+        self.bytes += lost.bytes();
+        self.loudness.add_gap(origin, lost.bytes());
+        self.gaps.insert(origin, place);
+        self.new_gaps.insert(place);
+        self.entries.insert(place, lost);
+        self.shed += 1;
+    }
+
+    fn forget_on_disk(&mut self, place: Place) {
+        if self.gone.len() >= GONE_MAX {
+            self.gone.clear();
+            self.gone_overflows += 1;
+        }
+        self.gone.push(place);
     }
 
     /// At most `limit` entries whose events are called `name`, or begin with what stands before a `*`.
     pub fn read(&self, since: Since, limit: usize, name: Option<&[u8]>) -> Page {
         let (after, gap) = self.begin(since);
         let mut page = Page { entries: Vec::new(), cursor: Cursor { node: self.node, place: after }, gap };
-        let (mut bytes, from) = (0, self.entries.partition_point(|entry| entry.place <= after));
-        for entry in self.entries.range(from..) {
+        let mut bytes = 0;
+        for entry in self.entries.range((Bound::Excluded(after), Bound::Unbounded)).map(|(_, entry)| entry) {
             if name.is_none_or(|name| entry.is_named(name)) {
                 bytes += entry.bytes();
                 let is_full = page.entries.len() >= limit || bytes > READ_BYTES_MAX;
@@ -261,15 +365,30 @@ impl Feed {
         self.head.subscribe()
     }
 
-    /// What is not on disk yet.
-    pub fn unsaved(&self) -> Vec<Entry> {
-        let from = self.entries.partition_point(|entry| entry.place <= self.saved);
-        self.entries.range(from..).cloned().collect()
+    /// Puts down what is not on disk yet.
+    pub fn unsaved(&self, unsaved: &mut Unsaved) {
+        unsaved.dropped = self.dropped;
+        unsaved.gone.clone_from(&self.gone);
+        unsaved.overflows = self.gone_overflows;
+        unsaved.is_whole = self.gone_overflows != self.gone_overflows_saved;
+        let from = if unsaved.is_whole { Place::default() } else { self.saved };
+        let gaps = self.new_gaps.range(..=from).filter_map(|place| self.entries.get(place));
+        let new = self.entries.range((Bound::Excluded(from), Bound::Unbounded)).map(|(_, entry)| entry);
+        unsaved.entries = gaps.chain(new).cloned().collect();
     }
 
-    /// All up to this place is on disk.
-    pub fn saved(&mut self, place: Place) {
-        self.saved = self.saved.max(place);
+    /// This is on disk.
+    pub fn saved(&mut self, unsaved: &Unsaved) {
+        if let Some(last) = unsaved.entries.last() {
+            self.saved = self.saved.max(last.place);
+        }
+        for entry in &unsaved.entries {
+            self.new_gaps.remove(&entry.place);
+        }
+        if unsaved.overflows == self.gone_overflows {
+            self.gone.drain(..unsaved.gone.len());
+        }
+        self.gone_overflows_saved = unsaved.overflows;
     }
 
     /// The last place that is no longer retained.
@@ -349,6 +468,84 @@ mod tests {
         assert_eq!(feed.read(Since::After(future), 1, None).gap, Some(Gap::Foreign));
     }
 
+    fn said_by(origin: u64, seq: u64) -> Said {
+        match said(seq, "deployed") {
+            Said::Event(mut item) => {
+                item.id.source.origin = NodeId(origin);
+                Said::Event(item)
+            }
+            lost => lost,
+        }
+    }
+
+    /// What a page holds of an origin: the events' numbers, and what is lost.
+    fn of(page: &Page, origin: u64) -> (Vec<u64>, Vec<Span>) {
+        let its = page.entries.iter().filter(|entry| entry.said.source().origin == NodeId(origin));
+        let (events, lost): (Vec<_>, Vec<_>) = its.partition(|entry| matches!(entry.said, Said::Event(_)));
+        let seqs = events.iter().map(|entry| entry.said.span().from).collect();
+        (seqs, lost.iter().map(|entry| entry.said.span()).collect())
+    }
+
+    #[test]
+    fn a_flood_by_one_origin_sheds_its_own_and_a_slow_reader_misses_nothing_of_the_others() {
+        let mut feed = Feed::new(NODE, 1, &Kept::default(), 100 * (ENTRY_BYTES + 80));
+        feed.push(said_by(2, 1), Wall(1));
+        let reader = feed.read(Since::Start, 10, None).cursor;
+        for seq in 1..=40 {
+            feed.push(said_by(2 + seq % 4, 2 + seq / 4), Wall(2));
+            (1..=1_000).for_each(|n| feed.push(said_by(1, 1_000 * seq + n), Wall(3)));
+        }
+        assert!(feed.bytes() <= 100 * (ENTRY_BYTES + 80));
+        let page = feed.read(Since::After(reader), 1_000, None);
+        let others: usize = (2..6).map(|origin| of(&page, origin).0.len()).sum();
+        assert_eq!((page.gap, others), (None, 40));
+        let (flood, lost) = of(&page, 1);
+        assert_eq!(flood, ((41_001 - flood.len() as u64)..=41_000).collect::<Vec<_>>());
+        assert_eq!(lost, [Span { from: 1_001, to: flood[0] - 1 }], "and it is told what it missed of that one");
+        assert_eq!(feed.shed(), 40_000 - flood.len() as u64);
+        // Once others take as much, they share alike.
+        (1..=1_000).for_each(|n| feed.push(said_by(9, n), Wall(4)));
+        let page = feed.read(Since::Start, 1_000, None);
+        assert!((25..=32).contains(&of(&page, 9).0.len()), "{:?}", of(&page, 9).0.len());
+    }
+
+    #[test]
+    fn what_was_shed_from_between_others_is_deleted_on_disk_as_well() {
+        let mut feed = Feed::new(NODE, 1, &Kept::default(), 10 * (ENTRY_BYTES + 80));
+        let mut disk = BTreeMap::new();
+        let save = |feed: &mut Feed, disk: &mut BTreeMap<Place, Entry>| {
+            let mut unsaved = Unsaved::default();
+            feed.unsaved(&mut unsaved);
+            if unsaved.is_whole {
+                disk.clear();
+            }
+            unsaved.gone.iter().for_each(|gone| drop(disk.remove(gone)));
+            disk.extend(unsaved.entries.iter().map(|entry| (entry.place, entry.clone())));
+            disk.retain(|place, _| unsaved.dropped.is_none_or(|dropped| *place > dropped));
+            unsaved
+        };
+        feed.push(said_by(2, 1), Wall(1));
+        for seq in 1..=200 {
+            feed.push(said_by(1, seq), Wall(1));
+            if seq % 7 == 0 {
+                let unsaved = save(&mut feed, &mut disk);
+                feed.push(said_by(1, 1_000 + seq), Wall(1)); // between the save and its end
+                feed.saved(&unsaved);
+            }
+        }
+        let too_many = GONE_MAX as u64 + 10;
+        (0..too_many).for_each(|n| feed.push(said_by(1, 2_000 + n), Wall(1)));
+        for _ in 0..2 {
+            let unsaved = save(&mut feed, &mut disk);
+            feed.saved(&unsaved);
+            assert_eq!(disk, feed.entries);
+            feed.push(said_by(1, 900_000), Wall(1));
+        }
+        let mut unsaved = Unsaved::default();
+        feed.unsaved(&mut unsaved);
+        assert!(unsaved.entries.len() <= 3 && !unsaved.is_whole, "{unsaved:?}");
+    }
+
     #[test]
     fn a_name_is_matched_whole_or_by_its_beginning_and_the_cursor_passes_over_the_rest() {
         let mut feed = feed(2);
@@ -365,14 +562,16 @@ mod tests {
     #[test]
     fn a_cursor_is_good_in_the_next_life_and_what_was_not_saved_is_told_again_there() {
         let before = feed(5);
-        let saved: Vec<Entry> = before.entries.iter().take(4).cloned().collect();
+        let saved: Vec<Entry> = before.entries.values().take(4).cloned().collect();
         let kept = Kept { positions: Some(Positions::default()), entries: saved, ..Kept::default() };
         let mut after = Feed::new(NODE, 2, &kept, 1 << 20);
         let cursor = |number| Since::After(Cursor { node: NODE, place: Place { epoch: 1, number } });
         after.push(said(5, "deployed"), Wall(9)); // it had been told, and not been saved
         assert_eq!(after.read(cursor(3), 9, None).entries.len(), 2);
         assert_eq!(after.read(cursor(5), 9, None).entries.len(), 1);
-        assert_eq!(after.unsaved().len(), 1);
+        let mut unsaved = Unsaved::default();
+        after.unsaved(&mut unsaved);
+        assert_eq!(unsaved.entries.len(), 1);
         let lost = Feed::new(NODE, 3, &Kept::default(), 1 << 20);
         assert_eq!(lost.read(cursor(5), 9, None).gap, Some(Gap::Dropped(None)));
     }

@@ -3,6 +3,7 @@
 //! | module | what it does |
 //! | --- | --- |
 //! | [`feed`] | what was told here, in order, for consumers with cursors |
+//! | `loudness` | which origin takes most of that, and gives up its oldest |
 //! | [`desk`] | publishers that wait for an answer, and durable events that nobody else is known to hold yet |
 //!
 //! Both are fed by the node's task at the very moment at which the protocol tells something, so that what is looked at together (how far
@@ -10,6 +11,7 @@
 
 pub mod desk;
 pub mod feed;
+mod loudness;
 
 use desk::Desk;
 use feed::{Entry, Feed, Said};
@@ -44,6 +46,12 @@ pub struct Unsaved {
     pub settled: Vec<EventId>,
     /// What is before and at this place may go.
     pub dropped: Option<feed::Place>,
+    /// These entries, which may be on disk, were shed from between others.
+    pub gone: Vec<feed::Place>,
+    /// The entries are all there are, and replace what is on disk: there were too many to name.
+    pub is_whole: bool,
+    /// How often that has happened.
+    pub overflows: u64,
 }
 
 /// All that the agent keeps of events in memory.
@@ -88,15 +96,14 @@ impl Board {
 
     /// What has to be saved, beside these positions.
     pub fn unsaved(&self, positions: Positions) -> Unsaved {
-        let (entries, dropped) = (self.feed.unsaved(), self.feed.dropped());
-        Unsaved { positions, entries, settled: self.desk.settled(), dropped }
+        let mut unsaved = Unsaved { positions, settled: self.desk.settled(), ..Unsaved::default() };
+        self.feed.unsaved(&mut unsaved);
+        unsaved
     }
 
     /// This has been saved.
     pub fn saved(&mut self, unsaved: &Unsaved) {
-        if let Some(last) = unsaved.entries.last() {
-            self.feed.saved(last.place);
-        }
+        self.feed.saved(unsaved);
         self.desk.forget(&unsaved.settled);
     }
 }

@@ -17,6 +17,7 @@ pub mod process;
 mod queries;
 pub mod spec;
 
+use crate::logging::limit::{self, Kind};
 use crate::api::shape::Shape;
 use crate::events::feed::{self, Entry, Gap, Said, Since};
 use crate::model;
@@ -100,7 +101,9 @@ impl Counted {
         match &why {
             None => tracing::debug!(on, said, "a handler has run"),
             Some(why) => {
-                tracing::warn!(on, command = self.handler.command, why, said, "a handler failed");
+                if limit::allows(Kind::Handler) {
+                    tracing::warn!(on, command = self.handler.command, why, said, "a handler failed");
+                }
                 *self.last_error.lock().unwrap_or_else(PoisonError::into_inner) = Some(why.clone());
             }
         }
@@ -167,7 +170,9 @@ impl Runner {
 
     fn missed(&self, count: u64) {
         self.counted.missed.fetch_add(count, Relaxed);
-        tracing::warn!(on = %self.counted.handler.on, "a handler is too slow: it missed something");
+        if limit::allows(Kind::Handler) {
+            tracing::warn!(on = %self.counted.handler.on, "a handler is too slow: it missed something");
+        }
     }
 
     /// What happened to other members since it was last looked.

@@ -1,11 +1,17 @@
 //! Who is meant by a query: by name, by a pattern for the name, by patterns for tags.
 //!
 //! It travels in the question, and each member decides for itself, by its own name and tags of that moment. Patterns come from other members, so
-//! all that they may cost is bounded: their length, what they are compiled to, and the values they are held against.
+//! all that they may cost is bounded: their length, their syntax tree (`cost`), what they are compiled to, the values they are held against, and how
+//! many are compiled in a second ([`known`]).
 
+mod cost;
+pub mod known;
+
+use self::cost::Cost;
 use crate::api::shape;
 use minicbor::{CborLen, Decode, Encode};
 use regex::{Regex, RegexBuilder};
+use regex_syntax::ast::parse::ParserBuilder;
 use rumormill_core::payload::Payload;
 use rumormill_core::wire;
 use rumormill_protocols::member::swim::Member;
@@ -113,29 +119,32 @@ impl Filter {
         if bytes > FILTER_BYTES_MAX || self.tags.len() > TAGS_MAX {
             return Err(BadFilter::TooLarge(bytes, self.tags.len()));
         }
-        let node = self.node.as_deref().map(whole).transpose()?;
-        let tag = |tag: TagPattern| Ok((tag.key, whole(&tag.pattern)?));
+        let mut cost = Cost::default();
+        let node = self.node.as_deref().map(|pattern| whole(pattern, &mut cost)).transpose()?;
+        let tag = |tag: TagPattern| Ok((tag.key, whole(&tag.pattern, &mut cost)?));
         let tags = self.tags.into_iter().map(tag).collect::<Result<_, BadFilter>>()?;
         Ok(Patterns { names: self.names, node, tags })
     }
 }
 
-/// The pattern for whole values. It must be one by itself too: `a)(b` in brackets would be.
-fn whole(pattern: &str) -> Result<Regex, BadFilter> {
+/// The pattern for whole values. It must be one by itself too: `a)(b` in brackets would be. `cost` is that of all patterns so far.
+fn whole(pattern: &str, cost: &mut Cost) -> Result<Regex, BadFilter> {
     if pattern.len() > PATTERN_BYTES_MAX {
         return Err(BadFilter::TooLong(pattern.len()));
     }
-    let compile = |text: &str| {
-        let mut builder = RegexBuilder::new(text);
-        let builder = builder.size_limit(COMPILED_BYTES_MAX).nest_limit(NEST_MAX);
-        builder.build().map_err(|error| {
-            let why =
-                error.to_string().lines().last().unwrap_or_default().trim_start_matches("error: ").into();
-            BadFilter::Pattern { pattern: pattern.into(), why }
-        })
+    let bad = |why: String| BadFilter::Pattern { pattern: pattern.into(), why };
+    let last_line = |error: &dyn ToString| {
+        let text = error.to_string();
+        bad(text.lines().last().unwrap_or_default().trim_start_matches("error: ").into())
     };
-    compile(pattern)?;
-    compile(&format!(r"\A(?:{pattern})\z"))
+    let parsed = ParserBuilder::new().nest_limit(NEST_MAX).build().parse(pattern);
+    *cost = *cost + Cost::of(&parsed.map_err(|error| last_line(&error))?);
+    if let Some(excess) = cost.excess() {
+        return Err(bad(excess));
+    }
+    let mut builder = RegexBuilder::new(&format!(r"\A(?:{pattern})\z"));
+    let builder = builder.size_limit(COMPILED_BYTES_MAX).nest_limit(NEST_MAX);
+    builder.build().map_err(|error| last_line(&error))
 }
 
 impl Patterns {
@@ -191,6 +200,49 @@ mod tests {
         assert!(meant(&listed, "b", &[]) && !meant(&listed, "c", &[]));
         let long = Filter { tags: vec![tag("k", ".*")], ..Filter::default() };
         assert!(!meant(&long, "any", &[("k", &"x".repeat(VALUE_BYTES_MAX + 1))]));
+    }
+
+    /// Each of these cost milliseconds to tens of milliseconds, to be compiled or to be held against a name of 255 bytes.
+    #[test]
+    fn patterns_made_to_be_dear_are_refused_before_they_are_compiled() {
+        let folded = format!("(?i){}", r"[\x{1}-\x{10ffff}]".repeat(12));
+        let inner = format!("(?i){}", r"[[[!-\x{10ffff}]]]".repeat(12));
+        let nested = format!("{}a{}", "(?:".repeat(30), "){1,2}".repeat(30));
+        let dear: Vec<String> = [
+            "(a{1,50}){1,50}", "((a?){30}){40}", "(a{0,40}){40}b", "(x+x+){600}y", "(((a|b?){9}){9}){9}", "(){1000}(){1000}",
+            r"(?i)[\W]", r"(?i)[[^a]]", r"(?i:[\D-])", r"(?s-u:.){9000}", r"(?i)[\w--[^a]]",
+        ]
+        .map(str::to_owned)
+        .into_iter()
+        .chain([folded, inner, nested, format!("[{}]", r"\w".repeat(100)), format!("[{}a]", r"\w&&".repeat(60))])
+        .chain([r"[\w.-]".repeat(60), r"(?i)[\w.-]+".repeat(2)])
+        .collect();
+        for pattern in dear {
+            assert!(pattern.len() <= PATTERN_BYTES_MAX, "{pattern}: another bound is meant");
+            let why = |filter: Filter| match filter.compile().unwrap_err() {
+                BadFilter::Pattern { why, .. } => why,
+                other => panic!("{pattern}: {other:?}"),
+            };
+            let of_node = why(Filter { node: Some(pattern.clone()), ..Filter::default() });
+            assert!(of_node.contains("are the most"), "{pattern}: {of_node}");
+            why(Filter { tags: vec![tag("k", &pattern)], ..Filter::default() });
+        }
+        // What is dear by its number.
+        let many = Filter { tags: vec![tag("k", &"a".repeat(100)); TAGS_MAX], ..Filter::default() };
+        assert!(many.compile().is_err());
+    }
+
+    #[test]
+    fn patterns_that_people_write_are_taken() {
+        let names = (0..80).map(|n| format!("web{n}")).collect::<Vec<_>>().join("|");
+        let usual = [
+            r"[\w.-]+", r"(?i)[\w.-]+", r"web-\d{1,3}\.(eu|us)-\d+\..*", r"(?i)eu.*", r"[^-]+-[^-]+-\d+", ".*", r"\S+", "",
+            r"(?:[a-z0-9]{1,63}\.){1,8}[a-z]{2,10}", r"(?i)[a-z]+\d{4}", &names,
+        ];
+        for pattern in usual {
+            let filter = Filter { node: Some(pattern.into()), ..Filter::default() };
+            assert_eq!(filter.compile().map(drop), Ok(()), "{pattern}");
+        }
     }
 
     #[test]

@@ -21,6 +21,7 @@ use desk::Desk;
 use rumormill_core::identity::NodeId;
 use rumormill_core::payload::Payload;
 use rumormill_core::time::Duration;
+pub use rumormill_protocols::spread::queries::TIMEOUT_MAX;
 use rumormill_protocols::spread::queries::{Event, QueryId};
 use std::sync::Arc;
 use tokio::sync::broadcast;
@@ -28,8 +29,6 @@ use tokio::time::Instant;
 
 /// Questions that wait for one that answers them; who is slower misses the oldest (our guess).
 const ARRIVED_MAX: usize = 256;
-/// The longest time for which answers can be waited for (our guess).
-pub const TIMEOUT_MAX: Duration = Duration::from_secs(600);
 
 /// For so long answers are taken if nothing is said: 16 gossip rounds for each power of ten of the members (serf: `QueryTimeoutMult` 16), so 6.4 s for
 /// 10 to 99 members at 200 ms.

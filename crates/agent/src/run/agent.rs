@@ -3,6 +3,7 @@
 use super::ears::Ears;
 use super::keys::Desk;
 use super::reload::{InForce, Reloads};
+use crate::admission::Admissions;
 use crate::api::WATCHERS_MAX;
 use crate::api::failure::Failure;
 use crate::api::guard::Token;
@@ -100,6 +101,8 @@ pub struct Agent {
     /// Held while events are saved, so that what is older never comes to disk later.
     pub(super) saving: tokio::sync::Mutex<()>,
     histograms: Histograms,
+    /// Who holds the places of the listeners.
+    pub(crate) admissions: Admissions,
     /// What clients of Serf's RPC did.
     pub(crate) serf_rpc: Arc<serf_rpc::Counters>,
     watchers: Arc<Semaphore>,
@@ -177,6 +180,7 @@ impl Agent {
             told: Notify::new(),
             saving: tokio::sync::Mutex::new(()),
             histograms,
+            admissions: Admissions::default(),
             serf_rpc: Arc::default(),
             watchers: Arc::new(Semaphore::new(WATCHERS_MAX)),
             started: Instant::now(),

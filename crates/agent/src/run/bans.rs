@@ -3,6 +3,7 @@
 use super::agent::Agent;
 use crate::api::failure::Failure;
 use crate::identity::NodeKeys;
+use crate::logging::limit::{self, Kind};
 use crate::node::Call;
 use crate::store::{NotStored, StoreError};
 use rumormill_core::identity::NodeId;
@@ -101,6 +102,7 @@ impl Agent {
         let Ban { id, lifted, by, .. } = &ban;
         let (name, by_name, reason) = (named(*id), named(*by), ban.reason());
         match (*id == me, lifted) {
+            _ if !limit::allows(Kind::Ban) => {}
             (true, false) => {
                 tracing::error!(%by, by_name, reason, "this agent is banned: no member answers it")
             }

@@ -3,6 +3,7 @@
 use super::agent::Agent;
 use super::keys;
 use crate::identity::NodeKeys;
+use crate::logging::limit::{self, Kind};
 use crate::node::{Event, Node};
 use rumormill_core::identity::{Life, NodeId};
 use rumormill_core::time::{Time, Wall};
@@ -118,6 +119,10 @@ fn hear(agent: &Agent, node: &Node<NodeKeys>, event: &swim::Event, now: Wall) {
 
 fn log(event: &swim::Event, id: NodeId, name: &str, what: &str) {
     use swim::Event;
+    let is_quiet = matches!(event, Event::Changed(_) | Event::Tags(_));
+    if !is_quiet && !limit::allows(Kind::Member) {
+        return;
+    }
     match event {
         Event::Dead(_) => tracing::warn!(%id, name, "member failed"),
         Event::Suspected(_) => tracing::info!(%id, name, "member suspected"),

@@ -64,8 +64,7 @@ impl Agent {
         let (live, expected) = self.inspect(move |inside| count(inside, &patterns)).await?;
         let timeout = timeout.unwrap_or_else(|| default_timeout(self.config.swim.gossip_interval, live));
         if timeout.is_zero() || timeout > TIMEOUT_MAX {
-            let error = format!("answers cannot be waited for for {timeout:?}");
-            return Err(Failure::bad(error, format!("say 1 ms to {} s", TIMEOUT_MAX.as_secs())));
+            return Err(bad_timeout(timeout));
         }
         let (ticket, begun, inbox) = self.query_board().desk.open();
         let asking = Asking { expected, timeout, agent: self.clone(), ticket, inbox, is_over: false };
@@ -73,6 +72,7 @@ impl Agent {
         self.call(Call::Queries(queries::Call::Ask(ask))).await?;
         match begun.await {
             Ok(Ok(())) => Ok(asking),
+            Ok(Err(Refusal::TooSlow)) => Err(bad_timeout(timeout)),
             Ok(Err(why)) => Err(refused(why)),
             Err(_) => Err(Failure::gone()),
         }
@@ -114,9 +114,14 @@ fn bad_filter(error: BadFilter) -> Failure {
     Failure::bad(error.to_string(), hint)
 }
 
+fn bad_timeout(timeout: Duration) -> Failure {
+    let error = format!("a query cannot wait {timeout:?} for answers: its place at every member would be held for as long");
+    Failure::bad(error, format!("set a timeout from 1 ms to {} s", TIMEOUT_MAX.as_secs()))
+}
+
 fn refused(why: Refusal) -> Failure {
     match why {
-        Refusal::TooMany => Failure::busy("too many queries or events of this agent are on their way"),
+        Refusal::TooMany | Refusal::TooSlow => Failure::busy("too many queries or events of this agent are on their way"),
         Refusal::TooLarge => {
             let error =
                 format!("name, filter and payload take more than {QUESTION_BYTES_MAX} bytes together");

@@ -1,5 +1,6 @@
 //! One connection: who may ask, and the one match over all commands.
 
+use crate::logging::limit::{self, Kind};
 use super::codec::{FrameError, Frames, decode, encode};
 use super::messages::{self, Request, Response};
 use super::{HELLO_WAIT, QUEUE_MAX, STREAMS_MAX, events, keys, members, monitor, queries, stats};
@@ -7,6 +8,7 @@ use crate::api::failure::Failure;
 use crate::api::guard::Token;
 use crate::api::serve::told;
 use crate::run::Agent;
+use rumormill_runtime::admission::Place;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::pin::Pin;
@@ -154,13 +156,15 @@ impl Out {
 }
 
 /// Serves one client until it goes, or the agent stops.
-pub(super) async fn serve(stream: TcpStream, agent: Arc<Agent>, token: Option<Arc<Token>>) {
+pub(super) async fn serve(stream: TcpStream, place: Place, agent: Arc<Agent>, token: Option<Arc<Token>>) {
+    let place = Arc::new(place);
     let (read, write) = stream.into_split();
     let (queue, queued) = mpsc::channel(QUEUE_MAX);
     let counters = agent.serf_rpc.clone();
     counters.accepted.fetch_add(1, Relaxed);
     counters.clients.fetch_add(1, Relaxed);
     let client = Client {
+        place: place.clone(),
         pending: queries::Pending::default(),
         frames: Frames::new(read),
         out: Out(queue),
@@ -178,6 +182,7 @@ pub(super) async fn serve(stream: TcpStream, agent: Arc<Agent>, token: Option<Ar
             let _ = timeout(HELLO_WAIT, writing).await; // what was answered, if somebody still reads it
         }
         () = writing.as_mut() => {} // the client is gone
+        () = place.evicted() => {}
     }
     counters.clients.fetch_sub(1, Relaxed);
 }
@@ -192,6 +197,7 @@ async fn write_all(mut to: OwnedWriteHalf, mut queued: mpsc::Receiver<Vec<u8>>) 
 }
 
 struct Client {
+    place: Arc<Place>,
     agent: Arc<Agent>,
     token: Option<Arc<Token>>,
     frames: Frames<OwnedReadHalf>,
@@ -257,6 +263,7 @@ impl Client {
             self.agent.serf_rpc.refused.fetch_add(1, Relaxed);
             return self.out.answer(seq, "Authentication required", &[]).await;
         }
+        let busy = self.may_ask().then(|| self.place.busy());
         let answer = self.answer(command, seq, &body).await.unwrap_or_else(|error| Answer {
             error,
             body: command.empty_body(),
@@ -268,7 +275,10 @@ impl Client {
         }
         let is_sent = self.out.answer(seq, &answer.error, &answer.body).await;
         if let Some(records) = answer.records {
-            let running = self.running.spawn(records);
+            let running = self.running.spawn(async move {
+                records.await;
+                drop(busy); // a client that only listens is no silent one
+            });
             self.streams.insert(seq, running);
         }
         is_sent
@@ -287,7 +297,9 @@ impl Client {
     /// Answers with an error and ends the connection, as Serf's own agent does.
     async fn refuse(&self, seq: u64, error: &str) -> bool {
         self.agent.serf_rpc.refused.fetch_add(1, Relaxed);
-        tracing::info!(error, "Serf's RPC: a connection is ended");
+        if limit::allows(Kind::Client) {
+            tracing::info!(error, "Serf's RPC: a connection is ended");
+        }
         self.out.answer(seq, error, &[]).await;
         false
     }

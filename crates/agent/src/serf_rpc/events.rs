@@ -1,5 +1,6 @@
 //! Publishing events, and streams of what happens.
 
+use crate::logging::limit::{self, Kind};
 use super::client::{Answer, Answered, Out, text};
 use super::codec::Bytes;
 use super::messages::{self, Member, MemberRecord, UserRecord};
@@ -172,7 +173,9 @@ impl Stream {
 
     fn missed(&self, count: Option<u64>) {
         self.agent.serf_rpc.events_missed.fetch_add(count.unwrap_or(1), Relaxed);
-        tracing::warn!(count, "Serf's RPC: a client reads its stream too slowly, and missed something");
+        if limit::allows(Kind::Client) {
+            tracing::warn!(count, "Serf's RPC: a client reads its stream too slowly, and missed something");
+        }
     }
 
     /// What happened to members since it was last looked.

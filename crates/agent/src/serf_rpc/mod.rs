@@ -32,13 +32,14 @@ use crate::api::guard::Token;
 use crate::api::serve::{ACCEPT_RETRY, DRAIN_WAIT, told};
 use crate::metrics::Table;
 use crate::run::Agent;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
-/// Clients at one time; more wait to be accepted (our guess: half of what the HTTP API takes).
+/// Clients at one time; for one more, the one that has been silent longest is closed (our guess: half of what the HTTP API takes).
 pub const CLIENTS_MAX: usize = 64;
 /// Streams, monitors and queries of one client at one time (our guess).
 pub const STREAMS_MAX: usize = 16;
@@ -80,16 +81,20 @@ impl Counters {
 /// Answers on `listener` until the agent stops. Without a token whoever reaches it may ask.
 pub async fn serve(listener: TcpListener, agent: Arc<Agent>, token: Option<Arc<Token>>) {
     let mut stop = agent.stopping();
+    let control = agent.admissions.serf_rpc.clone();
     let mut clients = JoinSet::new();
     loop {
         tokio::select! {
             () = told(&mut stop) => break,
             Some(_) = clients.join_next() => {}
-            accepted = listener.accept(), if clients.len() < CLIENTS_MAX => match accepted.and_then(ready) {
-                Ok(stream) => {
-                    clients.spawn(client::serve(stream, agent.clone(), token.clone()));
+            accepted = listener.accept() => match accepted.and_then(ready) {
+                Ok((stream, from)) => {
+                    if let Ok(place) = control.admit(from.ip()) {
+                        clients.spawn(client::serve(stream, place, agent.clone(), token.clone()));
+                    }
                 }
                 Err(error) => {
+                    control.evict_silent();
                     tracing::warn!(%error, "Serf's RPC cannot accept a connection");
                     tokio::time::sleep(ACCEPT_RETRY).await;
                 }
@@ -102,8 +107,8 @@ pub async fn serve(listener: TcpListener, agent: Arc<Agent>, token: Option<Arc<T
 }
 
 /// Answers leave at once, and a client whose machine is gone is noticed by the kernel.
-fn ready((stream, _): (TcpStream, std::net::SocketAddr)) -> std::io::Result<TcpStream> {
+fn ready((stream, from): (TcpStream, SocketAddr)) -> std::io::Result<(TcpStream, SocketAddr)> {
     stream.set_nodelay(true)?;
     rustix::net::sockopt::set_socket_keepalive(&stream, true)?;
-    Ok(stream)
+    Ok((stream, from))
 }

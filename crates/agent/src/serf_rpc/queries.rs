@@ -3,6 +3,7 @@
 //! `_serf_ping` is what `serf reachability` asks: here each live member is probed by the membership itself, by datagram and helpers, and one that
 //! answers is told as an acknowledgement. All other queries go their usual way.
 
+use crate::logging::limit::{self, Kind};
 use super::client::{Answer, Answered, Out, text};
 use super::codec::Bytes;
 use super::messages::{Query, QueryRecord, Respond};
@@ -162,7 +163,9 @@ async fn tell(mut asking: Asking, out: Out, seq: u64, tells: bool) {
                 QueryRecord { from: who.name, r#type: "response", payload: Bytes(payload.to_vec()) }
             }
             Told::Failed(who, why) => {
-                tracing::info!(member = who.name, why, "Serf's RPC: a member could not answer a query");
+                if limit::allows(Kind::Query) {
+                    tracing::info!(member = who.name, why, "Serf's RPC: a member could not answer a query");
+                }
                 continue; // Serf has no word for it
             }
             Told::Done(_) => break,

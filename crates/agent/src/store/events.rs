@@ -136,7 +136,14 @@ fn unsigned(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
 pub(super) fn save(db: &mut Connection, unsaved: &Unsaved, changes: &Changes) -> rusqlite::Result<()> {
     let change = db.transaction()?;
     save_positions(&change, changes)?;
+    if unsaved.is_whole {
+        change.execute("DELETE FROM event_feed", [])?;
+    }
     {
+        let mut delete = change.prepare("DELETE FROM event_feed WHERE epoch = ?1 AND number = ?2")?;
+        for place in &unsaved.gone {
+            delete.execute(params![place.epoch as i64, place.number as i64])?;
+        }
         let mut insert = change.prepare(
             "INSERT OR REPLACE INTO event_feed (epoch, number, heard_ms, said) VALUES (?1, ?2, ?3, ?4)",
         )?;

@@ -3,6 +3,7 @@
 mod access;
 mod described;
 mod events;
+mod floods;
 mod harness;
 mod keys;
 mod lives;

@@ -1,10 +1,13 @@
 //! Who may take part: keys, cluster names, packets that were recorded or damaged, and plain garbage.
 
 use super::agent::{Agent, DEADLINE_S, Setup, Story, converge};
+use rumormill_testkit::http::Place;
 use rumormill_testkit::ports::loopback_host;
 use rumormill_testkit::wait;
+use std::collections::VecDeque;
 use std::io::Write;
 use std::net::{SocketAddr, TcpStream, UdpSocket};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 /// A stranger knocks; the member refuses its packets, which it counts, and neither learns of the other.
@@ -142,4 +145,46 @@ fn garbage_on_both_ports_hurts_nobody() {
     });
     converge(&agents.iter().collect::<Vec<_>>());
     assert!(agents[0].cli(&["ping", "n1"]).status.success());
+}
+
+/// Opens connections to `target` and says nothing on them, holding the last few hundred, until `is_over`.
+fn stay_silent(target: &str, is_over: &AtomicBool, opened: &AtomicUsize) {
+    let target: SocketAddr = target.parse().unwrap();
+    let mut silent = VecDeque::new();
+    while !is_over.load(Ordering::Relaxed) {
+        if let Ok(stream) = TcpStream::connect_timeout(&target, Duration::from_millis(200)) {
+            silent.push_back(stream);
+            opened.fetch_add(1, Ordering::Relaxed);
+        }
+        if silent.len() > 300 {
+            silent.pop_front();
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+#[test]
+fn a_flood_of_silent_connections_keeps_neither_members_nor_operators_out() {
+    let story = Story::new("silence");
+    let api = format!("{}:7901", loopback_host());
+    let member = story.agent("n0").http(&api).start();
+    let (is_over, opened) = (AtomicBool::new(false), [const { AtomicUsize::new(0) }; 2]);
+    std::thread::scope(|scope| {
+        for (target, opened) in [&member.setup.bind, &api].into_iter().zip(&opened) {
+            scope.spawn(|| stay_silent(target, &is_over, opened));
+        }
+        // Whatever fails ends the flood, so that the test ends.
+        let done = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            wait::until_true("the floods", DEADLINE_S, || {
+                opened.iter().all(|opened| opened.load(Ordering::Relaxed) > 500)
+            });
+            let late = story.agent("n1").join(&member).start();
+            converge(&[&member, &late]);
+            let place = Place::Tcp(api.parse().unwrap());
+            wait::until("the API answers", DEADLINE_S, || place.get("/healthz").ok());
+            assert!(member.cli(&["ping", "n1"]).status.success());
+        }));
+        is_over.store(true, Ordering::Relaxed);
+        done.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+    });
 }

@@ -1,5 +1,6 @@
 //! A member that was away while keys changed: how it gets the ring, and who is given it.
 
+use crate::logging::limit::{self, Kind};
 use super::super::agent::{Agent, lock};
 use super::courier::{self, Asking};
 use rumormill_core::identity::NodeId;
@@ -87,6 +88,7 @@ impl Agent {
         let content = courier::give(&keys, (from, life, &away), &self.config.cluster, &ring);
         if let (Ok(content), Ok(handle)) = (content, self.handle())
             && handle.answer(knock, content).await.is_ok()
+            && limit::allows(Kind::Keys)
         {
             tracing::info!(id = %from, %source, "a member that was away is given the cluster's keys");
         }
@@ -113,7 +115,10 @@ impl Agent {
                 self.take_given(ring, from).await;
                 let _ = reply.send(from);
             }
-            Err(doubt) => tracing::warn!(id = %from, "keys that were given are not taken: {doubt}"),
+            Err(doubt) if limit::allows(Kind::Keys) => {
+                tracing::warn!(id = %from, "keys that were given are not taken: {doubt}")
+            }
+            Err(_) => {}
         }
     }
 

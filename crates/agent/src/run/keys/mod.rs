@@ -16,6 +16,7 @@ pub use everywhere::Wanted;
 pub use ring::Refused;
 pub(super) use ring::{Found, recall};
 
+use crate::logging::limit::{self, Kind};
 use super::agent::{Agent, lock};
 use crate::node::Call;
 use away::Waiting;
@@ -126,7 +127,7 @@ pub(super) async fn serve(agent: Arc<Agent>) {
         match duty {
             Duty::Order { by, serial, order } => {
                 let report = agent.carry_out(&order).await;
-                if order != Order::List {
+                if order != Order::List && limit::allows(Kind::Keys) {
                     tracing::info!(%by, refused = report.refusal(), "a member changed the cluster's keys here");
                 }
                 let _ = agent.call(Call::Keys(keys::Call::Report { to: by, serial, report })).await; // else it asks again

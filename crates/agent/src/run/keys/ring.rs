@@ -1,5 +1,6 @@
 //! This node's own ring: what an order does to it, and where it is kept for the next start.
 
+use crate::logging::limit::{self, Kind};
 use super::super::agent::{Agent, lock};
 use crate::store::{Store, StoreHandle};
 use rumormill_core::time::{Duration, Wall};
@@ -286,6 +287,9 @@ impl Agent {
 }
 
 fn log_change(order: &Order, before: &[Fingerprint], after: &[Fingerprint]) {
+    if before == after || !limit::allows(Kind::Keys) {
+        return;
+    }
     for name in after.iter().filter(|name| !before.contains(name)) {
         tracing::warn!(fingerprint = %name, "a cluster key was installed");
     }

@@ -19,6 +19,8 @@ pub enum Call {
     Shun(NodeId, bool),
     /// Replace my encoded tags (at most `TAGS_BYTES_MAX` bytes; more is ignored and counted).
     SetTags(Payload),
+    /// Fetch this member's large tags again, if they were dropped for want of room; `Event::Tags` follows.
+    FetchTags(NodeId),
     /// Probe this peer now; `Event::Pong` follows.
     Ping(NodeId),
 }
@@ -157,5 +159,6 @@ pub struct Counters {
     pub departed_tries: u64,
     pub departed_dropped: u64,
     pub tags_fetched: u64,
+    pub tags_shed: u64,
     pub requests_refused: u64,
 }

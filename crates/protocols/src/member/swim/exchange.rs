@@ -7,7 +7,7 @@
 //! ```text
 //! opener                          peer
 //!   Sums (256 bucket sums)  ->          who am I, per bucket
-//!                           <-  Stamps  (id, hash) of the buckets that differ, one page
+//!                           <-  Stamps  (id, hash) of the buckets that differ, one page, which may end inside a bucket
 //!   Give (what it lacks)    ->
 //!   Want (ids, a page)      ->
 //!                           <-  Give    cards, or why they are dead
@@ -28,7 +28,7 @@ use rumormill_core::wire;
 
 /// Ids asked for at once: their cards fill a page or two.
 const WANT_IDS_MAX: usize = 100;
-/// Stamps in one page: at most 16 bytes each.
+/// Stamps in one page: at most 16 bytes each. A bucket with more, as ids made on purpose can fill it, takes several pages.
 const STAMPS_MAX: usize = PAGE_BYTES_MAX / 16;
 /// Peers waiting for an exchange.
 const WAITING_MAX: usize = 16;
@@ -39,6 +39,9 @@ const DOUBT_ROUNDS: u32 = 1;
 const CONTACT_PUSHES: u32 = 5;
 /// An exchange that is silent for so long is given up (our guess: a TCP connect with two retransmissions).
 const SILENCE_MAX: Duration = Duration::from_secs(5);
+
+/// Where a page of stamps begins: a bucket, and in it above which id.
+type Start = (u16, Option<NodeId>);
 
 /// The exchange that this node has opened, at most one, and who waits.
 #[derive(Default)]
@@ -67,7 +70,10 @@ struct Open {
     live_at_open: usize,
     learned: usize,
     wants: VecDeque<NodeId>,
-    next: Option<u16>,
+    /// The page of stamps that was asked for last.
+    page: Start,
+    /// The one to ask for next.
+    next: Option<Start>,
     active: Time,
 }
 
@@ -158,36 +164,44 @@ impl<K: Keys> Swim<K> {
             live_at_open: self.live_len(),
             learned: 0,
             wants: VecDeque::new(),
+            page: (0, None),
             next: None,
             active: cx.now,
         });
-        self.ask_for_stamps(cx, peer, 0);
+        self.ask_for_stamps(cx, peer, (0, None));
     }
 
-    fn ask_for_stamps(&mut self, cx: Ctx<K>, peer: NodeId, from_bucket: u16) {
-        cx.stream(peer, Message::Sums { sums: self.sums.buckets.to_vec(), from_bucket });
+    fn ask_for_stamps(&mut self, cx: Ctx<K>, peer: NodeId, (from_bucket, after): Start) {
+        cx.stream(peer, Message::Sums { sums: self.sums.buckets.to_vec(), from_bucket, after });
     }
 
     /// A peer wants to know where we differ.
-    pub(super) fn on_sums(&mut self, cx: Ctx<K>, from: NodeId, sums: Vec<u64>, from_bucket: u16) {
+    pub(super) fn on_sums(&mut self, cx: Ctx<K>, from: NodeId, sums: Vec<u64>, (first, after): Start) {
         let differs = |b: usize| sums.get(b) != Some(&self.sums.buckets[b]);
         let mut by_bucket: BTreeMap<u8, Vec<Stamp>> =
-            (from_bucket as usize..BUCKETS).filter(|b| differs(*b)).map(|b| (b as u8, Vec::new())).collect();
+            (first as usize..BUCKETS).filter(|b| differs(*b)).map(|b| (b as u8, Vec::new())).collect();
         for (id, hash) in self.live_hashes(cx.me) {
-            if let Some(list) = by_bucket.get_mut(&(bucket(id) as u8)) {
+            let b = bucket(id) as u8;
+            let was_shown = u16::from(b) == first && after.is_some_and(|after| id <= after);
+            if let Some(list) = by_bucket.get_mut(&b).filter(|_| !was_shown) {
                 list.push(Stamp { id, hash: (hash >> 32) as u32 });
             }
         }
-        let (mut buckets, mut stamps, mut next) = (Vec::new(), Vec::new(), None);
-        for (b, list) in by_bucket {
-            if !stamps.is_empty() && stamps.len() + list.len() > STAMPS_MAX {
+        let (mut buckets, mut stamps, mut next, mut more) = (Vec::new(), Vec::new(), None, None);
+        for (b, mut list) in by_bucket {
+            if more.is_some() || (!stamps.is_empty() && stamps.len() + list.len() > STAMPS_MAX) {
                 next = Some(u16::from(b));
                 break;
+            }
+            if list.len() > STAMPS_MAX {
+                list.sort_unstable_by_key(|stamp| stamp.id);
+                list.truncate(STAMPS_MAX);
+                more = list.last().map(|stamp| stamp.id);
             }
             buckets.push(b);
             stamps.extend(list);
         }
-        cx.stream(from, Message::Stamps { buckets: buckets.as_slice().into(), stamps, next });
+        cx.stream(from, Message::Stamps { buckets: buckets.as_slice().into(), stamps, next, more });
     }
 
     /// Whom I hold to be alive, myself included, with the hash of the card.
@@ -205,14 +219,24 @@ impl<K: Keys> Swim<K> {
         buckets: &[u8],
         stamps: Vec<Stamp>,
         next: Option<u16>,
+        more: Option<NodeId>,
     ) {
         let Some(open) = self.exchange.open.as_mut().filter(|open| open.peer == from) else { return };
         open.active = cx.now;
-        open.next = next;
+        let (page, last) = (open.page, buckets.last().copied());
+        let rest = last.filter(|_| more.is_some()).map(|b| (u16::from(b), more));
+        // A peer that leads backwards leads nowhere.
+        open.next = rest.or(next.map(|b| (b, None))).filter(|next| *next > page);
+        let is_on_page = |id: NodeId| {
+            let b = bucket(id) as u8;
+            let is_before = u16::from(b) == page.0 && page.1.is_some_and(|after| id <= after);
+            let is_behind = Some(b) == last && more.is_some_and(|last| id > last);
+            buckets.contains(&b) && !is_before && !is_behind
+        };
         let theirs: BTreeMap<NodeId, u32> = stamps.iter().map(|stamp| (stamp.id, stamp.hash)).collect();
         let mine: BTreeMap<NodeId, u32> = self
             .live_hashes(cx.me)
-            .filter(|(id, _)| buckets.contains(&(bucket(*id) as u8)))
+            .filter(|(id, _)| is_on_page(*id))
             .map(|(id, hash)| (id, (hash >> 32) as u32))
             .collect();
         let wants: Vec<NodeId> = theirs
@@ -243,6 +267,7 @@ impl<K: Keys> Swim<K> {
             let ids = open.wants.drain(..page).map(Id).collect();
             cx.stream(peer, Message::Want(ids));
         } else if let Some(next) = open.next.take() {
+            open.page = next;
             self.ask_for_stamps(cx, peer, next);
         } else {
             let has_joined = open.learned >= open.live_at_open;

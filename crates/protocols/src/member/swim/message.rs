@@ -74,6 +74,9 @@ pub enum Message {
         /// Where to begin.
         #[n(1)]
         from_bucket: u16,
+        /// In that bucket, only ids above this one.
+        #[n(2)]
+        after: Option<NodeId>,
     },
     /// These buckets differ, and this is whom I hold to be alive in them.
     #[n(7)]
@@ -84,9 +87,12 @@ pub enum Message {
         /// In any order.
         #[cbor(n(1), with = "rumormill_core::wire::list")]
         stamps: Vec<Stamp>,
-        /// Where the next page begins, if there is one.
+        /// Where the next page begins, if there is one: at another bucket, for a peer that does not read `more`.
         #[n(2)]
         next: Option<u16>,
+        /// The last of these buckets does not fit this page: it goes on above this id.
+        #[n(3)]
+        more: Option<NodeId>,
     },
     /// Give me what you hold about these.
     #[n(8)]

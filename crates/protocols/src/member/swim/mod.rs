@@ -142,6 +142,7 @@ impl<K: Keys> Protocol for Swim<K> {
             Input::Call(Call::Forget(id)) => self.on_forget(cx, id),
             Input::Call(Call::Shun(id, is_out)) => self.on_shun(cx, id, is_out),
             Input::Call(Call::SetTags(tags)) => self.on_set_tags(cx, tags),
+            Input::Call(Call::FetchTags(id)) => self.on_fetch_tags(cx, id),
             Input::Call(Call::Ping(id)) => self.on_ping_call(cx, id),
             Input::Message(from, message) => self.on_message(cx, from, message),
             Input::Timer(Timer::Period { due }) => self.on_period(cx, due),
@@ -176,8 +177,10 @@ impl<K: Keys> Swim<K> {
             Message::Relayed { nonce } => self.on_relayed(cx, nonce),
             Message::Nack { nonce } => self.on_nack(cx, nonce),
             Message::News(news) => self.on_news(cx, from, news),
-            Message::Sums { sums, from_bucket } => self.on_sums(cx, from, sums, from_bucket),
-            Message::Stamps { buckets, stamps, next } => self.on_stamps(cx, from, &buckets, stamps, next),
+            Message::Sums { sums, from_bucket, after } => self.on_sums(cx, from, sums, (from_bucket, after)),
+            Message::Stamps { buckets, stamps, next, more } => {
+                self.on_stamps(cx, from, &buckets, stamps, next, more)
+            }
             Message::Want(ids) => self.on_want(cx, from, ids),
             Message::Give { news, done } => self.on_give(cx, from, news, done),
             Message::TagsWant { owner, hash, offset } => self.on_tags_want(cx, from, owner, hash, offset),

@@ -6,7 +6,7 @@
 use super::config::{Config, EPOCHS_MAX};
 use super::item::{Item, Source};
 use super::log::{Log, Told};
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 use core::ops::Bound;
 use rumormill_core::identity::NodeId;
@@ -18,6 +18,8 @@ const FREED_PART: usize = 64;
 #[derive(Default)]
 pub(super) struct Window {
     logs: BTreeMap<Source, Log>,
+    /// Those that hold nothing, by when they changed last: made-up origins must not cost a search each.
+    empty: BTreeSet<(Time, Source)>,
     /// The sum of all marks.
     pub root: u64,
     pub bytes: usize,
@@ -72,8 +74,7 @@ impl Window {
         if self.logs.len() < config.sources_max || source.origin == me {
             return Room::New;
         }
-        let empty = self.logs.iter().filter(|(_, log)| log.is_empty()).min_by_key(|(_, log)| log.changed);
-        empty.map_or(Room::Refused, |(source, _)| Room::Instead(*source))
+        self.empty.first().map_or(Room::Refused, |(_, source)| Room::Instead(*source))
     }
 
     /// Puts a log in; there is none of that source.
@@ -90,6 +91,11 @@ impl Window {
 
     fn count(&mut self, source: Source, log: &Log, counts: bool) {
         let (mark, holed) = (log.mark(source), usize::from(!log.holes.is_empty()));
+        if log.is_empty() && counts {
+            self.empty.insert((log.changed, source));
+        } else {
+            self.empty.remove(&(log.changed, source));
+        }
         if counts {
             self.root = self.root.wrapping_add(mark);
             self.bytes += log.bytes;

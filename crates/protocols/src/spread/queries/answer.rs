@@ -1,7 +1,7 @@
 //! The side of those who are asked: a turn to answer, again until it is confirmed, in the end through others.
 
 use super::message::{Kind, Question, Reply, Said};
-use super::{BODY_BYTES_MAX, Ctx, Event, Queries, QueryId, Speaker, Timer};
+use super::{BODY_BYTES_MAX, Ctx, Event, Queries, QueryId, Speaker, TIMEOUT_MAX, Timer};
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use rumormill_core::identity::NodeId;
@@ -81,6 +81,32 @@ impl State {
         }
     }
 
+    /// What is remembered of one asker.
+    fn of(&self, asker: NodeId) -> impl Iterator<Item = (&QueryId, &Asked)> {
+        let id = |number| QueryId { asker, epoch: number, number };
+        self.asked.range(id(0)..=id(u64::MAX))
+    }
+
+    /// The asker of whom most is remembered.
+    fn loudest(&self) -> Option<NodeId> {
+        let mut most = (0, None);
+        let mut run = (0, None);
+        for id in self.asked.keys() {
+            run = if run.1 == Some(id.asker) { (run.0 + 1, run.1) } else { (1, Some(id.asker)) };
+            most = if run.0 > most.0 { run } else { most };
+        }
+        most.1
+    }
+
+    /// Forgets one question of `asker`: one to which nothing more is to be said, or else the oldest.
+    fn shed(&mut self, asker: NodeId) {
+        let finished = self.of(asker).find(|(_, asked)| matches!(asked.stage, Stage::Finished));
+        let gone = finished.or_else(|| self.of(asker).next()).map(|(id, _)| *id);
+        if let Some(asked) = gone.and_then(|gone| self.asked.remove(&gone)) {
+            self.bytes -= asked.stage.bytes();
+        }
+    }
+
     fn drop_over(&mut self, now: Time) {
         let bytes = &mut self.bytes;
         self.asked.retain(|_, asked| {
@@ -104,11 +130,8 @@ impl Queries {
         }
         self.counters.heard += 1;
         self.answers.drop_over(cx.now);
-        if self.answers.len() >= self.config.asked_max {
-            self.counters.shed_asked += 1;
-            return;
-        }
-        let timeout = Duration::from_millis(question.timeout_ms.into());
+        self.make_room(id.asker);
+        let timeout = Duration::from_millis(question.timeout_ms.into()).min(TIMEOUT_MAX);
         let spread = Duration::from_millis(question.spread_ms.into()).min(timeout);
         let asked = Asked { ends: cx.now + timeout, spread, stage: Stage::Told, due: Time::NEVER, tries: 0 };
         self.answers.asked.insert(id, asked);
@@ -125,6 +148,21 @@ impl Queries {
             self.time_answers(cx);
         } else {
             self.tell(cx, name, question);
+        }
+    }
+
+    /// Makes room for one more question of `asker`, at its own expense if it has its share, and otherwise at that of the asker who has most.
+    fn make_room(&mut self, asker: NodeId) {
+        let config = &self.config;
+        let has_its_share = self.answers.of(asker).count() >= config.asked_per_asker_max;
+        let loudest = match has_its_share {
+            true => Some(asker),
+            false if self.answers.len() >= config.asked_max => self.answers.loudest(),
+            false => None,
+        };
+        if let Some(loudest) = loudest {
+            self.answers.shed(loudest);
+            self.counters.shed_asked += 1;
         }
     }
 

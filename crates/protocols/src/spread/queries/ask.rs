@@ -3,7 +3,7 @@
 use super::message::{Kind, Question, Reply, Said};
 use super::{
     Ask, Ctx, Event, NAME_BYTES_MAX, QUESTION_BYTES_MAX, Queries, QueryId, Refusal, Speaker, SpreadQuestion,
-    Summary, Timer,
+    Summary, TIMEOUT_MAX, Timer,
 };
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
@@ -88,6 +88,9 @@ impl Queries {
     fn why_not(&self, ask: &Ask) -> Option<Refusal> {
         if ask.name.len() > NAME_BYTES_MAX || ask.filter.len() + ask.body.len() > QUESTION_BYTES_MAX {
             return Some(Refusal::TooLarge);
+        }
+        if ask.timeout > TIMEOUT_MAX {
+            return Some(Refusal::TooSlow);
         }
         (self.asks.open.len() >= self.config.asks_max).then_some(Refusal::TooMany)
     }

@@ -43,6 +43,10 @@ pub const QUESTION_BYTES_MAX: usize = 60 * 1024;
 /// Longest name of a query, in bytes: that of an event, as which it travels.
 pub const NAME_BYTES_MAX: usize = 255;
 
+/// The longest time for which answers are taken (our guess). A question that asks for more is refused where it is asked, and over at this time
+/// where it is heard, so that nobody holds the places of others.
+pub const TIMEOUT_MAX: Duration = Duration::from_secs(600);
+
 /// Which query: by whom, in which of its lives, and its number there.
 #[derive(Copy, Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode, CborLen)]
 pub struct QueryId {
@@ -84,6 +88,8 @@ pub struct Config {
     pub answerers_max: usize,
     /// Queries of others that are remembered at a time.
     pub asked_max: usize,
+    /// Of these, queries of one asker.
+    pub asked_per_asker_max: usize,
     /// Bytes of answers kept until they are confirmed.
     pub answers_bytes_max: usize,
 }
@@ -103,6 +109,7 @@ impl Default for Config {
             asks_max: 64, // our guess
             answerers_max: 65_536, // our guess: the largest cluster, and then some
             asked_max: 1_024, // our guess
+            asked_per_asker_max: 256, // our guess: four times what an asker may have open, for those that it ended early
             answers_bytes_max: 4 << 20, // our guess: as much as the events' window
         }
     }
@@ -161,6 +168,8 @@ pub enum Refusal {
     TooMany,
     /// Its name, or its filter and body, are too large.
     TooLarge,
+    /// It asks for answers for longer than [`TIMEOUT_MAX`].
+    TooSlow,
 }
 
 /// What it tells.

@@ -1,0 +1,46 @@
+//! The places of this agent's own listeners: HTTP, the Unix socket, Serf's RPC. Each has its own, so that a flood at one blocks no other.
+
+use crate::api::serve::CONNECTIONS_MAX;
+use crate::metrics::Table;
+use crate::serf_rpc::CLIENTS_MAX;
+use rumormill_runtime::admission::AdmissionControl;
+
+/// The part of a TCP listener's places that one source may hold, in quarters (our guess: a quarter stays free for all others).
+const PER_SOURCE_QUARTERS: usize = 3;
+
+/// Who holds which place.
+#[derive(Debug)]
+pub struct Admissions {
+    /// The admin API on TCP.
+    pub http: AdmissionControl,
+    /// The admin API on the Unix socket, which only the agent's own user opens.
+    pub socket: AdmissionControl,
+    /// Serf's RPC.
+    pub serf_rpc: AdmissionControl,
+}
+
+impl Default for Admissions {
+    fn default() -> Admissions {
+        let tcp = |places: usize| AdmissionControl::new(places, places * PER_SOURCE_QUARTERS / 4);
+        Admissions {
+            http: tcp(CONNECTIONS_MAX),
+            socket: AdmissionControl::new(CONNECTIONS_MAX, CONNECTIONS_MAX),
+            serf_rpc: tcp(CLIENTS_MAX),
+        }
+    }
+}
+
+impl Admissions {
+    /// Adds them to what is scraped.
+    pub fn count(&self, table: &mut Table) {
+        let listeners = [("http", &self.http), ("socket", &self.socket), ("serf_rpc", &self.serf_rpc)];
+        for (listener, control) in listeners {
+            let label = [("listener", listener)];
+            table.gauge("listener_connections", "Connections now, by listener", &label, control.len() as f64);
+            let help = "Silent connections closed to make room, by listener";
+            table.count("listener_evicted", help, &label, control.evicted());
+            let help = "Connections refused because all places were in use, by listener";
+            table.count("listener_refused", help, &label, control.refused());
+        }
+    }
+}

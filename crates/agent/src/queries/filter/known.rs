@@ -1,0 +1,63 @@
+//! Filters that were compiled lately, and how many others may be compiled in a second: questions come from other members, as fast as they like.
+
+use super::{BadFilter, Filter, Patterns};
+use rumormill_core::payload::Payload;
+use rumormill_core::time::{Duration, Time};
+use rumormill_protocols::kit::allowance::Allowance;
+use rumormill_runtime::lru::Lru;
+
+/// Filters that are kept compiled, bad ones as well (our guess: what the operators of one cluster ask at one time). Each takes at most 2 MiB, and
+/// a hundredth of that as people write them.
+pub const KNOWN_MAX: usize = 8;
+/// Filters that are compiled in a second; a question with one more is passed over and counted (our guess: some ten milliseconds of work).
+pub const COMPILED_PER_S_MAX: u32 = 32;
+
+/// Filters by their bytes.
+#[derive(Default)]
+pub struct Known {
+    filters: Lru<Payload, Result<Patterns, BadFilter>>,
+    allowance: Allowance,
+}
+
+impl Known {
+    /// The compiled filter of these bytes; none if too many others were compiled in this second.
+    pub fn compiled(&mut self, bytes: &Payload, now: Time) -> Option<&Result<Patterns, BadFilter>> {
+        if !self.filters.contains(bytes) {
+            if !self.allowance.take(now, Duration::from_secs(1), COMPILED_PER_S_MAX) {
+                return None;
+            }
+            if self.filters.len() >= KNOWN_MAX {
+                self.filters.pop_oldest();
+            }
+            let compiled = Filter::decode(bytes).and_then(Filter::compile);
+            self.filters.insert(bytes.clone(), compiled);
+        }
+        self.filters.touch(bytes).map(|compiled| &*compiled)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn named(node: &str) -> Payload {
+        Filter { node: Some(node.into()), ..Filter::default() }.encoded()
+    }
+
+    #[test]
+    fn a_filter_is_compiled_once_and_of_others_a_bounded_number_a_second() {
+        let (mut known, second) = (Known::default(), |n: u64| Time(n * 1_000_000_000));
+        for _ in 0..1_000 {
+            let compiled = known.compiled(&named("web.*"), second(5)).unwrap();
+            assert!(compiled.as_ref().unwrap().matches_name("web1"));
+            assert!(known.compiled(&named("("), second(5)).unwrap().is_err());
+        }
+        let flood = |known: &mut Known, at| {
+            (0..1_000).filter(|n| known.compiled(&named(&format!("x{n}.*")), at).is_some()).count()
+        };
+        assert_eq!(flood(&mut known, second(5)), COMPILED_PER_S_MAX as usize - 2);
+        assert!(known.compiled(&named("web.*"), second(5)).is_some(), "a known one is always at hand");
+        assert_eq!(flood(&mut known, second(6)), COMPILED_PER_S_MAX as usize);
+        assert_eq!(known.filters.len(), KNOWN_MAX);
+    }
+}
