@@ -232,15 +232,16 @@ pub async fn start(config: Config) -> Result<Running, RunError> {
     tasks.spawn(events::stay_saved(agent.clone()));
     tasks.spawn(events::ask_about_durable(agent.clone()));
     for handler in &agent.handlers {
-        tasks.spawn(handlers::run(agent.clone(), handler.clone()));
+        handling.spawn(handlers::run(agent.clone(), handler.clone()));
     }
     if agent.config.vitals {
+    let mut handling = JoinSet::new();
         tasks.spawn(upkeep::read_machine(agent.clone()));
     }
     // Ready is who gossips: the node's task has answered, not only been started.
     agent.inspect(|_| ()).await.map_err(|_| RunError::NodeStopped)?;
     upkeep::tell(&[NotifyState::Ready]);
-    Ok(Running { agent, serving, tasks, identities: 0 })
+    Ok(Running { agent, serving, handling, tasks, identities: 0 })
 }
 
 /// Where the API listens, before anything is said to anybody.
@@ -376,6 +377,7 @@ pub struct Running {
 }
 
 impl Running {
+    handling: JoinSet<()>,
     /// What its parts share.
     pub fn agent(&self) -> &Arc<Agent> {
         &self.agent
@@ -434,6 +436,7 @@ impl Running {
                 }
                 () = handle.stopped() => return Err(RunError::NodeStopped),
             }
+                    self.end_handlers().await;
         }
         upkeep::tell(&[NotifyState::Stopping]);
         tracing::info!("leaving the cluster");
@@ -448,8 +451,18 @@ impl Running {
     }
 
     /// Stops without a word to the others: what a crash looks like to them. For tests.
+        tokio::select! {
+            () = self.end_handlers() => {}
+            _ = interrupted() => {} // what runs yet is killed
+        }
     pub async fn crash(self) {
         self.stop().await;
+    }
+
+    /// Starts no more commands, and waits until those that run have ended. The API still answers them.
+    async fn end_handlers(&mut self) {
+        self.agent.stop_handlers();
+        while self.handling.join_next().await.is_some() {}
     }
 
     async fn stop(mut self) {
@@ -458,6 +471,7 @@ impl Running {
         while self.serving.join_next().await.is_some() {}
         if let Some(handle) = self.agent.set_handle(None) {
             handle.shutdown().await;
+        self.handling.shutdown().await;
         }
     }
 

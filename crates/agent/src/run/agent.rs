@@ -104,6 +104,7 @@ pub struct Agent {
     stopping: watch::Sender<bool>,
     pub(super) tags: tokio::sync::Mutex<()>,
     warnings: Mutex<VecDeque<String>>,
+    handlers_stopping: watch::Sender<bool>,
 }
 
 /// Where the agent listens.
@@ -180,6 +181,7 @@ impl Agent {
             tags: tokio::sync::Mutex::new(()),
             warnings: Mutex::default(),
         }
+            handlers_stopping: watch::Sender::new(false),
     }
 
     /// Puts a runtime in the place of the one before, which is returned.
@@ -385,6 +387,16 @@ impl Agent {
     /// Turns true when the API ends.
     pub fn stopping(&self) -> watch::Receiver<bool> {
         self.stopping.subscribe()
+    }
+
+    /// No more handlers run.
+    pub(super) fn stop_handlers(&self) {
+        self.handlers_stopping.send_replace(true);
+    }
+
+    /// Turns true when no more handlers run.
+    pub fn handlers_stopping(&self) -> watch::Receiver<bool> {
+        self.handlers_stopping.subscribe()
     }
 
     pub(super) fn told_all(&self) {
