@@ -12,6 +12,7 @@
 //! | `reload` | the configuration read again |
 //! | `tags` | this agent's tags |
 //! | `upkeep` | saving members, reading the machine, the watchdog |
+//! | `warnings` | what a person should know, and since when |
 //!
 //! Everything runs in one thread: the node's task owns its state, and all others reach it by messages.
 
@@ -25,6 +26,7 @@ mod queries;
 mod reload;
 mod tags;
 mod upkeep;
+mod warnings;
 
 pub use agent::{Agent, Inside, Listens};
 pub use events::{NewEvent, Published};
@@ -62,6 +64,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use warnings::About;
 
 /// How often an agent makes itself a new identity before it gives up (our guess: more than one copy at a time is already a mistake).
 pub const NEW_IDENTITIES_MAX: usize = 4;
@@ -207,9 +210,10 @@ pub async fn start(config: Config) -> Result<Running, RunError> {
     let note = found.note.clone();
     let desk = keys::Desk::new(found);
     let agent = Arc::new(Agent::new(config, keyring, desk, token, store, identity::new_session()?));
-    note.into_iter().for_each(|note| agent.warn(note));
+    note.into_iter().for_each(|note| agent.note(About::KeysNoted, "", note));
     let repairs = lock(&agent.store).repairs().to_vec();
-    repairs.into_iter().for_each(|repair| agent.warn(repair));
+    let numbered = repairs.into_iter().zip(1..);
+    numbered.for_each(|(repair, nth)| agent.note(About::Repaired, &format!("{nth}"), repair));
     let gossip = start_node(&agent, &*agent.in_force.lock().await, agent.config.bind).await?;
     let http = listeners.iter().find_map(|(listener, _)| listener.address());
     let serf_rpc_address = serf_rpc.as_ref().and_then(|(listener, _)| listener.local_addr().ok());
@@ -231,11 +235,11 @@ pub async fn start(config: Config) -> Result<Running, RunError> {
     tasks.spawn(bans::stay_saved(agent.clone()));
     tasks.spawn(events::stay_saved(agent.clone()));
     tasks.spawn(events::ask_about_durable(agent.clone()));
+    let mut handling = JoinSet::new();
     for handler in &agent.handlers {
         handling.spawn(handlers::run(agent.clone(), handler.clone()));
     }
     if agent.config.vitals {
-    let mut handling = JoinSet::new();
         tasks.spawn(upkeep::read_machine(agent.clone()));
     }
     // Ready is who gossips: the node's task has answered, not only been started.
@@ -340,9 +344,10 @@ async fn start_node(
     events::hold_again(agent, &kept).await;
     tracing::info!(id = %keys.id(), epoch, name = config.name, gossip = %local, cluster = config.cluster, "started");
     if let Some(before) = copied_from {
-        agent.warn(format!(
+        let text = format!(
             "this node was {before} until a copy of its data directory was found running; both are members now"
-        ));
+        );
+        agent.note(About::Copied, "", text);
     }
     Ok(local)
 }
@@ -372,12 +377,12 @@ async fn given_up(gave_up: &mut watch::Receiver<Option<u64>>) -> u64 {
 pub struct Running {
     agent: Arc<Agent>,
     serving: JoinSet<()>,
+    handling: JoinSet<()>,
     tasks: JoinSet<()>,
     identities: usize,
 }
 
 impl Running {
-    handling: JoinSet<()>,
     /// What its parts share.
     pub fn agent(&self) -> &Arc<Agent> {
         &self.agent
@@ -431,12 +436,12 @@ impl Running {
                 () = is(&mut superseded, handle.me()) => self.begin_anew(&handle).await?,
                 tries = given_up(&mut gave_up) => {
                     upkeep::tell(&[NotifyState::Stopping]);
+                    self.end_handlers().await;
                     self.stop().await;
                     return Err(RunError::NotJoined { tries });
                 }
                 () = handle.stopped() => return Err(RunError::NodeStopped),
             }
-                    self.end_handlers().await;
         }
         upkeep::tell(&[NotifyState::Stopping]);
         tracing::info!("leaving the cluster");
@@ -446,17 +451,12 @@ impl Running {
         };
         upkeep::save_all(&self.agent).await;
         events::save_last(&self.agent).await;
-        self.stop().await;
-        Ok(exit)
-    }
-
-    /// Stops without a word to the others: what a crash looks like to them. For tests.
         tokio::select! {
             () = self.end_handlers() => {}
             _ = interrupted() => {} // what runs yet is killed
         }
-    pub async fn crash(self) {
         self.stop().await;
+        Ok(exit)
     }
 
     /// Starts no more commands, and waits until those that run have ended. The API still answers them.
@@ -465,13 +465,18 @@ impl Running {
         while self.handling.join_next().await.is_some() {}
     }
 
+    /// Stops without a word to the others: what a crash looks like to them. For tests.
+    pub async fn crash(self) {
+        self.stop().await;
+    }
+
     async fn stop(mut self) {
+        self.handling.shutdown().await;
         self.tasks.shutdown().await;
         self.agent.stop();
         while self.serving.join_next().await.is_some() {}
         if let Some(handle) = self.agent.set_handle(None) {
             handle.shutdown().await;
-        self.handling.shutdown().await;
         }
     }
 

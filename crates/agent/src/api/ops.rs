@@ -1,6 +1,7 @@
 //! What operators and their tools ask: the agent itself, its health, its counters, faults on purpose.
 
 use super::bans;
+use super::conditions;
 use super::events_counted;
 use super::failure::{Answer, Body, Failure};
 use super::find::{Meant, find};
@@ -39,10 +40,9 @@ pub async fn itself(State(agent): State<Arc<Agent>>) -> Answer<model::SelfInfo> 
 
 fn about_node(inside: &Inside<'_>, agent: &Agent) -> model::SelfInfo {
     let swim = &inside.node.swim;
-    let taken = inside.view.taken_names();
-    let taken = taken.iter().map(|(name, count)| format!("{count} members claim the name {name:?}"));
     let me = swim.me();
-    let ban = inside.node.bans.of(me.id).map(bans::of_myself);
+    let conditions = conditions::conditions(inside, agent);
+    let hold = conditions.iter().filter(|warning| warning.cleared_s.is_none());
     let vitals = inside.node.vitals.as_ref();
     model::SelfInfo {
         member: Shape::new(inside).member(&me),
@@ -56,7 +56,8 @@ fn about_node(inside: &Inside<'_>, agent: &Agent) -> model::SelfInfo {
         vitals_interval_s: vitals.map(|vitals| vitals.put_interval().as_secs_f64()),
         events: events_counted::info(inside, &agent.board(), agent.events_window_bytes_max()),
         queries: queries_counted::info(inside),
-        warnings: taken.chain(ban).collect(),
+        warnings: hold.map(|warning| warning.text.clone()).collect(),
+        conditions,
         ..model::SelfInfo::default()
     }
 }
@@ -204,6 +205,9 @@ async fn table(agent: &Arc<Agent>) -> Result<Table, Failure> {
     if agent.has_serf_rpc() {
         agent.serf_rpc.count(&mut table);
     }
+    let help = "Connections to the HTTP API refused because there were as many as are served";
+    let refused = agent.connections_refused.load(std::sync::atomic::Ordering::Relaxed);
+    table.count("http_connections_refused", help, &[], refused);
     table.gauge("watchers", "Consumers of /v1/watch", &[], agent.watching() as f64);
     let built = [("version", build::VERSION), ("commit", build::commit())];
     table.gauge("build_info", "The version that runs, and the commit it was built from", &built, 1.0);
@@ -217,8 +221,9 @@ fn in_node(inside: &Inside<'_>, agent: &Agent) -> Table {
     for (name, help, value) in swim_counters(&swim.counters()) {
         table.count(name, help, &[], value);
     }
-    let mut counts = [0usize; 4];
-    swim.members().for_each(|member| counts[super::shape::status(member.status) as usize] += 1);
+    let mut counts = [0usize; model::Status::ALL.len()];
+    let shape = Shape::new(inside);
+    swim.members().for_each(|member| counts[shape.status(&member) as usize] += 1);
     for (status, count) in model::Status::ALL.into_iter().zip(counts) {
         table.gauge(
             "members",
@@ -239,6 +244,7 @@ fn in_node(inside: &Inside<'_>, agent: &Agent) -> Table {
     events_counted::count(inside, &agent.board(), &mut table);
     queries_counted::count(inside, &agent.query_board(), &mut table);
     bans::count(inside, &mut table);
+    conditions::count(&conditions::conditions(inside, agent), &mut table);
     if let Some(vitals) = &inside.node.vitals {
         let interval = vitals.put_interval().as_secs_f64();
         table.gauge(

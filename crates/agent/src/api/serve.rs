@@ -1,9 +1,12 @@
 //! Listeners and connections: TCP and a Unix socket, HTTP/1.1, bounded in number and in time.
 
+use super::failure::Failure;
 use super::guard::Guard;
+use super::refuse::Refusals;
 use super::router;
 use crate::run::Agent;
 use axum::Router;
+use axum::http::StatusCode;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
@@ -18,7 +21,7 @@ use tokio::net::{TcpListener, UnixListener, UnixSocket};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-/// Connections of one listener at one time; more wait to be accepted (our guess: every watcher, and room for the rest).
+/// Connections of one listener at one time; more are answered 503 (our guess: every watcher, and room for the rest).
 pub const CONNECTIONS_MAX: usize = 128;
 /// How long a request's head may take to arrive.
 pub const HEAD_WAIT: Duration = Duration::from_secs(10);
@@ -127,15 +130,28 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Connection for T {}
 /// Answers on `listener` until the agent stops, then lets answers that are under way finish for [`DRAIN_WAIT`].
 pub async fn serve(listener: Listener, agent: Arc<Agent>, guard: Guard) {
     let mut stop = agent.stopping();
-    let router = router(agent, guard);
+    let router = router(agent.clone(), guard);
+    let full = Router::new().fallback(async || {
+        let hint = "close one, or wait until one is closed: each watcher and each stream of events is one";
+        Failure::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            format!("all {CONNECTIONS_MAX} connections are taken"),
+            hint,
+        )
+    });
     let mut connections = JoinSet::new();
+    let mut refusals = Refusals::new("the admin API");
     loop {
         tokio::select! {
             () = told(&mut stop) => break,
             Some(_) = connections.join_next() => {}
-            accepted = listener.accept(), if connections.len() < CONNECTIONS_MAX => match accepted {
+            accepted = listener.accept() => match accepted {
+                Ok(stream) if connections.len() >= CONNECTIONS_MAX => {
+                    let answer = connection(stream, full.clone(), stop.clone(), false);
+                    refusals.refuse(&agent.connections_refused, answer);
+                }
                 Ok(stream) => {
-                    connections.spawn(connection(stream, router.clone(), stop.clone()));
+                    connections.spawn(connection(stream, router.clone(), stop.clone(), true));
                 }
                 Err(error) => {
                     tracing::warn!(%error, "the admin API cannot accept a connection");
@@ -154,9 +170,16 @@ pub(crate) async fn told(stop: &mut watch::Receiver<bool>) {
     let _ = stop.wait_for(|stop| *stop).await; // without a sender it has stopped, too
 }
 
-async fn connection(stream: Box<dyn Connection>, router: Router, mut stop: watch::Receiver<bool>) {
+/// Serves one connection: `stays` for more than one request.
+async fn connection(
+    stream: Box<dyn Connection>,
+    router: Router,
+    mut stop: watch::Receiver<bool>,
+    stays: bool,
+) {
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new())
+        .keep_alive(stays)
         .header_read_timeout(HEAD_WAIT)
         .max_buf_size(BUFFER_BYTES_MAX)
         .half_close(false);

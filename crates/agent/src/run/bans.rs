@@ -1,17 +1,22 @@
 //! Who is kept out of the cluster: what is said of it here, what is heard, and what the data directory keeps.
 
 use super::agent::{Agent, lock};
+use super::warnings::About;
 use crate::api::failure::Failure;
 use crate::identity::NodeKeys;
 use crate::node::Call;
 use rumormill_core::identity::NodeId;
 use rumormill_core::payload::Payload;
+use rumormill_core::time::Duration;
 use rumormill_core::wire;
 use rumormill_protocols::agree::bans::{self, Ban, Bans, Event, Kept, REASON_BYTES_MAX};
 use std::sync::Arc;
 
 /// Under which the data directory keeps them.
 const NAME: &str = "bans";
+
+/// Time between two tries to save after one that failed (our guess: soon after there is room again).
+const SAVE_AGAIN: Duration = Duration::from_secs(5);
 
 /// What the data directory knows of bans.
 pub(super) fn recall(agent: &Agent, keys: NodeKeys) -> Bans<NodeKeys> {
@@ -21,19 +26,20 @@ pub(super) fn recall(agent: &Agent, keys: NodeKeys) -> Bans<NodeKeys> {
         .and_then(|kept| kept.as_deref().map(wire::decode::<Kept>).transpose().map_err(|e| e.to_string()));
     match kept {
         Ok(kept) => bans.recall(kept.unwrap_or_default()),
-        Err(error) => agent.warn(format!(
-            "what the data directory keeps of bans cannot be read ({error}): the other members tell them again"
-        )),
+        Err(error) => agent.raise(
+            About::BansUnread,
+            format!("what the data directory keeps of bans cannot be read ({error}): the other members tell them again"),
+        ),
     }
     bans
 }
 
-/// Saves them when they have changed, as long as the agent runs.
+/// Saves them when they have changed, as long as the agent runs; again and again as long as that fails.
 pub(super) async fn stay_saved(agent: Arc<Agent>) {
     loop {
         agent.bans_changed.notified().await;
-        if let Err(error) = agent.save_bans().await {
-            agent.warn(error);
+        while agent.save_bans().await.is_err() {
+            tokio::time::sleep(SAVE_AGAIN).await;
         }
     }
 }
@@ -62,7 +68,11 @@ impl Agent {
             let error = format!("the reason takes {} bytes", reason.len());
             return Err(Failure::bad(error, format!("at most {REASON_BYTES_MAX}: a sentence")));
         }
-        let held = self.inspect(move |inside| inside.node.bans.of(id).cloned()).await?;
+        let found = self.inspect(move |inside| {
+            let name = inside.node.swim.member(id).map(|member| member.card.name.clone());
+            (inside.node.bans.of(id).cloned(), name)
+        });
+        let (held, name) = found.await?;
         match (lifted, held) {
             (true, None) => {
                 return Err(Failure::not_found(
@@ -74,7 +84,8 @@ impl Agent {
             _ => {}
         }
         let reason = Payload::from(reason.as_bytes());
-        self.call(Call::Bans(bans::Call::Say { id, lifted, reason })).await?;
+        let name = name.map(|name| Payload::from(name.as_bytes()));
+        self.call(Call::Bans(bans::Call::Say { id, lifted, reason, name })).await?;
         // Behind that call, so after it was carried out.
         let held = self.inspect(move |inside| inside.node.bans.of(id).is_some()).await?;
         if held == lifted {
@@ -88,7 +99,8 @@ impl Agent {
     pub(super) fn hear_ban(&self, event: Event, me: NodeId, named: impl Fn(NodeId) -> String) {
         let Event::Changed(ban) = event else { return };
         let Ban { id, lifted, by, .. } = &ban;
-        let (name, by_name, reason) = (named(*id), named(*by), ban.reason());
+        let name = ban.name().map_or_else(|| named(*id), str::to_string);
+        let (by_name, reason) = (named(*by), ban.reason());
         match (*id == me, lifted) {
             (true, false) => {
                 tracing::error!(%by, by_name, reason, "this agent is banned: no member answers it")
@@ -110,6 +122,17 @@ impl Agent {
         let saved = tokio::task::spawn_blocking(move || lock(&agent.store).put(NAME, &bytes)).await;
         let saved =
             saved.map_err(|_| "saving failed".to_string()).and_then(|saved| saved.map_err(|e| e.to_string()));
-        saved.map_err(|error| format!("bans are not kept by the data directory: {error}"))
+        match saved {
+            Ok(()) => {
+                self.clear(About::BansUnsaved);
+                self.clear(About::BansUnread);
+                Ok(())
+            }
+            Err(error) => {
+                let error = format!("bans are not kept by the data directory: {error}");
+                self.raise(About::BansUnsaved, error.clone());
+                Err(error)
+            }
+        }
     }
 }

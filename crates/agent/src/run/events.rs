@@ -1,6 +1,7 @@
 //! Publishing, and what is kept of events on disk.
 
 use super::agent::{Agent, lock};
+use super::warnings::About;
 use crate::api::failure::Failure;
 use crate::events::desk::{Coverage, DURABLE_MAX};
 use crate::events::feed::Said;
@@ -140,7 +141,8 @@ pub(super) async fn hold_again(agent: &Agent, kept: &Kept) {
     });
     let items: Vec<Item> = told.chain(kept.durable.iter().cloned()).collect();
     if !items.is_empty() && agent.call(Call::Events(events::Call::Keep(items))).await.is_err() {
-        agent.warn("the events kept on disk could not be handed to the node".into());
+        let text = "the events kept on disk could not be handed to the node";
+        agent.note(About::EventsNotHeld, "", text.into());
     }
 }
 
@@ -182,9 +184,12 @@ async fn save(agent: &Arc<Agent>, is_last: bool) -> bool {
         saved.map(|()| unsaved).map_err(|error| error.to_string())
     });
     match saved.await {
-        Ok(Ok(unsaved)) => agent.board().saved(&unsaved),
+        Ok(Ok(unsaved)) => {
+            agent.board().saved(&unsaved);
+            agent.clear(About::EventsUnsaved);
+        }
         Ok(Err(error)) => {
-            agent.warn(format!("events are not saved: {error}"));
+            agent.raise(About::EventsUnsaved, format!("events are not saved: {error}"));
             return false;
         }
         Err(_) => return false,

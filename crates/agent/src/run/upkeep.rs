@@ -1,9 +1,11 @@
 //! What a running agent does besides: it saves whom it knows, reads its machine, and tells the service manager that it lives.
 
 use super::agent::{Agent, lock};
+use super::warnings::About;
 use crate::host::{INTERVAL_S, Machine};
 use crate::node::Call;
 use crate::store::{KnownMember, MEMBERS_MAX, SAVE_INTERVAL_S};
+use rumormill_core::identity::NodeId;
 use rumormill_core::payload::Payload;
 use rumormill_core::time::{Duration, Time};
 use rumormill_protocols::member::swim::{self, Status};
@@ -34,8 +36,9 @@ pub(super) async fn save_members(agent: Arc<Agent>) {
         if live.is_empty() && gone.is_empty() {
             continue; // it was about this node itself
         }
-        save(&agent, live).await;
-        agent.forgotten(&gone);
+        if !save(&agent, live.clone(), gone.clone()).await {
+            live.iter().map(|member| member.id).chain(gone).for_each(|id| agent.unsaved(id)); // to be tried again
+        }
         tokio::time::sleep(Duration::from_secs(SAVE_INTERVAL_S)).await;
     }
 }
@@ -47,16 +50,29 @@ pub(super) async fn save_all(agent: &Arc<Agent>) {
         live.filter_map(|member| known(member, inside)).take(MEMBERS_MAX).collect::<Vec<_>>()
     });
     if let Ok(members) = found.await {
-        save(agent, members).await;
+        save(agent, members, Vec::new()).await;
     }
 }
 
-/// On a thread of its own: a disk that hangs must not keep this node from gossiping.
-async fn save(agent: &Arc<Agent>, members: Vec<KnownMember>) {
+/// Saves members and forgets others; returns whether both are done. On a thread of its own: a disk that hangs must not keep this node from gossiping.
+async fn save(agent: &Arc<Agent>, members: Vec<KnownMember>, gone: Vec<NodeId>) -> bool {
     let store = agent.clone();
-    let saved = tokio::task::spawn_blocking(move || lock(&store.store).save_members(&members)).await;
-    if let Ok(Err(error)) = saved {
-        agent.warn(format!("the known members are not saved: {error}"));
+    let saved = tokio::task::spawn_blocking(move || {
+        let mut store = lock(&store.store);
+        store.save_members(&members)?;
+        store.forget_members(&gone)
+    });
+    match saved.await {
+        Ok(Ok(())) => {
+            agent.clear(About::MembersUnsaved);
+            agent.clear(About::MembersUnread);
+            true
+        }
+        Ok(Err(error)) => {
+            agent.raise(About::MembersUnsaved, format!("the known members are not saved: {error}"));
+            false
+        }
+        Err(_) => false, // the program ends
     }
 }
 

@@ -8,6 +8,7 @@
 //! | `queries` | asking members, and answering them |
 //! | `keys` | the cluster's keys |
 //! | `monitor` | log lines as they come |
+//! | `refuse` | the answer to a client for which there is no room |
 //! | `stats` | figures about this agent |
 //! | [`codec`] | where one MessagePack value ends, and what is in it |
 //! | `messages` | what is said, as types |
@@ -26,9 +27,11 @@ mod members;
 mod messages;
 mod monitor;
 mod queries;
+mod refuse;
 mod stats;
 
 use crate::api::guard::Token;
+use crate::api::refuse::Refusals;
 use crate::api::serve::{ACCEPT_RETRY, DRAIN_WAIT, told};
 use crate::metrics::Table;
 use crate::run::Agent;
@@ -38,7 +41,7 @@ use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
-/// Clients at one time; more wait to be accepted (our guess: half of what the HTTP API takes).
+/// Clients at one time; more are refused with an error (our guess: half of what the HTTP API takes).
 pub const CLIENTS_MAX: usize = 64;
 /// Streams, monitors and queries of one client at one time (our guess).
 pub const STREAMS_MAX: usize = 16;
@@ -52,6 +55,7 @@ pub const HELLO_WAIT: Duration = Duration::from_secs(10);
 pub struct Counters {
     clients: AtomicU64,
     accepted: AtomicU64,
+    turned_away: AtomicU64,
     commands: AtomicU64,
     refused: AtomicU64,
     events_missed: AtomicU64,
@@ -65,6 +69,8 @@ impl Counters {
         let load = |counter: &AtomicU64| counter.load(Relaxed);
         table.gauge("serf_rpc_clients", "Clients of Serf's RPC now", &[], load(&self.clients) as f64);
         table.count("serf_rpc_accepted", "Clients of Serf's RPC accepted", &[], load(&self.accepted));
+        let help = "Clients of Serf's RPC refused because there were as many as are served";
+        table.count("serf_rpc_turned_away", help, &[], load(&self.turned_away));
         table.count("serf_rpc_commands", "Commands of Serf's RPC", &[], load(&self.commands));
         let help = "Commands of Serf's RPC that were answered with an error";
         table.count("serf_rpc_refused", help, &[], load(&self.refused));
@@ -81,11 +87,15 @@ impl Counters {
 pub async fn serve(listener: TcpListener, agent: Arc<Agent>, token: Option<Arc<Token>>) {
     let mut stop = agent.stopping();
     let mut clients = JoinSet::new();
+    let mut refusals = Refusals::new("Serf's RPC");
     loop {
         tokio::select! {
             () = told(&mut stop) => break,
             Some(_) = clients.join_next() => {}
-            accepted = listener.accept(), if clients.len() < CLIENTS_MAX => match accepted.and_then(ready) {
+            accepted = listener.accept() => match accepted.and_then(ready) {
+                Ok(stream) if clients.len() >= CLIENTS_MAX => {
+                    refusals.refuse(&agent.serf_rpc.turned_away, refuse::refuse(stream));
+                }
                 Ok(stream) => {
                     clients.spawn(client::serve(stream, agent.clone(), token.clone()));
                 }

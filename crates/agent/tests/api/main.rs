@@ -5,6 +5,7 @@ mod described;
 mod events;
 mod harness;
 mod keys;
+mod limits;
 mod lives;
 mod members;
 mod queries;

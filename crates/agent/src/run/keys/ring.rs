@@ -1,6 +1,7 @@
 //! This node's own ring: what an order does to it, and where it is kept for the next start.
 
 use super::super::agent::{Agent, lock};
+use super::super::warnings::About;
 use crate::store::Store;
 use rumormill_core::time::Wall;
 use rumormill_core::wire;
@@ -93,10 +94,8 @@ impl Agent {
     pub(super) async fn take_ring(self: &Arc<Self>, ring: Vec<Key>) -> Result<(), KeyringError> {
         let _one_at_a_time = self.keys.changing.lock().await;
         self.keyring.replace(ring)?;
-        let (_, note) = self.keep_keys(true).await;
-        if !note.is_empty() {
-            self.warn(note);
-        }
+        self.keep_keys(true).await;
+        self.clear(About::KeysNotTaken);
         Ok(())
     }
 
@@ -178,6 +177,23 @@ impl Agent {
         next
     }
 
+    /// Keeps the ring once more, if it could not be kept where it belongs.
+    pub(super) async fn keep_again(self: &Arc<Self>) {
+        let _one_at_a_time = self.keys.changing.lock().await;
+        if lock(&self.keys.kept).1.is_empty() {
+            return;
+        }
+        let agent = self.clone();
+        let is_as_before = tokio::task::spawn_blocking(move || {
+            // Whoever wrote another key file meanwhile means it.
+            let held = agent.config.key_file.as_deref().and_then(|path| Keyring::load(path).ok());
+            held.is_some_and(|held| held.list() == *lock(&agent.keys.file))
+        });
+        if is_as_before.await.unwrap_or(false) {
+            self.keep_keys(true).await;
+        }
+    }
+
     /// Keeps the ring where the next start finds it, if it changed; where it is kept, and why it is not in the key file.
     async fn keep_keys(self: &Arc<Self>, changed: bool) -> (Kept, String) {
         if !changed || self.keyring.is_insecure() {
@@ -187,8 +203,9 @@ impl Agent {
         // On a thread of its own: a disk that hangs must not keep this node from gossiping.
         let kept = tokio::task::spawn_blocking(move || agent.keep_now()).await;
         let kept = kept.unwrap_or_else(|_| (Kept::Nowhere, "keeping the keys failed".into()));
-        if !kept.1.is_empty() && kept.1 != lock(&self.keys.kept).1 {
-            tracing::warn!("{}", kept.1);
+        match kept.1.is_empty() {
+            true => self.clear(About::KeysUnsaved),
+            false => self.raise(About::KeysUnsaved, kept.1.clone()),
         }
         lock(&self.keys.kept).clone_from(&kept);
         kept
@@ -208,7 +225,7 @@ impl Agent {
                 let ring = self.keyring.keys();
                 record.ring = ring.iter().map(|key| Secret(*key.bytes())).collect();
                 record.file = Keyring::load(path).map(|ring| names(&ring)).unwrap_or_default();
-                tracing::warn!(file = %path.display(), %error, "the key file cannot be written");
+                tracing::debug!(file = %path.display(), %error, "the key file cannot be written");
                 Some(format!("the key file cannot be written ({error})"))
             }
             _ => Some("there is no key file".to_string()),
