@@ -18,6 +18,7 @@
 
 mod bans;
 pub(crate) mod cluster;
+mod conditions;
 pub mod events;
 mod events_counted;
 pub mod failure;
@@ -28,9 +29,11 @@ mod members;
 mod ops;
 mod queries_counted;
 pub mod query;
+pub(crate) mod refuse;
 pub mod serve;
 pub(crate) mod shape;
 mod watch;
+mod why;
 
 pub use watch::WATCHERS_MAX;
 

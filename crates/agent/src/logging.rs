@@ -122,13 +122,13 @@ pub fn lost() -> u64 {
     ERRORS.get().map_or(0, Lines::lost)
 }
 
-/// A warning for people who ask the agent, while nobody reads its log.
-pub fn complaint() -> Option<String> {
-    let lines = ERRORS.get().filter(|lines| lines.is_unread())?;
+/// A warning for people who ask the agent, while nobody reads its log, and for how many seconds nobody has.
+pub fn complaint() -> Option<(String, f64)> {
+    let lines = ERRORS.get()?;
+    let unread = lines.unread()?;
     let lost = lines.lost();
-    Some(format!(
-        "standard error is not read, so this agent's log waits; {lost} of its lines are lost so far"
-    ))
+    let text = format!("standard error is not read, so this agent's log waits; {lost} of its lines are lost so far");
+    Some((text, unread.as_secs_f64()))
 }
 
 /// Writes these log lines from now on. Fails if the filter is wrong, or if logging was set up by somebody else.

@@ -37,11 +37,13 @@ pub enum Status {
     Dead,
     /// It left of its own will.
     Left,
+    /// Somebody banned it, whatever it was before.
+    Banned,
 }
 
 impl Status {
     /// All of them, in the order in which a member goes through them.
-    pub const ALL: [Status; 4] = [Status::Alive, Status::Suspect, Status::Dead, Status::Left];
+    pub const ALL: [Status; 5] = [Status::Alive, Status::Suspect, Status::Dead, Status::Left, Status::Banned];
 
     /// As it is written in JSON, queries and labels.
     pub fn as_str(self) -> &'static str {
@@ -50,6 +52,7 @@ impl Status {
             Status::Suspect => "suspect",
             Status::Dead => "dead",
             Status::Left => "left",
+            Status::Banned => "banned",
         }
     }
 }
@@ -258,8 +261,30 @@ pub struct SelfInfo {
     pub faults: bool,
     /// What it counted since it started. The names are those of `/metrics` without prefix and suffix.
     pub counters: BTreeMap<String, u64>,
-    /// What a person should know: no key, a name taken twice, a store that cannot be written.
+    /// What a person should know now: no key, a name taken twice, a store that cannot be written. The texts of the `conditions` that hold.
     pub warnings: Vec<String>,
+    /// The same with their times: what holds first, then what was over within the last hour.
+    #[serde(default)]
+    pub conditions: Vec<Warning>,
+}
+
+/// Something that a person should know of an agent, as long as it holds.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize, ToSchema)]
+pub struct Warning {
+    /// What it is about: a word that never changes, as in the labels of `/metrics`.
+    pub about: String,
+    /// Which of several of that kind; empty where there is one.
+    pub of: String,
+    /// What is the matter.
+    pub text: String,
+    /// For how many seconds it has held, or how long ago it began if it is over.
+    pub since_s: f64,
+    /// How many seconds ago it was met last.
+    pub last_s: f64,
+    /// How often it was met.
+    pub count: u64,
+    /// How many seconds ago it was over; none while it holds.
+    pub cleared_s: Option<f64>,
 }
 
 /// Something that an agent still passes on.
@@ -302,6 +327,10 @@ pub enum Said {
     Left,
     /// Its id was seen in two lives at once: a copied data directory.
     Copied,
+    /// It was banned.
+    Banned,
+    /// Its ban was lifted.
+    Unbanned,
 }
 
 /// One thing that was said about a member.

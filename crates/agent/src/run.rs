@@ -12,6 +12,7 @@
 //! | `reload` | the configuration read again |
 //! | `tags` | this agent's tags |
 //! | `upkeep` | saving members, reading the machine, the watchdog |
+//! | `warnings` | what a person should know, and since when |
 //!
 //! Everything runs in one thread: the node's task owns its state, and all others reach it by messages.
 
@@ -25,6 +26,7 @@ mod queries;
 mod reload;
 mod tags;
 mod upkeep;
+mod warnings;
 
 pub use agent::{Agent, Inside, Listens};
 pub use events::{NewEvent, Published};
@@ -63,6 +65,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use warnings::About;
 
 /// How often an agent makes itself a new identity before it gives up (our guess: more than one copy at a time is already a mistake).
 pub const NEW_IDENTITIES_MAX: usize = 4;
@@ -205,8 +208,9 @@ pub async fn start(config: Config) -> Result<Running, RunError> {
     let note = found.note.clone();
     let desk = keys::Desk::new(found);
     let agent = Arc::new(Agent::new(config, keyring, desk, token, store, identity::new_session()?));
-    note.into_iter().for_each(|note| agent.warn(note));
-    agent.store.repairs().iter().for_each(|repair| agent.warn(repair.clone()));
+    note.into_iter().for_each(|note| agent.note(About::KeysNoted, "", note));
+    let numbered = agent.store.repairs().iter().zip(1..);
+    numbered.for_each(|(repair, nth)| agent.note(About::Repaired, &format!("{nth}"), repair.clone()));
     let gossip = start_node(&agent, &*agent.in_force.lock().await, agent.config.bind).await?;
     let http = listeners.iter().find_map(|(listener, _)| listener.address());
     let serf_rpc_address = serf_rpc.as_ref().and_then(|(listener, _)| listener.local_addr().ok());
@@ -229,8 +233,9 @@ pub async fn start(config: Config) -> Result<Running, RunError> {
     tasks.spawn(bans::stay_saved(agent.clone()));
     tasks.spawn(events::stay_saved(agent.clone()));
     tasks.spawn(events::ask_about_durable(agent.clone()));
+    let mut handling = JoinSet::new();
     for handler in &agent.handlers {
-        tasks.spawn(handlers::run(agent.clone(), handler.clone()));
+        handling.spawn(handlers::run(agent.clone(), handler.clone()));
     }
     if agent.config.vitals {
         tasks.spawn(upkeep::read_machine(agent.clone()));
@@ -238,7 +243,7 @@ pub async fn start(config: Config) -> Result<Running, RunError> {
     // Ready is who gossips: the node's task has answered, not only been started.
     agent.inspect(|_| ()).await.map_err(|_| RunError::NodeStopped)?;
     upkeep::tell(&[NotifyState::Ready]);
-    Ok(Running { agent, serving, tasks, identities: 0 })
+    Ok(Running { agent, serving, handling, tasks, identities: 0 })
 }
 
 /// Where the API listens, before anything is said to anybody.
@@ -346,9 +351,10 @@ async fn start_node(
     events::hold_again(agent, &kept).await;
     tracing::info!(id = %keys.id(), epoch, name = config.name, gossip = %local, cluster = config.cluster, "started");
     if let Some(before) = copied_from {
-        agent.warn(format!(
+        let text = format!(
             "this node was {before} until a copy of its data directory was found running; both are members now"
-        ));
+        );
+        agent.note(About::Copied, "", text);
     }
     Ok(local)
 }
@@ -378,6 +384,7 @@ async fn given_up(gave_up: &mut watch::Receiver<Option<u64>>) -> u64 {
 pub struct Running {
     agent: Arc<Agent>,
     serving: JoinSet<()>,
+    handling: JoinSet<()>,
     tasks: JoinSet<()>,
     identities: usize,
 }
@@ -439,6 +446,7 @@ impl Running {
                 },
                 tries = given_up(&mut gave_up) => {
                     upkeep::tell(&[NotifyState::Stopping]);
+                    self.end_handlers().await;
                     self.stop().await;
                     return Err(RunError::NotJoined { tries });
                 }
@@ -453,8 +461,18 @@ impl Running {
         };
         upkeep::save_all(&self.agent).await;
         events::save_last(&self.agent).await;
+        tokio::select! {
+            () = self.end_handlers() => {}
+            _ = interrupted() => {} // what runs yet is killed
+        }
         self.stop().await;
         Ok(exit)
+    }
+
+    /// Starts no more commands, and waits until those that run have ended. The API still answers them.
+    async fn end_handlers(&mut self) {
+        self.agent.stop_handlers();
+        while self.handling.join_next().await.is_some() {}
     }
 
     /// Stops without a word to the others: what a crash looks like to them. For tests.
@@ -463,6 +481,7 @@ impl Running {
     }
 
     async fn stop(mut self) {
+        self.handling.shutdown().await;
         self.tasks.shutdown().await;
         self.agent.stop();
         while self.serving.join_next().await.is_some() {}

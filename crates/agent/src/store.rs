@@ -37,8 +37,8 @@ use std::path::{Path, PathBuf};
 pub const MEMBERS_MAX: usize = 1024;
 /// How often members should be saved at most, in seconds (our guess: losing so much costs a restarted node nothing).
 pub const SAVE_INTERVAL_S: u64 = 5;
-/// Largest value that [`Store::put`] takes, in bytes: tags take up to 64 KiB and their framing.
-pub const VALUE_BYTES_MAX: usize = 128 * 1024;
+/// Largest value that [`Store::put`] takes, in bytes: tags take up to 64 KiB, and 256 bans with reason and name 180 KiB.
+pub const VALUE_BYTES_MAX: usize = 256 * 1024;
 
 /// A member as it was last known.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -5,6 +5,7 @@ mod client;
 mod commands;
 mod demo;
 mod huge_pages;
+mod init;
 mod lines;
 mod outcome;
 mod show;
@@ -15,6 +16,11 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let cli = args::Cli::parse();
+    if matches!(cli.command, args::Command::Agent(_))
+        && let Some(code) = init::stand_in()
+    {
+        return code;
+    }
     if has_scattered_events(&cli.command) {
         huge_pages::ask();
     }

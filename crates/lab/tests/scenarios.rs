@@ -278,3 +278,34 @@ fn all_stacks_say_what_they_know() {
         assert!(!stack.checks.is_empty() && !stack.calls.is_empty(), "{}", stack.name);
     }
 }
+
+#[test]
+fn what_never_happens_fails_the_scenario_in_one_run_as_in_many() {
+    for runs in [1, 3] {
+        let text = format!("runs = {runs}\nchecks = [\"always no_false_death\", \"sometimes suspicion\"]");
+        let outcome = run(&parse(&small(&text)).unwrap());
+        assert!(!outcome.ok && outcome.failure.is_none(), "{outcome:?}");
+        assert_eq!((outcome.checks, outcome.never()), (2, vec!["sometimes suspicion"]));
+        let failed = outcome.failed().expect("it says which");
+        assert!(failed.contains("sometimes suspicion"), "{failed}");
+    }
+    let once =
+        "runs = 2\nchecks = [\"sometimes suspicion\"]\n[[step]]\nat = \"5s\"\ndo = \"crash\"\nwho = 3\n";
+    let outcome = run(&parse(&small(once)).unwrap());
+    assert!(outcome.ok && outcome.failed().is_none(), "{outcome:?}");
+}
+
+#[test]
+fn without_checks_and_without_runs_nothing_is_said_to_hold() {
+    let scenario = parse(&small("")).unwrap();
+    assert_eq!(run(&scenario).checks, 0);
+    assert!(scenario.run_some(5..5, None, &replay, &mut Silent).unwrap_err().contains("no run"));
+    // A check that would be asked only after the end, and one that is asked at the end alone.
+    let late = parse(&small("checks = [\"eventually views_agree within 5s after 1m\"]")).unwrap();
+    let failure = run(&late).failure.expect("it was never asked");
+    assert!(failure.why.contains("never asked"), "{}", failure.why);
+    let rare = parse(&small("check_every = \"1h\"\nchecks = [\"always views_agree\"]")).unwrap();
+    assert!(run(&rare).ok, "it is asked once, at the end");
+    let false_at_the_end = "check_every = \"1h\"\nchecks = [\"always views_agree\"]\n[[step]]\nat = \"19900ms\"\ndo = \"crash\"\nwho = 3\n";
+    assert!(run(&parse(&small(false_at_the_end)).unwrap()).failure.is_some());
+}

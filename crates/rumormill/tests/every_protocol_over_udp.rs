@@ -317,7 +317,7 @@ async fn a_ban_reaches_all_once() {
         }
     }
     let reason = Payload::from(&b"it answers for others"[..]);
-    let say = bans::Call::Say { id: NodeId(900), lifted: false, reason };
+    let say = bans::Call::Say { id: NodeId(900), lifted: false, reason, name: None };
     cluster.nodes[2].call(say).await.unwrap();
     let mut told = std::collections::BTreeSet::new();
     cluster

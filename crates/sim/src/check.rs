@@ -173,6 +173,10 @@ impl<P: Protocol, S> Checks<P, S> {
         for check in &self.checks {
             if let Kind::Eventually { within, since, held: false, why, .. } = &check.kind {
                 let left = (*since + *within).since(sim.now());
+                let why = match sim.now() < *since {
+                    true => format!("it was never asked: it counts from {:?} on", since.since(Time::ZERO)),
+                    false => why.clone(),
+                };
                 let why = format!("{why}; the run ended {left:?} before its time was up");
                 return Err(Found { check: check.name.clone(), why, at: sim.now() });
             }

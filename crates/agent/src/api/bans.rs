@@ -2,6 +2,7 @@
 
 use super::failure::{Answer, Body, Failure};
 use super::find::{Meant, find, id};
+use super::shape::{Shape, ban_age_s};
 use crate::metrics::Table;
 use crate::model;
 use crate::run::{Agent, Inside};
@@ -24,16 +25,29 @@ pub async fn bans(State(agent): State<Arc<Agent>>) -> Answer<model::BansList> {
 }
 
 fn list(inside: &Inside<'_>) -> Vec<model::BanInfo> {
-    let name = |id: NodeId| inside.node.swim.member(id).map(|member| member.card.name.clone());
+    let shape = Shape::new(inside);
     let info = |ban: &Ban| model::BanInfo {
         id: ban.id.to_string(),
-        name: name(ban.id),
+        name: name(inside, ban),
         by: ban.by.to_string(),
-        by_name: name(ban.by),
-        age_s: inside.wall.0.saturating_sub(ban.version) as f64 / 1_000.0,
+        by_name: shape.name(ban.by),
+        age_s: ban_age_s(inside, ban),
         reason: ban.reason().into(),
     };
     inside.node.bans.iter().filter(|ban| !ban.lifted).map(info).collect()
+}
+
+/// The name that a banned member has, or had when it was banned: its card is forgotten, and its ban is not.
+fn name(inside: &Inside<'_>, ban: &Ban) -> Option<String> {
+    Shape::new(inside).name(ban.id).or_else(|| ban.name().map(str::to_string))
+}
+
+/// The banned of that name. Two names count: the one it has, and the one it had.
+pub(super) fn named(inside: &Inside<'_>, name: &str) -> Vec<NodeId> {
+    let carries = |ban: &&Ban| {
+        ban.name() == Some(name) || Shape::new(inside).name(ban.id).is_some_and(|known| known == name)
+    };
+    inside.node.bans.iter().filter(|ban| !ban.lifted).filter(carries).map(|ban| ban.id).collect()
 }
 
 /// Adds what is scraped.
@@ -54,11 +68,10 @@ pub(super) fn count(inside: &Inside<'_>, table: &mut Table) {
 }
 
 /// What a banned agent says of itself.
-pub(super) fn of_myself(ban: &Ban) -> String {
+pub(super) fn of_myself(ban: &Ban, by: &str) -> String {
     let reason = if ban.reason().is_empty() { String::new() } else { format!(" ({})", ban.reason()) };
     format!(
-        "this agent is banned from the cluster by {}{reason}: no member answers it until one lifts that",
-        ban.by
+        "this agent is banned from the cluster by {by}{reason}: no member answers it until one lifts that"
     )
 }
 
@@ -99,7 +112,7 @@ pub async fn ban(
 /// The member comes back by itself, if it still runs and has the cluster's key.
 #[utoipa::path(
     delete, path = "/v1/bans/{member}",
-    params(("member" = String, Path, description = "The id of who is banned, or its name if it is still known and only one carries it")),
+    params(("member" = String, Path, description = "The id of who is banned, or its name if only one of the banned carries it")),
     responses((status = 200, body = model::Done), (status = 404, body = model::Error), (status = 409, body = model::Error))
 )]
 pub async fn unban(State(agent): State<Arc<Agent>>, Path(member): Path<String>) -> Answer<model::Done> {
@@ -117,9 +130,7 @@ pub async fn unban(State(agent): State<Arc<Agent>>, Path(member): Path<String>) 
 
 /// Who of the banned carries that name.
 fn banned(inside: &Inside<'_>, name: &str) -> Result<NodeId, Failure> {
-    let carries = |ban: &&Ban| inside.node.swim.member(ban.id).is_some_and(|member| member.card.name == name);
-    let found: Vec<NodeId> =
-        inside.node.bans.iter().filter(|ban| !ban.lifted).filter(carries).map(|ban| ban.id).collect();
+    let found = named(inside, name);
     match found[..] {
         [id] => Ok(id),
         [] => Err(Failure::not_found(

@@ -20,7 +20,7 @@ pub enum Meant {
 pub fn find(inside: &Inside<'_>, text: &str, meant: Meant) -> Result<NodeId, Failure> {
     let swim = &inside.node.swim;
     if let Some(id) = id(text)
-        && (swim.member(id).is_some() || meant == Meant::Any && swim.why(id).next().is_some())
+        && (swim.member(id).is_some() || meant == Meant::Any && is_remembered(inside, id))
     {
         return Ok(id);
     }
@@ -33,6 +33,12 @@ pub fn find(inside: &Inside<'_>, text: &str, meant: Meant) -> Result<NodeId, Fai
         Meant::Departed => matches!(status, Status::Dead | Status::Left),
     };
     let fitting: Vec<NodeId> = carriers.iter().filter(|(_, s)| fits(*s)).map(|(id, _)| *id).collect();
+    if carriers.is_empty()
+        && meant == Meant::Any
+        && let [one] = super::bans::named(inside, text)[..]
+    {
+        return Ok(one);
+    }
     match (fitting.as_slice(), carriers.as_slice()) {
         ([one], _) | ([], [(one, _)]) => Ok(*one),
         ([], []) => Err(Failure::not_found(
@@ -47,6 +53,11 @@ pub fn find(inside: &Inside<'_>, text: &str, meant: Meant) -> Result<NodeId, Fai
             Err(failure)
         }
     }
+}
+
+/// Whether something is known of an id that is on no list.
+fn is_remembered(inside: &Inside<'_>, id: NodeId) -> bool {
+    inside.node.swim.why(id).next().is_some() || inside.node.bans.iter().any(|ban| ban.id == id)
 }
 
 /// An id as it is printed: 16 hexadecimal digits.

@@ -3,6 +3,7 @@
 use super::failure::{Answer, Failure, Params};
 use super::find::{Meant, find};
 use super::shape::{self, Shape};
+use super::why;
 use crate::model;
 use crate::node::Call;
 use crate::run::Agent;
@@ -23,7 +24,7 @@ pub const REACHABILITY_CONCURRENT_MAX: usize = 16;
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct MembersParams {
-    /// Only of this status: `alive`, `suspect`, `dead` or `left`; several are separated by commas.
+    /// Only of this status: `alive`, `suspect`, `dead`, `left` or `banned`; several are separated by commas.
     status: Option<String>,
     /// Only of this name.
     name: Option<String>,
@@ -54,8 +55,8 @@ pub async fn members(
         Some((name, value)) => (name.to_string(), Some(value.to_string())),
         None => (tag, None),
     });
-    let matches = move |member: &swim::Member<'_>| {
-        statuses.as_ref().is_none_or(|statuses| statuses.contains(&shape::status(member.status)))
+    let matches = move |member: &swim::Member<'_>, status: model::Status| {
+        statuses.as_ref().is_none_or(|statuses| statuses.contains(&status))
             && params.name.as_ref().is_none_or(|name| member.card.name == *name)
             && tag.as_ref().is_none_or(|(name, value)| {
                 let tags = shape::tags(member);
@@ -96,7 +97,7 @@ pub async fn member(State(agent): State<Arc<Agent>>, Path(member): Path<String>)
 
 /// What was said about a member.
 ///
-/// Who suspected it or declared it dead, when, and on what evidence, oldest first, as far as this agent remembers.
+/// Who suspected it, marked it as failed or banned it, when, and on what evidence, oldest first, as far as this agent remembers.
 #[utoipa::path(
     get, path = "/v1/why/{member}", params(("member" = String, Path, description = "An id, or a name if one member carries it.")),
     responses(
@@ -105,9 +106,8 @@ pub async fn member(State(agent): State<Arc<Agent>>, Path(member): Path<String>)
     )
 )]
 pub async fn why(State(agent): State<Arc<Agent>>, Path(member): Path<String>) -> Answer<model::Why> {
-    let found = agent
-        .inspect(move |inside| find(inside, &member, Meant::Any).map(|id| Shape::new(inside).why(id)))
-        .await?;
+    let found =
+        agent.inspect(move |inside| find(inside, &member, Meant::Any).map(|id| why::why(inside, id))).await?;
     Ok(Json(found?))
 }
 

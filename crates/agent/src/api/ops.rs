@@ -1,6 +1,7 @@
 //! What operators and their tools ask: the agent itself, its health, its counters, faults on purpose.
 
 use super::bans;
+use super::conditions;
 use super::events_counted;
 use super::failure::{Answer, Body, Failure};
 use super::find::{Meant, find};
@@ -40,10 +41,9 @@ pub async fn itself(State(agent): State<Arc<Agent>>) -> Answer<model::SelfInfo> 
 
 fn about_node(inside: &Inside<'_>, agent: &Agent) -> model::SelfInfo {
     let swim = &inside.node.swim;
-    let taken = inside.view.taken_names();
-    let taken = taken.iter().map(|(name, count)| format!("{count} members claim the name {name:?}"));
     let me = swim.me();
-    let ban = inside.node.bans.of(me.id).map(bans::of_myself);
+    let conditions = conditions::conditions(inside, agent);
+    let hold = conditions.iter().filter(|warning| warning.cleared_s.is_none());
     let vitals = inside.node.vitals.as_ref();
     model::SelfInfo {
         member: Shape::new(inside).member(&me),
@@ -57,7 +57,8 @@ fn about_node(inside: &Inside<'_>, agent: &Agent) -> model::SelfInfo {
         vitals_interval_s: vitals.map(|vitals| vitals.put_interval().as_secs_f64()),
         events: events_counted::info(inside, &agent.board(), agent.events_window_bytes_max()),
         queries: queries_counted::info(inside),
-        warnings: taken.chain(ban).collect(),
+        warnings: hold.map(|warning| warning.text.clone()).collect(),
+        conditions,
         ..model::SelfInfo::default()
     }
 }
@@ -226,8 +227,9 @@ fn in_node(inside: &Inside<'_>, agent: &Agent) -> Table {
     for (name, help, value) in swim_counters(&swim.counters()) {
         table.count(name, help, &[], value);
     }
-    let mut counts = [0usize; 4];
-    swim.members().for_each(|member| counts[super::shape::status(member.status) as usize] += 1);
+    let mut counts = [0usize; model::Status::ALL.len()];
+    let shape = Shape::new(inside);
+    swim.members().for_each(|member| counts[shape.status(&member) as usize] += 1);
     for (status, count) in model::Status::ALL.into_iter().zip(counts) {
         table.gauge(
             "members",
@@ -249,6 +251,7 @@ fn in_node(inside: &Inside<'_>, agent: &Agent) -> Table {
     events_counted::count(inside, &agent.board(), &mut table);
     queries_counted::count(inside, &agent.query_board(), &mut table);
     bans::count(inside, &mut table);
+    conditions::count(&conditions::conditions(inside, agent), &mut table);
     if let Some(vitals) = &inside.node.vitals {
         let interval = vitals.put_interval().as_secs_f64();
         table.gauge(

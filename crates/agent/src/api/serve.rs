@@ -1,11 +1,14 @@
 //! Listeners and connections: TCP and a Unix socket, HTTP/1.1, bounded in number and in time.
 
+use super::failure::Failure;
 use super::guard::Guard;
+use super::refuse::{self, Refusals};
 use super::router;
 use crate::aside::Single;
 use crate::run::Agent;
 use axum::Router;
 use axum::body::Body;
+use axum::http::StatusCode;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -13,7 +16,7 @@ use hyper::service::{Service, service_fn};
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
-use rumormill_runtime::admission::{Busy, Place, Source};
+use rumormill_runtime::admission::{Busy, Full, Place, Source};
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
@@ -26,8 +29,8 @@ use tokio::net::{TcpListener, UnixListener, UnixSocket};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-/// Connections of one listener at one time; for one more, the one that has been silent longest is closed (our guess: every watcher, and room for the
-/// rest).
+/// Connections of one listener at one time; for one more, the one that has been silent longest is closed, and where all are being served it is
+/// answered 503 (our guess: every watcher, and room for the rest).
 pub const CONNECTIONS_MAX: usize = 128;
 /// How long a request's head may take to arrive.
 pub const HEAD_WAIT: Duration = Duration::from_secs(10);
@@ -157,15 +160,17 @@ pub async fn serve(listener: Listener, agent: Arc<Agent>, guard: Guard) {
     };
     let router = router(agent, guard);
     let mut connections = JoinSet::new();
+    let mut refusals = Refusals::new("the admin API");
     loop {
         tokio::select! {
             () = told(&mut stop) => break,
             Some(_) = connections.join_next() => {}
             accepted = listener.accept() => match accepted {
-                Ok((stream, source)) => {
-                    if let Ok(place) = control.admit(source) {
+                Ok((stream, source)) => match control.admit(source) {
+                    Ok(place) => {
                         connections.spawn(connection(stream, place, router.clone(), stop.clone()));
                     }
+                    Err(full) => refusals.refuse(refuse(stream, full)),
                 }
                 Err(error) => {
                     control.evict_silent();
@@ -183,6 +188,17 @@ pub async fn serve(listener: Listener, agent: Arc<Agent>, guard: Guard) {
 /// Waits until the agent stops.
 pub(crate) async fn told(stop: &mut watch::Receiver<bool>) {
     let _ = stop.wait_for(|stop| *stop).await; // without a sender it has stopped, too
+}
+
+/// Answers one request with the reason why this connection is not admitted.
+async fn refuse(stream: impl AsyncRead + AsyncWrite + Unpin, full: Full) {
+    let hint = "close one, or wait until one is closed: each watcher and each stream of events is one";
+    let failure = move || Failure::new(StatusCode::SERVICE_UNAVAILABLE, refuse::reason(full), hint);
+    let router: Router = Router::new().fallback(async move || failure());
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new()).keep_alive(false).header_read_timeout(HEAD_WAIT).half_close(false);
+    let service = TowerToHyperService::new(router);
+    let _ = http.serve_connection(TokioIo::new(stream), service).await; // an error is the client's
 }
 
 async fn connection(
@@ -247,5 +263,25 @@ struct Arriving(Arc<Turn>);
 impl Drop for Arriving {
     fn drop(&mut self) {
         self.0.busy.get_or_init(|| self.0.place.busy());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    #[tokio::test]
+    async fn the_connection_beyond_the_last_is_answered_503_with_a_hint_and_closed() {
+        for (full, words) in [(Full::OfListener, "all connections are in use"), (Full::OfSource, "one address may have")] {
+            let (mut client, server) = tokio::io::duplex(4096);
+            client.write_all(b"GET /v1/members HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
+            refuse(server, full).await;
+            let mut answer = String::new();
+            client.read_to_string(&mut answer).await.unwrap();
+            assert!(answer.starts_with("HTTP/1.1 503"), "{answer}");
+            assert!(answer.contains(words) && answer.contains("\"hint\""), "{answer}");
+            assert!(answer.to_lowercase().contains("connection: close"), "{answer}");
+        }
     }
 }

@@ -8,7 +8,8 @@ use crate::run::Inside;
 use crate::view::Cursor;
 use rumormill_core::identity::NodeId;
 use rumormill_core::time::{Duration, Time};
-use rumormill_protocols::member::swim::record::{Charge, TagMap, Tags};
+use rumormill_protocols::agree::bans::Ban;
+use rumormill_protocols::member::swim::record::{TagMap, Tags};
 use rumormill_protocols::member::swim::{self, Status};
 use rumormill_runtime::contact::Contact;
 use std::collections::BTreeMap;
@@ -25,8 +26,11 @@ impl<'a> Shape<'a> {
     }
 
     /// The members that match, ordered by name and id, and the cursor at which they stand so.
-    pub fn members(&self, matches: impl Fn(&swim::Member<'_>) -> bool) -> (Vec<model::Member>, Cursor) {
-        let found = self.inside.node.swim.members().filter(|member| matches(member));
+    pub fn members(
+        &self,
+        matches: impl Fn(&swim::Member<'_>, model::Status) -> bool,
+    ) -> (Vec<model::Member>, Cursor) {
+        let found = self.inside.node.swim.members().filter(|member| matches(member, self.status(member)));
         let mut members: Vec<_> = found.map(|member| self.member(&member)).collect();
         members.sort_by(|a, b| (&a.name, &a.id).cmp(&(&b.name, &b.id)));
         (members, self.inside.view.cursor())
@@ -56,8 +60,8 @@ impl<'a> Shape<'a> {
             id: member.id.to_string(),
             name: card.name.clone(),
             is_self: member.id == self.me(),
-            status: status(member.status),
-            since_s: self.ago(member.since),
+            status: self.status(member),
+            since_s: self.ban(member.id).map_or(self.ago(member.since), |ban| ban_age_s(self.inside, ban)),
             epoch: card.life.epoch,
             incarnation: card.incarnation,
             addresses: addresses(&card.contact),
@@ -87,14 +91,23 @@ impl<'a> Shape<'a> {
         })
     }
 
-    /// What was said about `id`.
-    pub fn why(&self, id: NodeId) -> model::Why {
-        let node = self.inside.node;
-        model::Why {
-            member: node.swim.member(id).map(|member| self.member(&member)),
-            id: id.to_string(),
-            verdicts: node.swim.why(id).map(|verdict| self.verdict(verdict)).collect(),
-        }
+    /// What a member is held to be: a ban is above what it says, and above what SWIM says.
+    pub fn status(&self, member: &swim::Member<'_>) -> model::Status {
+        self.ban(member.id).map_or(status(member.status), |_| model::Status::Banned)
+    }
+
+    /// The name of a member, or its id if it is on no list.
+    pub fn called(&self, id: NodeId) -> String {
+        self.name(id).unwrap_or_else(|| id.to_string())
+    }
+
+    /// The name of a member that is on the list.
+    pub fn name(&self, id: NodeId) -> Option<String> {
+        self.inside.node.swim.member(id).map(|member| member.card.name.clone())
+    }
+
+    fn ban(&self, id: NodeId) -> Option<&Ban> {
+        self.inside.node.bans.of(id)
     }
 
     fn me(&self) -> NodeId {
@@ -118,82 +131,24 @@ impl<'a> Shape<'a> {
                 "runs from a copy of the data directory of {before}: it made itself a new key, and both stay members"
             ));
         }
-        if let Some(ban) = self.inside.node.bans.of(member.id) {
-            let by =
-                self.inside.node.swim.member(ban.by).map_or(ban.by.to_string(), |by| by.card.name.clone());
-            let reason = if ban.reason().is_empty() { String::new() } else { format!(": {}", ban.reason()) };
-            warnings.push(format!("banned by {by}{reason}"));
+        if let Some(ban) = self.ban(member.id) {
+            warnings.push(format!("banned by {}{}", self.called(ban.by), reason_given(ban)));
         }
         if live && member.stream_only {
             warnings.push("answers over TCP alone: UDP on its gossip port seems to be blocked".to_string());
         }
         warnings
     }
-
-    fn verdict(&self, verdict: &swim::Verdict) -> model::Verdict {
-        use model::Said;
-        let what = match verdict.what {
-            swim::Said::Charged(Charge::Suspect) => Said::Suspected,
-            swim::Said::Charged(Charge::Dead) => Said::DeclaredDead,
-            swim::Said::Charged(Charge::Forget) => Said::Forgotten,
-            swim::Said::Refuted => Said::Refuted,
-            swim::Said::Restarted => Said::Restarted,
-            swim::Said::Left => Said::Left,
-            swim::Said::Copied => Said::Copied,
-        };
-        let by_name = self.inside.node.swim.member(verdict.by).map(|member| member.card.name.clone());
-        let evidence = verdict.evidence.map(|seen| model::Evidence {
-            helpers: seen.helpers,
-            nacks: seen.nacks,
-            confirmations: seen.confirmations,
-            waited_ms: seen.waited_ms,
-            silent_ms: seen.silent_ms,
-            accuser_health: seen.accuser_health,
-        });
-        model::Verdict {
-            what,
-            by: verdict.by.to_string(),
-            at_unix_ms: verdict.written.0,
-            heard_s: self.ago(verdict.heard),
-            incarnation: verdict.incarnation,
-            text: sentence(what, by_name.as_deref().unwrap_or(&verdict.by.to_string()), evidence.as_ref()),
-            evidence,
-            by_name,
-        }
-    }
 }
 
-/// A verdict as a sentence.
-fn sentence(what: model::Said, by: &str, evidence: Option<&model::Evidence>) -> String {
-    use model::Said;
-    let mut text = match what {
-        Said::Suspected => format!("{by} suspected it: a probe got no answer"),
-        Said::DeclaredDead => format!("{by} declared it dead: nothing answered the suspicion"),
-        Said::Forgotten => format!("an operator at {by} had it forgotten"),
-        Said::Refuted => "it answered a suspicion: it is alive".to_string(),
-        Said::Restarted => "it came back in a new life".to_string(),
-        Said::Left => "it left of its own will".to_string(),
-        Said::Copied => format!("{by} saw its id in two lives at once: a copied data directory"),
-    };
-    let Some(seen) = evidence.filter(|_| matches!(what, Said::Suspected | Said::DeclaredDead)) else {
-        return text;
-    };
-    text += &format!(" within {} ms", seen.waited_ms);
-    if seen.helpers > 0 {
-        text +=
-            &format!("; {} helpers were asked, {} of them got no answer either", seen.helpers, seen.nacks);
-    }
-    if what == Said::DeclaredDead {
-        text += &format!("; {} suspicions agreed", seen.confirmations);
-    }
-    match seen.silent_ms {
-        Some(ms) => text += &format!("; {by} had last heard from it {:.1} s before", ms as f64 / 1e3),
-        None => text += &format!("; {by} had never heard from it"),
-    }
-    if seen.accuser_health > 0 {
-        text += &format!("; {by} was not well itself (score {})", seen.accuser_health);
-    }
-    text
+/// How many seconds ago a ban was said, by the clocks of both.
+pub fn ban_age_s(inside: &Inside<'_>, ban: &Ban) -> f64 {
+    inside.wall.0.saturating_sub(ban.version) as f64 / 1_000.0
+}
+
+/// The reason of a ban, to stand behind a sentence.
+pub fn reason_given(ban: &Ban) -> String {
+    if ban.reason().is_empty() { String::new() } else { format!(": {}", ban.reason()) }
 }
 
 /// The API's word for a status.

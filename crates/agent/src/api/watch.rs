@@ -107,7 +107,7 @@ impl Watcher {
 
     async fn state(&mut self) -> Option<()> {
         let (members, cursor) =
-            self.agent.inspect(|inside| Shape::new(inside).members(|_| true)).await.ok()?;
+            self.agent.inspect(|inside| Shape::new(inside).members(|_, _| true)).await.ok()?;
         let state = model::WatchState { cursor: cursor.to_string(), members };
         self.ready.push_back(event("state", Some(&state.cursor), &state));
         self.cursor = Some(cursor);

@@ -10,6 +10,9 @@
 //! one that hangs delays nobody but itself, and nothing is queued for it: if it falls so far behind that the logs have moved on, it has
 //! missed something, which is counted. No handler is run twice for an event across a clean restart, for what was told is saved.
 //!
+//! When the agent stops, no more runs start, and those under way have [`FINISH_WAIT`] to end by themselves: so a handler that stops its own agent
+//! (`rumormill leave`) is not cut off by that. Then they are ended as those are that exceed their time.
+//!
 //! What the handler of a query says is the answer; if it fails, says too much or takes too long, that is the answer. One for everything (`*`)
 //! answers only if it has something to say, since it need not know of queries (as serf's).
 
@@ -24,7 +27,7 @@ use crate::model;
 use crate::queries::Arrived;
 use crate::run::Agent;
 use crate::view::{self, Read};
-use process::{End, Limits, OUTPUT_BYTES_MAX, Run};
+use process::{End, Limits, OUTPUT_BYTES_MAX, Process, Run};
 use spec::{Handler, Happened, On};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -39,6 +42,8 @@ pub const HANDLERS_MAX: usize = 32;
 pub const PARALLEL_MAX: usize = 4;
 /// How long a run may take (our guess: what takes longer belongs into a service of its own).
 pub const RUN_TIME_MAX: Duration = Duration::from_secs(30);
+/// Time that runs under way get to end by themselves when the agent stops (our guess: what a handler does after `rumormill leave`).
+pub const FINISH_WAIT: Duration = Duration::from_secs(2);
 /// What a run may take that answers nothing.
 const LIMITS: Limits = Limits { time: RUN_TIME_MAX, output_bytes: OUTPUT_BYTES_MAX };
 /// Events read at a time.
@@ -95,7 +100,11 @@ impl Counted {
             }
             End::Done => (&self.done, None),
             End::Failed(why) => (&self.failed, Some(why.clone())),
-            End::Killed => (&self.killed, Some(format!("killed after {:.1} s", limits.time.as_secs_f64()))),
+            End::TooLong => {
+                let time_s = limits.time.as_secs_f64();
+                (&self.killed, Some(format!("killed after {time_s:.1} s, which is its limit")))
+            }
+            End::Stopped => (&self.killed, Some("killed because the agent stops".to_string())),
         };
         count.fetch_add(1, Relaxed);
         match &why {
@@ -130,7 +139,14 @@ pub async fn run(agent: Arc<Agent>, counted: Arc<Counted>) {
         (board.feed.beginning(), board.feed.subscribe())
     };
     let queries = agent.queries();
-    Runner { agent, counted, changes, events, news, head, queries, running: JoinSet::new() }.run().await;
+    let mut runner = Runner { agent, counted, changes, events, news, head, queries, running: JoinSet::new() };
+    let mut stop = runner.agent.handlers_stopping();
+    tokio::select! {
+        biased;
+        () = told(&mut stop) => {}
+        () = runner.serve() => {}
+    }
+    while runner.running.join_next().await.is_some() {} // each run ends within a bounded time
 }
 
 struct Runner {
@@ -145,7 +161,8 @@ struct Runner {
 }
 
 impl Runner {
-    async fn run(mut self) {
+    /// Runs the command whenever its time has come.
+    async fn serve(&mut self) {
         loop {
             self.news.borrow_and_update();
             self.head.borrow_and_update();
@@ -237,14 +254,30 @@ impl Runner {
         let (agent, counted) = (self.agent.clone(), self.counted.clone());
         self.running.spawn(async move {
             counted.running.fetch_add(1, Relaxed);
-            let command = &counted.handler.command;
-            let run = process::run(command, &occurrence.facts, &occurrence.input, limits).await;
+            once(&agent, &counted, occurrence, limits).await;
             counted.running.fetch_sub(1, Relaxed);
-            let why = counted.ended(&run, limits, occurrence.query.is_some());
-            if let Some(query) = occurrence.query {
-                queries::answer(&agent, &counted.handler.on, query.id, &run, why).await;
-            }
         });
+    }
+}
+
+/// One run, from its start until nothing of it is left that has to be ended. A question is answered before that: its time is short.
+async fn once(agent: &Arc<Agent>, counted: &Counted, occurrence: Occurrence, limits: Limits) {
+    let Occurrence { facts, input, query } = occurrence;
+    let mut stop = agent.handlers_stopping();
+    let stop = async {
+        told(&mut stop).await;
+        tokio::time::sleep(FINISH_WAIT).await;
+    };
+    let (run, process) = match Process::start(&counted.handler.command, &facts, input, limits) {
+        Ok(mut process) => (process.watch(limits.time, stop).await, Some(process)),
+        Err(error) => (Run::failed(error.to_string()), None),
+    };
+    let why = counted.ended(&run, limits, query.is_some());
+    if let Some(query) = query {
+        queries::answer(agent, &counted.handler.on, query.id, &run, why).await;
+    }
+    if let Some(process) = process {
+        process.terminate().await;
     }
 }
 

@@ -85,9 +85,9 @@ impl Lines {
         queue.shed + queue.refused
     }
 
-    /// Whether the output has taken nothing for a while.
-    pub(super) fn is_unread(&self) -> bool {
-        self.0.lock().writing.is_some_and(|since| since.elapsed() >= UNREAD_AFTER)
+    /// For how long the output has taken nothing, if that is a while.
+    pub(super) fn unread(&self) -> Option<Duration> {
+        self.0.lock().writing.map(|since| since.elapsed()).filter(|unread| *unread >= UNREAD_AFTER)
     }
 
     /// Waits until all is written, but not longer than `wait`.
@@ -178,7 +178,7 @@ mod tests {
         lines.push(&line(7));
         assert_eq!(read.next(), Some(7), "it goes on");
         lines.flush(Duration::from_secs(60));
-        assert_eq!((lines.lost(), lines.is_unread()), (lost_now, false));
+        assert_eq!((lines.lost(), lines.unread()), (lost_now, None));
     }
 
     #[test]

@@ -4,6 +4,7 @@ use super::ears::Ears;
 use super::keys::Desk;
 use super::reload::{InForce, Reloads};
 use crate::admission::Admissions;
+use super::warnings::{About, Warnings};
 use crate::api::WATCHERS_MAX;
 use crate::api::failure::Failure;
 use crate::api::guard::Token;
@@ -29,8 +30,9 @@ use rumormill_runtime::counters::Snapshot;
 use rumormill_runtime::faults::Faults;
 use rumormill_runtime::hello::ResolveError;
 use rumormill_runtime::keyring::Keyring;
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 use std::time::Instant;
 use tokio::sync::{Notify, Semaphore, watch};
@@ -41,8 +43,6 @@ pub(super) type Handle = rumormill_runtime::Handle<Node<NodeKeys>>;
 
 /// Members that changed and wait to be saved; beyond it they are saved when they change again (our guess: what a store keeps).
 const UNSAVED_MAX: usize = crate::store::MEMBERS_MAX;
-/// Warnings that are kept for `/v1/self`; older ones are only in the log.
-const WARNINGS_MAX: usize = 16;
 /// An answer to a ping that has not come by then will not come: the node was started anew (our guess: ten of its periods on a wide network).
 const PONG_WAIT: Duration = Duration::from_secs(60);
 /// Addresses that are asked at one time who is there (our guess).
@@ -109,8 +109,9 @@ pub struct Agent {
     started: Instant,
     leaving: watch::Sender<Leaving>,
     stopping: watch::Sender<bool>,
+    handlers_stopping: watch::Sender<bool>,
     pub(super) tags: tokio::sync::Mutex<()>,
-    warnings: Mutex<VecDeque<String>>,
+    pub(super) warnings: Mutex<Warnings>,
 }
 
 /// Where the agent listens.
@@ -186,6 +187,7 @@ impl Agent {
             started: Instant::now(),
             leaving: watch::Sender::new(Leaving::No),
             stopping: watch::Sender::new(false),
+            handlers_stopping: watch::Sender::new(false),
             tags: tokio::sync::Mutex::new(()),
             warnings: Mutex::default(),
         }
@@ -359,6 +361,7 @@ impl Agent {
             resolved => resolved,
         };
         let id = id.map_err(|error| error.to_string())?;
+        self.clear_of(About::Stranger, &address.to_string());
         let call = Call::Swim(swim::Call::Join(id));
         handle.call(call).await.map_err(|error| error.to_string())?;
         Ok(id)
@@ -396,21 +399,18 @@ impl Agent {
         self.stopping.subscribe()
     }
 
-    pub(super) fn told_all(&self) {
-        self.leaving.send_replace(Leaving::Told);
+    /// No more handlers run.
+    pub(super) fn stop_handlers(&self) {
+        self.handlers_stopping.send_replace(true);
     }
 
-    /// Something a person should know: to the log, and to `/v1/self`.
-    pub(super) fn warn(&self, warning: String) {
-        tracing::warn!("{warning}");
-        let mut warnings = lock(&self.warnings);
-        if warnings.contains(&warning) {
-            return;
-        }
-        if warnings.len() == WARNINGS_MAX {
-            warnings.pop_front();
-        }
-        warnings.push_back(warning);
+    /// Turns true when no more handlers run.
+    pub fn handlers_stopping(&self) -> watch::Receiver<bool> {
+        self.handlers_stopping.subscribe()
+    }
+
+    pub(super) fn told_all(&self) {
+        self.leaving.send_replace(Leaving::Told);
     }
 
     /// This member's record changed and is to be saved some time.
@@ -482,12 +482,6 @@ impl Agent {
         info.faults = self.config.faults;
         info.reload = self.reloads();
         info.handlers = self.handlers.iter().map(|handler| handler.info()).collect();
-        if self.keyring.is_insecure() {
-            info.warnings.push("no cluster key: anybody who reaches the gossip port can take part".into());
-        }
-        info.warnings.extend(self.store.complaint());
-        info.warnings.extend(logging::complaint());
-        info.warnings.extend(lock(&self.warnings).iter().cloned());
     }
 
     pub(super) fn ears(self: &Arc<Self>) -> Ears {

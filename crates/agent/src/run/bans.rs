@@ -1,6 +1,7 @@
 //! Who is kept out of the cluster: what is said of it here, what is heard, and what the data directory keeps.
 
 use super::agent::Agent;
+use super::warnings::About;
 use crate::api::failure::Failure;
 use crate::identity::NodeKeys;
 use crate::logging::limit::{self, Kind};
@@ -31,19 +32,19 @@ pub(super) fn recall(
         .and_then(|kept| kept.as_deref().map(wire::decode::<Kept>).transpose().map_err(|e| e.to_string()));
     match kept {
         Ok(kept) => bans.recall(kept.unwrap_or_default()),
-        Err(error) => agent.warn(format!(
-            "what the data directory keeps of bans cannot be read ({error}): the other members tell them again"
-        )),
+        Err(error) => agent.raise(
+            About::BansUnread,
+            format!("what the data directory keeps of bans cannot be read ({error}): the other members tell them again"),
+        ),
     }
     bans
 }
 
-/// Saves them when they have changed, again until it is done, as long as the agent runs.
+/// Saves them when they have changed, as long as the agent runs; again and again as long as that fails.
 pub(super) async fn stay_saved(agent: Arc<Agent>) {
     loop {
         agent.bans_changed.notified().await;
-        while let Err(error) = agent.save_bans().await {
-            agent.warn_of(NOT_KEPT, &error);
+        while agent.save_bans().await.is_err() {
             tokio::time::sleep(SAVE_AGAIN).await;
         }
     }
@@ -73,7 +74,11 @@ impl Agent {
             let error = format!("the reason takes {} bytes", reason.len());
             return Err(Failure::bad(error, format!("at most {REASON_BYTES_MAX}: a sentence")));
         }
-        let held = self.inspect(move |inside| inside.node.bans.of(id).cloned()).await?;
+        let found = self.inspect(move |inside| {
+            let name = inside.node.swim.member(id).map(|member| member.card.name.clone());
+            (inside.node.bans.of(id).cloned(), name)
+        });
+        let (held, name) = found.await?;
         match (lifted, held) {
             (true, None) => {
                 return Err(Failure::not_found(
@@ -85,7 +90,8 @@ impl Agent {
             _ => {}
         }
         let reason = Payload::from(reason.as_bytes());
-        self.call(Call::Bans(bans::Call::Say { id, lifted, reason })).await?;
+        let name = name.map(|name| Payload::from(name.as_bytes()));
+        self.call(Call::Bans(bans::Call::Say { id, lifted, reason, name })).await?;
         // Behind that call, so after it was carried out.
         let held = self.inspect(move |inside| inside.node.bans.of(id).is_some()).await?;
         if held == lifted {
@@ -100,7 +106,8 @@ impl Agent {
     pub(super) fn hear_ban(&self, event: Event, me: NodeId, named: impl Fn(NodeId) -> String) {
         let Event::Changed(ban) = event else { return };
         let Ban { id, lifted, by, .. } = &ban;
-        let (name, by_name, reason) = (named(*id), named(*by), ban.reason());
+        let name = ban.name().map_or_else(|| named(*id), str::to_string);
+        let (by_name, reason) = (named(*by), ban.reason());
         match (*id == me, lifted) {
             _ if !limit::allows(Kind::Ban) => {}
             (true, false) => {
@@ -118,6 +125,11 @@ impl Agent {
         let Ok(kept) = self.inspect(|inside| inside.node.bans.kept()).await else { return Ok(()) };
         let mut bytes = Vec::new();
         wire::put(&kept, &mut bytes);
-        self.store.put(NAME, bytes).await
+        let stored = self.store.put(NAME, bytes).await;
+        self.raise_unstored(About::BansUnsaved, "bans are not stored", &stored);
+        if stored.is_ok() {
+            self.clear(About::BansUnread);
+        }
+        stored
     }
 }

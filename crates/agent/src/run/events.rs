@@ -1,6 +1,7 @@
 //! Publishing, and what is kept of events on disk.
 
 use super::agent::Agent;
+use super::warnings::About;
 use crate::api::failure::Failure;
 use crate::events::desk::{Coverage, DURABLE_MAX};
 use crate::events::feed::Said;
@@ -142,7 +143,8 @@ pub(super) async fn hold_again(agent: &Agent, kept: &Kept) {
     });
     let items: Vec<Item> = told.chain(kept.durable.iter().cloned()).collect();
     if !items.is_empty() && agent.call(Call::Events(events::Call::Keep(items))).await.is_err() {
-        agent.warn("the events kept on disk could not be handed to the node".into());
+        let text = "the events kept on disk could not be handed to the node";
+        agent.note(About::EventsNotHeld, "", text.into());
     }
 }
 
@@ -177,10 +179,11 @@ async fn save(agent: &Arc<Agent>, is_last: bool) -> bool {
     });
     let Ok(unsaved) = found.await else { return false };
     let is_joined = unsaved.positions.joined;
-    match agent.store.save_events(unsaved).await {
+    let stored = agent.store.save_events(unsaved).await;
+    agent.raise_unstored(About::EventsUnsaved, "events are not stored", &stored);
+    match stored {
         Ok(saved) => agent.board().saved(&saved),
-        Err(error) => {
-            agent.warn_of("events are not saved", &error);
+        Err(_) => {
             return false;
         }
     }

@@ -5,6 +5,7 @@
 //! whole, so that clusters that were parted at a seed become one again.
 
 use super::agent::{Agent, lock};
+use super::warnings::About;
 use rumormill_core::identity::NodeId;
 use rumormill_core::rng::Rng;
 use rumormill_core::time::Duration;
@@ -55,7 +56,7 @@ pub(super) async fn stay_joined(agent: Arc<Agent>, seed: u64) {
 /// The addresses of the members that were known when this agent last ran, the most recently seen first.
 async fn known(agent: &Agent) -> Vec<SocketAddr> {
     let members = agent.store.members().await.unwrap_or_else(|error| {
-        agent.warn(format!("the members known before cannot be read: {error}"));
+        agent.raise(About::MembersUnread, format!("the members known before cannot be read: {error}"));
         Vec::new()
     });
     let addresses = members.iter().filter_map(|member| Contact::decode(&member.contact).ok());

@@ -1,6 +1,7 @@
 //! What a running agent does besides: it saves whom it knows, reads its machine, and tells the service manager that it lives.
 
 use super::agent::{Agent, lock};
+use super::warnings::About;
 use crate::aside::Aside;
 use crate::host::{INTERVAL_S, Machine};
 use crate::node::Call;
@@ -16,11 +17,18 @@ use std::sync::{Arc, OnceLock};
 const FIRST_RATES: Duration = Duration::from_secs(1);
 
 impl Agent {
-    /// Warns that something is not stored, unless the disk hangs: while it does the store itself complains.
-    pub(super) fn warn_of(&self, what: &str, error: &NotStored) {
-        if !matches!(error, NotStored::Hangs { .. }) {
-            self.warn(format!("{what}: {error}"));
+    /// Raises or clears the warning that something is not stored. While the disk hangs the store itself complains.
+    pub(super) fn raise_unstored<T>(&self, about: About, what: &str, stored: &Result<T, NotStored>) {
+        match stored {
+            Ok(_) => self.clear(about),
+            Err(NotStored::Hangs { .. }) => {}
+            Err(error) => self.raise(about, format!("{what}: {error}")),
         }
+    }
+
+    /// What a person should know of the data directory while it does not answer.
+    pub fn store_complaint(&self) -> Option<String> {
+        self.store.complaint()
     }
 
     /// How often something was not stored because the disk did not answer in time.
@@ -76,8 +84,9 @@ pub(super) async fn save_all(agent: &Arc<Agent>) {
 
 async fn save(agent: &Agent, live: Vec<KnownMember>, gone: Vec<NodeId>) -> bool {
     let saved = agent.store.save_members(live, gone).await;
-    if let Err(error) = &saved {
-        agent.warn_of("the known members are not saved", error);
+    agent.raise_unstored(About::MembersUnsaved, "the known members are not stored", &saved);
+    if saved.is_ok() {
+        agent.clear(About::MembersUnread);
     }
     saved.is_ok()
 }

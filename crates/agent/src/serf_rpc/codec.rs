@@ -42,6 +42,11 @@ impl<R: AsyncRead + Unpin> Frames<R> {
         Frames { from, bytes: Vec::new(), walk: Walk::START }
     }
 
+    /// Whatever else comes.
+    pub fn into_inner(self) -> R {
+        self.from
+    }
+
     /// The next value, as it came. May be dropped while it waits, and loses nothing.
     pub async fn next(&mut self) -> Result<Vec<u8>, FrameError> {
         loop {

@@ -48,7 +48,7 @@ pub(super) fn nameless() -> Member {
 fn status(status: Status) -> &'static str {
     match status {
         Status::Alive | Status::Suspect => "alive",
-        Status::Dead => "failed",
+        Status::Dead | Status::Banned => "failed",
         Status::Left => "left",
     }
 }
@@ -66,7 +66,7 @@ pub(super) async fn members(agent: &Arc<Agent>) -> Answered {
 }
 
 async fn all(agent: &Arc<Agent>) -> Result<Vec<Member>, String> {
-    let all = agent.inspect(|inside| Shape::new(inside).members(|_| true).0).await;
+    let all = agent.inspect(|inside| Shape::new(inside).members(|_, _| true).0).await;
     Ok(all.map_err(|failure| text(&failure))?.iter().map(member).collect())
 }
 

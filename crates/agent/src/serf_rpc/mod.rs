@@ -8,6 +8,7 @@
 //! | `queries` | asking members, and answering them |
 //! | `keys` | the cluster's keys |
 //! | `monitor` | log lines as they come |
+//! | `refuse` | the answer to a client for which there is no room |
 //! | `stats` | figures about this agent |
 //! | [`codec`] | where one MessagePack value ends, and what is in it |
 //! | `messages` | what is said, as types |
@@ -26,9 +27,11 @@ mod members;
 mod messages;
 mod monitor;
 mod queries;
+mod refuse;
 mod stats;
 
 use crate::api::guard::Token;
+use crate::api::refuse::Refusals;
 use crate::api::serve::{ACCEPT_RETRY, DRAIN_WAIT, told};
 use crate::metrics::Table;
 use crate::run::Agent;
@@ -39,7 +42,8 @@ use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
-/// Clients at one time; for one more, the one that has been silent longest is closed (our guess: half of what the HTTP API takes).
+/// Clients at one time; for one more, the one that has been silent longest is closed, and where all are being served it is refused with an error
+/// (our guess: half of what the HTTP API takes).
 pub const CLIENTS_MAX: usize = 64;
 /// Streams, monitors and queries of one client at one time (our guess).
 pub const STREAMS_MAX: usize = 16;
@@ -83,15 +87,17 @@ pub async fn serve(listener: TcpListener, agent: Arc<Agent>, token: Option<Arc<T
     let mut stop = agent.stopping();
     let control = agent.admissions.serf_rpc.clone();
     let mut clients = JoinSet::new();
+    let mut refusals = Refusals::new("Serf's RPC");
     loop {
         tokio::select! {
             () = told(&mut stop) => break,
             Some(_) = clients.join_next() => {}
             accepted = listener.accept() => match accepted.and_then(ready) {
-                Ok((stream, from)) => {
-                    if let Ok(place) = control.admit(from.ip()) {
+                Ok((stream, from)) => match control.admit(from.ip()) {
+                    Ok(place) => {
                         clients.spawn(client::serve(stream, place, agent.clone(), token.clone()));
                     }
+                    Err(full) => refusals.refuse(refuse::refuse(stream, full)),
                 }
                 Err(error) => {
                     control.evict_silent();

@@ -6,6 +6,7 @@ mod events;
 mod floods;
 mod harness;
 mod keys;
+mod limits;
 mod lives;
 mod members;
 mod queries;

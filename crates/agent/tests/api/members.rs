@@ -118,7 +118,7 @@ async fn why_tells_who_declared_a_member_dead_and_on_what_evidence() {
         let evidence = death.evidence.as_ref().expect("with evidence");
         assert!(evidence.waited_ms > 0, "{death:?}");
         assert!(["a", "b"].contains(&death.by_name.as_deref().unwrap()), "{death:?}");
-        assert!(death.text.contains("declared it dead"), "{}", death.text);
+        assert!(death.text.contains("marked it as failed"), "{}", death.text);
         assert!(why.verdicts.iter().any(|v| v.what == Said::Suspected), "it was suspected first: {why:?}");
     }
     ask(&agents[0], "GET", "/v1/why/nobody", None).await.error(404);

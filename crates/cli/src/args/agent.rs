@@ -85,7 +85,8 @@ pub struct AgentArgs {
     pub events_replay: bool,
     /// Run COMMAND when something happens: member-join, member-leave, member-failed, member-update, event:NAME (or event:PREFIX*), query:NAME (or
     /// query:PREFIX*), or `*` for all of these (may be repeated). Facts are in RUMORMILL_EVENT and other variables, a payload is on standard input;
-    /// what the command of a query prints, at most 60 KiB, is the answer
+    /// what the command of a query prints, at most 60 KiB, is the answer. A run ends when its shell exits; after 30 s it gets SIGTERM, and SIGKILL two
+    /// seconds later
     #[arg(long, value_name = "WHAT=COMMAND")]
     pub on: Vec<String>,
     /// Where the host's root directory is seen from within a container; `proc` below it is read

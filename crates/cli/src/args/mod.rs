@@ -186,6 +186,8 @@ pub enum StatusArg {
     Dead,
     /// It left of its own will
     Left,
+    /// It is kept out of the cluster by a ban
+    Banned,
 }
 
 /// `rumormill join`.

@@ -38,6 +38,7 @@ fn status_of(arg: StatusArg) -> Status {
         StatusArg::Suspect => Status::Suspect,
         StatusArg::Dead => Status::Dead,
         StatusArg::Left => Status::Left,
+        StatusArg::Banned => Status::Banned,
     }
 }
 
@@ -106,7 +107,7 @@ pub fn status_cell(status: Status) -> Cell {
     let tone = match status {
         Status::Alive => Tone::Good,
         Status::Suspect => Tone::Odd,
-        Status::Dead => Tone::Bad,
+        Status::Dead | Status::Banned => Tone::Bad,
         Status::Left => Tone::Faint,
     };
     Cell::toned(status.as_str(), tone)

@@ -8,7 +8,7 @@ use crate::show::{Cell, Out, Table, Tone, bytes, clean, span};
 use hyper::Method;
 use rumormill_agent::model::{
     Done, HandlerInfo, JoinRequest, JoinResult, ReloadInfo, Reloaded, SelfInfo, SettingChange, Tags,
-    TagsPatch,
+    TagsPatch, Warning,
 };
 use std::time::Duration;
 
@@ -90,9 +90,7 @@ fn tell_info(info: &SelfInfo, out: &mut Out<'_>) -> Outcome {
     for (label, text) in lines {
         out.line(&clean(&format!("{label:<12}{text}")))?;
     }
-    for warning in info.warnings.iter().chain(&info.member.warnings) {
-        out.line(&clean(&format!("warning     {warning}")))?;
-    }
+    warnings(info).iter().try_for_each(|line| out.line(&clean(line)))?;
     let counted: Vec<_> = info.counters.iter().filter(|(_, count)| **count > 0).collect();
     if !counted.is_empty() {
         out.line("")?;
@@ -103,6 +101,28 @@ fn tell_info(info: &SelfInfo, out: &mut Out<'_>) -> Outcome {
         out.table(&table)?;
     }
     Ok(())
+}
+
+/// What a person should know: what holds, with its times, what the member's record shows, and what was over lately.
+fn warnings(info: &SelfInfo) -> Vec<String> {
+    let (over, hold): (Vec<&Warning>, Vec<&Warning>) =
+        info.conditions.iter().partition(|warning| warning.cleared_s.is_some());
+    let has_times = |text: &&String| hold.iter().any(|warning| warning.text == **text);
+    let without = info.warnings.iter().filter(|text| !has_times(text)).chain(&info.member.warnings);
+    let mut lines: Vec<String> = hold.iter().map(|warning| holds(warning)).collect();
+    lines.extend(without.map(|text| format!("{:<12}{text}", "warning")));
+    lines.extend(over.into_iter().map(|warning| {
+        let (since, cleared) = (warning.since_s, warning.cleared_s.unwrap_or_default());
+        let held = span((since - cleared).max(0.0));
+        format!("{:<12}{} (held for {held}, over for {})", "cleared", warning.text, span(cleared))
+    }));
+    lines
+}
+
+fn holds(warning: &Warning) -> String {
+    let Warning { text, since_s, last_s, count, .. } = warning;
+    let met = if *count > 1 { format!(", {count} times, last {} ago", span(*last_s)) } else { String::new() };
+    format!("{:<12}{text} (for {}{met})", "warning", span(*since_s))
 }
 
 fn health(score: u32) -> String {
@@ -236,6 +256,10 @@ mod tests {
     use rumormill_agent::model::{EventsInfo, Joined, Member};
     use std::collections::BTreeMap;
 
+    fn warning(text: &str, since_s: f64, last_s: f64, count: u64, cleared_s: Option<f64>) -> Warning {
+        Warning { text: text.into(), since_s, last_s, count, cleared_s, ..Warning::default() }
+    }
+
     #[test]
     fn info_is_a_list_with_counters_that_moved() {
         let info = SelfInfo {
@@ -268,7 +292,11 @@ mod tests {
                 ..EventsInfo::default()
             },
             counters: BTreeMap::from([("probes".into(), 12), ("deaths".into(), 0)]),
-            warnings: vec!["there is no key".into()],
+            warnings: vec!["there is no key".into(), "the disk is full".into()],
+            conditions: vec![
+                warning("the disk is full", 240.0, 2.0, 48, None),
+                warning("bans are not saved", 600.0, 420.0, 1, Some(400.0)),
+            ],
             ..SelfInfo::default()
         };
         let mut bytes = Vec::new();
@@ -291,7 +319,9 @@ mod tests {
         queries     0 of its own open, 0 known
         process     77, rumormill 0.1.0, commit unknown
         view        root feedbeeffeedbeef, 0 items being gossiped
+        warning     the disk is full (for 4 min, 48 times, last 2.0 s ago)
         warning     there is no key
+        cleared     bans are not saved (held for 3 min, over for 7 min)
 
         COUNTED SINCE THE START
         probes                   12

@@ -67,10 +67,7 @@ pub fn run(args: &RunArgs, out: &mut Out<'_>) -> Outcome {
     } else {
         tell(&result, out)?;
     }
-    match result.failure {
-        None => Ok(()),
-        Some(failure) => Err(Failure::Failed(failure.report)),
-    }
+    result.failed().map_or(Ok(()), |report| Err(Failure::Failed(report)))
 }
 
 fn read(file: &Path) -> Outcome<Scenario> {
@@ -112,7 +109,7 @@ fn tell(result: &scenario::Outcome, out: &mut Out<'_>) -> Outcome {
         ("events", result.events.to_string()),
         ("sent", format!("{} datagrams, {} bytes in all", result.datagrams_sent, result.bytes_sent)),
         ("digest", result.digest.clone()),
-        ("checks", if result.ok { "all hold".into() } else { "one failed".into() }),
+        ("checks", checks(result)),
     ];
     lines.iter().try_for_each(|(label, text)| out.line(&format!("{label:<20}{text}")))?;
     let dropped = result.dropped.iter().filter(|(_, count)| **count > 0);
@@ -123,6 +120,15 @@ fn tell(result: &scenario::Outcome, out: &mut Out<'_>) -> Outcome {
         out.line(&format!("  sometimes {name}: {}", if *held { "yes" } else { "never" }))
     })?;
     result.figures.iter().try_for_each(|(name, figure)| out.line(&format!("  {name:<26} {figure:.4}")))
+}
+
+fn checks(result: &scenario::Outcome) -> String {
+    match (result.checks, &result.failure, result.never().len()) {
+        (0, ..) => "none were given: nothing was checked".into(),
+        (_, Some(failure), _) => format!("{:?} failed in run {}", failure.check, failure.run),
+        (n, None, 0) => format!("all {n} hold"),
+        (n, None, never) => format!("{never} of {n} failed: they never held"),
+    }
 }
 
 /// Where it is told to.

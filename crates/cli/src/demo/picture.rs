@@ -83,7 +83,7 @@ pub enum Process {
 #[derive(Copy, Clone, Debug, Default, PartialEq, Eq)]
 pub struct Seen {
     /// By state, in the order of [`Status::ALL`].
-    pub by: [usize; 4],
+    pub by: [usize; Status::ALL.len()],
     /// Those that do not know it.
     pub unknown: usize,
 }
@@ -315,7 +315,7 @@ fn color(status: Status) -> Style {
     Style::new().fg(match status {
         Status::Alive => Color::Green,
         Status::Suspect => Color::Yellow,
-        Status::Dead => Color::Red,
+        Status::Dead | Status::Banned => Color::Red,
         Status::Left => Color::DarkGray,
     })
 }

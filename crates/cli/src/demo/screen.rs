@@ -12,7 +12,7 @@ use crate::show::{Out, span};
 use ratatui::DefaultTerminal;
 use ratatui::crossterm::event::{self, Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 use ratatui::widgets::TableState;
-use rumormill_agent::model::{ChangeKind, Member, Members, SelfInfo, Status, WatchChange, Why};
+use rumormill_agent::model::{ChangeKind, Member, Members, Said, SelfInfo, Status, WatchChange, Why};
 use std::collections::BTreeMap;
 use std::os::unix::process::ExitStatusExt;
 use std::time::{Duration, Instant};
@@ -45,6 +45,14 @@ pub async fn show(args: &DemoArgs, out: &mut Out<'_>) -> Outcome {
     eprintln_quietly("stopping the agents ...");
     cluster.stop().await?;
     ended
+}
+
+/// Whether a verdict is why a member is held to be that.
+fn accuses(said: Said, what: ChangeKind) -> bool {
+    match what {
+        ChangeKind::Suspected => said == Said::Suspected,
+        _ => matches!(said, Said::DeclaredDead | Said::Banned),
+    }
 }
 
 /// A panic ends the process at once: the agents end with their standard input, and this removes their data.
@@ -199,11 +207,14 @@ impl<'a> Live<'a> {
         if !matches!(change.what, ChangeKind::Suspected | ChangeKind::Dead) {
             return self.chronicle.note(says, mood);
         }
-        let (client, sender) = (node.client.clone(), self.sender.clone());
+        let (client, sender, what) = (node.client.clone(), self.sender.clone(), change.what);
         let path = format!("/v1/why/{}", encode(&change.id));
         tokio::spawn(async move {
             let why = client.get_within::<Why>(&path, ASK_TIMEOUT).await;
-            let reason = why.ok().and_then(|mut why| why.verdicts.pop()).map(|verdict| verdict.text);
+            // By now it may have answered: what is told is why this was said, not what was said last.
+            let accusation =
+                why.ok().and_then(|why| why.verdicts.into_iter().rev().find(|v| accuses(v.what, what)));
+            let reason = accusation.map(|verdict| verdict.text);
             let text = reason.map_or(says.clone(), |reason| format!("{says} ({reason})"));
             let _ = sender.send(News::Say(text, mood)).await; // the demo may be over
         });

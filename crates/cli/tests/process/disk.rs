@@ -63,6 +63,50 @@ fn a_running_agent_outlives_a_full_disk_and_says_so() {
     converge(&[&first, &second, &third]);
 }
 
+/// The conditions that an agent names as holding, and as over, by what they are about.
+fn conditions(agent: &Agent) -> (Vec<String>, Vec<String>) {
+    let info = agent.info();
+    let all = info["conditions"].as_array().cloned().unwrap_or_default();
+    let (over, hold): (Vec<_>, Vec<_>) = all.iter().partition(|one| one["cleared_s"].is_number());
+    let about = |one: &serde_json::Value| one["about"].as_str().unwrap().to_owned();
+    (hold.into_iter().map(about).collect(), over.into_iter().map(about).collect())
+}
+
+#[test]
+fn warnings_of_a_full_disk_bear_their_times_and_end_with_it() {
+    needs!("root");
+    let story = Story::new("freed");
+    let disk = Small::mount(512);
+    let first = story.agent("n0").start();
+    let second = story.agent("n1").dir(&disk.path().join("data")).join(&first).start();
+    converge(&[&first, &second]);
+    assert_eq!(conditions(&second).0, [""; 0], "nothing is the matter");
+    disk.fill();
+    // Something of each kind that is saved: a member, an event, a ban.
+    let third = story.agent("n2").join(&first).start();
+    converge(&[&first, &second, &third]);
+    let events = serde_json::json!({ "events": [{ "name": "x", "payload": "y".repeat(30_000) }] });
+    assert_eq!(first.post("/v1/events", &events).status, 200);
+    first.cli_json(&["ban", "0123456789abcdef"]);
+    wait::until_true("it warns of its disk", DEADLINE_S, || !conditions(&second).0.is_empty());
+    let shown = String::from_utf8_lossy(&second.cli(&["info"]).stdout).into_owned();
+    assert!(shown.lines().any(|line| line.starts_with("warning ") && line.contains(" (for ")), "{shown}");
+    let metrics = second.text("/metrics");
+    assert!(metrics.contains("rumormill_warning_age_seconds{about=\""), "{metrics}");
+    let warned = conditions(&second).0;
+    disk.drain();
+    wait::until_true("nothing is the matter any more", DEADLINE_S, || conditions(&second).0.is_empty());
+    let (_, over) = conditions(&second);
+    assert!(warned.iter().all(|about| over.contains(about)), "{warned:?} are over: {over:?}");
+    assert_eq!(second.info()["warnings"], serde_json::json!([]));
+    let shown = String::from_utf8_lossy(&second.cli(&["info"]).stdout).into_owned();
+    assert!(shown.lines().any(|line| line.starts_with("cleared ")), "{shown}");
+    // And what could not be saved is saved by now.
+    let second = second.restart();
+    let bans = second.cli_json(&["bans"]);
+    assert_eq!(bans["bans"].as_array().unwrap().len(), 1, "{bans}");
+}
+
 #[test]
 fn a_half_written_database_is_set_aside_and_the_node_stays_who_it_was() {
     let story = Story::new("half-db");

@@ -1,9 +1,11 @@
 //! Commands that an agent runs when something happens.
 
 use super::agent::{Agent, DEADLINE_S, Story, converge};
+use rumormill_testkit::process::run;
 use rumormill_testkit::wait;
 use serde_json::{Value, json};
 use std::path::Path;
+use std::process::Command;
 
 fn lines(path: &Path) -> Vec<String> {
     std::fs::read_to_string(path).unwrap_or_default().lines().map(str::to_owned).collect()
@@ -68,6 +70,119 @@ fn commands_are_run_on_events_and_failures_and_one_that_hangs_or_crashes_disturb
     wait::until_true("a third is handled", DEADLINE_S, || lines(&events).len() >= 3);
     assert!(lines(&events)[2].starts_with("deploy2 "), "{:?}", lines(&events));
     assert_eq!(lines(&events).len(), 3);
+}
+
+/// Publishes an event of that name.
+fn publish(agent: &Agent, name: &str) {
+    let events = json!({ "events": [{ "name": name, "payload": "" }] });
+    assert_eq!(agent.post("/v1/events", &events).status, 200);
+}
+
+#[test]
+fn a_question_is_answered_when_the_shell_exits_whatever_it_left_in_the_background() {
+    let story = Story::new("background");
+    let pids = story.dir().join("pids");
+    let left = |how: &str| format!("{how} & echo $! >> {}; echo started", pids.display());
+    let agent = story
+        .agent("n0")
+        .flag("--on", &format!("query:bg={}", left("sleep 300")))
+        .flag("--on", &format!("query:daemon={}", left("setsid sleep 300")))
+        .flag("--on", "query:mute=exec >&- 2>&-; sleep 0.2; exit 3")
+        .flag("--on", "query:much=head -c 100000 /dev/zero; echo done")
+        .start();
+    let answer = |name: &str| {
+        let lines = agent.cli_lines(&["query", name, "--timeout", "60s", "--json"]);
+        let of = |key: &str| lines.iter().find_map(|line| line[key].as_str().map(str::to_owned));
+        (of("payload"), of("error"), lines)
+    };
+    for name in ["bg", "daemon"] {
+        let (said, failure, lines) = answer(name);
+        assert_eq!((said.as_deref(), failure), (Some("started\n"), None), "{name}: {lines:?}");
+        assert_eq!(handler(&agent, &format!("query:{name}"))["done"], 1);
+    }
+    for pid in lines(&pids) {
+        let state = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        assert!(state.contains("sleep") && !state.contains(") Z "), "it was left alone: {state}");
+        run(Command::new("kill").args(["-9", &pid]));
+    }
+    let (_, failure, lines) = answer("mute");
+    assert!(failure.as_ref().is_some_and(|why| why.contains("exit status: 3")), "{lines:?}");
+    let (_, failure, lines) = answer("much");
+    assert!(
+        failure.as_ref().is_some_and(|why| why.contains("the most that an answer may take")),
+        "{lines:?}"
+    );
+}
+
+#[test]
+fn handlers_finish_when_the_agent_stops_and_are_told_before_they_are_killed() {
+    let story = Story::new("stopping");
+    let path = |name: &str| story.dir().join(name).display().to_string();
+    let trap = |name: &str| {
+        format!("trap 'echo TERM >> {0}; exit' TERM; echo begun > {0}; sleep 1000 & wait", path(name))
+    };
+    let deaf = format!("trap '' TERM; echo $$ > {}; sleep 1000; sleep 1000", path("deaf"));
+    let quick = format!(
+        "echo begun > {0}; while ! test -e {1}; do sleep 0.05; done; echo finished >> {0}",
+        path("quick"),
+        path("go")
+    );
+    let mut agent = story
+        .agent("n0")
+        .flag("--on", &format!("event:trap={}", trap("trap")))
+        .flag("--on", &format!("event:deaf={deaf}"))
+        .flag("--on", &format!("event:quick={quick}"))
+        .start();
+    ["trap", "deaf", "quick"].iter().for_each(|name| publish(&agent, name));
+    let begun = |name: &str| !lines(&story.dir().join(name)).is_empty();
+    wait::until_true("all run", DEADLINE_S, || ["trap", "deaf", "quick"].iter().all(|name| begun(name)));
+    agent.process.interrupt();
+    std::fs::write(story.dir().join("go"), "").unwrap();
+    assert!(agent.process.wait(DEADLINE_S).success(), "{}", agent.process.log());
+    assert_eq!(lines(&story.dir().join("quick")), ["begun", "finished"], "it had time to end by itself");
+    assert_eq!(lines(&story.dir().join("trap")), ["begun", "TERM"], "it got SIGTERM, once");
+    let deaf = &lines(&story.dir().join("deaf"))[0];
+    let state = std::fs::read_to_string(format!("/proc/{deaf}/stat")).unwrap_or_default();
+    assert!(!state.contains("(sh)") || state.contains(") Z "), "it was killed: {state}");
+}
+
+#[test]
+fn a_handler_that_has_its_own_agent_leave_lives_to_finish() {
+    let story = Story::new("own-leave");
+    let told = story.dir().join("told");
+    let leave = format!(
+        "event:stop={} leave --socket $RUMORMILL_SOCKET > /dev/null; echo left: $? >> {}",
+        super::agent::program(),
+        told.display()
+    );
+    let by_signal = format!("event:signal=kill -TERM $PPID; sleep 0.5; echo finished >> {}", told.display());
+    let mut agent = story.agent("n0").flag("--on", &leave).start();
+    publish(&agent, "stop");
+    assert!(agent.process.wait(DEADLINE_S).success(), "{}", agent.process.log());
+    assert_eq!(lines(&told), ["left: 0"]);
+    let mut agent = story.agent("n1").flag("--on", &by_signal).start();
+    publish(&agent, "signal");
+    assert!(agent.process.wait(DEADLINE_S).success(), "{}", agent.process.log());
+    assert_eq!(lines(&told), ["left: 0", "finished"]);
+}
+
+#[test]
+fn a_second_signal_ends_agent_and_handlers_at_once() {
+    let story = Story::new("second-signal");
+    let pid = story.dir().join("pid");
+    let deaf = format!("event:deaf=trap '' TERM; echo $$ > {}; sleep 1000; sleep 1000", pid.display());
+    let mut agent = story.agent("n0").flag("--on", &deaf).start();
+    publish(&agent, "deaf");
+    wait::until_true("it runs", DEADLINE_S, || !lines(&pid).is_empty());
+    agent.process.interrupt();
+    wait::until_true("it leaves", DEADLINE_S, || agent.process.log().contains("leaving the cluster"));
+    // It may come while the agent leaves (which is then cut) or while it waits for its handler (it has left).
+    wait::until_true("it ends", DEADLINE_S, || {
+        agent.process.interrupt();
+        agent.process.ended().is_some()
+    });
+    let state = || std::fs::read_to_string(format!("/proc/{}/stat", lines(&pid)[0])).unwrap_or_default();
+    wait::until_true("the handler is gone", DEADLINE_S, || state().is_empty() || state().contains(") Z "));
 }
 
 #[test]

@@ -386,3 +386,24 @@ fn a_client_made_for_serf_answers_a_query_of_the_serf_command() {
     assert!(said.contains("Response from 'n1': HOW MUCH?"), "{said}");
     assert!(said.contains("Total Acks: 2") && said.contains("Total Responses: 1"), "{said}");
 }
+
+#[test]
+fn the_serf_command_is_told_when_the_agent_has_all_the_clients_that_it_takes() {
+    needs!("serf");
+    let story = Story::new("serf-full");
+    let agent = story.agent("n0").for_serf().start();
+    let clients: Vec<TcpStream> = (0..64)
+        .map(|_| {
+            let mut stream = TcpStream::connect(rpc(&agent.setup.bind)).unwrap();
+            stream.write_all(b"\x82\xa7Command\xa9handshake\xa3Seq\x00\x81\xa7Version\x01").unwrap();
+            stream.read_exact(&mut [0; 13]).unwrap();
+            stream
+        })
+        .collect();
+    for words in [&["members"][..], &["event", "x"], &["monitor"]] {
+        let (is_ok, said) = serf(&agent, words);
+        assert!(!is_ok && said.contains("serves 64 clients already"), "{words:?}: {said}");
+    }
+    drop(clients);
+    wait::until_true("there is room again", DEADLINE_S, || serf(&agent, &["members"]).0);
+}

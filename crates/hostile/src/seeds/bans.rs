@@ -10,7 +10,8 @@ use rumormill_protocols::agree::bans::{Ban, Kept, Known, Message, Signed};
 fn signed(id: u64, lifted: bool) -> Signed {
     let (id, by) = (NodeId(id), NodeId(0x1111_2222_3333_4444));
     let reason = Payload::from(&b"it answers for others"[..]);
-    Signed(Record::signed(Ban { id, version: 1_763_800_000_000, lifted, by, reason }, &Unsigned))
+    let ban = Ban { id, version: 1_763_800_000_000, lifted, by, reason, name: None };
+    Signed(Record::signed(ban, &Unsigned))
 }
 
 /// One of each message, and what the data directory keeps.

@@ -120,6 +120,7 @@ pub(super) fn run<P: Part>(
         bytes_sent: total.bytes_sent(),
         dropped: output::causes(&total),
         figures,
+        checks: scenario.checks.len(),
         sometimes,
         failure,
         ok,

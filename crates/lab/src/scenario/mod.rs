@@ -323,6 +323,9 @@ impl Scenario {
         output: &mut dyn Output,
     ) -> Result<Outcome, String> {
         self.check()?;
+        if runs.is_empty() {
+            return Err(format!("no run is left to do: runs {} to {} are empty", runs.start, runs.end));
+        }
         let needed = self.memory_bytes()?;
         if let Some(available) = available.filter(|available| needed > *available) {
             return Err(format!(

@@ -143,14 +143,34 @@ pub struct Outcome {
     pub dropped: BTreeMap<&'static str, u64>,
     /// The last figures of each run, averaged over the runs.
     pub figures: BTreeMap<&'static str, f64>,
+    /// How many checks were asked.
+    pub checks: usize,
     /// What happens sometimes, and whether it has in any run.
     pub sometimes: BTreeMap<String, bool>,
     /// The first check that failed.
     pub failure: Option<FailureReport>,
-    /// Whether everything held.
+    /// Whether every check held; true without checks.
     pub ok: bool,
     /// A hash of all deliveries of all runs, in hexadecimal.
     pub digest: String,
+}
+
+impl Outcome {
+    /// The `sometimes` checks that held in no run.
+    pub fn never(&self) -> Vec<&str> {
+        self.sometimes.iter().filter(|(_, held)| !**held).map(|(name, _)| name.as_str()).collect()
+    }
+
+    /// What failed, to be printed; none if [`Outcome::ok`].
+    pub fn failed(&self) -> Option<String> {
+        if let Some(failure) = &self.failure {
+            return Some(failure.report.clone());
+        }
+        let never = self.never();
+        let runs = if self.runs == 1 { "the only run".into() } else { format!("any of {} runs", self.runs) };
+        (!never.is_empty())
+            .then(|| format!("check failed: {} did not hold in {runs}, seed {}", never.join(", "), self.seed))
+    }
 }
 
 /// A check that failed.

@@ -2,6 +2,7 @@
 
 use crate::logging::limit::{self, Kind};
 use super::super::agent::{Agent, lock};
+use super::super::warnings::About;
 use super::courier::{self, Asking};
 use rumormill_core::identity::NodeId;
 use rumormill_core::time::Duration;
@@ -55,18 +56,19 @@ impl Agent {
         false
     }
 
-    /// Tells the log, once for each address, that whoever is there does not know this node's key.
+    /// Warns that whoever is at that address does not know this node's key.
     pub(in crate::run) fn stays_out(&self, address: SocketAddr) {
-        if self.keyring.is_insecure() || !self.keys.complains(&address.to_string()) {
+        if self.keyring.is_insecure() {
             return;
         }
         let file =
             self.config.key_file.as_ref().map_or("its key file".into(), |path| path.display().to_string());
-        self.warn(format!(
+        let text = format!(
             "{address} answers, but opens nothing sealed with this node's key {}: if that key was removed while this node was away, its time to catch \
              up is over, or whoever answers does not know this node; write the cluster's present key into {file} and start again",
             self.keyring.primary()
-        ));
+        );
+        self.raise_of(About::Stranger, &address.to_string(), text);
     }
 
     /// Somebody who was away asks for the ring.
@@ -133,7 +135,9 @@ impl Agent {
                 by = %from, %before, now = %primary,
                 "the cluster's keys changed while this node was away: it was given the present ones"
             ),
-            Err(error) => self.warn(format!("the keys that {from} gave cannot be used: {error}")),
+            Err(error) => {
+                self.raise(About::KeysNotTaken, format!("the keys that {from} gave cannot be used: {error}"))
+            }
         }
     }
 

@@ -138,9 +138,10 @@ pub(super) async fn serve(agent: Arc<Agent>) {
     }
 }
 
-/// Forgets removed keys when their time is over.
+/// Forgets removed keys when their time is over, and keeps the ring again if it could not be kept where it belongs.
 pub(super) async fn expire(agent: Arc<Agent>) {
     loop {
+        agent.keep_again().await;
         let now = super::wall();
         let next = agent.expire_removed().await.map_or(EXPIRY_LOOK, |until| until.since(now));
         tokio::time::sleep(next.clamp(Duration::from_secs(1), EXPIRY_LOOK)).await;

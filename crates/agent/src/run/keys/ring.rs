@@ -1,7 +1,8 @@
 //! This node's own ring: what an order does to it, and where it is kept for the next start.
 
-use crate::logging::limit::{self, Kind};
 use super::super::agent::{Agent, lock};
+use super::super::warnings::About;
+use crate::logging::limit::{self, Kind};
 use crate::store::{Store, StoreHandle};
 use rumormill_core::time::{Duration, Wall};
 use rumormill_core::wire;
@@ -178,6 +179,7 @@ impl Agent {
         let _one_at_a_time = self.keys.changing.lock().await;
         self.keyring.replace(ring)?;
         self.keep_in_force().await;
+        self.clear(About::KeysNotTaken);
         Ok(())
     }
 
@@ -212,6 +214,23 @@ impl Agent {
         next
     }
 
+    /// Keeps the ring once more if it could not be kept in the key file, unless somebody has written another key file, who means that one.
+    pub(super) async fn keep_again(self: &Arc<Self>) {
+        let _one_at_a_time = self.keys.changing.lock().await;
+        if lock(&self.keys.kept).1.is_empty() {
+            return;
+        }
+        let agent = self.clone();
+        // On the store's thread: the key file may be on a disk that hangs as well.
+        let is_as_before = self.store.ask(move |_| {
+            let held = agent.config.key_file.as_deref().and_then(|path| Keyring::load(path).ok());
+            held.is_some_and(|held| held.list() == *lock(&agent.keys.file))
+        });
+        if is_as_before.await.unwrap_or(false) {
+            self.keep_in_force().await;
+        }
+    }
+
     fn in_force_now(&self) -> Draft {
         Draft { ring: self.keyring.detached(), removed: lock(&self.keys.removed).clone() }
     }
@@ -225,15 +244,16 @@ impl Agent {
         self.keys.is_unkept.store(kept.is_err(), Relaxed);
         match kept {
             Ok(kept) => self.now_kept(kept),
-            Err(refused) => tracing::warn!("{refused}; it is tried again"),
+            Err(refused) => self.raise(About::KeysUnsaved, format!("{refused}; it is tried again")),
         }
     }
 
     fn now_kept(&self, kept: Where) {
-        let before = std::mem::replace(&mut *lock(&self.keys.kept), kept.clone());
-        if !kept.1.is_empty() && kept.1 != before.1 {
-            self.warn(kept.1);
+        match kept.1.is_empty() {
+            true => self.clear(About::KeysUnsaved),
+            false => self.raise(About::KeysUnsaved, kept.1.clone()),
         }
+        *lock(&self.keys.kept) = kept;
     }
 
     /// Keeps a draft where the next start finds it. On the store's thread: the key file may be on a disk that hangs as well. If that takes too
@@ -260,7 +280,7 @@ impl Agent {
                 let ring = draft.ring.keys();
                 record.ring = ring.iter().map(|key| Secret(*key.bytes())).collect();
                 record.file = Keyring::load(path).map(|ring| names(&ring)).unwrap_or_default();
-                tracing::warn!(file = %path.display(), %error, "the key file cannot be written");
+                tracing::debug!(file = %path.display(), %error, "the key file cannot be written");
                 Some(format!("the key file cannot be written ({error})"))
             }
             _ => Some("there is no key file".to_string()),

@@ -10,6 +10,8 @@ use rumormill_core::wire::Item;
 
 /// Longest reason, in bytes (our guess: a sentence).
 pub const REASON_BYTES_MAX: usize = 200;
+/// Longest name, in bytes: what a member's card allows.
+pub const NAME_BYTES_MAX: usize = 255;
 
 /// The later word counts; of two of one moment the ban; else the greater giver.
 pub(super) type Rank = (u64, bool, NodeId);
@@ -32,6 +34,9 @@ pub struct Ban {
     /// Why, in UTF-8; may be empty.
     #[n(4)]
     pub reason: Payload,
+    /// The name it had, in UTF-8, if the giver knew it: members forget a departed member's card, and a ban outlives that.
+    #[n(5)]
+    pub name: Option<Payload>,
 }
 
 impl Ban {
@@ -43,12 +48,20 @@ impl Ban {
     /// Whether it can be anybody's word: bounded, and not of one who lets itself in again.
     pub(super) fn is_sound(&self) -> bool {
         let is_own = self.id == self.by && self.lifted;
-        !is_own && self.reason.len() <= REASON_BYTES_MAX && core::str::from_utf8(&self.reason).is_ok()
+        let is_text = |bytes: &[u8], max| bytes.len() <= max && core::str::from_utf8(bytes).is_ok();
+        !is_own
+            && is_text(&self.reason, REASON_BYTES_MAX)
+            && self.name.as_ref().is_none_or(|name| is_text(name, NAME_BYTES_MAX))
     }
 
     /// Why.
     pub fn reason(&self) -> &str {
         core::str::from_utf8(&self.reason).unwrap_or_default()
+    }
+
+    /// The name it had, if the giver knew it.
+    pub fn name(&self) -> Option<&str> {
+        core::str::from_utf8(self.name.as_ref()?).ok().filter(|name| !name.is_empty())
     }
 }
 

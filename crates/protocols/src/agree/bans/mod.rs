@@ -9,13 +9,13 @@
 //! What a ban does is not this protocol's business: it tells the application and whoever is composed with it.
 //!
 //! **Cost.** Nothing while there is no ban. With b of them one sum of twelve bytes a period per member, in a datagram of its own; where sums differ
-//! 30·b bytes each way, and what is missing. State: [`Config::bans_max`] records of at most 400 bytes.
+//! 30·b bytes each way, and what is missing. State: [`Config::bans_max`] records of at most 700 bytes.
 //!
 //! A ban acts on an identity. Whoever has the key can make another one: to keep a *machine* out, the key must change as well.
 
 mod message;
 
-pub use message::{Ban, Kept, Known, Message, REASON_BYTES_MAX, Signed};
+pub use message::{Ban, Kept, Known, Message, NAME_BYTES_MAX, REASON_BYTES_MAX, Signed};
 
 use crate::kit::peers::Peers;
 use alloc::collections::BTreeMap;
@@ -58,6 +58,8 @@ pub enum Call {
         lifted: bool,
         /// Why: at most [`REASON_BYTES_MAX`] bytes.
         reason: Payload,
+        /// The name it has, if it is known: at most [`NAME_BYTES_MAX`] bytes. Without one, that of the word before holds.
+        name: Option<Payload>,
     },
     /// A peer came or went.
     Peer(Change),
@@ -186,10 +188,12 @@ impl<K: Keys> Bans<K> {
         true
     }
 
-    fn on_say(&mut self, cx: &mut Cx<'_, Self>, id: NodeId, lifted: bool, reason: Payload) {
+    fn on_say(&mut self, cx: &mut Cx<'_, Self>, said: Ban) {
+        let Ban { id, lifted, .. } = said;
         let held = self.known.get(&id).map(Record::value);
         let version = held.map_or(0, |held| held.version.saturating_add(1)).max(cx.wall.0);
-        let ban = Ban { id, version, lifted, by: cx.me, reason };
+        let name = said.name.clone().or_else(|| held.and_then(|held| held.name.clone()));
+        let ban = Ban { version, name, ..said };
         let refusal = if id == cx.me {
             Some(Refusal::Myself)
         } else if !ban.is_sound() {
@@ -307,7 +311,10 @@ impl<K: Keys> Protocol for Bans<K> {
                     .for_each(|ban| cx.emit(Event::Changed(ban)));
                 self.arm(cx);
             }
-            Input::Call(Call::Say { id, lifted, reason }) => self.on_say(cx, id, lifted, reason),
+            Input::Call(Call::Say { id, lifted, reason, name }) => {
+                let by = cx.me;
+                self.on_say(cx, Ban { id, version: 0, lifted, by, reason, name });
+            }
             Input::Call(Call::Peer(change)) => self.peers.change(change),
             Input::Message(from, Message::Sum(sum)) if sum != self.sum => {
                 self.say_what_i_have(cx, from, false)

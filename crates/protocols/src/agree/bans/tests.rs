@@ -34,7 +34,7 @@ fn run(sim: &mut Story, time: Duration) -> Vec<(NodeId, Event)> {
 
 fn say(by: u64, sim: &mut Story, id: u64, lifted: bool) {
     let reason = Payload::from(&b"so that it is told"[..]);
-    sim.call(NodeId(by), Call::Say { id: NodeId(id), lifted, reason });
+    sim.call(NodeId(by), Call::Say { id: NodeId(id), lifted, reason, name: None });
 }
 
 fn know(sim: &Story, id: u64) -> usize {
@@ -87,11 +87,20 @@ fn who_is_banned_cannot_lift_it_and_what_is_not_signed_or_too_long_counts_for_no
     say(2, &mut sim, 2, true);
     let told = run(&mut sim, SECOND * 30);
     assert!(told.contains(&(NodeId(2), Event::Refused(NodeId(2), Refusal::Myself))), "{told:?}");
-    let own =
-        Ban { id: NodeId(2), version: u64::MAX, lifted: true, by: NodeId(2), reason: Payload::default() };
+    let own = Ban {
+        id: NodeId(2),
+        version: u64::MAX,
+        lifted: true,
+        by: NodeId(2),
+        reason: Payload::default(),
+        name: None,
+    };
     assert!(!own.is_sound());
     let long = Ban { by: NodeId(1), reason: Payload::from(&[b'x'; REASON_BYTES_MAX + 1][..]), ..own.clone() };
     assert!(!long.is_sound());
+    let named = |name: &[u8]| Ban { by: NodeId(1), name: Some(Payload::from(name)), ..own.clone() };
+    assert!(named(&[b'x'; NAME_BYTES_MAX]).is_sound());
+    assert!(!named(&[b'x'; NAME_BYTES_MAX + 1]).is_sound() && !named(&[0xff]).is_sound());
     assert_eq!(know(&sim, 2), 3);
 }
 
@@ -127,4 +136,45 @@ fn what_was_kept_is_known_after_a_start_and_costs_nothing_where_there_is_nothing
     again.recall(sim.node(NodeId(0)).kept());
     assert_eq!(again.of(NodeId(77)), sim.node(NodeId(0)).of(NodeId(77)));
     assert_eq!(again.sum, sim.node(NodeId(0)).sum);
+}
+
+/// A member of an earlier version sends no name and skips the one that it gets.
+#[test]
+fn a_ban_without_a_name_reads_as_before_and_one_with_a_name_keeps_it_over_the_next_word() {
+    #[derive(minicbor::Encode, minicbor::Decode, minicbor::CborLen)]
+    struct Before {
+        #[n(0)]
+        id: NodeId,
+        #[n(1)]
+        version: u64,
+        #[n(2)]
+        lifted: bool,
+        #[n(3)]
+        by: NodeId,
+        #[n(4)]
+        reason: Payload,
+    }
+    let bytes = |value: &dyn Fn(&mut alloc::vec::Vec<u8>)| {
+        let mut bytes = vec![];
+        value(&mut bytes);
+        bytes
+    };
+    let before =
+        Before { id: NodeId(7), version: 1, lifted: false, by: NodeId(1), reason: Payload::default() };
+    let read: Ban = wire::decode(&bytes(&|out| wire::put(&before, out))).unwrap();
+    assert_eq!((read.name(), read.version), (None, 1));
+    let named = Ban { name: Some(Payload::from(&b"web"[..])), ..read };
+    let read: Before = wire::decode(&bytes(&|out| wire::put(&named, out))).unwrap();
+    assert_eq!(read.version, 1);
+
+    let mut sim = story(2, World::default(), 9);
+    let name = Some(Payload::from(&b"web"[..]));
+    sim.call(NodeId(0), Call::Say { id: NodeId(7), lifted: false, reason: Payload::default(), name });
+    run(&mut sim, SECOND);
+    say(1, &mut sim, 7, true);
+    say(1, &mut sim, 7, false);
+    run(&mut sim, SECOND);
+    let names = [0, 1]
+        .map(|at| sim.node(NodeId(at)).of(NodeId(7)).and_then(Ban::name).map(alloc::string::String::from));
+    assert_eq!(names, [Some("web".into()), Some("web".into())]);
 }
