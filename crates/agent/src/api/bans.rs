@@ -1,7 +1,7 @@
 //! Who is kept out of the cluster.
 
 use super::failure::{Answer, Body, Failure};
-use super::find::{Meant, find, id};
+use super::find::{find, id};
 use crate::metrics::Table;
 use crate::model;
 use crate::run::{Agent, Inside};
@@ -79,7 +79,7 @@ pub async fn ban(
 ) -> Answer<model::Done> {
     let model::BanRequest { member, reason } = request;
     let text = member.clone();
-    let found = agent.inspect(move |inside| find(inside, &text, Meant::Any)).await?;
+    let found = agent.inspect(move |inside| find(inside, &text)).await?;
     let (id, is_known) = match (found, id(&member)) {
         (Ok(id), _) => (id, true),
         (Err(_), Some(id)) => (id, false),

@@ -3,7 +3,7 @@
 use super::bans;
 use super::events_counted;
 use super::failure::{Answer, Body, Failure};
-use super::find::{Meant, find};
+use super::find::find;
 use super::queries_counted;
 use super::shape::Shape;
 use crate::build;
@@ -178,7 +178,7 @@ async fn peers(agent: &Arc<Agent>, texts: &[String]) -> Result<Vec<Peer>, Failur
             (Err(_), Some(id)) => Peer::Member(id),
             (Err(_), None) => {
                 let text = text.clone();
-                Peer::Member(agent.inspect(move |inside| find(inside, &text, Meant::Any)).await??)
+                Peer::Member(agent.inspect(move |inside| find(inside, &text)).await??)
             }
         });
     }
