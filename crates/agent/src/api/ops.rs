@@ -308,7 +308,7 @@ fn in_runtime(agent: &Agent, table: &mut Table) {
 }
 
 /// The counters of membership, each with its name and what it means.
-fn swim_counters(c: &Counters) -> [(&'static str, &'static str, u64); 22] {
+fn swim_counters(c: &Counters) -> [(&'static str, &'static str, u64); 23] {
     [
         ("swim_probes", "Members probed", c.probes),
         ("swim_probes_failed", "Probes without an answer by any path", c.probes_failed),
@@ -334,6 +334,7 @@ fn swim_counters(c: &Counters) -> [(&'static str, &'static str, u64); 22] {
         ("swim_exchange_records_sent", "Records sent in such comparisons", c.exchange_records_sent),
         ("swim_departed_tries", "Dead members tried again", c.departed_tries),
         ("swim_departed_dropped", "Departed members forgotten for age or number", c.departed_dropped),
+        ("swim_ghosts", "Members failed because another member answered at their address", c.ghosts),
         ("swim_tags_fetched", "Large tags fetched", c.tags_fetched),
         ("swim_requests_refused", "Requests of peers or the operator that were refused", c.requests_refused),
     ]

@@ -149,6 +149,7 @@ impl<'a> Shape<'a> {
             waited_ms: seen.waited_ms,
             silent_ms: seen.silent_ms,
             accuser_health: seen.accuser_health,
+            replaced_by: seen.replaced_by.map(|id| id.to_string()),
         });
         model::Verdict {
             what,
@@ -168,7 +169,10 @@ fn sentence(what: model::Said, by: &str, evidence: Option<&model::Evidence>) -> 
     use model::Said;
     let mut text = match what {
         Said::Suspected => format!("{by} suspected it: a probe got no answer"),
-        Said::DeclaredDead => format!("{by} declared it dead: nothing answered the suspicion"),
+        Said::DeclaredDead => match evidence.and_then(|seen| seen.replaced_by.as_ref()) {
+            Some(other) => return format!("{by} failed it: member {other} answered {by} at its address"),
+            None => format!("{by} declared it dead: nothing answered the suspicion"),
+        },
         Said::Forgotten => format!("an operator at {by} had it forgotten"),
         Said::Refuted => "it answered a suspicion: it is alive".to_string(),
         Said::Restarted => "it came back in a new life".to_string(),

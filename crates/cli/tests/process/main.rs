@@ -8,6 +8,7 @@ mod cluster;
 mod demo;
 mod disk;
 mod events;
+mod ghosts;
 mod handlers;
 mod hosts;
 mod identity;

@@ -156,6 +156,7 @@ pub struct Counters {
     pub exchange_records_sent: u64,
     pub departed_tries: u64,
     pub departed_dropped: u64,
+    pub ghosts: u64,
     pub tags_fetched: u64,
     pub requests_refused: u64,
 }

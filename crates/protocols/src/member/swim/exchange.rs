@@ -319,8 +319,8 @@ impl<K: Keys> Swim<K> {
         }
     }
 
-    /// A hint that a peer cannot be reached: an exchange with it need not wait for its time-out.
-    pub(super) fn on_lost(&mut self, cx: Ctx<K>, peer: NodeId) {
+    /// A peer cannot be reached: an exchange with it need not wait for its time-out.
+    pub(super) fn abandon_exchange(&mut self, cx: Ctx<K>, peer: NodeId) {
         if self.exchange.open.as_ref().is_some_and(|open| open.peer == peer) {
             self.close_exchange(cx);
         }

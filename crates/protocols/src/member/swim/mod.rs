@@ -36,6 +36,7 @@
 //! | `news` | dissemination |
 //! | `exchange` | anti-entropy, and joining, which is the same |
 //! | `tags` | large tags, fetched |
+//! | `ghosts` | members whose address another member has taken over |
 //! | `departed` | the dead and the gone: trying, forgetting, leaving |
 
 mod api;
@@ -43,6 +44,7 @@ mod card;
 pub mod config;
 mod departed;
 mod exchange;
+mod ghosts;
 mod message;
 mod news;
 mod probe;
@@ -155,7 +157,7 @@ impl<K: Keys> Protocol for Swim<K> {
             Input::Timer(Timer::Gone) => cx.emit(Event::LeftCluster),
             Input::Spare(peer, bytes) => self.on_spare(cx, peer, bytes),
             Input::Shed(peer, _) => self.on_shed(cx, peer),
-            Input::Lost(peer, _) => self.on_lost(cx, peer),
+            Input::Lost(peer, loss) => self.on_lost(cx, peer, loss),
         }
     }
 }

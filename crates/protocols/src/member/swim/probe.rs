@@ -71,6 +71,13 @@ struct Relay {
     target: NodeId,
 }
 
+impl Probes {
+    /// The probes of `target` that are under way say nothing about this node's own health.
+    pub(super) fn discount(&mut self, target: NodeId) {
+        self.mine.iter_mut().filter(|probe| probe.target == target).for_each(|probe| probe.failed = true);
+    }
+}
+
 impl<K: Keys> Swim<K> {
     /// The probes of a new period.
     pub(super) fn start_probes(&mut self, cx: Ctx<K>) {

@@ -15,6 +15,8 @@ use rumormill_core::rng::{Rng, mix};
 use rumormill_core::time::{Duration, Wall};
 use rumormill_sim::{Latency, Sim, World};
 
+mod ghosts;
+
 type Node = Swim<Summed>;
 
 /// Nobody lies, and a bit that was turned on the way shows, as it does in a real signature.
