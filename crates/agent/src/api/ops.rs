@@ -308,7 +308,7 @@ fn in_runtime(agent: &Agent, table: &mut Table) {
 }
 
 /// The counters of membership, each with its name and what it means.
-fn swim_counters(c: &Counters) -> [(&'static str, &'static str, u64); 23] {
+fn swim_counters(c: &Counters) -> [(&'static str, &'static str, u64); 25] {
     [
         ("swim_probes", "Members probed", c.probes),
         ("swim_probes_failed", "Probes without an answer by any path", c.probes_failed),
@@ -323,6 +323,7 @@ fn swim_counters(c: &Counters) -> [(&'static str, &'static str, u64); 23] {
         ("swim_news_heard", "Items of news that were new", c.news_heard),
         ("swim_news_stale", "Items of news that were not", c.news_stale),
         ("swim_news_shunned", "Cards of members that are kept out", c.news_shunned),
+        ("swim_news_buried", "Cards of members that were forgotten", c.news_buried),
         ("swim_news_shed", "Items of news dropped", c.news_shed),
         ("swim_records_forged", "Records whose signature is not their owner's", c.records_forged),
         (
@@ -335,6 +336,11 @@ fn swim_counters(c: &Counters) -> [(&'static str, &'static str, u64); 23] {
         ("swim_departed_tries", "Dead members tried again", c.departed_tries),
         ("swim_departed_dropped", "Departed members forgotten for age or number", c.departed_dropped),
         ("swim_ghosts", "Members failed because another member answered at their address", c.ghosts),
+        (
+            "swim_tombstones_shed",
+            "Tombstones of forgotten members dropped for their number",
+            c.tombstones_shed,
+        ),
         ("swim_tags_fetched", "Large tags fetched", c.tags_fetched),
         ("swim_requests_refused", "Requests of peers or the operator that were refused", c.requests_refused),
     ]

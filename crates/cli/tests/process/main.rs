@@ -8,6 +8,7 @@ mod cluster;
 mod demo;
 mod disk;
 mod events;
+mod forgotten;
 mod ghosts;
 mod handlers;
 mod hosts;

@@ -149,6 +149,7 @@ pub struct Counters {
     pub news_heard: u64,
     pub news_stale: u64,
     pub news_shunned: u64,
+    pub news_buried: u64,
     pub news_shed: u64,
     pub records_forged: u64,
     pub records_corrupted_in_memory: u64,
@@ -157,6 +158,7 @@ pub struct Counters {
     pub departed_tries: u64,
     pub departed_dropped: u64,
     pub ghosts: u64,
+    pub tombstones_shed: u64,
     pub tags_fetched: u64,
     pub requests_refused: u64,
 }

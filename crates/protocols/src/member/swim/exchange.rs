@@ -173,7 +173,7 @@ impl<K: Keys> Swim<K> {
         let differs = |b: usize| sums.get(b) != Some(&self.sums.buckets[b]);
         let mut by_bucket: BTreeMap<u8, Vec<Stamp>> =
             (from_bucket as usize..BUCKETS).filter(|b| differs(*b)).map(|b| (b as u8, Vec::new())).collect();
-        for (id, hash) in self.live_hashes(cx.me) {
+        for (id, hash) in self.hashes(cx.me) {
             if let Some(list) = by_bucket.get_mut(&(bucket(id) as u8)) {
                 list.push(Stamp { id, hash: (hash >> 32) as u32 });
             }
@@ -190,11 +190,12 @@ impl<K: Keys> Swim<K> {
         cx.stream(from, Message::Stamps { buckets: buckets.as_slice().into(), stamps, next });
     }
 
-    /// Whom I hold to be alive, myself included, with the hash of the card.
-    fn live_hashes(&self, me: NodeId) -> impl Iterator<Item = (NodeId, u64)> {
+    /// What the root hash is made of: live members with the hash of the card, this node included, and orders to forget one.
+    pub(super) fn hashes(&self, me: NodeId) -> impl Iterator<Item = (NodeId, u64)> {
         let mine = self.mine.card.value();
         let others = self.roster.iter().filter(|row| row.is_live()).map(|row| (row.id, row.hash));
-        core::iter::once((me, card_hash(mine))).filter(|_| !mine.left).chain(others)
+        let me = core::iter::once((me, card_hash(mine))).filter(|_| !mine.left);
+        me.chain(others).chain(self.tombstones.hashes())
     }
 
     /// Where we differ: I give what the peer lacks, and note what I want.
@@ -211,7 +212,7 @@ impl<K: Keys> Swim<K> {
         open.next = next;
         let theirs: BTreeMap<NodeId, u32> = stamps.iter().map(|stamp| (stamp.id, stamp.hash)).collect();
         let mine: BTreeMap<NodeId, u32> = self
-            .live_hashes(cx.me)
+            .hashes(cx.me)
             .filter(|(id, _)| buckets.contains(&(bucket(*id) as u8)))
             .map(|(id, hash)| (id, (hash >> 32) as u32))
             .collect();
@@ -226,7 +227,7 @@ impl<K: Keys> Swim<K> {
             .filter(|(id, hash)| theirs.get(id) != Some(hash))
             .map(|(id, _)| *id)
             .chain(wants.iter().copied().filter(|id| !mine.contains_key(id)))
-            .filter_map(|id| self.what_i_hold(cx.me, id))
+            .filter_map(|id| self.what_counts(cx.me, id))
             .collect();
         self.give(cx, from, gives, false);
         let open = self.exchange.open.as_mut().expect("it was open above");
@@ -270,7 +271,7 @@ impl<K: Keys> Swim<K> {
     /// A peer wants what I hold about these.
     pub(super) fn on_want(&mut self, cx: Ctx<K>, from: NodeId, ids: Vec<Id>) {
         let news =
-            ids.into_iter().take(WANT_IDS_MAX).filter_map(|Id(id)| self.what_i_hold(cx.me, id)).collect();
+            ids.into_iter().take(WANT_IDS_MAX).filter_map(|Id(id)| self.what_counts(cx.me, id)).collect();
         self.give(cx, from, news, true);
     }
 

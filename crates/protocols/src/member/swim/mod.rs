@@ -38,6 +38,7 @@
 //! | `tags` | large tags, fetched |
 //! | `ghosts` | members whose address another member has taken over |
 //! | `departed` | the dead and the gone: trying, forgetting, leaving |
+//! | `tombstones` | what keeps the forgotten from coming back through others |
 
 mod api;
 mod card;
@@ -52,11 +53,13 @@ pub mod record;
 mod suspicion;
 mod table;
 mod tags;
+mod tombstones;
 
 pub use api::{Call, Counters, Event, Evidence, Member, Said, Status, Verdict};
 pub use config::Config;
 pub use message::{Message, News};
 pub use table::Me;
+pub use tombstones::Orders;
 
 use crate::kit::buffer::Buffer;
 use crate::kit::health::Health;
@@ -121,6 +124,7 @@ pub struct Swim<K: Keys> {
     exchange: exchange::State,
     tags: tags::Fetched,
     departed: departed::Departed,
+    tombstones: tombstones::Tombstones,
     /// Who is kept out.
     shunned: BTreeSet<NodeId>,
     verdicts: VecDeque<Verdict>,

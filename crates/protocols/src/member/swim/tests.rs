@@ -16,6 +16,7 @@ use rumormill_core::time::{Duration, Wall};
 use rumormill_sim::{Latency, Sim, World};
 
 mod ghosts;
+mod tombstones;
 
 type Node = Swim<Summed>;
 
