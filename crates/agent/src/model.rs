@@ -369,6 +369,9 @@ pub struct Evidence {
     pub silent_ms: Option<u64>,
     /// The accuser's local health score: 0 is healthy.
     pub accuser_health: u8,
+    /// The id of the member that answered the accuser at the address of the accused.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub replaced_by: Option<String>,
 }
 
 /// `GET /v1/ping/{member}`: one probe, now.

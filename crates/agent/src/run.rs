@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | [`Agent`] | what all parts share, and what the API asks of it |
 //! | `bans` | who is kept out of the cluster |
+//! | `orders` | orders to forget a member, kept across restarts |
 //! | `ears` | what is done with what the node tells |
 //! | `events` | publishing, and what is kept of events on disk |
 //! | `keys` | the cluster's keys: orders to all members, and members that were away |
@@ -22,6 +23,7 @@ mod ears;
 mod events;
 mod join;
 mod keys;
+mod orders;
 mod queries;
 mod reload;
 mod tags;
@@ -231,6 +233,7 @@ pub async fn start(config: Config) -> Result<Running, RunError> {
     tasks.spawn(keys::serve(agent.clone()));
     tasks.spawn(keys::expire(agent.clone()));
     tasks.spawn(bans::stay_saved(agent.clone()));
+    tasks.spawn(orders::stay_saved(agent.clone()));
     tasks.spawn(events::stay_saved(agent.clone()));
     tasks.spawn(events::ask_about_durable(agent.clone()));
     let mut handling = JoinSet::new();
@@ -344,7 +347,9 @@ async fn start_node(
     let queries = Queries::new(spread::queries::Config::default(), life);
     agent.query_board().desk.begin_anew();
     let bans = bans::recall(agent, keys.clone(), bans);
-    let node = Node::new(Swim::new(config.swim.clone(), me, keys.clone()), vitals, told, queries, bans);
+    let mut swim = Swim::new(config.swim.clone(), me, keys.clone());
+    orders::recall(agent, &mut swim).await;
+    let node = Node::new(swim, vitals, told, queries, bans);
     agent.view().on_change(ChangeKind::Up, keys.id(), Some((&config.name, true)), wall());
     let handle: Handle = rumormill_runtime::start(wire, sockets, node, agent.ears()).await?;
     agent.set_handle(Some(handle));

@@ -51,7 +51,7 @@ pub enum Via {
     Stream,
 }
 
-/// Why something did not arrive. A hint, never proof.
+/// Why something did not arrive. A hint; only [`Loss::Replaced`] is proof.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
 pub enum Loss {
     /// Nobody listens there.
@@ -62,6 +62,8 @@ pub enum Loss {
     TimedOut,
     /// The driver knows no address for this peer.
     Unknown,
+    /// The peer's process is gone: at the address where this node had confirmed it, another peer answered this node's own attempt to reach it.
+    Replaced(NodeId),
 }
 
 /// What a view tells a spreader.
@@ -87,7 +89,7 @@ pub enum Input<P: Protocol> {
     Spare(NodeId, usize),
     /// A message of that lane to that peer was dropped for the budget: it does not count as sent.
     Shed(NodeId, usize),
-    /// A hint, never proof, that something did not arrive.
+    /// Something did not arrive, for this reason.
     Lost(NodeId, Loss),
 }
 

@@ -3,12 +3,16 @@
 //! An entry is filled from three sides, and they do not weigh the same. A packet of a *confirmed* session shows a living
 //! address, and that is used first. A member's own record gives its contact, which is used next. A packet of an unconfirmed
 //! session, which may be an old one sent again by somebody else, gives an address only to a peer that has none at all.
+//!
+//! A datagram of a confirmed session also *proves* its source address: one socket address belongs to one process at a time. When another peer
+//! answers there to this node's own attempt to reach the first one, the process of the first one is gone. A contact, and an address where only a
+//! connection was made, prove nothing of that kind: both may lead to a balancer with several members behind it.
 
 use crate::contact::{Contact, ContactError, canonical};
 use crate::lru::Lru;
 use rumormill_core::NodeId;
 use rumormill_core::identity::Life;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::net::SocketAddr;
 
 /// Members kept unless told otherwise (our guess: three times the largest cluster we aim at).
@@ -51,6 +55,8 @@ impl Reach {
 pub struct Book {
     entries: [Lru<NodeId, Entry>; STANDINGS.len()],
     members_max: usize,
+    /// Who proved an address last; at most one address per entry.
+    holders: HashMap<SocketAddr, NodeId>,
     reach: Reach,
     touched: u64,
     /// Whose packets and connections are not taken.
@@ -76,6 +82,8 @@ struct Entry {
     contact: Contact,
     seen: Option<SocketAddr>,
     hearsay: Option<SocketAddr>,
+    /// The address that its last datagram of a confirmed session came from, and the life of that session.
+    proved: Option<(SocketAddr, Life)>,
     /// In which it runs, as its own record says.
     life: Life,
     touched: u64,
@@ -110,6 +118,7 @@ impl Book {
         Book {
             entries: Default::default(),
             members_max: members_max.max(1),
+            holders: HashMap::new(),
             reach,
             touched: 0,
             shunned: BTreeSet::new(),
@@ -124,14 +133,18 @@ impl Book {
         if contact.addresses().is_empty() {
             return Ok(());
         }
+        let mut left = None;
         self.change(id, |entry| {
             if entry.contact != contact {
                 let moved = !entry.contact.addresses().is_empty();
-                entry.seen = entry.seen.filter(|seen| !moved || contact.addresses().contains(seen));
+                let stays = |at: &SocketAddr| !moved || contact.addresses().contains(at);
+                entry.seen = entry.seen.filter(stays);
+                left = entry.proved.take_if(|(at, _)| !stays(at));
                 entry.contact = contact;
             }
             entry.hearsay = None;
         });
+        left.iter().for_each(|(address, _)| self.vacate(id, *address));
         Ok(())
     }
 
@@ -161,7 +174,9 @@ impl Book {
 
     /// Drops what is known about `id`.
     pub fn forget(&mut self, id: NodeId) {
-        self.entries.iter_mut().for_each(|table| drop(table.remove(&id)));
+        for entry in self.entries.iter_mut().filter_map(|table| table.remove(&id)).collect::<Vec<_>>() {
+            entry.proved.iter().for_each(|(address, _)| self.vacate(id, *address));
+        }
     }
 
     /// Where to send to `id` first.
@@ -204,12 +219,45 @@ impl Book {
         self.len() == 0
     }
 
-    /// A packet of a confirmed session of `id` came from `address`, or it answered there.
+    /// `id` answered at `address`, or a packet of a confirmed session of it came from there.
     pub(crate) fn met(&mut self, id: NodeId, address: SocketAddr) {
         self.change(id, |entry| {
             entry.seen = Some(canonical(address));
             entry.hearsay = None;
         });
+    }
+
+    /// A datagram of a confirmed session of `id` in `life` came from `address`, which proves that address. Returns the peer that had proved it
+    /// before, where it has not moved since.
+    pub(crate) fn proved(&mut self, id: NodeId, life: Life, address: SocketAddr) -> Option<NodeId> {
+        let address = canonical(address);
+        let mut old = None;
+        self.change(id, |entry| {
+            (entry.seen, entry.hearsay) = (Some(address), None);
+            old = entry.proved.replace((address, life)).map(|(old, _)| old);
+        });
+        if old == Some(address) {
+            return None;
+        }
+        old.iter().for_each(|old| self.vacate(id, *old));
+        let before = self.holders.insert(address, id).filter(|before| *before != id)?;
+        let proof = self.entry(before)?.proved;
+        proof.filter(|(at, _)| *at == address).map(|_| before)
+    }
+
+    /// Whether `id` proved `address` last, in the life that its record tells.
+    pub(crate) fn proves(&self, id: NodeId, address: SocketAddr) -> bool {
+        let proves = |entry: &Entry| {
+            entry.proved.is_some_and(|(at, life)| at == canonical(address) && life >= entry.life)
+        };
+        self.entry(id).is_some_and(proves)
+    }
+
+    /// `id` no longer holds `address`.
+    fn vacate(&mut self, id: NodeId, address: SocketAddr) {
+        if self.holders.get(&address) == Some(&id) {
+            self.holders.remove(&address);
+        }
     }
 
     /// A packet of an unconfirmed session of `id` came from `address`: believed only if nothing else is known.
@@ -238,11 +286,14 @@ impl Book {
             return;
         }
         let entry = table.remove(&id).unwrap_or(made);
-        let table = &mut self.entries[stands as usize];
+        let (table, mut pushed_out) = (&mut self.entries[stands as usize], None);
         if table.len() >= if stands == Standing::Member { self.members_max } else { STRANGERS_MAX } {
-            table.pop_oldest();
+            pushed_out = table.pop_oldest();
         }
         table.insert(id, entry);
+        if let Some((id, Entry { proved: Some((address, _)), .. })) = pushed_out {
+            self.vacate(id, address);
+        }
     }
 }
 
@@ -349,6 +400,31 @@ mod tests {
         book.learn(A, &Contact::new([at(9), v6]).encode()).unwrap();
         assert_eq!(book.address(A), Some(v6));
         assert_eq!(Reach::of("[::]:0".parse().unwrap()), Reach::ALL);
+    }
+
+    #[test]
+    fn an_address_is_proved_by_the_life_that_spoke_from_it_and_by_one_peer_at_a_time() {
+        let (mut book, life) = (book(), |epoch| Life { epoch, session: 7 });
+        let b = NodeId(2);
+        book.met(A, at(1));
+        assert!(!book.proves(A, at(1)), "a connection to it is no proof");
+        assert_eq!(book.proved(A, life(1), at(1)), None);
+        assert!(book.proves(A, at(1)) && !book.proves(A, at(2)));
+        assert_eq!(book.proved(b, life(1), at(1)), Some(A), "it took over the address of another");
+        assert_eq!(book.proved(b, life(1), at(1)), None, "which is said once");
+        assert!(book.proves(A, at(1)), "what it had proved stays, to be looked at");
+        assert_eq!(book.proved(A, life(1), at(3)), None);
+        assert_eq!(book.proved(b, life(1), at(4)), None);
+        assert_eq!(book.proved(A, life(1), at(1)), None, "whoever left an address is not said to lose it");
+        book.runs(A, life(2));
+        assert!(!book.proves(A, at(1)), "a later life proved nothing yet");
+        assert_eq!(book.proved(A, life(2), at(1)), None);
+        assert!(book.proves(A, at(1)));
+        book.learn(A, &told(1)).unwrap();
+        book.learn(A, &told(5)).unwrap();
+        assert!(!book.proves(A, at(1)), "it says that it moved");
+        book.forget(b);
+        assert_eq!(book.holders.len(), 0, "bounded by the entries");
     }
 
     #[test]

@@ -19,7 +19,7 @@ use crate::stream::{CONNECTIONS_MAX, Streams};
 use crate::timers::{Due, Timers};
 use rumormill_core::drive::{Driver, Limits, Scratch};
 use rumormill_core::identity::Life;
-use rumormill_core::{Input, Message, NodeId, Protocol, Time, Wall};
+use rumormill_core::{Input, Loss, Message, NodeId, Protocol, Time, Wall};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -338,6 +338,13 @@ impl<P: Protocol, A: App<P>> Engine<P, A> {
             StreamEvent::Closing { serial } => streams.closing(serial),
             StreamEvent::Ended { serial, loss } => {
                 if let Some((peer, loss)) = streams.ended(serial, loss) {
+                    self.input(Input::Lost(peer, loss));
+                }
+            }
+            StreamEvent::Taken { serial, address, by } => {
+                if let Some((peer, refused)) = streams.ended(serial, Some(Loss::Refused)) {
+                    let is_gone = by != peer && book.proves(peer, address);
+                    let loss = if is_gone { Loss::Replaced(by) } else { refused };
                     self.input(Input::Lost(peer, loss));
                 }
             }

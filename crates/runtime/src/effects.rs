@@ -110,6 +110,14 @@ impl<P: Protocol, A> Effects<P, A> {
         self.timers.push(self.now + HINT_DELAY, Due::Lost(peer, loss));
     }
 
+    /// Another peer proved to hold the address that `peer` had proved: this node tries to reach `peer`, and learns who answers there.
+    pub fn seek(&mut self, peer: NodeId) {
+        if !self.shared.faults.cuts_peer(peer) {
+            // An empty frame opens the connection and says nothing.
+            let _ = self.streams.send(peer, self.book.addresses(peer), frame::start(), self.now);
+        }
+    }
+
     fn send_frame(&mut self, to: NodeId, message: &P::Message) {
         let counters = &self.shared.counters;
         let mut frame = frame::start();

@@ -68,8 +68,8 @@ pub enum DialError {
     Myself(Life),
     /// The other end has heard a greater life of mine.
     Superseded(Life),
-    /// Somebody else answers there.
-    Somebody(NodeId),
+    /// Another node than the expected one answers at that address, live: it sealed the nonce of this attempt.
+    Somebody(NodeId, SocketAddr),
     /// The answer could not be opened: another cluster or key.
     Refused(Refused),
 }
@@ -102,7 +102,8 @@ struct Ack {
 
 const _: () = assert!(SEAL_BYTES + 1 + 17 + 17 <= HANDSHAKE_BYTES_MAX);
 
-/// Connects to the first of `addresses` that answers as `expect`, or as anybody if that is none.
+/// Connects to the first of `addresses` that answers as `expect`, or as anybody if that is none. If none does, the error names the first other
+/// node that answered, before any other cause.
 pub async fn dial(
     shared: &Shared,
     addresses: &[SocketAddr],
@@ -113,6 +114,7 @@ pub async fn dial(
         match timeout(CONNECT_MAX + HANDSHAKE_MAX, dial_one(shared, *address, expect)).await {
             Ok(Ok(established)) => return Ok((established, *address)),
             Ok(Err(error @ (DialError::Myself(_) | DialError::Superseded(_)))) => return Err(error),
+            _ if matches!(last, DialError::Somebody(..)) => {}
             Ok(Err(error)) => last = error,
             Err(_) => last = DialError::Lost(Loss::TimedOut),
         }
@@ -131,7 +133,7 @@ async fn dial_one(
     }
     let connecting = timeout(CONNECT_MAX, TcpStream::connect(address)).await;
     let stream = connecting.map_err(|_| DialError::Lost(Loss::TimedOut))??;
-    let established = timeout(HANDSHAKE_MAX, open(shared, stream, expect)).await;
+    let established = timeout(HANDSHAKE_MAX, open(shared, stream, address, expect)).await;
     established.map_err(|_| DialError::Lost(Loss::TimedOut))?
 }
 
@@ -139,6 +141,7 @@ async fn dial_one(
 async fn open(
     shared: &Shared,
     mut stream: TcpStream,
+    address: SocketAddr,
     expect: Option<NodeId>,
 ) -> Result<Established, DialError> {
     prepare(&stream);
@@ -163,7 +166,7 @@ async fn open(
         let (peer, theirs, ack) = read_ack(&opened, &nonce, me, life)?;
         if opened.key != key || expect.is_some_and(|expect| expect != peer) {
             shared.counters.lose(Cause::StreamHandshake);
-            return Err(DialError::Somebody(peer));
+            return Err(DialError::Somebody(peer, address));
         }
         let root = seal.root(key).ok_or(DialError::Refused(Refused::Unreadable))?;
         let [there, back] =

@@ -135,7 +135,7 @@ pub fn verdict(error: &DialError, mine: Life) -> ResolveError {
     match error {
         DialError::Lost(Loss::Refused) => ResolveError::Refused,
         DialError::Lost(Loss::Reset) | DialError::Refused(_) => ResolveError::Stranger,
-        DialError::Lost(_) | DialError::Somebody(_) => ResolveError::TimedOut,
+        DialError::Lost(_) | DialError::Somebody(..) => ResolveError::TimedOut,
         DialError::Myself(life) if *life == mine => ResolveError::Myself,
         DialError::Myself(life) | DialError::Superseded(life) => ResolveError::Copy(*life),
     }

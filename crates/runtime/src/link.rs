@@ -38,6 +38,8 @@ pub enum StreamEvent {
     Closing { serial: u64 },
     /// It is gone.
     Ended { serial: u64, loss: Option<Loss> },
+    /// It could not be made: `by` answered at `address`, and nobody answered as the peer that was meant.
+    Taken { serial: u64, address: SocketAddr, by: NodeId },
     /// Somebody heard of a greater life of mine.
     Superseded(Life),
 }

@@ -202,7 +202,9 @@ impl<P: Protocol> Receiver<P> {
     fn meet<A>(&mut self, effects: &mut Effects<P, A>, heard: &Heard, nonce: Option<Nonce>, refused: bool) {
         let Heard { kind, from, source, confirmed, .. } = *heard;
         if confirmed {
-            effects.book.met(from, source);
+            if let Some(before) = effects.book.proved(from, heard.life, source) {
+                effects.seek(before);
+            }
         } else {
             effects.book.heard(from, source);
         }

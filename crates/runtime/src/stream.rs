@@ -148,8 +148,7 @@ impl Streams {
                     if let DialError::Superseded(life) = error {
                         let _ = tell.send(StreamEvent::Superseded(life)).await;
                     }
-                    let loss = Some(loss_of(&error));
-                    let _ = tell.send(StreamEvent::Ended { serial, loss }).await;
+                    let _ = tell.send(failed(serial, &error)).await;
                 }
             }
         });
@@ -325,13 +324,15 @@ impl Streams {
     }
 }
 
-/// What a failed connection is to the protocol.
-fn loss_of(error: &DialError) -> Loss {
-    match error {
+/// Reports a connection that could not be made.
+fn failed(serial: u64, error: &DialError) -> StreamEvent {
+    let loss = match error {
+        DialError::Somebody(by, address) => return StreamEvent::Taken { serial, address: *address, by: *by },
         DialError::Lost(loss) => *loss,
-        DialError::Somebody(_) | DialError::Myself(_) => Loss::Refused,
+        DialError::Myself(_) => Loss::Refused,
         DialError::Superseded(_) | DialError::Refused(_) => Loss::Reset,
-    }
+    };
+    StreamEvent::Ended { serial, loss: Some(loss) }
 }
 
 #[cfg(test)]

@@ -52,7 +52,18 @@ impl<P: Protocol> Sim<P> {
     /// If there is no such node.
     pub fn restart(&mut self, id: NodeId, node: P) {
         self.crash(id);
+        self.shared.heirs.remove(&id);
         self.replace(self.slot(id), node);
+    }
+
+    /// Crashes `id` if it is up; from now on `heir` answers at its address. A stream message to `id` comes back as [`Loss::Replaced`], as if each
+    /// sender had confirmed `id` there, until `id` is restarted.
+    ///
+    /// # Panics
+    /// If there is no such node.
+    pub fn replace_by(&mut self, id: NodeId, heir: NodeId) {
+        self.crash(id);
+        self.shared.heirs.insert(id, heir);
     }
 
     /// From now on what this node sends and what is sent to it waits, while its timers run and calls reach it: the pause of

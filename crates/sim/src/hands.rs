@@ -128,7 +128,8 @@ impl<P: Protocol> Hands<'_, '_, P> {
         }
         if let What::Packet(packet) = entry.what {
             self.port.count().dropped.crashed += 1;
-            self.network.bounce(self.port, &packet, if up { Loss::Reset } else { Loss::Refused });
+            let loss = if up { Loss::Reset } else { self.network.loss_of_crashed(self.port) };
+            self.network.bounce(self.port, &packet, loss);
         }
         None
     }

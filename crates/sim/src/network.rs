@@ -14,6 +14,7 @@ use rumormill_core::protocol::{Loss, Protocol};
 use rumormill_core::rng::{Rng, mix};
 use rumormill_core::time::{Duration, Time};
 use rumormill_core::wire;
+use std::collections::BTreeMap;
 
 /// What the caller starts, and what waited for a node that stood still.
 pub(crate) const FIRST: Class = 0;
@@ -62,6 +63,8 @@ pub(crate) struct Shared {
     is_dense: bool,
     pub cut: Option<Cut>,
     pub cut_datagrams: Option<Cut>,
+    /// Which node holds the address of a node that is down, by the one that is down.
+    pub heirs: BTreeMap<NodeId, NodeId>,
     /// Seats of one partition; the last one takes what is left.
     pub chunk: u32,
     pub partitions: usize,
@@ -80,6 +83,7 @@ impl Shared {
             is_dense: true,
             cut: None,
             cut_datagrams: None,
+            heirs: BTreeMap::new(),
             chunk,
             partitions,
         }
@@ -422,6 +426,11 @@ impl<P: Protocol> Network<'_, P> {
     pub fn tell(&mut self, port: &mut Port<P>, delay: Duration, what: What<P>) {
         let (slot, life) = (port.slot, port.life);
         self.push(port, self.now + delay, ARRIVAL, slot, life, what);
+    }
+
+    /// What the sender of a stream message learns when the node at `port` is down.
+    pub fn loss_of_crashed(&self, port: &Port<P>) -> Loss {
+        self.shared.heirs.get(&port.id).map_or(Loss::Refused, |heir| Loss::Replaced(*heir))
     }
 
     /// The node at `port` tells the sender of a stream message, as far as it can be reached, that it did not take it. Of datagrams nobody

@@ -1,7 +1,7 @@
 //! Who is kept out of the cluster.
 
 use super::failure::{Answer, Body, Failure};
-use super::find::{Meant, find, id};
+use super::find::{find, id};
 use super::shape::{Shape, ban_age_s};
 use crate::metrics::Table;
 use crate::model;
@@ -92,7 +92,7 @@ pub async fn ban(
 ) -> Answer<model::Done> {
     let model::BanRequest { member, reason } = request;
     let text = member.clone();
-    let found = agent.inspect(move |inside| find(inside, &text, Meant::Any)).await?;
+    let found = agent.inspect(move |inside| find(inside, &text)).await?;
     let (id, is_known) = match (found, id(&member)) {
         (Ok(id), _) => (id, true),
         (Err(_), Some(id)) => (id, false),

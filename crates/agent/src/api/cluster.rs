@@ -1,15 +1,15 @@
 //! What changes the cluster: joining, leaving, forgetting, tags.
 
 use super::failure::{Answer, Body, Failure};
-use super::find::{Meant, find};
+use super::find::find_departed;
 use super::shape;
 use crate::model;
 use crate::node::Call;
 use crate::run::Agent;
 use axum::Json;
 use axum::extract::State;
+use rumormill_protocols::member::swim;
 use rumormill_protocols::member::swim::record::{TAGS_BYTES_MAX, TagMap};
-use rumormill_protocols::member::swim::{self, Status};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -57,32 +57,29 @@ pub async fn leave(State(agent): State<Arc<Agent>>) -> Answer<model::Done> {
 
 /// Forget a departed member.
 ///
-/// It is dropped from every list in the cluster. One that is alive is not forgotten: it would only come back.
+/// It is dropped from every list in the cluster, and does not come back from members that were cut off meanwhile. It comes back by itself if it
+/// still runs. A live member is not forgotten. With `all`, every departed member of that name is.
 #[utoipa::path(
     post, path = "/v1/forget", request_body = model::ForgetRequest,
     responses(
         (status = 200, body = model::Done), (status = 404, body = model::Error),
-        (status = 409, description = "It is alive, or several carry that name.", body = model::Error),
+        (status = 409, description = "It is alive, or several departed members carry that name.", body = model::Error),
     )
 )]
 pub async fn forget(
     State(agent): State<Arc<Agent>>,
     Body(request): Body<model::ForgetRequest>,
 ) -> Answer<model::Done> {
-    let found = agent.inspect(move |inside| {
-        let id = find(inside, &request.member, Meant::Departed)?;
-        match inside.node.swim.member(id).map(|member| member.status) {
-            Some(Status::Dead | Status::Left) => Ok(id),
-            Some(Status::Alive | Status::Suspect) => {
-                let hint = "stop its agent, or have it leave; only departed members are forgotten";
-                Err(Failure::conflict(format!("{id} is alive"), hint))
-            }
-            None => Err(Failure::not_found(format!("{id} is on no list"), "GET /v1/members lists all")),
-        }
-    });
-    let id = found.await??;
-    agent.call(Call::Swim(swim::Call::Forget(id))).await?;
-    Ok(Json(model::Done { done: true, message: format!("{id} is being forgotten in the whole cluster") }))
+    let model::ForgetRequest { member, all } = request;
+    let ids = agent.inspect(move |inside| find_departed(inside, &member, all)).await??;
+    for id in &ids {
+        agent.call(Call::Swim(swim::Call::Forget(*id))).await?;
+    }
+    let message = match &ids[..] {
+        [id] => format!("{id} is being forgotten in the whole cluster"),
+        _ => format!("{} departed members are being forgotten in the whole cluster", ids.len()),
+    };
+    Ok(Json(model::Done { done: true, message }))
 }
 
 /// This agent's tags.

@@ -1,7 +1,7 @@
 //! Who is there, how they do, what was said about them, and whether they answer.
 
 use super::failure::{Answer, Failure, Params};
-use super::find::{Meant, find};
+use super::find::find;
 use super::shape::{self, Shape};
 use super::why;
 use crate::model;
@@ -70,7 +70,7 @@ pub async fn members(
 
 /// One member.
 #[utoipa::path(
-    get, path = "/v1/members/{member}", params(("member" = String, Path, description = "An id, or a name if one member carries it.")),
+    get, path = "/v1/members/{member}", params(("member" = String, Path, description = "An id, or a name: the one live member that carries it, or the only one.")),
     responses(
         (status = 200, body = model::Member), (status = 404, body = model::Error),
         (status = 409, description = "Several carry that name.", body = model::Error),
@@ -78,7 +78,7 @@ pub async fn members(
 )]
 pub async fn member(State(agent): State<Arc<Agent>>, Path(member): Path<String>) -> Answer<model::Member> {
     let found = agent.inspect(move |inside| {
-        let id = find(inside, &member, Meant::Any)?;
+        let id = find(inside, &member)?;
         let found = inside.node.swim.member(id).map(|member| {
             let lacks_tags = member.tags.is_none().then_some(id);
             (Shape::new(inside).member(&member), lacks_tags)
@@ -99,7 +99,7 @@ pub async fn member(State(agent): State<Arc<Agent>>, Path(member): Path<String>)
 ///
 /// Who suspected it, marked it as failed or banned it, when, and on what evidence, oldest first, as far as this agent remembers.
 #[utoipa::path(
-    get, path = "/v1/why/{member}", params(("member" = String, Path, description = "An id, or a name if one member carries it.")),
+    get, path = "/v1/why/{member}", params(("member" = String, Path, description = "An id, or a name: the one live member that carries it, or the only one.")),
     responses(
         (status = 200, body = model::Why), (status = 404, body = model::Error),
         (status = 409, description = "Several carry that name.", body = model::Error),
@@ -107,7 +107,7 @@ pub async fn member(State(agent): State<Arc<Agent>>, Path(member): Path<String>)
 )]
 pub async fn why(State(agent): State<Arc<Agent>>, Path(member): Path<String>) -> Answer<model::Why> {
     let found =
-        agent.inspect(move |inside| find(inside, &member, Meant::Any).map(|id| why::why(inside, id))).await?;
+        agent.inspect(move |inside| find(inside, &member).map(|id| why::why(inside, id))).await?;
     Ok(Json(found?))
 }
 
@@ -115,7 +115,7 @@ pub async fn why(State(agent): State<Arc<Agent>>, Path(member): Path<String>) ->
 ///
 /// The newest vitals of it that arrived here, and how old they are.
 #[utoipa::path(
-    get, path = "/v1/vitals/{member}", params(("member" = String, Path, description = "An id, or a name if one live member carries it.")),
+    get, path = "/v1/vitals/{member}", params(("member" = String, Path, description = "An id, or a name: the one live member that carries it, or the only one.")),
     responses(
         (status = 200, body = model::Vitals), (status = 404, body = model::Error),
         (status = 409, description = "Several carry that name.", body = model::Error),
@@ -123,7 +123,7 @@ pub async fn why(State(agent): State<Arc<Agent>>, Path(member): Path<String>) ->
 )]
 pub async fn vitals(State(agent): State<Arc<Agent>>, Path(member): Path<String>) -> Answer<model::Vitals> {
     let found = agent.inspect(move |inside| {
-        let id = find(inside, &member, Meant::Live)?;
+        let id = find(inside, &member)?;
         if inside.node.vitals.is_none() {
             let hint = "start it with --vitals on";
             return Err(Failure::not_found("this agent was started with vitals off", hint));
@@ -141,7 +141,7 @@ pub async fn vitals(State(agent): State<Arc<Agent>>, Path(member): Path<String>)
 ///
 /// By datagram, from this agent, directly. No answer in time is an answer: `rtt_ms` is null.
 #[utoipa::path(
-    get, path = "/v1/ping/{member}", params(("member" = String, Path, description = "An id, or a name if one live member carries it.")),
+    get, path = "/v1/ping/{member}", params(("member" = String, Path, description = "An id, or a name: the one live member that carries it, or the only one.")),
     responses(
         (status = 200, body = model::Ping), (status = 404, body = model::Error),
         (status = 409, description = "Several carry that name.", body = model::Error),
@@ -150,7 +150,7 @@ pub async fn vitals(State(agent): State<Arc<Agent>>, Path(member): Path<String>)
 )]
 pub async fn ping(State(agent): State<Arc<Agent>>, Path(member): Path<String>) -> Answer<model::Ping> {
     let found = agent.inspect(move |inside| {
-        let id = find(inside, &member, Meant::Live)?;
+        let id = find(inside, &member)?;
         Ok::<_, Failure>(inside.node.swim.member(id).map(|member| target(&member)))
     });
     let target = found.await??;

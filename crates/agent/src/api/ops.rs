@@ -4,7 +4,7 @@ use super::bans;
 use super::conditions;
 use super::events_counted;
 use super::failure::{Answer, Body, Failure};
-use super::find::{Meant, find};
+use super::find::find;
 use super::queries_counted;
 use super::shape::Shape;
 use crate::build;
@@ -181,7 +181,7 @@ async fn peers(agent: &Arc<Agent>, texts: &[String]) -> Result<Vec<Peer>, Failur
             (Err(_), Some(id)) => Peer::Member(id),
             (Err(_), None) => {
                 let text = text.clone();
-                Peer::Member(agent.inspect(move |inside| find(inside, &text, Meant::Any)).await??)
+                Peer::Member(agent.inspect(move |inside| find(inside, &text)).await??)
             }
         });
     }
@@ -321,7 +321,7 @@ fn in_runtime(agent: &Agent, table: &mut Table) {
 }
 
 /// The counters of membership, each with its name and what it means.
-fn swim_counters(c: &Counters) -> [(&'static str, &'static str, u64); 23] {
+fn swim_counters(c: &Counters) -> [(&'static str, &'static str, u64); 26] {
     [
         ("swim_probes", "Members probed", c.probes),
         ("swim_probes_failed", "Probes without an answer by any path", c.probes_failed),
@@ -336,6 +336,7 @@ fn swim_counters(c: &Counters) -> [(&'static str, &'static str, u64); 23] {
         ("swim_news_heard", "Items of news that were new", c.news_heard),
         ("swim_news_stale", "Items of news that were not", c.news_stale),
         ("swim_news_shunned", "Cards of members that are kept out", c.news_shunned),
+        ("swim_news_buried", "Cards of members that were forgotten", c.news_buried),
         ("swim_news_shed", "Items of news dropped", c.news_shed),
         ("swim_records_forged", "Records whose signature is not their owner's", c.records_forged),
         (
@@ -347,6 +348,12 @@ fn swim_counters(c: &Counters) -> [(&'static str, &'static str, u64); 23] {
         ("swim_exchange_records_sent", "Records sent in such comparisons", c.exchange_records_sent),
         ("swim_departed_tries", "Dead members tried again", c.departed_tries),
         ("swim_departed_dropped", "Departed members forgotten for age or number", c.departed_dropped),
+        ("swim_ghosts", "Members failed because another member answered at their address", c.ghosts),
+        (
+            "swim_tombstones_shed",
+            "Tombstones of forgotten members dropped for their number",
+            c.tombstones_shed,
+        ),
         ("swim_tags_fetched", "Large tags fetched", c.tags_fetched),
         ("swim_tags_shed", "Large tags of others dropped, because all together take too much", c.tags_shed),
         ("swim_requests_refused", "Requests of peers or the operator that were refused", c.requests_refused),

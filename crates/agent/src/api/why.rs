@@ -37,7 +37,10 @@ pub fn why(inside: &Inside<'_>, id: NodeId) -> model::Why {
 /// A node that hears of a ban may hold the banned member to have failed: nobody probed it, so that is no evidence. The ban itself is told.
 fn is_somebodys(verdict: &swim::Verdict) -> bool {
     let evidence = verdict.evidence.unwrap_or_default();
-    verdict.what != swim::Said::Charged(Charge::Dead) || evidence.waited_ms > 0 || evidence.confirmations > 0
+    verdict.what != swim::Said::Charged(Charge::Dead)
+        || evidence.waited_ms > 0
+        || evidence.confirmations > 0
+        || evidence.replaced_by.is_some()
 }
 
 /// What a member said of a ban.
@@ -71,6 +74,7 @@ fn verdict(inside: &Inside<'_>, verdict: &swim::Verdict) -> model::Verdict {
         waited_ms: seen.waited_ms,
         silent_ms: seen.silent_ms,
         accuser_health: seen.accuser_health,
+        replaced_by: seen.replaced_by.map(|id| id.to_string()),
     });
     model::Verdict {
         what,
@@ -89,6 +93,9 @@ fn sentence(what: Said, before: Option<Said>, by: &str, evidence: Option<&model:
     match what {
         Said::Suspected => {
             format!("{by} suspected it: a probe got no answer{}", seen(by, false, evidence))
+        }
+        Said::DeclaredDead if let Some(other) = evidence.and_then(|seen| seen.replaced_by.as_ref()) => {
+            format!("{by} marked it as failed: member {other} answered {by} at its address")
         }
         Said::DeclaredDead => {
             let seen = seen(by, true, evidence);
@@ -148,6 +155,7 @@ mod tests {
             waited_ms: 3_000,
             silent_ms: Some(4_900),
             accuser_health: 3,
+            replaced_by: None,
         };
         let text = sentence(Said::DeclaredDead, None, "web", Some(&evidence));
         assert_eq!(
@@ -156,7 +164,7 @@ mod tests {
              2 other suspicions agreed; web had last heard from it 4.9 s before; web was slow itself (health score 3)"
         );
         let alone =
-            model::Evidence { confirmations: 0, helpers: 0, silent_ms: None, accuser_health: 0, ..evidence };
+            model::Evidence { confirmations: 0, helpers: 0, silent_ms: None, accuser_health: 0, ..evidence.clone() };
         let text = sentence(Said::DeclaredDead, None, "web", Some(&alone));
         assert!(
             text.ends_with("within 3000 ms; no other member suspected it; web had never heard from it"),

@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct BanRequest {
-    /// A member's id, or its name if only one carries it. An id of 16 digits may be of one that no member knows yet.
+    /// A member's id, or its name: the one live member that carries it, or the only one. An id of 16 digits may be of one that no member knows yet.
     pub member: String,
     /// Why, in at most 200 bytes; all members are told.
     #[serde(default)]

@@ -16,8 +16,11 @@ pub struct JoinRequest {
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ForgetRequest {
-    /// A departed member's id, or its name if only one carries it.
+    /// A departed member's id, or its name if only one departed member carries it.
     pub member: String,
+    /// Forget all departed members of that name.
+    #[serde(default)]
+    pub all: bool,
 }
 
 /// The body of `PUT /v1/tags` (all tags, replaced) and its answer, and that of `GET /v1/tags`.

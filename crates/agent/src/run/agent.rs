@@ -70,6 +70,8 @@ pub struct Agent {
     pub(super) keys: Desk,
     /// Who is kept out changed, and is to be saved.
     pub(super) bans_changed: Notify,
+    /// A member was forgotten: the orders are to be saved.
+    pub(super) orders_changed: Notify,
     /// What the API asks for away from loopback.
     pub(super) token: Option<Arc<RwLock<Token>>>,
     pub(super) store: StoreHandle,
@@ -166,6 +168,7 @@ impl Agent {
             keyring,
             keys,
             bans_changed: Notify::new(),
+            orders_changed: Notify::new(),
             token,
             store,
             seeds_changed: Notify::new(),

@@ -114,6 +114,9 @@ fn hear(agent: &Agent, node: &Node<NodeKeys>, event: &swim::Event, now: Wall) {
         agent.unsaved(id);
         log(event, id, named.map_or("", |(name, _)| name), what.as_str());
     }
+    if let swim::Event::Forgotten(_) = event {
+        agent.orders_changed.notify_one();
+    }
     agent.view().on_swim(event, named, now);
 }
 

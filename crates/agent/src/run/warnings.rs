@@ -45,6 +45,10 @@ pub enum About {
     Copied,
     /// The data directory was repaired. A note.
     Repaired,
+    /// Orders to forget members are not on disk. Over when they are.
+    OrdersUnsaved,
+    /// What the data directory kept of such orders was unreadable. Over when they are saved anew.
+    OrdersUnread,
     /// A seed does not know this node's key. Over when it is met.
     Stranger,
 }
@@ -64,6 +68,8 @@ impl About {
             About::MembersUnread => "members_unread",
             About::Copied => "data_directory_copied",
             About::Repaired => "data_directory_repaired",
+            About::OrdersUnsaved => "orders_unsaved",
+            About::OrdersUnread => "orders_unread",
             About::Stranger => "key_unknown_to_seed",
         }
     }

@@ -109,11 +109,13 @@ pub(super) async fn join(agent: &Arc<Agent>, asked: messages::Join) -> Answered 
     Ok(Answer { error, ..Answer::of(&num) })
 }
 
-/// Drops a departed member, with `prune` or without: here those that left are not kept in any other way.
+/// Drops the departed members of a name, with `prune` or without: here those that left are not kept in any other way. Serf's clients know no ids, so
+/// all of that name are meant.
 ///
 /// Of one that nobody knows there is nothing to be dropped, which Serf calls a success; one that lives is an error.
 pub(super) async fn force_leave(agent: &Arc<Agent>, asked: messages::ForceLeave) -> Answered {
-    let forget = cluster::forget(State(agent.clone()), Body(model::ForgetRequest { member: asked.node }));
+    let forget =
+        cluster::forget(State(agent.clone()), Body(model::ForgetRequest { member: asked.node, all: true }));
     match forget.await {
         Ok(_) => Ok(Answer::default()),
         Err(failure) if failure.status == StatusCode::NOT_FOUND => Ok(Answer::default()),

@@ -42,8 +42,8 @@ pub enum Command {
     Join(JoinArgs),
     /// Make the agent leave its cluster and end
     Leave(Target),
-    /// Drop a dead or departed member from every list in the cluster
-    Forget(MemberArgs),
+    /// Drop a failed or departed member from every list in the cluster
+    Forget(ForgetArgs),
     /// Keep a member out of the cluster, though it has the key: all take it for dead and take nothing from it
     ///
     /// Members that are away now, and those that join later, learn it too; it lasts until `unban`. It acts on the member's identity.
@@ -207,6 +207,20 @@ pub struct MemberArgs {
     /// The member's name or id
     #[arg(value_name = "NAME|ID")]
     pub member: String,
+    /// The agent.
+    #[command(flatten)]
+    pub target: Target,
+}
+
+/// `rumormill forget`.
+#[derive(Debug, Args)]
+pub struct ForgetArgs {
+    /// The member's name or id
+    #[arg(value_name = "NAME|ID")]
+    pub member: String,
+    /// Forget all failed and departed members of that name
+    #[arg(long)]
+    pub all: bool,
     /// The agent.
     #[command(flatten)]
     pub target: Target,

@@ -1,6 +1,6 @@
 //! Commands about members: `members`, `why`, `forget`, `ping`, `reachability`.
 
-use crate::args::{MemberArgs, MembersArgs, PingArgs, ReachabilityArgs, StatusArg};
+use crate::args::{ForgetArgs, MemberArgs, MembersArgs, PingArgs, ReachabilityArgs, StatusArg};
 use crate::client::{Client, encode};
 use crate::outcome::{Failure, Outcome};
 use crate::show::{Cell, Out, Table, Tone, clean, clock, millis, percent, span};
@@ -157,8 +157,8 @@ fn tell_why(why: &Why, out: &mut Out<'_>) -> Outcome {
 }
 
 /// `rumormill forget`.
-pub async fn forget(args: &MemberArgs, out: &mut Out<'_>) -> Outcome {
-    let request = ForgetRequest { member: args.member.clone() };
+pub async fn forget(args: &ForgetArgs, out: &mut Out<'_>) -> Outcome {
+    let request = ForgetRequest { member: args.member.clone(), all: args.all };
     let done: Done = Client::of(&args.target)?.post("/v1/forget", &request).await?;
     tell_done(&done, args.target.json, out)
 }

@@ -8,6 +8,8 @@ mod cluster;
 mod demo;
 mod disk;
 mod events;
+mod forgotten;
+mod ghosts;
 mod handlers;
 mod hosts;
 mod identity;

@@ -80,6 +80,7 @@ fn accusation(charge: Charge) -> News {
             waited_ms: 500,
             silent_ms: Some(1_500),
             accuser_health: 1,
+            replaced_by: None,
         },
     };
     News::Accusation(Record::signed(said, &Unsigned))

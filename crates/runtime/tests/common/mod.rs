@@ -61,6 +61,7 @@ pub enum Call {
     Say(NodeId, Via, Word),
     Learn(NodeId, Payload),
     Forget(NodeId),
+    Runs(NodeId, Life),
     Watch(NodeId, bool),
     After(Duration, u64),
 }
@@ -69,6 +70,7 @@ pub enum Call {
 pub enum Event {
     Contact(NodeId, Payload),
     Forget(NodeId),
+    Runs(NodeId, Life),
     Heard(NodeId, u64, usize),
     Lost(NodeId, Loss),
     Shed(NodeId, usize),
@@ -87,6 +89,7 @@ impl Protocol for Toy {
             Input::Call(Call::Say(to, Via::Stream, word)) => cx.stream(to, word),
             Input::Call(Call::Learn(id, contact)) => cx.emit(Event::Contact(id, contact)),
             Input::Call(Call::Forget(id)) => cx.emit(Event::Forget(id)),
+            Input::Call(Call::Runs(id, life)) => cx.emit(Event::Runs(id, life)),
             Input::Call(Call::Watch(id, on)) => cx.watch(id, on),
             Input::Call(Call::After(delay, tag)) => cx.after(delay, tag),
             Input::Message(from, word) => {
@@ -116,6 +119,7 @@ impl App<Toy> for Log {
         match &event {
             Event::Contact(id, contact) => book.learn(*id, contact).unwrap(),
             Event::Forget(id) => book.forget(*id),
+            Event::Runs(id, life) => drop(book.runs(*id, *life)),
             _ => {}
         }
         self.events.lock().unwrap().push(event);

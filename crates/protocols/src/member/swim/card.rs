@@ -39,6 +39,9 @@ impl<K: Keys> Swim<K> {
             return None;
         }
         let Some(row) = self.roster.get(card.id) else {
+            if self.tombstones.covers(card) {
+                return self.refuse_covered(from, card, path);
+            }
             let room = self.roster.len() < MEMBERS_MAX;
             if !card.left && room && self.believes(&record) {
                 self.counters.news_heard += 1;
@@ -92,6 +95,7 @@ impl<K: Keys> Swim<K> {
         cx.emit(Event::Contact(id, record.value().life, record.value().contact.clone()));
         cx.emit(Event::Up(id));
         self.note_copy(cx, record.value());
+        self.heed_order(cx, id);
         self.spread_card(cx, from, record, path);
     }
 
@@ -148,7 +152,8 @@ impl<K: Keys> Swim<K> {
             }
             self.note_copy(cx, new);
         }
-        self.spread_card(cx, from, record, path);
+        self.spread_card(cx, from, record.clone(), path);
+        self.heed_order(cx, id);
     }
 
     fn spread_card(&mut self, cx: Ctx<K>, from: NodeId, record: Record<Card>, path: Path) {
@@ -239,7 +244,7 @@ impl<K: Keys> Swim<K> {
         if id == me {
             return Some(News::Card(self.mine.card.clone()));
         }
-        let row = self.roster.get(id)?;
+        let Some(row) = self.roster.get(id) else { return self.epitaph(id) };
         match row.status {
             Status::Dead => self.departed.verdict(id).cloned().map(News::Accusation),
             Status::Alive | Status::Suspect | Status::Left => Some(News::Card(row.card.clone())),

@@ -7,9 +7,6 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use rumormill_core::record::Record;
 use rumormill_core::time::Duration;
 
-/// Members that are told directly that one is to be forgotten (our guess: all, in most clusters).
-const FORGET_DIRECT_MAX: usize = 64;
-
 /// Departed members, by id and by age.
 #[derive(Default)]
 pub(super) struct Departed {
@@ -75,11 +72,14 @@ impl<K: Keys> Swim<K> {
         }
     }
 
-    /// Takes a departed member off every list here.
+    /// Takes a departed member off every list here, and leaves a tombstone.
     pub(super) fn drop_departed(&mut self, cx: Ctx<K>, id: NodeId) {
+        let card = self.roster.get(id).map(|row| row.card.clone());
+        let verdict = self.departed.verdict(id).cloned();
         self.departed.remove(id);
         self.roster.remove(id);
         self.tags.forget(id);
+        self.lay_tombstone(id, card, verdict, cx.now);
         cx.emit(Event::Forgotten(id));
     }
 
@@ -89,11 +89,7 @@ impl<K: Keys> Swim<K> {
             self.counters.requests_refused += 1;
             return;
         }
-        let charge = self.accuse(cx, id, Charge::Forget, Evidence::default());
-        // The departed are in no root hash, so no exchange repairs what gossip misses: many are told directly.
-        for peer in self.sample(cx, FORGET_DIRECT_MAX, Some(id)) {
-            charge.iter().for_each(|charge| self.tell(cx, peer, News::Accusation(charge.clone())));
-        }
+        self.accuse(cx, id, Charge::Forget, Evidence::default());
     }
 
     /// I leave of my own will: a last card, and time for it to travel.

@@ -180,7 +180,7 @@ impl<K: Keys> Swim<K> {
         let differs = |b: usize| sums.get(b) != Some(&self.sums.buckets[b]);
         let mut by_bucket: BTreeMap<u8, Vec<Stamp>> =
             (first as usize..BUCKETS).filter(|b| differs(*b)).map(|b| (b as u8, Vec::new())).collect();
-        for (id, hash) in self.live_hashes(cx.me) {
+        for (id, hash) in self.hashes(cx.me) {
             let b = bucket(id) as u8;
             let was_shown = u16::from(b) == first && after.is_some_and(|after| id <= after);
             if let Some(list) = by_bucket.get_mut(&b).filter(|_| !was_shown) {
@@ -204,11 +204,12 @@ impl<K: Keys> Swim<K> {
         cx.stream(from, Message::Stamps { buckets: buckets.as_slice().into(), stamps, next, more });
     }
 
-    /// Whom I hold to be alive, myself included, with the hash of the card.
-    fn live_hashes(&self, me: NodeId) -> impl Iterator<Item = (NodeId, u64)> {
+    /// What the root hash is made of: live members with the hash of the card, this node included, and orders to forget one.
+    pub(super) fn hashes(&self, me: NodeId) -> impl Iterator<Item = (NodeId, u64)> {
         let mine = self.mine.card.value();
         let others = self.roster.iter().filter(|row| row.is_live()).map(|row| (row.id, row.hash));
-        core::iter::once((me, card_hash(mine))).filter(|_| !mine.left).chain(others)
+        let me = core::iter::once((me, card_hash(mine))).filter(|_| !mine.left);
+        me.chain(others).chain(self.tombstones.hashes())
     }
 
     /// Where we differ: I give what the peer lacks, and note what I want.
@@ -235,7 +236,7 @@ impl<K: Keys> Swim<K> {
         };
         let theirs: BTreeMap<NodeId, u32> = stamps.iter().map(|stamp| (stamp.id, stamp.hash)).collect();
         let mine: BTreeMap<NodeId, u32> = self
-            .live_hashes(cx.me)
+            .hashes(cx.me)
             .filter(|(id, _)| is_on_page(*id))
             .map(|(id, hash)| (id, (hash >> 32) as u32))
             .collect();
@@ -250,7 +251,7 @@ impl<K: Keys> Swim<K> {
             .filter(|(id, hash)| theirs.get(id) != Some(hash))
             .map(|(id, _)| *id)
             .chain(wants.iter().copied().filter(|id| !mine.contains_key(id)))
-            .filter_map(|id| self.what_i_hold(cx.me, id))
+            .filter_map(|id| self.what_counts(cx.me, id))
             .collect();
         self.give(cx, from, gives, false);
         let open = self.exchange.open.as_mut().expect("it was open above");
@@ -295,7 +296,7 @@ impl<K: Keys> Swim<K> {
     /// A peer wants what I hold about these.
     pub(super) fn on_want(&mut self, cx: Ctx<K>, from: NodeId, ids: Vec<Id>) {
         let news =
-            ids.into_iter().take(WANT_IDS_MAX).filter_map(|Id(id)| self.what_i_hold(cx.me, id)).collect();
+            ids.into_iter().take(WANT_IDS_MAX).filter_map(|Id(id)| self.what_counts(cx.me, id)).collect();
         self.give(cx, from, news, true);
     }
 
@@ -344,8 +345,8 @@ impl<K: Keys> Swim<K> {
         }
     }
 
-    /// A hint that a peer cannot be reached: an exchange with it need not wait for its time-out.
-    pub(super) fn on_lost(&mut self, cx: Ctx<K>, peer: NodeId) {
+    /// A peer cannot be reached: an exchange with it need not wait for its time-out.
+    pub(super) fn abandon_exchange(&mut self, cx: Ctx<K>, peer: NodeId) {
         if self.exchange.open.as_ref().is_some_and(|open| open.peer == peer) {
             self.close_exchange(cx);
         }

@@ -36,13 +36,16 @@
 //! | `news` | dissemination |
 //! | `exchange` | anti-entropy, and joining, which is the same |
 //! | `tags` | large tags, fetched |
+//! | `ghosts` | members whose address another member has taken over |
 //! | `departed` | the dead and the gone: trying, forgetting, leaving |
+//! | `tombstones` | what keeps the forgotten from coming back through others |
 
 mod api;
 mod card;
 pub mod config;
 mod departed;
 mod exchange;
+mod ghosts;
 mod message;
 mod news;
 mod probe;
@@ -50,11 +53,13 @@ pub mod record;
 mod suspicion;
 mod table;
 mod tags;
+mod tombstones;
 
 pub use api::{Call, Counters, Event, Evidence, Member, Said, Status, Verdict};
 pub use config::Config;
 pub use message::{Message, News};
 pub use table::Me;
+pub use tombstones::Orders;
 
 use crate::kit::buffer::Buffer;
 use crate::kit::health::Health;
@@ -119,6 +124,7 @@ pub struct Swim<K: Keys> {
     exchange: exchange::State,
     tags: tags::Fetched,
     departed: departed::Departed,
+    tombstones: tombstones::Tombstones,
     /// Who is kept out.
     shunned: BTreeSet<NodeId>,
     verdicts: VecDeque<Verdict>,
@@ -156,7 +162,7 @@ impl<K: Keys> Protocol for Swim<K> {
             Input::Timer(Timer::Gone) => cx.emit(Event::LeftCluster),
             Input::Spare(peer, bytes) => self.on_spare(cx, peer, bytes),
             Input::Shed(peer, _) => self.on_shed(cx, peer),
-            Input::Lost(peer, _) => self.on_lost(cx, peer),
+            Input::Lost(peer, loss) => self.on_lost(cx, peer, loss),
         }
     }
 }

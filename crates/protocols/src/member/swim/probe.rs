@@ -71,6 +71,13 @@ struct Relay {
     target: NodeId,
 }
 
+impl Probes {
+    /// The probes of `target` that are under way say nothing about this node's own health.
+    pub(super) fn discount(&mut self, target: NodeId) {
+        self.mine.iter_mut().filter(|probe| probe.target == target).for_each(|probe| probe.failed = true);
+    }
+}
+
 impl<K: Keys> Swim<K> {
     /// The probes of a new period.
     pub(super) fn start_probes(&mut self, cx: Ctx<K>) {
@@ -175,7 +182,10 @@ impl<K: Keys> Swim<K> {
 
     /// A sign of life, directly from `from`. If it is held to be suspect or dead, it is told, so that it can answer.
     fn hear(&mut self, cx: Ctx<K>, from: NodeId) {
-        let Some(row) = self.roster.get_mut(from) else { return };
+        let Some(row) = self.roster.get_mut(from) else {
+            // It was taken off the list: it hears why, so that it can answer.
+            return self.epitaph(from).into_iter().for_each(|news| self.tell(cx, from, news));
+        };
         row.heard = cx.now;
         let accusation = match row.status {
             Status::Dead => self.departed.verdict(from),

@@ -131,6 +131,9 @@ pub struct Evidence {
     /// The accuser's local health score when it said so: 0 is healthy (Lifeguard's LHM).
     #[n(5)]
     pub accuser_health: u8,
+    /// The member that answered the accuser at the address where the accuser had confirmed the accused.
+    #[n(6)]
+    pub replaced_by: Option<NodeId>,
 }
 
 /// Names and values of tags, as they are encoded on a card.

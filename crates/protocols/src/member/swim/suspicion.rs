@@ -125,6 +125,9 @@ impl<K: Keys> Swim<K> {
         if accusation.accused == cx.me {
             return self.refute(cx, from, &record);
         }
+        if accusation.charge == Charge::Forget {
+            return self.take_order(cx, from, record, path);
+        }
         let row = self.roster.get(accusation.accused)?;
         if row.outdates(accusation) {
             self.counters.news_stale += 1;
@@ -141,25 +144,18 @@ impl<K: Keys> Swim<K> {
             (Status::Alive, Charge::Suspect) => self.suspect(cx, record),
             (Status::Suspect, Charge::Suspect) => self.confirm(cx, record),
             (Status::Alive | Status::Suspect, Charge::Dead) => self.bury(cx, record),
-            (Status::Dead | Status::Left, Charge::Forget) => {
-                if self.trusts(&record) {
-                    let id = accusation.accused;
-                    self.spread(cx, News::Accusation(record));
-                    self.drop_departed(cx, id);
-                }
-            }
             (Status::Dead | Status::Left, _) | (_, Charge::Forget) => self.counters.news_stale += 1,
         }
         None
     }
 
-    fn trusts(&mut self, record: &Record<Accusation>) -> bool {
+    pub(super) fn trusts(&mut self, record: &Record<Accusation>) -> bool {
         let trusts = record.is_by(record.value().accuser, &self.keys);
         self.counters.records_forged += u64::from(!trusts);
         trusts
     }
 
-    fn suspect(&mut self, cx: Ctx<K>, record: Record<Accusation>) {
+    pub(super) fn suspect(&mut self, cx: Ctx<K>, record: Record<Accusation>) {
         if !self.trusts(&record) {
             return;
         }
@@ -186,7 +182,7 @@ impl<K: Keys> Swim<K> {
     }
 
     /// Another member suspects the same: the time that is left shrinks. Only the first K confirmations count and travel.
-    fn confirm(&mut self, cx: Ctx<K>, record: Record<Accusation>) {
+    pub(super) fn confirm(&mut self, cx: Ctx<K>, record: Record<Accusation>) {
         let accusation = record.value();
         let Some(case) = self.cases.open.get(&accusation.accused) else { return };
         let confirmations = case.accusers.len() - 1;
@@ -211,7 +207,7 @@ impl<K: Keys> Swim<K> {
     }
 
     /// It is dead, as one member says for all.
-    fn bury(&mut self, cx: Ctx<K>, record: Record<Accusation>) {
+    pub(super) fn bury(&mut self, cx: Ctx<K>, record: Record<Accusation>) {
         if !self.trusts(&record) {
             return;
         }
@@ -232,13 +228,14 @@ impl<K: Keys> Swim<K> {
             self.tell(cx, id, News::Accusation(record.clone())); // if it can still hear, let it answer
         }
         self.spread(cx, News::Accusation(record));
+        self.heed_order(cx, id);
     }
 
     /// Somebody accuses me: I answer with a higher incarnation, and trust my own probes less (Lifeguard, section IV-A).
     fn refute(&mut self, cx: Ctx<K>, from: NodeId, record: &Record<Accusation>) -> Option<News> {
         let accusation = record.value();
         let card = self.mine.card.value();
-        if accusation.charge == Charge::Forget || accusation.epoch != card.life.epoch || card.left {
+        if accusation.epoch != card.life.epoch || card.left {
             return None;
         }
         if accusation.incarnation >= card.incarnation {
@@ -248,7 +245,8 @@ impl<K: Keys> Swim<K> {
             let above = accusation.incarnation;
             self.note_accusation(cx, accusation);
             self.say_of_myself(cx, |card| card.incarnation = above.saturating_add(1));
-            self.health.missed(1);
+            // Who was forgotten was away: that says nothing about the probes of now.
+            self.health.missed(u32::from(accusation.charge != Charge::Forget));
             self.counters.refutations += 1;
             self.spread(cx, News::Card(self.mine.card.clone()));
         } else {
@@ -257,7 +255,7 @@ impl<K: Keys> Swim<K> {
         (from != cx.me).then(|| News::Card(self.mine.card.clone()))
     }
 
-    fn note_accusation(&mut self, cx: Ctx<K>, accusation: &Accusation) {
+    pub(super) fn note_accusation(&mut self, cx: Ctx<K>, accusation: &Accusation) {
         self.note(Verdict {
             accused: accusation.accused,
             by: accusation.accuser,

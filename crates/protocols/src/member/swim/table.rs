@@ -172,6 +172,7 @@ impl<K: Keys> Swim<K> {
             exchange: Default::default(),
             tags: Default::default(),
             departed: Default::default(),
+            tombstones: Default::default(),
             shunned: BTreeSet::new(),
             verdicts: VecDeque::new(),
             counters: Counters::default(),

@@ -16,6 +16,8 @@ use rumormill_core::time::{Duration, Wall};
 use rumormill_sim::{Latency, Sim, World};
 
 mod floods;
+mod ghosts;
+mod tombstones;
 
 type Node = Swim<Summed>;
 

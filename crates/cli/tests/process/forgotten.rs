@@ -1,0 +1,35 @@
+//! A member that was forgotten while another agent was cut off or stopped.
+
+use super::agent::{DEADLINE_S, Story, all_hold, converge};
+use rumormill_testkit::wait;
+use serde_json::json;
+
+#[test]
+fn what_was_forgotten_in_a_cut_stays_forgotten_after_the_healing_also_by_one_that_restarts() {
+    let story = Story::new("forgotten");
+    let mut agents = story.cluster(3);
+    for block in [&agents[0], &agents[1]] {
+        let body = json!({ "block": [agents[2].setup.bind] });
+        assert_eq!(block.post("/v1/faults", &body).status, 200);
+    }
+    let body = json!({ "block": [agents[0].setup.bind, agents[1].setup.bind] });
+    assert_eq!(agents[2].post("/v1/faults", &body).status, 200);
+    agents[1].process.kill();
+    all_hold([&agents[0], &agents[2]], "n1", "dead");
+    all_hold([&agents[0]], "n2", "dead");
+    assert!(agents[0].cli(&["forget", "n1"]).status.success());
+    wait::until_true("n1 is off the list", DEADLINE_S, || agents[0].status("n1").is_none());
+    let before = [0, 2].map(|at: usize| agents[at].counted("deaths"));
+    for at in [0, 2] {
+        assert_eq!(agents[at].post("/v1/faults", &json!({ "clear": true })).status, 200);
+    }
+    converge(&[&agents[0], &agents[2]]);
+    wait::until_true("n1 is on no list", DEADLINE_S, || {
+        [0, 2].iter().all(|at| agents[*at].status("n1").is_none())
+    });
+    assert_eq!([0, 2].map(|at: usize| agents[at].counted("deaths")), before, "nobody failed again");
+    // The member itself comes back whenever it wants to.
+    let back = agents.remove(1).restart();
+    agents.insert(1, back);
+    converge(&agents.iter().collect::<Vec<_>>());
+}

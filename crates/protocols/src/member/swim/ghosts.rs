@@ -1,0 +1,29 @@
+//! Ghosts: members whose process is gone while another member answers at their address.
+//!
+//! An agent without a data directory that is killed and started again on its port is a new member; its old identity never answers again. The
+//! driver proves that ([`Loss::Replaced`]): at the address where this node had confirmed the old member, the new one answered this node's own
+//! attempt to reach the old one. So this node fails the old member without a suspicion, and without doubt about its own health. Each member
+//! concludes that for itself: to the others the verdict is one more suspicion, and an advertised address proves nothing.
+
+use super::record::Charge;
+use super::*;
+use rumormill_core::protocol::Loss;
+
+impl<K: Keys> Swim<K> {
+    /// Something did not reach `peer`.
+    pub(super) fn on_lost(&mut self, cx: Ctx<K>, peer: NodeId, loss: Loss) {
+        self.abandon_exchange(cx, peer);
+        if let Loss::Replaced(by) = loss {
+            self.on_replaced(cx, peer, by);
+        }
+    }
+
+    /// The process of `id` is gone: `by` answers at its address.
+    fn on_replaced(&mut self, cx: Ctx<K>, id: NodeId, by: NodeId) {
+        self.probes.discount(id);
+        if self.is_live(id) {
+            self.counters.ghosts += 1;
+            self.accuse(cx, id, Charge::Dead, Evidence { replaced_by: Some(by), ..Evidence::default() });
+        }
+    }
+}
