@@ -13,6 +13,7 @@ mod hosts;
 mod identity;
 mod joining;
 mod keys;
+mod listed;
 mod monitoring;
 mod queries;
 mod reload;
