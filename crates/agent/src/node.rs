@@ -8,12 +8,16 @@
 //!
 //! A question goes out as an event and comes in as one, and is told to nobody as an event: here it is handed from the one protocol to the other,
 //! and here it is decided whether this node is meant, by its name and tags of that moment. `message` is what travels.
+//!
+//! Before a node that was alone joins others, or is joined by them, its events find out what was before it; until then membership waits (`gate`).
 
+mod gate;
 mod message;
 
 pub use message::Message;
 
 use crate::queries::filter::known::Known;
+use gate::Gate;
 use message::FRAME_BYTES;
 use rumormill_core::identity::{Keys, NodeId};
 use rumormill_core::payload::Payload;
@@ -25,7 +29,7 @@ use rumormill_protocols::agree::bans::{self, Bans};
 use rumormill_protocols::agree::keys::{self, Keys as KeyOrders};
 use rumormill_protocols::agree::latest::{self, Latest};
 use rumormill_protocols::member::swim::{self, Swim};
-use rumormill_protocols::spread::events::{self, Events, Publish};
+use rumormill_protocols::spread::events::{self, Cover, Events, Publish};
 use rumormill_protocols::spread::queries::{self, Queries};
 use std::cell::Cell;
 use std::collections::VecDeque;
@@ -130,6 +134,7 @@ pub struct Node<K: Keys> {
     pub keys: KeyOrders,
     /// Who is kept out.
     pub bans: Bans<K>,
+    gate: Gate,
     /// My own newest vitals: [`Latest`] keeps those of others.
     mine: Option<Vitals>,
     told: VecDeque<swim::Event>,
@@ -159,6 +164,7 @@ impl<K: Keys> Node<K> {
             shed_filters: 0,
             keys: KeyOrders::new(keys::Config::default()),
             bans,
+            gate: Gate::default(),
             mine: None,
             told: VecDeque::new(),
             told_vitals: VecDeque::new(),
@@ -177,6 +183,11 @@ impl<K: Keys> Node<K> {
     /// Questions passed over because too many filters were new in one second.
     pub fn shed_filters(&self) -> u64 {
         self.shed_filters
+    }
+
+    /// Messages about membership and requests to join that were dropped while this node did not know what was before it.
+    pub fn shed_before_join(&self) -> u64 {
+        self.gate.shed()
     }
 
     /// The newest vitals of a member, or of this node, if there are any.
@@ -215,6 +226,32 @@ impl<K: Keys> Node<K> {
         }
     }
 
+    /// This node wants to join a peer: by it, it finds out what was before, and joins it then.
+    fn on_join(&mut self, cx: &mut Cx<'_, Self>, peer: NodeId) {
+        if self.events.is_joined() {
+            return self.swim(cx, Input::Call(swim::Call::Join(peer)));
+        }
+        self.gate.hold_join(peer);
+        self.events(cx, Input::Call(events::Call::Join { peer, seeks: true }));
+    }
+
+    /// A peer says something about membership: one that this node does not know yet, if it was alone so far.
+    fn on_swim_message(&mut self, cx: &mut Cx<'_, Self>, from: NodeId, message: swim::Message) {
+        if self.events.is_joined() {
+            return self.swim(cx, Input::Message(from, message));
+        }
+        self.gate.hold(from, message);
+        self.events(cx, Input::Call(events::Call::Join { peer: from, seeks: false }));
+    }
+
+    /// It is known what was before this node: membership goes on.
+    fn on_joined(&mut self, cx: &mut Cx<'_, Self>) {
+        let (messages, joins) = self.gate.open();
+        messages.into_iter().for_each(|(from, message)| self.swim(cx, Input::Message(from, message)));
+        joins.into_iter().for_each(|peer| self.swim(cx, Input::Call(swim::Call::Join(peer))));
+        cx.emit(Event::Events(events::Event::Joined));
+    }
+
     fn vitals(&mut self, cx: &mut Cx<'_, Self>, input: Input<Latest>) {
         let (Some(vitals), told) = (&mut self.vitals, &mut self.told_vitals) else { return };
         cx.lend(Message::Vitals, Timer::Vitals, |event| told.push_back(event), |cx| vitals.handle(cx, input));
@@ -238,12 +275,13 @@ impl<K: Keys> Node<K> {
             return self.queries(cx, Input::Call(call));
         }
         match event {
+            events::Event::Joined => self.on_joined(cx),
             Queued { ticket, .. } if ticket & QUESTION != 0 => cx.emit(Event::Asked(ticket & !QUESTION)),
             Covered { ticket, .. } if ticket & QUESTION != 0 => {}
             Refused { ticket, why } if ticket & QUESTION != 0 => {
                 let ticket = ticket & !QUESTION;
                 let why = match why {
-                    events::Refusal::QueueFull => queries::Refusal::TooMany,
+                    events::Refusal::QueueFull | events::Refusal::TooManyMembers => queries::Refusal::TooMany,
                     events::Refusal::TooLarge => queries::Refusal::TooLarge,
                 };
                 cx.emit(Event::Queries(queries::Event::Refused { ticket, why }));
@@ -281,7 +319,7 @@ impl<K: Keys> Node<K> {
         let queries::SpreadQuestion { ticket, name, payload } = question;
         let ticket = ticket | QUESTION;
         let publish =
-            Publish { ticket, name, payload, unordered: true, coalesce: false, cover: false, question: true };
+            Publish { ticket, name, payload, unordered: true, coalesce: false, cover: Cover::Nobody, question: true };
         self.events(cx, Input::Call(events::Call::Publish(publish)));
     }
 
@@ -364,6 +402,7 @@ impl<K: Keys> Protocol for Node<K> {
                 self.swim(cx, Input::Start);
                 self.bans(cx, Input::Start);
             }
+            Input::Call(Call::Swim(swim::Call::Join(peer))) => self.on_join(cx, peer),
             Input::Call(Call::Swim(call)) => self.swim(cx, Input::Call(call)),
             Input::Call(Call::Vitals { value, gossip }) => self.on_vitals(cx, value, gossip),
             Input::Call(Call::Ration(ration)) => self.vitals(cx, Input::Call(latest::Call::Ration(ration))),
@@ -371,7 +410,7 @@ impl<K: Keys> Protocol for Node<K> {
             Input::Call(Call::Queries(call)) => self.queries(cx, Input::Call(call)),
             Input::Call(Call::Keys(call)) => self.keys(cx, Input::Call(call)),
             Input::Call(Call::Bans(call)) => self.bans(cx, Input::Call(call)),
-            Input::Message(from, Message::Swim(m)) => self.swim(cx, Input::Message(from, m)),
+            Input::Message(from, Message::Swim(m)) => self.on_swim_message(cx, from, m),
             Input::Message(from, Message::Vitals(m)) => self.vitals(cx, Input::Message(from, m)),
             Input::Message(from, Message::Events(m)) => self.events(cx, Input::Message(from, m)),
             Input::Message(from, Message::Queries(m)) => self.queries(cx, Input::Message(from, m)),

@@ -101,7 +101,7 @@ impl Story {
             payload,
             unordered: true,
             coalesce: false,
-            cover: false,
+            cover: events::Cover::Nobody,
             question: true,
         };
         self.sim.call(by, Layer::Lower(events::Call::Publish(publish)));

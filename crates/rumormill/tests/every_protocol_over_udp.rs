@@ -354,7 +354,7 @@ async fn events_reach_all_once_in_the_order_of_their_origin_and_the_publisher_he
                 payload,
                 unordered: false,
                 coalesce: false,
-                cover: true,
+                cover: events::Cover::Sample,
                 question: false,
             };
             node.call(events::Call::Publish(publish)).await.unwrap();
@@ -376,7 +376,7 @@ async fn events_reach_all_once_in_the_order_of_their_origin_and_the_publisher_he
                     assert!(held <= asked && asked > 0);
                     covered += 1;
                 }
-                events::Event::Queued { .. } => {}
+                events::Event::Queued { .. } | events::Event::Joined => {}
                 other => panic!("{who}: {other:?}"),
             }
             told.len() == all && covered == NODES * 2
@@ -429,7 +429,7 @@ async fn a_query_is_answered_by_all_with_small_answers_and_large_ones() {
                             payload,
                             unordered: true,
                             coalesce: false,
-                            cover: false,
+                            cover: events::Cover::Nobody,
                             question: true,
                         };
                         call(who, Layer::Lower(events::Call::Publish(publish)));

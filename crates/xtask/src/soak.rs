@@ -1,9 +1,11 @@
 //! `cargo xtask soak`: what takes too long for the tests. It ends with the first failure, and says how to see it again.
 
+mod listed;
+
 use crate::shell;
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
 
@@ -16,6 +18,22 @@ pub struct Args {
     /// The first seed; each round takes the next
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// Only this workload, once, from that seed on
+    #[arg(long, value_enum)]
+    only: Option<Only>,
+    /// Tries of the workload `listed` in a round; each takes the next seed
+    #[arg(long, default_value_t = 1_000)]
+    tries: u64,
+    /// The program to run, instead of a release build
+    #[arg(long)]
+    binary: Option<PathBuf>,
+}
+
+/// A workload that can be run by itself.
+#[derive(Copy, Clone, PartialEq, Eq, clap::ValueEnum)]
+enum Only {
+    /// Real agents: what is published after listing a member is delivered at it
+    Listed,
 }
 
 /// A setting of the simulator, and how many seconds of it must be clean of false deaths and converged at the end.
@@ -30,10 +48,15 @@ const WORKLOADS: [&[&str]; 5] = [
 /// How long something beside an agent stands still, in seconds.
 const STALL_S: &str = "60";
 
-/// First what stands still, then round after round: all workloads with a new seed, then one cluster of processes.
+/// First what stands still, then round after round: all workloads with a new seed, then tries with real agents, then one cluster of processes.
 pub fn run(args: &Args) -> Result<()> {
-    let binary = shell::release_binary()?;
+    let binary = args.binary.clone().map_or_else(shell::release_binary, Ok)?;
     let start = Instant::now();
+    if args.only == Some(Only::Listed) {
+        listed::run(&binary, args.seed, args.tries)?;
+        println!("{} tries, each delivered, {:.0} s", args.tries, start.elapsed().as_secs_f64());
+        return Ok(());
+    }
     stalls()?;
     let mut rounds = 0u64;
     while start.elapsed().as_secs_f64() < args.minutes * 60.0 || rounds == 0 {
@@ -41,6 +64,7 @@ pub fn run(args: &Args) -> Result<()> {
         for workload in WORKLOADS {
             simulate(&binary, workload, seed)?;
         }
+        listed::run(&binary, args.seed + rounds * args.tries, args.tries)?;
         demo(&binary, if rounds % 4 == 3 { 32 } else { 8 })?;
         rounds += 1;
         eprintln!("round {rounds} (seed {seed}): clean, {:.0} s", start.elapsed().as_secs_f64());

@@ -2,6 +2,7 @@
 
 use super::failure::{Answer, Body, Failure, Params};
 use super::serve::told;
+use super::shape;
 use crate::events::desk::Coverage;
 use crate::events::feed::{Cursor, Entry, Gap, Page, Said, Since};
 use crate::model::{self, PublishState, PublishWait, ToldKind};
@@ -12,8 +13,9 @@ use axum::http::StatusCode;
 use data_encoding::BASE64;
 use rumormill_core::identity::NodeId;
 use rumormill_core::payload::Payload;
+use rumormill_protocols::member::swim::Status;
 use rumormill_protocols::spread::events::{
-    EventId, Flags, NAME_BYTES_MAX, PAYLOAD_BYTES_MAX, Refusal, Source,
+    CONFIRM_MEMBERS_MAX, Cover, EventId, Flags, NAME_BYTES_MAX, PAYLOAD_BYTES_MAX, Refusal, Source,
 };
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -30,8 +32,10 @@ pub const BATCH_MAX: usize = 1_024;
 pub const READ_MAX: usize = 1_024;
 /// Events in one answer if nothing is said (our guess).
 const READ_DEFAULT: usize = 256;
-/// How long a publisher waits to hear how far its events came if nothing is said (our guess: they are asked about after a second).
+/// How long a publisher waits to hear how far its events came if nothing is said (our guess).
 const COVER_WAIT: Duration = Duration::from_secs(10);
+/// The protocol reports at the end of the time itself: so much later the API answers without its report (our guess).
+const COVER_SLACK: Duration = Duration::from_secs(2);
 /// How long anybody waits at most.
 pub const WAIT_MAX: Duration = Duration::from_secs(60);
 
@@ -57,21 +61,23 @@ pub async fn publish(
         return Err(Failure::bad(error, format!("send 1 to {BATCH_MAX}")));
     }
     let events: Vec<NewEvent> = request.events.into_iter().map(checked).collect::<Result<_, _>>()?;
-    let published = agent.publish(&events, request.wait == PublishWait::Covered).await?;
+    let wait = request.timeout_ms.map_or(COVER_WAIT, Duration::from_millis).min(WAIT_MAX);
+    let cover = match request.wait {
+        PublishWait::Queued => Cover::Nobody,
+        PublishWait::Covered => Cover::Sample,
+        PublishWait::All => Cover::All(wait),
+    };
+    let published = agent.publish(&events, cover).await?;
     if published.iter().all(|event| event.id.is_err()) {
         return Err(refused(published[0].id.err()));
     }
-    let wait = match request.wait {
-        PublishWait::Queued => Duration::ZERO,
-        PublishWait::Covered => request.timeout_ms.map_or(COVER_WAIT, Duration::from_millis).min(WAIT_MAX),
-    };
-    let deadline = Instant::now() + wait;
+    let slack = if request.wait == PublishWait::All { COVER_SLACK } else { Duration::ZERO };
+    let deadline = Instant::now() + wait + slack;
     let mut events = Vec::new();
-    for event in published {
-        let Published { id, covered } = event;
+    for Published { id, covered } in published {
         let covered = async { tokio::time::timeout_at(deadline, covered).await.ok()?.ok() };
-        let coverage = if id.is_ok() && !wait.is_zero() { covered.await } else { None };
-        events.push(became(id, coverage));
+        let coverage = if id.is_ok() && request.wait != PublishWait::Queued { covered.await } else { None };
+        events.push(became(&agent, id, coverage, request.wait).await?);
     }
     Ok(Json(model::PublishResult { events }))
 }
@@ -124,6 +130,7 @@ fn why(refusal: Refusal) -> &'static str {
     match refusal {
         Refusal::QueueFull => "the queue is full: too many of this agent's events are on their way",
         Refusal::TooLarge => "it is larger than half of what this agent retains (events_window)",
+        Refusal::TooManyMembers => "too many members would have to confirm it",
     }
 }
 
@@ -133,26 +140,75 @@ fn refused(refusal: Option<Refusal>) -> Failure {
             let hint = "publish less, or give the agent more with events_window";
             Failure::new(StatusCode::PAYLOAD_TOO_LARGE, why(Refusal::TooLarge), hint)
         }
-        _ => Failure::busy(why(Refusal::QueueFull)),
+        Some(Refusal::TooManyMembers) => {
+            let hint = format!("at most {CONFIRM_MEMBERS_MAX} members can confirm an event; wait for covered, a sample");
+            Failure::conflict(why(Refusal::TooManyMembers), hint)
+        }
+        Some(Refusal::QueueFull) | None => Failure::busy(why(Refusal::QueueFull)),
     }
 }
 
-fn became(id: Result<EventId, Refusal>, coverage: Option<Coverage>) -> model::PublishedEvent {
+async fn became(
+    agent: &Arc<Agent>,
+    id: Result<EventId, Refusal>,
+    coverage: Option<Coverage>,
+    wait: PublishWait,
+) -> Result<model::PublishedEvent, Failure> {
     let id = match id {
         Ok(id) => id,
         Err(refusal) => {
             let error = Some(why(refusal).into());
-            return model::PublishedEvent { state: PublishState::Refused, error, ..Default::default() };
+            return Ok(model::PublishedEvent { state: PublishState::Refused, error, ..Default::default() });
         }
     };
-    model::PublishedEvent {
-        state: if coverage.is_some() { PublishState::Covered } else { PublishState::Queued },
-        id: Some(called(id)),
-        sequence: Some(id.seq),
-        held: coverage.map(|coverage| coverage.held),
-        asked: coverage.map(|coverage| coverage.asked),
-        error: None,
+    let event = model::PublishedEvent { id: Some(called(id)), sequence: Some(id.seq), ..Default::default() };
+    let Some(Coverage { held, asked, missing }) = coverage else { return Ok(event) };
+    if wait != PublishWait::All {
+        let (held, asked) = (Some(held), Some(asked));
+        return Ok(model::PublishedEvent { state: PublishState::Covered, held, asked, sample: Some(true), ..event });
     }
+    let unconfirmed = unconfirmed(agent, missing).await?;
+    // Who has left meanwhile has not failed to confirm: it is no live member.
+    let asked = asked - unconfirmed.left;
+    let state = if held == asked { PublishState::Confirmed } else { PublishState::Unconfirmed };
+    Ok(model::PublishedEvent {
+        state,
+        held: Some(held),
+        asked: Some(asked),
+        sample: Some(false),
+        unconfirmed: unconfirmed.members,
+        ..event
+    })
+}
+
+/// Members that have not confirmed an event.
+struct Unconfirmed {
+    members: Vec<model::UnconfirmedMember>,
+    /// How many others left of their own will.
+    left: u32,
+}
+
+async fn unconfirmed(agent: &Arc<Agent>, ids: Vec<NodeId>) -> Result<Unconfirmed, Failure> {
+    if ids.is_empty() {
+        return Ok(Unconfirmed { members: Vec::new(), left: 0 });
+    }
+    let looked = agent.inspect(move |inside| {
+        let mut found = Unconfirmed { members: Vec::new(), left: 0 };
+        for id in ids {
+            let member = inside.node.swim.member(id);
+            if member.is_some_and(|member| member.status == Status::Left) {
+                found.left += 1;
+                continue;
+            }
+            found.members.push(model::UnconfirmedMember {
+                id: id.to_string(),
+                name: member.map(|member| member.card.name.clone()),
+                status: member.map(|member| shape::status(member.status)),
+            });
+        }
+        found
+    });
+    looked.await
 }
 
 /// An event's id as text.

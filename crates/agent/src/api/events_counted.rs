@@ -28,7 +28,8 @@ pub fn count(inside: &Inside<'_>, board: &Board, table: &mut Table) {
         table.count(name, help, &[], value);
     }
     let help = "Events and messages about them that were dropped, by cause";
-    for (cause, value) in shed(&counters, board) {
+    let before_join = [("before_join", inside.node.shed_before_join())];
+    for (cause, value) in shed(&counters, board).into_iter().chain(before_join) {
         table.count("events_shed", help, &[("cause", cause)], value);
     }
     let mut gauge = |name, help, value: usize| table.gauge(name, help, &[], value as f64);

@@ -1,5 +1,6 @@
 //! Publishers that wait for an answer, and durable events that nobody else is known to hold yet.
 
+use rumormill_core::identity::NodeId;
 use rumormill_protocols::spread::events::{EventId, Item, Refusal};
 use std::collections::{BTreeMap, BTreeSet};
 use tokio::sync::oneshot;
@@ -12,17 +13,19 @@ pub const DURABLE_BYTES_MAX: usize = 4 << 20;
 const ASKED_MAX: usize = 64;
 
 /// How far an event came.
-#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Coverage {
-    /// Members that hold it,
+    /// Members that confirmed that they deliver it,
     pub held: u32,
     /// of so many that were asked; none if no other member is known.
     pub asked: u32,
+    /// Members that did not confirm, as many as the protocol names.
+    pub missing: Vec<NodeId>,
 }
 
 impl Coverage {
     /// Whether it is as good as everywhere: a majority of a random sample holds it.
-    fn is_settled(self) -> bool {
+    fn is_settled(&self) -> bool {
         self.held * 2 > self.asked
     }
 }
@@ -94,12 +97,11 @@ impl Desk {
         ticket.and_then(|ticket| ticket.queued).map(|queued| queued.send(Err(why)));
     }
 
-    pub(super) fn covered(&mut self, ticket: u64, held: u32, asked: u32) {
+    pub(super) fn covered(&mut self, ticket: u64, coverage: Coverage) {
         let Some(ticket) = self.tickets.remove(&ticket) else { return };
-        let coverage = Coverage { held, asked };
-        ticket.covered.map(|covered| covered.send(coverage));
         let durable = ticket.id.filter(|id| coverage.is_settled() && self.durable.contains_key(id));
         self.settled.extend(durable);
+        ticket.covered.map(|covered| covered.send(coverage));
     }
 
     /// How many durable events wait, and their bytes.
@@ -142,7 +144,6 @@ impl Desk {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rumormill_core::identity::NodeId;
     use rumormill_core::payload::Payload;
     use rumormill_protocols::spread::events::{Flags, Source};
 
@@ -156,9 +157,10 @@ mod tests {
         let mut desk = Desk::default();
         let (ticket, mut receipt) = desk.open(true);
         desk.queued(ticket, item(1).id);
-        desk.covered(ticket, 2, 5);
+        let coverage = Coverage { held: 2, asked: 5, missing: vec![NodeId(7)] };
+        desk.covered(ticket, coverage.clone());
         assert_eq!(receipt.queued.try_recv(), Ok(Ok(item(1).id)));
-        assert_eq!(receipt.covered.try_recv(), Ok(Coverage { held: 2, asked: 5 }));
+        assert_eq!(receipt.covered.try_recv(), Ok(coverage));
         let (ticket, mut receipt) = desk.open(false);
         desk.queued(ticket, item(2).id);
         assert!(receipt.queued.try_recv() == Ok(Ok(item(2).id)) && desk.tickets.is_empty());
@@ -175,7 +177,7 @@ mod tests {
             let asking = desk.ask();
             assert_eq!(asking.len(), 1);
             assert!(desk.ask().is_empty(), "one question at a time");
-            desk.covered(asking[0].0, held, asked);
+            desk.covered(asking[0].0, Coverage { held, asked, missing: Vec::new() });
             assert_eq!(desk.settled().len(), usize::from(is_settled));
         }
         assert!(desk.ask().is_empty());

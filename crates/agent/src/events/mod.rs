@@ -13,7 +13,7 @@ pub mod desk;
 pub mod feed;
 mod loudness;
 
-use desk::Desk;
+use desk::{Coverage, Desk};
 use feed::{Entry, Feed, Said};
 use rumormill_core::identity::NodeId;
 use rumormill_core::time::Wall;
@@ -85,7 +85,10 @@ impl Board {
             Event::Gap { source, span } => self.feed.push(Said::Lost(source, span), now),
             Event::Queued { ticket, id } => self.desk.queued(ticket, id),
             Event::Refused { ticket, why } => self.desk.refused(ticket, why),
-            Event::Covered { ticket, held, asked } => self.desk.covered(ticket, held, asked),
+            Event::Covered { ticket, held, asked, missing } => {
+                self.desk.covered(ticket, Coverage { held, asked, missing });
+            }
+            Event::Joined => {} // positions are saved soon, as after all that is heard
         }
     }
 

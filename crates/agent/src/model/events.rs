@@ -1,5 +1,6 @@
 //! What is said about events: publishing them, and reading them.
 
+use super::Status;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -12,7 +13,7 @@ pub struct PublishRequest {
     /// For what to wait before answering.
     #[serde(default)]
     pub wait: PublishWait,
-    /// How long to wait until it is known how far the events came, in milliseconds; 10 s if nothing is said, a minute at most.
+    /// How long to wait until it is known how far the events came, in milliseconds: 10 s by default, at most a minute.
     #[serde(default)]
     pub timeout_ms: Option<u64>,
 }
@@ -24,8 +25,10 @@ pub enum PublishWait {
     /// The events are in this agent's memory, no more; the durable ones on its disk.
     #[default]
     Queued,
-    /// It is known how many of a few random members hold them.
+    /// A sample: it is known how many of a few random members will deliver them.
     Covered,
+    /// Every live member has confirmed that it will deliver them, or the time is over.
+    All,
 }
 
 /// An event to be published.
@@ -65,8 +68,12 @@ pub enum PublishState {
     /// It is in this agent's memory, and on its way.
     #[default]
     Queued,
-    /// A few random members were asked whether they hold it.
+    /// A sample: a few random members were asked whether they will deliver it.
     Covered,
+    /// Every live member has confirmed that it will deliver it.
+    Confirmed,
+    /// Some live members have not confirmed in time that they will deliver it; it stays on its way.
+    Unconfirmed,
     /// It was not taken.
     Refused,
 }
@@ -80,13 +87,30 @@ pub struct PublishedEvent {
     pub id: Option<String>,
     /// Its number among the events of this agent's present life, from 1 on.
     pub sequence: Option<u64>,
-    /// Members that hold it, of those that were asked; none if nobody was asked, or not yet.
+    /// Members that confirmed that they will deliver it, of those that were asked; none if nobody was asked, or not yet.
     pub held: Option<u32>,
     /// Members that were asked; 0 if no other member is known, so that it came nowhere.
     pub asked: Option<u32>,
+    /// Whether those that were asked are a random sample; `false` if they are all live members.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sample: Option<bool>,
+    /// Of all live members: those that did not confirm, at most 64 of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unconfirmed: Vec<UnconfirmedMember>,
     /// Why it was refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
+}
+
+/// A member that did not confirm an event.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize, ToSchema)]
+pub struct UnconfirmedMember {
+    /// Its id.
+    pub id: String,
+    /// Its name; none if it was forgotten meanwhile.
+    pub name: Option<String>,
+    /// Its state by now, as in the list of members; none if it was forgotten meanwhile.
+    pub status: Option<Status>,
 }
 
 /// `GET /v1/events`: what was told here, in order.

@@ -100,6 +100,8 @@ pub struct Agent {
     pub(super) queries: Mutex<queries::Board>,
     /// Something was told that is to be saved.
     pub(super) told: Notify,
+    /// It became known what was before this node: that is to be saved at once.
+    pub(super) baseline: Notify,
     /// Held while events are saved, so that what is older never comes to disk later.
     pub(super) saving: tokio::sync::Mutex<()>,
     histograms: Histograms,
@@ -182,6 +184,7 @@ impl Agent {
             board: Mutex::new(board),
             queries: Mutex::default(),
             told: Notify::new(),
+            baseline: Notify::new(),
             saving: tokio::sync::Mutex::new(()),
             histograms,
             admissions: Admissions::default(),

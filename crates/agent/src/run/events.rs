@@ -11,7 +11,7 @@ use axum::http::StatusCode;
 use rumormill_core::identity::{Life, NodeId};
 use rumormill_core::payload::Payload;
 use rumormill_core::time::{Duration, Wall};
-use rumormill_protocols::spread::events::{self, EventId, Events, Flags, Item, Publish, Refusal};
+use rumormill_protocols::spread::events::{self, Cover, EventId, Events, Flags, Item, Publish, Refusal};
 use std::sync::Arc;
 use tokio::sync::oneshot;
 
@@ -45,7 +45,7 @@ pub struct Published {
 }
 
 impl NewEvent {
-    fn publish(&self, ticket: u64, cover: bool) -> Publish {
+    fn publish(&self, ticket: u64, cover: Cover) -> Publish {
         let NewEvent { name, payload, unordered, coalesce, .. } = self.clone();
         Publish { ticket, name, payload, unordered, coalesce, cover, question: false }
     }
@@ -60,21 +60,24 @@ impl NewEvent {
 impl Agent {
     /// Takes what the events' protocol tells, at the moment at which it does.
     pub(super) fn hear(&self, event: events::Event, now: Wall) {
+        if matches!(event, events::Event::Joined) {
+            self.baseline.notify_one();
+        }
         self.board().hear(event, now);
         self.told.notify_one();
     }
 
-    /// Publishes these, in this order. Returns when each is queued or refused, and those that are to be durable are on disk. Members are
-    /// asked how far they came only if somebody wants to know (`cover`); of durable ones they are asked later in any case.
+    /// Publishes these, in this order. Returns when each is queued or refused, and those that are to be durable are on disk. `cover` says
+    /// which members are asked how far they came; of durable ones a sample is asked later in any case.
     pub async fn publish(
         self: &Arc<Self>,
         events: &[NewEvent],
-        cover: bool,
+        cover: Cover,
     ) -> Result<Vec<Published>, Failure> {
         self.check_durable(events)?;
         let mut receipts = Vec::new();
         for event in events {
-            let (ticket, receipt) = self.board().desk.open(cover);
+            let (ticket, receipt) = self.board().desk.open(cover != Cover::Nobody);
             self.call(Call::Events(events::Call::Publish(event.publish(ticket, cover)))).await?;
             receipts.push(receipt);
         }
@@ -150,12 +153,15 @@ pub(super) async fn hold_again(agent: &Agent, kept: &Kept) {
 
 /// Saves what was told, and how far, about once a second while something is.
 pub(super) async fn stay_saved(agent: Arc<Agent>) {
-    let mut is_joined = false;
+    let (mut is_joined, interval) = (false, Duration::from_millis(SAVE_INTERVAL_MS));
     loop {
         if is_joined {
             let _ = tokio::time::timeout(QUIET_INTERVAL, agent.told.notified()).await;
-        } // else there is something to save as soon as it has been found out what was before this node
-        tokio::time::sleep(Duration::from_millis(SAVE_INTERVAL_MS)).await;
+            tokio::time::sleep(interval).await;
+        } else {
+            // The baseline is saved at once: others list this node from now on, and what they publish must not become history.
+            let _ = tokio::time::timeout(interval, agent.baseline.notified()).await;
+        }
         is_joined |= save(&agent, false).await;
     }
 }

@@ -22,10 +22,10 @@ pub struct EventArgs {
     /// On disk before the command ends, and offered again after a crash until others hold it
     #[arg(long)]
     pub durable: bool,
-    /// For what to wait: `queued` is this agent's memory, no more; `covered` asks a few random members whether they hold it
+    /// For what to wait: `queued` is this agent's memory, no more; `covered` asks a sample of a few random members; `all` asks every live member, and names those that have not confirmed that they will deliver it
     #[arg(long, value_enum, value_name = "WHAT", default_value = "queued")]
     pub wait: WaitArg,
-    /// With `--wait covered`: give up after so long, a minute at most
+    /// With `--wait covered` or `--wait all`: the longest time to wait, at most a minute
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration)]
     pub timeout: Duration,
     /// The agent.
@@ -38,8 +38,10 @@ pub struct EventArgs {
 pub enum WaitArg {
     /// It is in the agent's memory, and on its way
     Queued,
-    /// It is known how many of a few random members hold it
+    /// It is known how many of a few random members will deliver it
     Covered,
+    /// Every live member has confirmed that it will deliver it
+    All,
 }
 
 /// `rumormill events`.

@@ -9,7 +9,7 @@ use data_encoding::BASE64;
 use hyper::Method;
 use rumormill_agent::model::{
     Events, EventsGap, PublishEvent, PublishRequest, PublishResult, PublishState, PublishWait,
-    PublishedEvent, ToldEvent, ToldKind,
+    PublishedEvent, Status, ToldEvent, ToldKind, UnconfirmedMember,
 };
 use rumormill_protocols::spread::events::PAYLOAD_BYTES_MAX;
 use std::io::Read;
@@ -39,13 +39,24 @@ pub async fn publish(args: &EventArgs, out: &mut Out<'_>) -> Outcome {
         false => out.line(&clean(&became(event)))?,
     }
     match args.wait {
-        WaitArg::Covered if event.state != PublishState::Covered => Err(Failure::Failed(
-            "it is on its way, but it is not known yet how far it came; wait longer with --timeout".into(),
-        )),
-        WaitArg::Covered if event.held == Some(0) => {
-            Err(Failure::Failed("no other member is known to hold it yet; it stays on its way".into()))
+        WaitArg::Queued => Ok(()),
+        _ => failed(event).map_or(Ok(()), |why| Err(Failure::Failed(why.into()))),
+    }
+}
+
+/// Why a publisher that waited to hear how far its event came has to look again.
+fn failed(event: &PublishedEvent) -> Option<&'static str> {
+    match (event.state, event.held) {
+        (PublishState::Queued | PublishState::Refused, _) => {
+            Some("the event is on its way, but no answer has come yet; wait longer with --timeout")
         }
-        _ => Ok(()),
+        (PublishState::Unconfirmed, _) => {
+            Some("some members have not confirmed the event in time; it stays on its way to them")
+        }
+        (PublishState::Covered | PublishState::Confirmed, Some(0)) => {
+            Some("no other member is known to deliver the event yet; it stays on its way")
+        }
+        (PublishState::Covered | PublishState::Confirmed, _) => None,
     }
 }
 
@@ -78,6 +89,7 @@ fn request(args: &EventArgs, payload: Vec<u8>) -> Outcome<PublishRequest> {
     let wait = match args.wait {
         WaitArg::Queued => PublishWait::Queued,
         WaitArg::Covered => PublishWait::Covered,
+        WaitArg::All => PublishWait::All,
     };
     let timeout_ms = u64::try_from(args.timeout.as_millis()).ok();
     Ok(PublishRequest { events: vec![event], wait, timeout_ms })
@@ -86,15 +98,36 @@ fn request(args: &EventArgs, payload: Vec<u8>) -> Outcome<PublishRequest> {
 fn became(event: &PublishedEvent) -> String {
     let id = event.id.as_deref().unwrap_or("-");
     match (event.state, event.held, event.asked) {
-        (PublishState::Covered, _, Some(0)) => {
+        (PublishState::Covered | PublishState::Confirmed, _, Some(0)) => {
             format!("{id}: queued; no other member is known, so it has come nowhere yet")
         }
         (PublishState::Covered, Some(held), Some(asked)) => {
-            format!("{id}: covered; {held} of {asked} members that were asked hold it")
+            format!("{id}: covered; a sample: {held} of {asked} random members will deliver it")
+        }
+        (PublishState::Confirmed, _, Some(asked)) => {
+            format!("{id}: confirmed; all {asked} other live members will deliver it")
+        }
+        (PublishState::Unconfirmed, Some(held), Some(asked)) => {
+            format!("{id}: {held} of {asked} other members confirmed; not confirmed by {}", unconfirmed(event))
         }
         (PublishState::Refused, ..) => format!("refused: {}", event.error.as_deref().unwrap_or("-")),
         _ => format!("{id}: queued"),
     }
+}
+
+/// The members that have not confirmed an event, by name and state.
+fn unconfirmed(event: &PublishedEvent) -> String {
+    let missing = event.asked.unwrap_or(0).saturating_sub(event.held.unwrap_or(0)) as usize;
+    let shown = |member: &UnconfirmedMember| {
+        let name = member.name.as_deref().unwrap_or(&member.id);
+        format!("{name} ({})", member.status.map_or("forgotten", Status::as_str))
+    };
+    let mut text = event.unconfirmed.iter().map(shown).collect::<Vec<_>>().join(", ");
+    let more = missing.saturating_sub(event.unconfirmed.len());
+    if more > 0 {
+        text += &format!(" and {more} more");
+    }
+    text
 }
 
 /// `rumormill events`.
@@ -213,8 +246,23 @@ mod tests {
         };
         assert_eq!(became(&event(PublishState::Queued, None, None)), "aa-1-7: queued");
         let covered = became(&event(PublishState::Covered, Some(4), Some(5)));
-        assert_eq!(covered, "aa-1-7: covered; 4 of 5 members that were asked hold it");
+        assert_eq!(covered, "aa-1-7: covered; a sample: 4 of 5 random members will deliver it");
         assert!(became(&event(PublishState::Covered, Some(0), Some(0))).contains("nowhere"));
+        let all = event(PublishState::Confirmed, Some(7), Some(7));
+        assert_eq!(became(&all), "aa-1-7: confirmed; all 7 other live members will deliver it");
+        assert!(failed(&all).is_none());
+        let member = |id: &str, name: Option<&str>, status| UnconfirmedMember {
+            id: id.into(),
+            name: name.map(str::to_owned),
+            status,
+        };
+        let members = vec![member("bb", Some("web-2"), Some(Status::Dead)), member("cc", None, None)];
+        let some = PublishedEvent { unconfirmed: members, ..event(PublishState::Unconfirmed, Some(4), Some(7)) };
+        assert_eq!(
+            became(&some),
+            "aa-1-7: 4 of 7 other members confirmed; not confirmed by web-2 (dead), cc (forgotten) and 1 more"
+        );
+        assert!(failed(&some).is_some());
     }
 
     #[test]

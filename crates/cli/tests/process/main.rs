@@ -16,6 +16,7 @@ mod identity;
 mod init;
 mod joining;
 mod keys;
+mod listed;
 mod monitoring;
 mod queries;
 mod reload;

@@ -11,8 +11,15 @@ pub const PAYLOAD_BYTES_MAX: usize = 64 * 1024;
 pub const SEQ_MAX: u64 = 1 << 53;
 /// Lives of one origin whose events are kept at a time; those before are forgotten, and refused (our guess).
 pub const EPOCHS_MAX: usize = 4;
-/// Members asked at most whether they hold an event.
+/// Members asked at most whether they deliver an event, where a sample is asked.
 pub const SAMPLES_MAX: usize = 16;
+/// Members that can be asked to confirm one event, where all are asked (our guess: the largest cluster, for which a list of members
+/// still says something). In a larger cluster such an event is refused.
+pub const CONFIRM_MEMBERS_MAX: usize = 4_096;
+/// Events of this node that all members are asked to confirm, at a time (our guess: as many as a request takes).
+pub const CONFIRM_EVENTS_MAX: usize = 1_024;
+/// Confirmations that are outstanding at a time, over all events (our guess: half a mebibyte of ids).
+pub const CONFIRMS_MAX: usize = 65_536;
 
 /// Settings.
 #[derive(Clone, Debug)]
@@ -71,18 +78,22 @@ pub struct Config {
     pub queue_max: usize,
     /// Their bytes.
     pub queue_bytes_max: usize,
-    /// So long after an event was published random members are asked whether they hold it,
-    pub cover_after: Duration,
-    /// for so long their answers count,
+    /// For so long after publication the members of a sample may answer whether they deliver an event.
     pub cover_wait: Duration,
-    /// and so many are asked, at most [`SAMPLES_MAX`].
+    /// So many members are asked, at most [`SAMPLES_MAX`].
     pub samples: usize,
+    /// A member that has not answered is asked again after this, then after twice as long, and so on.
+    pub cover_retry: Duration,
+    /// The longest of these waits.
+    pub cover_retry_max: Duration,
+    /// Members asked about one event at once; the others follow `flush_busy` later each, so that their answers do not come all at once.
+    pub cover_batch: usize,
     /// Whether the application is told what is retained from before its first join.
     pub replay: bool,
-    /// Time between two questions of one who has not found out yet what was before it.
+    /// A peer that was asked for a baseline and is silent is asked again after this.
     pub join_period: Duration,
-    /// One who meets only others that have not found out either takes their word after so many answers.
-    pub join_answers: u8,
+    /// So long a joiner that was answered by other joiners only waits for the answer of an established member.
+    pub join_grace: Duration,
 }
 
 impl Default for Config {
@@ -116,12 +127,14 @@ impl Default for Config {
             gap_patience: Duration::from_secs(60), // our guess: whoever is silent for longer has left the view
             queue_max: 1_024,                      // our guess
             queue_bytes_max: 1 << 20,              // our guess: a quarter of the window
-            cover_after: Duration::from_secs(1),   // our guess: the pushes are over, and one repair
-            cover_wait: Duration::from_millis(500), // our guess: above any round trip on earth
+            cover_wait: Duration::from_millis(1_500), // our guess: the pushes are over, and one repair
             samples: 5, // our guess: a residue of a half is missed by all of them once in 32 times
+            cover_retry: Duration::from_millis(500), // our guess: above any round trip on earth
+            cover_retry_max: Duration::from_secs(2), // our guess
+            cover_batch: 64, // our guess: their answers take 2 kB
             replay: false,
-            join_period: Duration::from_millis(250), // our guess
-            join_answers: 3,                         // our guess
+            join_period: Duration::from_secs(1),     // our guess: one TCP retransmission
+            join_grace: Duration::from_millis(250), // our guess: seeds that are up have answered by then
         }
     }
 }

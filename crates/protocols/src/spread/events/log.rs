@@ -21,6 +21,8 @@ use rumormill_core::time::{Duration, Time};
 pub const GAPS_MAX: usize = 16;
 /// Holes of one source; beyond it the first is given up.
 pub const HOLES_MAX: usize = 64;
+/// Told gaps that are remembered per source, in spans; beyond it nothing up to the end of the oldest is vouched for (our guess).
+const LOST_MAX: usize = 64;
 
 /// Numbers that are missing, and wanted.
 #[derive(Copy, Clone, Debug)]
@@ -56,6 +58,10 @@ pub(super) struct Log {
     seen: Vec<Span>,
     /// Of each name that coalesces: the latest.
     latest: BTreeMap<Payload, u64>,
+    /// Upper end of the history: events up to this number were passed over by the baseline and are held for others only.
+    history: u64,
+    /// Gaps that were told, in ascending order: an event of them that comes later is held for others only.
+    lost: Vec<Span>,
 }
 
 impl Log {
@@ -72,6 +78,8 @@ impl Log {
             changed: Time::ZERO,
             seen: Vec::new(),
             latest: BTreeMap::new(),
+            history: 0,
+            lost: Vec::new(),
         }
     }
 
@@ -207,9 +215,29 @@ impl Log {
             ];
             let to = ends.into_iter().flatten().min().map_or(self.top, |end| end - 1).min(self.top);
             self.cursor = to + 1;
+            self.lose(Span { from: at, to });
             return Some(Told::Gap(Span { from: at, to }));
         }
         None
+    }
+
+    fn lose(&mut self, span: Span) {
+        self.lost.push(span);
+        if self.lost.len() > LOST_MAX {
+            self.history = self.history.max(self.lost.remove(0).to);
+        }
+    }
+
+    /// Sets the baseline: nothing up to `top` is told, whether it is held already or comes later.
+    pub fn set_history(&mut self, top: u64) {
+        self.history = self.history.max(top);
+        self.skip_to(top + 1);
+    }
+
+    /// Whether the application was or will be told of this event: it is held, and neither history nor part of a told gap.
+    pub fn delivers(&self, seq: u64) -> bool {
+        let is_passed_over = seq <= self.history || self.lost.iter().any(|span| span.contains(seq));
+        self.held.contains_key(&seq) && !is_passed_over
     }
 
     /// Nothing before `cursor` is to be told.

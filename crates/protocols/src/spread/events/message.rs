@@ -76,7 +76,7 @@ pub struct Digest {
     /// Of a page: its last source, if another page follows.
     #[n(4)]
     pub next: Option<Source>,
-    /// Whether the sender has found out what was before it.
+    /// Whether a joiner may take this as its baseline at once: the sender has a baseline itself, or is a cluster of one.
     #[n(5)]
     pub joined: bool,
 }
@@ -130,6 +130,9 @@ pub enum Message {
         /// The sources after this one; from the first on if there is none.
         #[n(0)]
         after: Option<Source>,
+        /// The sender needs the pages as its baseline, before it joins: answer over the stream, as the sender does.
+        #[n(1)]
+        joining: Option<bool>,
     },
     /// Give me these.
     #[n(6)]
@@ -148,20 +151,21 @@ pub enum Message {
         #[cbor(n(1), with = "rumormill_core::wire::list")]
         left: Vec<Want>,
     },
-    /// Do you hold this?
+    /// Answer as soon as you will deliver this event. Does not fetch it.
     #[n(8)]
     Cover {
         /// The event.
         #[n(0)]
         id: EventId,
     },
-    /// I do, or do not.
+    /// The answer to [`Message::Cover`].
     #[n(9)]
     Covered {
         /// The event.
         #[n(0)]
         id: EventId,
-        /// Whether it is here.
+        /// Whether the event was or will be delivered here. `false` is final if it was passed over here; from older
+        /// versions it means "not yet".
         #[n(1)]
         held: bool,
     },

@@ -27,9 +27,16 @@
 //! up* when more waits behind it than [`Config::holdback_max`], or the window has to shed what waits. An event that comes after its gap was
 //! told is kept for others, but not told. Nothing orders the events of different origins, or of two lives of one.
 //!
-//! **Joining.** Who is new asks a member for all its numbers before anything is told: what is named there was before it, is caught up on so
-//! that others can be given it, and is not told unless [`Config::replay`] is set. Members that are all new take each other's word after
-//! [`Config::join_answers`] answers. Who restarts with its [`Positions`] goes on where it was.
+//! **Joining.** A member is delivered all that was published at another after that one listed it, while it is retained. With
+//! `baseline(q)` as the set of events that `q` counts as history, and times by each node's own clock:
+//!
+//! ```text
+//! for all p, q, e:   lists(p, q, t)  and  publishes(p, e, u)  and  t < u      =>   e not in baseline(q)
+//! because            snapshot(s) < receives(q) < card(q) leaves q < lists(p, q) < publishes(p, e)
+//! ```
+//!
+//! by happened-before (Lamport 1978): `q` asks a seed `s` for its tops first, and only then gives its card to anybody. The layer above keeps
+//! that order: it calls [`Call::Join`], and waits for [`Event::Joined`] (`baseline`). Who restarts with its [`Positions`] goes on where it was.
 //!
 //! **Ours.** No conversation has a state: each message says all that its answer needs, so that a lost one ends it, and the next period begins
 //! anew. Who brought an event is not told it: a useless contact without a message. A few events that repair has found missing
@@ -37,8 +44,10 @@
 //! present life a node knows better. Origins that have nothing retained are forgotten when there are more than [`Config::sources_max`]:
 //! only then could something be told twice.
 
+mod baseline;
 mod config;
 mod counters;
+mod cover;
 mod item;
 mod log;
 mod message;
@@ -53,8 +62,12 @@ use crate::kit::allowance::Allowance;
 use crate::kit::peers::Peers;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-pub use config::{Config, EPOCHS_MAX, NAME_BYTES_MAX, PAYLOAD_BYTES_MAX, SAMPLES_MAX, SEQ_MAX};
+pub use config::{
+    CONFIRM_EVENTS_MAX, CONFIRM_MEMBERS_MAX, CONFIRMS_MAX, Config, EPOCHS_MAX, NAME_BYTES_MAX, PAYLOAD_BYTES_MAX,
+    SAMPLES_MAX, SEQ_MAX,
+};
 pub use counters::Counters;
+pub use cover::{Cover, MISSING_NAMED_MAX};
 pub use item::{EventId, Flags, Item, Position, Positions, Source, Span};
 pub use log::{GAPS_MAX, HOLES_MAX};
 use log::{Log, Told};
@@ -72,6 +85,14 @@ pub enum Call {
     Peers(Peers),
     /// Follow a change of the view.
     Peer(Change),
+    /// Find out by this peer what was before this node, and tell in an [`Event::Joined`]; not answered if that is known. To be called
+    /// before this node's card is given to anybody.
+    Join {
+        /// Whom to ask.
+        peer: NodeId,
+        /// Whether this node wants to join it. If not, it is the peer that does.
+        seeks: bool,
+    },
     /// Tell everybody.
     Publish(Publish),
     /// Of earlier lives of this node, kept on disk: they are held again, for others too, and told as far as they were not.
@@ -92,10 +113,12 @@ pub enum Timer {
     Flush,
     /// A period of rumor mongering begins.
     Round,
-    /// Time to compare with a peer, or to ask what was before.
+    /// Time to compare with a peer.
     Repair,
     /// Time to ask, or to tell, how far events came.
     Cover,
+    /// Time to ask again what was before, or to settle for what is known.
+    Join,
 }
 
 /// Why an event was not taken.
@@ -105,6 +128,8 @@ pub enum Refusal {
     QueueFull,
     /// Its name or payload is too large.
     TooLarge,
+    /// More than [`CONFIRM_MEMBERS_MAX`] members would have to confirm it.
+    TooManyMembers,
 }
 
 /// What it tells.
@@ -124,15 +149,19 @@ pub enum Event {
         /// Why.
         why: Refusal,
     },
-    /// How far it came: of so many random members that were asked so many hold it.
+    /// How far it came: as soon as all that were asked have confirmed that they deliver it, or when the time for that is over.
     Covered {
         /// The publisher's.
         ticket: u64,
-        /// Members that said so.
+        /// Members that confirmed.
         held: u32,
         /// Members that were asked; none if none is known, and then it has come nowhere.
         asked: u32,
+        /// Members that did not confirm, at most [`MISSING_NAMED_MAX`] of them.
+        missing: Vec<NodeId>,
     },
+    /// It is known what was before this node: its card may be given to others.
+    Joined,
     /// An event, of this node too.
     Delivered(Item),
     /// These events will not be told: they are lost, or passed out of the window before they came.
@@ -164,7 +193,8 @@ pub struct Events {
     window: Window,
     mongering: mongering::State,
     repair: repair::State,
-    publishing: publish::State,
+    cover: cover::State,
+    baseline: baseline::State,
     answers: Allowance,
     /// When something was last new.
     news: Time,
@@ -182,8 +212,9 @@ impl Protocol for Events {
     fn handle(&mut self, cx: &mut Cx<'_, Self>, input: Input<Self>) {
         match input {
             Input::Start => self.on_start(cx),
-            Input::Call(Call::Peers(peers)) => self.peers = peers,
-            Input::Call(Call::Peer(change)) => self.peers.change(change),
+            Input::Call(Call::Peers(peers)) => self.on_peers(cx, peers),
+            Input::Call(Call::Peer(change)) => self.on_peer(cx, change),
+            Input::Call(Call::Join { peer, seeks }) => self.on_join(cx, peer, seeks),
             Input::Call(Call::Publish(publish)) => self.on_publish(cx, publish),
             Input::Call(Call::Keep(items)) => self.on_keep(cx, &items),
             Input::Call(Call::Ask { ticket, id }) => self.on_ask(cx, ticket, id),
@@ -192,15 +223,16 @@ impl Protocol for Events {
             Input::Message(_, Message::Knew { id, turn }) => self.on_knew(id, turn),
             Input::Message(from, Message::Root { root }) => self.on_root(cx, from, root),
             Input::Message(from, Message::Digest(digest)) => self.on_digest(cx, from, &digest),
-            Input::Message(from, Message::More { after }) => self.on_more(cx, from, after),
+            Input::Message(from, Message::More { after, joining }) => self.on_more(cx, from, after, joining),
             Input::Message(from, Message::Want { wants }) => self.on_want(cx, from, &wants),
             Input::Message(from, Message::Give { items, left }) => self.on_give(cx, from, items, &left),
             Input::Message(from, Message::Cover { id }) => self.on_cover(cx, from, id),
-            Input::Message(from, Message::Covered { id, held }) => self.on_covered(from, id, held),
+            Input::Message(from, Message::Covered { id, held }) => self.on_covered(cx, from, id, held),
             Input::Timer(Timer::Flush) => self.on_flush(cx),
             Input::Timer(Timer::Round) => self.on_round(cx),
             Input::Timer(Timer::Repair) => self.on_repair(cx),
             Input::Timer(Timer::Cover) => self.on_cover_timer(cx),
+            Input::Timer(Timer::Join) => self.on_join_timer(cx),
             Input::Spare(peer, bytes) => self.on_spare(cx, peer, bytes),
             Input::Shed(_, lane) => self.on_shed(cx.now, lane),
             Input::Lost(..) => self.counters.lost += 1,
@@ -219,7 +251,8 @@ impl Events {
             window: Window::default(),
             mongering: mongering::State::default(),
             repair: repair::State::default(),
-            publishing: publish::State::default(),
+            cover: cover::State::default(),
+            baseline: baseline::State::default(),
             answers: Allowance::default(),
             news: Time::ZERO,
             joined: false,
@@ -283,12 +316,26 @@ impl Events {
         self.counters
     }
 
-    /// The first period of a node is shorter by a random part: the phase of its clock.
     fn on_start(&mut self, cx: &mut Cx<'_, Self>) {
         self.me = Some(cx.me);
-        let period = if self.joined { self.config.repair_period } else { self.config.join_period };
+        if self.joined { self.begin_repair(cx) } else { self.start_alone(cx) }
+    }
+
+    /// The first period of a node is shorter by a random part: the phase of its clock.
+    fn begin_repair(&mut self, cx: &mut Cx<'_, Self>) {
+        let period = self.config.repair_period;
         let phase = cx.rng.within(period);
         cx.after(period - phase, Timer::Repair);
+    }
+
+    fn on_peers(&mut self, cx: &mut Cx<'_, Self>, peers: Peers) {
+        self.peers = peers;
+        self.arm_join(cx);
+    }
+
+    fn on_peer(&mut self, cx: &mut Cx<'_, Self>, change: Change) {
+        self.peers.change(change);
+        self.arm_join(cx);
     }
 
     /// Nobody says which message it was: what was pushed is repaired, what was asked is asked again.
@@ -386,6 +433,7 @@ impl Events {
             self.deliver(cx, source);
             self.bound_holdback(cx, source);
         }
+        self.confirm(cx, item.id);
         self.make_room(cx);
         true
     }

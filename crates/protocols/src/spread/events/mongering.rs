@@ -233,6 +233,7 @@ impl Events {
             fresh[..now].iter().for_each(|id| self.push(cx, *peer, *id, asks));
         }
         self.mongering.fresh = fresh[now..].to_vec();
+        self.ask_what_is_due(cx); // in the same datagrams
         if !self.mongering.fresh.is_empty() {
             self.arm_flush(cx);
         }

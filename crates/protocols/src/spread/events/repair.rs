@@ -1,4 +1,4 @@
-//! Behind the pushes: pairs compare what they hold, and ask each other for what they lack. Joining is the same.
+//! Behind the pushes: pairs compare what they hold, and ask each other for what they lack.
 //!
 //! ```text
 //! opener                             peer
@@ -47,26 +47,16 @@ pub(super) struct State {
     contacted: Time,
     /// Whom something was asked for last, and when it was last heard of.
     wanting: Option<(NodeId, Time)>,
-    /// How many told what was before this node, none of whom had found it out.
-    join_answers: u8,
 }
 
 impl Events {
     /// Time for a comparison?
     pub(super) fn on_repair(&mut self, cx: &mut Ctx) {
         let config = self.config.clone();
-        let every = match self.joined {
-            true if self.window.holed > 0 => config.repair_gap,
-            true => config.repair_period,
-            false => config.join_period,
-        };
+        let every = if self.window.holed > 0 { config.repair_gap } else { config.repair_period };
         self.after_about(cx, every, Timer::Repair);
         self.give_up(cx);
-        if !self.joined {
-            if let Some(peer) = self.some_peers(cx, 1).pop() {
-                cx.send(peer, Message::More { after: None });
-            }
-        } else if self.is_repair_due(cx.now, Duration::ZERO)
+        if self.is_repair_due(cx.now, Duration::ZERO)
             && let Some(peer) = self.whom(cx)
         {
             self.compare_with(cx, peer);
@@ -162,8 +152,16 @@ impl Events {
     }
 
     /// A peer asks for a page of all sources.
-    pub(super) fn on_more(&mut self, cx: &mut Ctx, from: NodeId, after: Option<Source>) {
-        if !self.may_answer(cx.now) {
+    pub(super) fn on_more(
+        &mut self,
+        cx: &mut Ctx,
+        from: NodeId,
+        after: Option<Source>,
+        joining: Option<bool>,
+    ) {
+        let is_joiner = joining == Some(true);
+        let may = if is_joiner { self.may_serve_joiner(cx.now) } else { self.may_answer(cx.now) };
+        if !may {
             return;
         }
         let (mut rows, mut bytes, mut next) = (Vec::new(), 0, None);
@@ -176,12 +174,21 @@ impl Events {
             }
             rows.push(row);
         }
-        let digest = Digest { rows, scope: Scope::Page, rest: 0, after, next, joined: self.joined };
-        self.send_digest(cx, from, digest);
+        let joined = self.is_established(cx.now);
+        let digest = Digest { rows, scope: Scope::Page, rest: 0, after, next, joined };
+        if is_joiner {
+            self.counters.digests_sent += 1;
+            cx.stream(from, Message::Digest(Box::new(digest)));
+        } else {
+            self.send_digest(cx, from, digest);
+        }
     }
 
     /// What a peer holds.
     pub(super) fn on_digest(&mut self, cx: &mut Ctx, from: NodeId, digest: &Digest) {
+        if !self.joined {
+            return self.on_baseline(cx, from, digest);
+        }
         let (mut wants, mut replies) = (Vec::new(), Vec::new());
         for row in &digest.rows {
             if !log::is_valid(row) {
@@ -203,16 +210,15 @@ impl Events {
             Scope::Recent => {
                 let listed: BTreeSet<Source> = digest.rows.iter().map(|row| row.source).collect();
                 if self.window.rest(listed.iter()) != digest.rest && self.may_answer(cx.now) {
-                    cx.send(from, Message::More { after: None });
+                    cx.send(from, Message::More { after: None, joining: None });
                 }
             }
             Scope::Page if digest.next.is_some() => {
                 if digest.next > digest.after && self.may_answer(cx.now) {
-                    cx.send(from, Message::More { after: digest.next });
+                    cx.send(from, Message::More { after: digest.next, joining: None });
                 }
             }
-            Scope::Page => self.learned_what_was(cx, digest.joined),
-            Scope::Answer => {}
+            Scope::Page | Scope::Answer => {}
         }
     }
 
@@ -223,13 +229,8 @@ impl Events {
         if is_mine || !self.admit(cx, source) {
             return;
         }
-        let (now, joined, replay) = (cx.now, self.joined, self.config.replay);
-        let is_origin = source.origin == from;
+        let (now, is_origin) = (cx.now, source.origin == from);
         let spans = self.window.change(source, |log| {
-            if !joined {
-                log.begin_at(row.low);
-                log.skip_to(if replay { row.low } else { row.top + 1 });
-            }
             if row.top > log.top {
                 log.reach(row.top, now); // there are so many, though the peer may lack some
                 log.changed = now;
@@ -245,6 +246,24 @@ impl Events {
         if !rest.is_empty() {
             wants.push(Want { source, spans: rest });
         }
+    }
+
+    /// What a peer held of one source before this node joined: history, which is caught up on later, so that others can be given it.
+    pub(super) fn note_history(&mut self, cx: &mut Ctx, row: &Row) {
+        if !log::is_valid(row) {
+            self.counters.rejected += 1;
+            return;
+        }
+        if self.is_my_life(cx.me, row.source) || !self.admit(cx, row.source) {
+            return;
+        }
+        let (now, replay) = (cx.now, self.config.replay);
+        self.window.change(row.source, |log| {
+            log.begin_at(row.low);
+            log.set_history(if replay { row.low - 1 } else { row.top });
+            log.reach(row.top, now);
+            log.changed = now;
+        });
     }
 
     /// A page says nothing of these sources: its sender does not know them.
@@ -399,15 +418,6 @@ impl Events {
             if self.window.change(source, give_up) == Some(true) {
                 self.deliver(cx, source);
             }
-        }
-    }
-
-    /// The last page of what was before this node has come.
-    fn learned_what_was(&mut self, cx: &mut Ctx, by_one_who_knows: bool) {
-        self.repair.join_answers = self.repair.join_answers.saturating_add(1);
-        if !self.joined && (by_one_who_knows || self.repair.join_answers >= self.config.join_answers) {
-            self.joined = true;
-            self.tell_what_waited(cx);
         }
     }
 }

@@ -37,15 +37,16 @@ fn traffic(seed: u64) -> Vec<Message> {
         let rest = number(&mut rng);
         let digest =
             Digest { rows: vec![row.clone(), row], scope, rest, after, next: after, joined: rng.chance(0.5) };
-        messages.push(match rng.below(10) {
+        messages.push(match rng.below(11) {
             0 | 1 => Message::Push { item, turn },
             2 => Message::Have { id, turn },
             3 => Message::Knew { id, turn },
             4 => Message::Root { root: rest },
             5 => Message::Digest(digest.into()),
-            6 => Message::More { after },
+            6 => Message::More { after, joining: rng.chance(0.3).then_some(true) },
             7 => Message::Want { wants: vec![want.clone(), want] },
             8 => Message::Give { items: vec![item.clone(), item], left: vec![want] },
+            9 => Message::Cover { id },
             _ => Message::Covered { id, held: true },
         });
     }
@@ -87,7 +88,7 @@ fn no_message_makes_a_node_panic_or_grow() {
         for (at, message) in traffic(seed).into_iter().enumerate() {
             let now = at as u64 * 50_000_000;
             hand(&mut node, &mut rng, now, Input::Message(NodeId(at as u64 % 6), message));
-            let timer = [Timer::Flush, Timer::Round, Timer::Repair, Timer::Cover][at % 4].clone();
+            let timer = [Timer::Flush, Timer::Round, Timer::Repair, Timer::Cover, Timer::Join][at % 5].clone();
             hand(&mut node, &mut rng, now, Input::Timer(timer));
             if at % 9 == 0 {
                 hand(&mut node, &mut rng, now, Input::Call(Call::Publish(event(at as u64))));

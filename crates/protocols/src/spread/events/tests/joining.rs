@@ -5,7 +5,13 @@ use super::*;
 fn join(story: &mut Story, id: u64, n: u64, config: Config) {
     let now = story.sim.now();
     story.sim.spawn(NodeId(id), Events::new(config, life(1)), now);
-    story.run(SECOND / 1_000);
+    story.sim.call(NodeId(id), Call::Join { peer: NodeId(id % 10), seeks: true });
+    let mut tries = 0;
+    while !story.node(id).is_joined() {
+        story.run(SECOND / 100);
+        tries += 1;
+        assert!(tries < 1_000, "{id} has no baseline");
+    }
     let all: Vec<NodeId> = story.sim.ids().collect();
     all.into_iter().for_each(|other| story.sim.call(other, Call::Peers(Peers::Everyone(n))));
 }
@@ -158,7 +164,7 @@ fn what_is_kept_on_disk_is_held_again_is_given_to_who_lacks_it_and_is_told_nowhe
         assert_eq!(story.total().gaps, 0);
         story.sim.call(NodeId(2), Call::Ask { ticket: 77, id: last });
         story.run(3 * SECOND);
-        let is_answer = |event: &Event| matches!(event, Event::Covered { ticket: 77, held: 1.., asked: 4 });
+        let is_answer = |event: &Event| matches!(event, Event::Covered { ticket: 77, held: 1.., asked: 4, .. });
         assert!(story.told(2).any(is_answer));
         assert!(story.agree());
     }

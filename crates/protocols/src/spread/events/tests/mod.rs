@@ -2,6 +2,7 @@
 
 mod bounds;
 mod costs;
+mod cover;
 mod delivery;
 mod hostile;
 mod joining;
@@ -44,7 +45,7 @@ fn event(ticket: u64) -> Publish {
         payload,
         unordered: false,
         coalesce: false,
-        cover: true,
+        cover: Cover::Sample,
         question: false,
     }
 }
