@@ -501,7 +501,11 @@ mod tests {
         assert_eq!((page.gap, others), (None, 40));
         let (flood, lost) = of(&page, 1);
         assert_eq!(flood, ((41_001 - flood.len() as u64)..=41_000).collect::<Vec<_>>());
-        assert_eq!(lost, [Span { from: 1_001, to: flood[0] - 1 }], "and it is told what it missed of that one");
+        assert_eq!(
+            lost,
+            [Span { from: 1_001, to: flood[0] - 1 }],
+            "and it is told what it missed of that one"
+        );
         assert_eq!(feed.shed(), 40_000 - flood.len() as u64);
         // Once others take as much, they share alike.
         (1..=1_000).for_each(|n| feed.push(said_by(9, n), Wall(4)));

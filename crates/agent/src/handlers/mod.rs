@@ -20,9 +20,9 @@ pub mod process;
 mod queries;
 pub mod spec;
 
-use crate::logging::limit::{self, Kind};
 use crate::api::shape::Shape;
 use crate::events::feed::{self, Entry, Gap, Said, Since};
+use crate::logging::limit::{self, Kind};
 use crate::model;
 use crate::queries::Arrived;
 use crate::run::Agent;

@@ -115,13 +115,17 @@ fn bad_filter(error: BadFilter) -> Failure {
 }
 
 fn bad_timeout(timeout: Duration) -> Failure {
-    let error = format!("a query cannot wait {timeout:?} for answers: its place at every member would be held for as long");
+    let error = format!(
+        "a query cannot wait {timeout:?} for answers: its place at every member would be held for as long"
+    );
     Failure::bad(error, format!("set a timeout from 1 ms to {} s", TIMEOUT_MAX.as_secs()))
 }
 
 fn refused(why: Refusal) -> Failure {
     match why {
-        Refusal::TooMany | Refusal::TooSlow => Failure::busy("too many queries or events of this agent are on their way"),
+        Refusal::TooMany | Refusal::TooSlow => {
+            Failure::busy("too many queries or events of this agent are on their way")
+        }
         Refusal::TooLarge => {
             let error =
                 format!("name, filter and payload take more than {QUESTION_BYTES_MAX} bytes together");

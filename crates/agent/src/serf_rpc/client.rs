@@ -1,12 +1,12 @@
 //! One connection: who may ask, and the one match over all commands.
 
-use crate::logging::limit::{self, Kind};
 use super::codec::{FrameError, Frames, decode, encode};
 use super::messages::{self, Request, Response};
 use super::{HELLO_WAIT, QUEUE_MAX, STREAMS_MAX, events, keys, members, monitor, queries, stats};
 use crate::api::failure::Failure;
 use crate::api::guard::Token;
 use crate::api::serve::told;
+use crate::logging::limit::{self, Kind};
 use crate::run::Agent;
 use rumormill_runtime::admission::Place;
 use serde::Serialize;

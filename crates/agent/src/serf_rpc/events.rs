@@ -1,6 +1,5 @@
 //! Publishing events, and streams of what happens.
 
-use crate::logging::limit::{self, Kind};
 use super::client::{Answer, Answered, Out, text};
 use super::codec::Bytes;
 use super::messages::{self, Member, MemberRecord, UserRecord};
@@ -9,6 +8,7 @@ use crate::api::events::publish as publish_by_api;
 use crate::api::failure::Body;
 use crate::api::shape::Shape;
 use crate::events::feed::{self, Entry, Gap, Said, Since};
+use crate::logging::limit::{self, Kind};
 use crate::model::{self, ChangeKind};
 use crate::run::Agent;
 use crate::view::{self, Change, Read};

@@ -3,10 +3,10 @@
 //! `_serf_ping` is what `serf reachability` asks: here each live member is probed by the membership itself, by datagram and helpers, and one that
 //! answers is told as an acknowledgement. All other queries go their usual way.
 
-use crate::logging::limit::{self, Kind};
 use super::client::{Answer, Answered, Out, text};
 use super::codec::Bytes;
 use super::messages::{Query, QueryRecord, Respond};
+use crate::logging::limit::{self, Kind};
 use crate::queries::{self, Filter, NewQuery, TagPattern, Told};
 use crate::run::{Agent, Asking};
 use rumormill_core::identity::NodeId;

@@ -30,7 +30,8 @@ async fn counted(agent: &Running, name: &str, listener: &str) -> usize {
 }
 
 #[tokio::test]
-async fn connections_that_say_nothing_or_stop_in_the_middle_do_not_block_the_api_and_those_being_served_stay() {
+async fn connections_that_say_nothing_or_stop_in_the_middle_do_not_block_the_api_and_those_being_served_stay()
+{
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("agent.sock");
     let mut config = config("a");
@@ -38,16 +39,22 @@ async fn connections_that_say_nothing_or_stop_in_the_middle_do_not_block_the_api
     let agent = start(config).await;
     let at = http(&agent);
     let host = at.to_string();
-    let watching = open(TcpStream::connect(at).await.unwrap(), "GET", "/v1/watch", &[("host", &host)], None).await;
+    let watching =
+        open(TcpStream::connect(at).await.unwrap(), "GET", "/v1/watch", &[("host", &host)], None).await;
     let mut watching = watching.into_body();
     let half = format!("GET /v1/self HTTP/1.1\r\nHost: {at}\r\n");
-    let no_body = format!("PUT /v1/tags HTTP/1.1\r\nHost: {at}\r\nContent-Type: application/json\r\nContent-Length: 99\r\n\r\n");
+    let no_body = format!(
+        "PUT /v1/tags HTTP/1.1\r\nHost: {at}\r\nContent-Type: application/json\r\nContent-Length: 99\r\n\r\n"
+    );
     let one_request = format!("GET /healthz HTTP/1.1\r\nHost: {at}\r\n\r\n");
     let mut evicted = 0;
     for says in ["", "G", &half, &no_body, &one_request] {
         let _held = silent(at, 2 * CONNECTIONS_MAX, says.as_bytes()).await;
         assert_eq!(get::<SelfInfo>(&agent, "/v1/self").await.member.name, "a", "behind {says:?}");
-        let before = std::mem::replace(&mut evicted, counted(&agent, "rumormill_listener_evicted_total", "http").await);
+        let before = std::mem::replace(
+            &mut evicted,
+            counted(&agent, "rumormill_listener_evicted_total", "http").await,
+        );
         assert!(evicted >= before + CONNECTIONS_MAX, "{evicted} made room behind {says:?}");
         assert_eq!(send_unix(&path, "GET", "/healthz", None).await.status, 200);
     }

@@ -105,7 +105,14 @@ pub fn membership() -> Vec<Seed> {
         ("relayed", Message::Relayed { nonce }),
         ("nack", Message::Nack { nonce }),
         ("news", Message::News(news)),
-        ("sums", Message::Sums { sums: (0..256).map(rumormill_core::rng::mix).collect(), from_bucket: 3, after: None }),
+        (
+            "sums",
+            Message::Sums {
+                sums: (0..256).map(rumormill_core::rng::mix).collect(),
+                from_bucket: 3,
+                after: None,
+            },
+        ),
         ("give", Message::Give { news: more, done: true }),
         ("tags-want", Message::TagsWant { owner, hash: 5, offset: 0 }),
         ("tags-have", Message::TagsHave { owner, hash: 5, offset: 1, bytes: Payload::from(&[9; 100][..]) }),

@@ -11,7 +11,7 @@ use std::ops::Add;
 /// Places of a pattern in which a match can be at one time, over all patterns of a filter: what each byte of a value is held against (our guess:
 /// the longest pattern without a counted repetition has half of it).
 pub const PLACES_MAX: u64 = 1_024;
-/// Ranges that are sorted while classes are put together, over all patterns of a filter (our guess: a dozen times `[\w.-]`).
+/// Ranges that are sorted while classes are put together, over all patterns of a filter (our guess: ten times `[\w.-]`).
 pub const RANGES_MAX: u64 = 32 * 1_024;
 /// Code points that are looked up while classes are folded under `(?i)`, over all patterns of a filter (our guess: once `[\w.-]`).
 pub const FOLDED_MAX: u64 = 192 * 1_024;

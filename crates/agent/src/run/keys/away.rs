@@ -1,9 +1,9 @@
 //! A member that was away while keys changed: how it gets the ring, and who is given it.
 
-use crate::logging::limit::{self, Kind};
 use super::super::agent::{Agent, lock};
 use super::super::warnings::About;
 use super::courier::{self, Asking};
+use crate::logging::limit::{self, Kind};
 use rumormill_core::identity::NodeId;
 use rumormill_core::time::Duration;
 use rumormill_runtime::Knock;

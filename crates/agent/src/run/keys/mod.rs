@@ -16,8 +16,8 @@ pub use everywhere::Wanted;
 pub use ring::Refused;
 pub(super) use ring::{Found, recall};
 
-use crate::logging::limit::{self, Kind};
 use super::agent::{Agent, lock};
+use crate::logging::limit::{self, Kind};
 use crate::node::Call;
 use away::Waiting;
 use rumormill_core::identity::NodeId;

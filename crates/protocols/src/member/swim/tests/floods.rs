@@ -23,7 +23,10 @@ fn card(i: u64, tags: Tags) -> News {
 fn says(node: &mut Node, i: u64, now: Time, input: Input<Node>) -> Vec<Output<Node>> {
     let (mut rng, mut said) = (Rng::seeded(5), Vec::new());
     let mut out = |output| said.push(output);
-    node.handle(&mut Cx { now, wall: Wall(1), me: NodeId(i), rng: &mut rng, room: 1 << 20, out: &mut out }, input);
+    node.handle(
+        &mut Cx { now, wall: Wall(1), me: NodeId(i), rng: &mut rng, room: 1 << 20, out: &mut out },
+        input,
+    );
     said
 }
 
@@ -44,7 +47,10 @@ fn exchange(opener: (&mut Node, u64), peer: (&mut Node, u64), is_old: bool) -> u
         for output in said {
             if let Output::Send(to, Via::Stream, message) = output {
                 let bytes = wire::len(&message);
-                assert!(bytes <= wire::STREAM_MESSAGE_BYTES_MAX, "{bytes} bytes are more than a stream carries");
+                assert!(
+                    bytes <= wire::STREAM_MESSAGE_BYTES_MAX,
+                    "{bytes} bytes are more than a stream carries"
+                );
                 waiting.push_back((to.0, message));
             }
         }
@@ -70,17 +76,25 @@ fn exchange(opener: (&mut Node, u64), peer: (&mut Node, u64), is_old: bool) -> u
 /// 5,500 in one bucket; spread over two; and as many as fit one page, and one more.
 #[test]
 fn a_join_completes_and_both_agree_however_many_ids_were_made_to_fall_into_one_bucket() {
-    for (many, buckets, pages) in [(5_500, &[17][..], 3), (5_500, &[17, 255], 4), (2_047, &[0], 1), (2_048, &[0], 1)] {
+    for (many, buckets, pages) in
+        [(5_500, &[17][..], 3), (5_500, &[17, 255], 4), (2_047, &[0], 1), (2_048, &[0], 1)]
+    {
         let ids = |of: usize| ids_in(of, 1_000).take(many / buckets.len());
         let cards = buckets.iter().flat_map(|of| ids(*of)).map(|id| card(id, Tags::Inline(Payload::EMPTY)));
         let (mut seed, mut joiner) = (node(1, 1), node(2, 1));
         hears(&mut seed, 1, cards.collect());
         // What the joiner knows is in the same bucket, and the seed lacks it.
-        let own: Vec<News> =
-            ids_in(buckets[0], 100_000_000).take(3).map(|id| card(id, Tags::Inline(Payload::EMPTY))).collect();
+        let own: Vec<News> = ids_in(buckets[0], 100_000_000)
+            .take(3)
+            .map(|id| card(id, Tags::Inline(Payload::EMPTY)))
+            .collect();
         hears(&mut joiner, 2, own);
         let seen = exchange((&mut joiner, 2), (&mut seed, 1), false);
-        assert_eq!((joiner.live_len(), joiner.root()), (seed.live_len(), seed.root()), "{many} in {buckets:?}");
+        assert_eq!(
+            (joiner.live_len(), joiner.root()),
+            (seed.live_len(), seed.root()),
+            "{many} in {buckets:?}"
+        );
         assert_eq!(joiner.live_len(), many / buckets.len() * buckets.len() + 2 + 3);
         assert!(seen <= pages + 2, "{seen} pages");
         assert_eq!(exchange((&mut seed, 1), (&mut joiner, 2), false), 1, "equal peers have nothing to tell");
@@ -101,9 +115,16 @@ fn one_of_the_version_before_joins_through_an_overfull_bucket_and_learns_all_oth
 fn a_peer_that_leads_the_exchange_in_a_circle_ends_it() {
     let mut joiner = node(2, 1);
     drop(says(&mut joiner, 2, Time(2), Input::Call(Call::Join(NodeId(1)))));
-    let page = |next, more| Message::Stamps { buckets: Payload::from(&[7][..]), stamps: Vec::<Stamp>::new(), next, more };
+    let page = |next, more| Message::Stamps {
+        buckets: Payload::from(&[7][..]),
+        stamps: Vec::<Stamp>::new(),
+        next,
+        more,
+    };
     let mut asked = 0;
-    for (next, more) in [(Some(3), None), (Some(3), None), (None, Some(NodeId(5))), (Some(0), Some(NodeId(5)))] {
+    for (next, more) in
+        [(Some(3), None), (Some(3), None), (None, Some(NodeId(5))), (Some(0), Some(NodeId(5)))]
+    {
         let said = says(&mut joiner, 2, Time(2), Input::Message(NodeId(1), page(next, more)));
         asked += said.iter().filter(|it| matches!(it, Output::Send(_, _, Message::Sums { .. }))).count();
     }
