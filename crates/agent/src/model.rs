@@ -315,7 +315,7 @@ pub struct Why {
 pub enum Said {
     /// A probe of it failed.
     Suspected,
-    /// A suspicion went unanswered.
+    /// A suspicion went unanswered: it failed. Each member decides this for itself.
     DeclaredDead,
     /// An operator wanted it off the list.
     Forgotten,
@@ -361,7 +361,7 @@ pub struct Evidence {
     pub helpers: u8,
     /// Helpers that got no answer either and said so.
     pub nacks: u8,
-    /// Members whose suspicions agreed, for a death.
+    /// For a failure: how many other members' suspicions agreed with the first one.
     pub confirmations: u8,
     /// How long the accuser waited, in milliseconds: for the probe, or for a refutation.
     pub waited_ms: u32,

@@ -30,6 +30,22 @@ fn a_tenth_crashes_and_comes_back() {
 }
 
 #[test]
+fn a_member_that_reaches_one_other_only_makes_nobody_fail_a_healthy_one() {
+    let outcome = holds("one-link");
+    assert_eq!(outcome.figures["never_separated_failed"], 0.0);
+    assert!(outcome.figures["deaths"] > 0.0, "the last member failed the others: {outcome:?}");
+}
+
+/// The figure and the check count what they say: without suspicions loss alone fails members that nothing ever separated.
+#[test]
+fn a_failure_between_members_that_nothing_separated_is_found() {
+    let text = "stack = \"swim\"\nnodes = 20\ntime = \"60s\"\nchecks = [\"always never_separated\"]\n\
+                [settings.swim]\nsuspicion = false\n[world]\nloss = 0.4\n";
+    let failure = run(&parse(text).unwrap()).failure.expect("somebody was failed for nothing");
+    assert!(failure.why.contains("and it is up"), "{}", failure.why);
+}
+
+#[test]
 fn a_wide_cluster_is_one_again() {
     let outcome = holds("planet");
     assert!(outcome.dropped["swallowed"] > 0 && outcome.dropped["partitioned"] > 0, "{outcome:?}");

@@ -118,6 +118,43 @@ fn a_partition_of_a_minute_heals_into_one_cluster_within_30_seconds() {
     assert!(outcome.converged);
 }
 
+/// The short form of what `cargo xtask soak --cuts 1000` sweeps. Before each member decided for itself, 3 of 13 such cuts of ten real agents
+/// failed a healthy member, and `--nodes 50 --partition 0.1,60` did in most runs.
+#[test]
+fn no_cut_makes_anybody_fail_a_member_from_which_nothing_separated_it() {
+    let cuts = [(8, 0.25, 8, 0.0), (10, 0.2, 14, 0.0), (10, 0.2, 22, 0.05), (50, 0.1, 60, 0.0), (30, 0.5, 20, 0.2)];
+    for (nodes, fraction, seconds, loss) in cuts {
+        let partition = Some((fraction, Duration::from_secs(seconds)));
+        let outcome = run(Experiment { nodes, partition, loss, runs: 3, ..Experiment::default() });
+        assert_eq!(outcome.never_separated_failed, 0, "{nodes} nodes, {fraction} cut off for {seconds} s");
+        assert!(outcome.converged);
+        assert!(outcome.stale_failed_s_max.is_some_and(|s| s < 60.0), "stale failures last: {outcome:?}");
+    }
+}
+
+/// Where many crash at once, most helpers are silent because they crashed, too. With Lifeguard the last is known no later than without.
+#[test]
+fn when_many_crash_at_once_lifeguard_costs_nothing() {
+    for (nodes, kill, runs) in [(63, 60, 3), (10, 5, 20), (30, 20, 5)] {
+        let side = |lifeguard| run(Experiment { nodes, kill, runs, lifeguard, ..Experiment::default() });
+        let (with, without) = (side(true), side(false));
+        let figures = |outcome: &Outcome| {
+            [outcome.all_know_periods, outcome.all_know_periods_median, outcome.all_know_periods_max]
+                .map(|figure| figure.expect("all come to know it"))
+        };
+        for (with, without) in figures(&with).into_iter().zip(figures(&without)) {
+            assert!(with <= without, "{kill} of {nodes}: {with} periods with Lifeguard, {without} without");
+        }
+    }
+}
+
+#[test]
+fn five_of_ten_that_crash_at_once_are_known_within_ten_seconds() {
+    let outcome = run(Experiment { nodes: 10, kill: 5, runs: 100, ..Experiment::default() });
+    let most = outcome.all_know_periods_max.expect("all come to know it") * outcome.period_s;
+    assert!(most <= 10.0, "the last is known after {most} s");
+}
+
 #[test]
 fn the_same_arguments_give_the_same_digest_and_others_another() {
     let digest =

@@ -34,13 +34,9 @@ pub fn why(inside: &Inside<'_>, id: NodeId) -> model::Why {
     }
 }
 
-/// A node that hears of a ban may hold the banned member to have failed: nobody probed it, so that is no evidence. The ban itself is told.
+/// That this agent keeps a banned member out is no evidence of its own: the ban itself is told.
 fn is_somebodys(verdict: &swim::Verdict) -> bool {
-    let evidence = verdict.evidence.unwrap_or_default();
-    verdict.what != swim::Said::Charged(Charge::Dead)
-        || evidence.waited_ms > 0
-        || evidence.confirmations > 0
-        || evidence.replaced_by.is_some()
+    verdict.what != swim::Said::Banned
 }
 
 /// What a member said of a ban.
@@ -66,6 +62,7 @@ fn verdict(inside: &Inside<'_>, verdict: &swim::Verdict) -> model::Verdict {
         swim::Said::Restarted => Said::Restarted,
         swim::Said::Left => Said::Left,
         swim::Said::Copied => Said::Copied,
+        swim::Said::Banned => Said::Banned,
     };
     let evidence = verdict.evidence.map(|seen| model::Evidence {
         helpers: seen.helpers,
@@ -91,15 +88,15 @@ fn verdict(inside: &Inside<'_>, verdict: &swim::Verdict) -> model::Verdict {
 /// A verdict as a sentence; `before` is what was said last before it.
 fn sentence(what: Said, before: Option<Said>, by: &str, evidence: Option<&model::Evidence>) -> String {
     match what {
+        Said::Suspected | Said::DeclaredDead if let Some(other) = evidence.and_then(|seen| seen.replaced_by.as_ref()) => {
+            let verb = if what == Said::Suspected { "suspected it" } else { "marked it as failed" };
+            format!("{by} {verb}: member {other} answered {by} at its address")
+        }
         Said::Suspected => {
             format!("{by} suspected it: a probe got no answer{}", seen(by, false, evidence))
         }
-        Said::DeclaredDead if let Some(other) = evidence.and_then(|seen| seen.replaced_by.as_ref()) => {
-            format!("{by} marked it as failed: member {other} answered {by} at its address")
-        }
         Said::DeclaredDead => {
-            let seen = seen(by, true, evidence);
-            format!("{by} marked it as failed: nothing answered the suspicion{seen}")
+            format!("{by} marked it as failed: nothing refuted the suspicion{}", seen(by, true, evidence))
         }
         Said::Forgotten => format!("an operator at {by} had it forgotten"),
         Said::Refuted => match before {
@@ -127,10 +124,9 @@ fn seen(by: &str, is_verdict: bool, evidence: Option<&model::Evidence>) -> Strin
         let asked = count(seen.helpers, "helper was asked", "helpers were asked");
         text += &format!("; {asked}, {} of them got no answer either", seen.nacks);
     }
-    if is_verdict && seen.confirmations > 0 {
-        text += &format!("; {} agreed", count(seen.confirmations, "other suspicion", "other suspicions"));
-    } else if is_verdict {
-        text += "; no other member suspected it";
+    if is_verdict {
+        let accusers = count(seen.confirmations.saturating_add(1), "member", "members");
+        text += &format!("; {accusers} suspected it");
     }
     match seen.silent_ms {
         Some(ms) => text += &format!("; {by} had last heard from it {:.1} s before", ms as f64 / 1e3),
@@ -160,14 +156,14 @@ mod tests {
         let text = sentence(Said::DeclaredDead, None, "web", Some(&evidence));
         assert_eq!(
             text,
-            "web marked it as failed: nothing answered the suspicion within 3000 ms; 1 helper was asked, 1 of them got no answer either; \
-             2 other suspicions agreed; web had last heard from it 4.9 s before; web was slow itself (health score 3)"
+            "web marked it as failed: nothing refuted the suspicion within 3000 ms; 1 helper was asked, 1 of them got no answer either; \
+             3 members suspected it; web had last heard from it 4.9 s before; web was slow itself (health score 3)"
         );
         let alone =
             model::Evidence { confirmations: 0, helpers: 0, silent_ms: None, accuser_health: 0, ..evidence.clone() };
         let text = sentence(Said::DeclaredDead, None, "web", Some(&alone));
         assert!(
-            text.ends_with("within 3000 ms; no other member suspected it; web had never heard from it"),
+            text.ends_with("within 3000 ms; 1 member suspected it; web had never heard from it"),
             "{text}"
         );
     }

@@ -4,7 +4,7 @@ use crate::harness::*;
 use rumormill_agent::model::*;
 use rumormill_agent::run::Exit;
 use serde_json::json;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 fn tags(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
     pairs.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect()
@@ -117,8 +117,12 @@ async fn why_tells_who_declared_a_member_dead_and_on_what_evidence() {
         let death = why.verdicts.iter().find(|v| v.what == Said::DeclaredDead).expect("a death");
         let evidence = death.evidence.as_ref().expect("with evidence");
         assert!(evidence.waited_ms > 0, "{death:?}");
-        assert!(["a", "b"].contains(&death.by_name.as_deref().unwrap()), "{death:?}");
+        let own: SelfInfo = get(agent, "/v1/self").await;
+        assert_eq!(death.by, own.member.id, "each member decides for itself: {death:?}");
         assert!(death.text.contains("marked it as failed"), "{}", death.text);
+        let suspicions = why.verdicts.iter().filter(|v| v.what == Said::Suspected);
+        let accusers: BTreeSet<&str> = suspicions.map(|v| v.by.as_str()).collect();
+        assert_eq!(usize::from(evidence.confirmations) + 1, accusers.len(), "{why:?}");
         assert!(why.verdicts.iter().any(|v| v.what == Said::Suspected), "it was suspected first: {why:?}");
     }
     ask(&agents[0], "GET", "/v1/why/nobody", None).await.error(404);

@@ -23,10 +23,12 @@ pub fn swim(args: &SwimArgs, out: &mut Out<'_>) -> Outcome {
 fn tell(result: &swim::Outcome, out: &mut Out<'_>) -> Outcome {
     let periods =
         |count: Option<f64>| count.map_or_else(|| "-".into(), |count| format!("{count:.3} periods"));
-    let remerged = match (result.remerged_s, result.remerged_s_max) {
+    let spans = |mean: Option<f64>, most: Option<f64>| match (mean, most) {
         (Some(mean), Some(most)) => format!("{} on average, {} at most", span(mean), span(most)),
         _ => "-".into(),
     };
+    let remerged = spans(result.remerged_s, result.remerged_s_max);
+    let stale = spans(result.stale_failed_s, result.stale_failed_s_max);
     let most =
         result.first_detection_periods_max.map_or_else(|| "-".into(), |most| format!("{most} periods"));
     let lines = [
@@ -36,9 +38,13 @@ fn tell(result: &swim::Outcome, out: &mut Out<'_>) -> Outcome {
         ("first detection", periods(result.first_detection_periods)),
         ("  at most", most),
         ("all know", periods(result.all_know_periods)),
+        ("  99 %, at most", format!("{}, {}", periods(result.all_know_periods_p99), periods(result.all_know_periods_max))),
+        ("  the last, median", periods(result.last_known_periods_median)),
         ("sent by each node", format!("{:.2} datagrams a period", result.messages_per_node_period)),
         ("", format!("{}/s", bytes(result.bytes_per_node_s))),
         ("false deaths", format!("{:.2} a run, {} in all", result.false_deaths, result.false_deaths_total)),
+        ("failed, never apart", result.never_separated_failed.to_string()),
+        ("stale failures", stale),
         ("one cluster again", remerged),
         ("converged", if result.converged { "yes".into() } else { "no".into() }),
         ("digest", result.digest.clone()),
@@ -61,6 +67,9 @@ mod tests {
             first_detection_periods: Some(1.5812),
             first_detection_periods_max: Some(9),
             all_know_periods: Some(5.25),
+            all_know_periods_p99: Some(7.5),
+            all_know_periods_max: Some(8.0),
+            last_known_periods_median: Some(6.0),
             messages_per_node_period: 4.1234,
             bytes_per_node_s: 2048.0,
             false_deaths: 0.5,
@@ -78,9 +87,13 @@ mod tests {
         first detection     1.581 periods
           at most           9 periods
         all know            5.250 periods
+          99 %, at most     7.500 periods, 8.000 periods
+          the last, median  6.000 periods
         sent by each node   4.12 datagrams a period
                             2.0 KiB/s
         false deaths        0.50 a run, 500 in all
+        failed, never apart 0
+        stale failures      -
         one cluster again   -
         converged           yes
         digest              00000000000000ff

@@ -4,6 +4,8 @@ use super::part::{Part, Since, Whole};
 use rumormill_core::time::{Duration, Time};
 use rumormill_sim::check::{Checks, From};
 use rumormill_sim::humane;
+use rumormill_sim::plan::Separations;
+use rumormill_sim::Sim;
 
 /// A check as it is written.
 #[derive(Clone, Debug, PartialEq)]
@@ -54,6 +56,13 @@ impl Written {
 pub(super) struct Observed<P: Part> {
     pub seen: P::Seen,
     pub since: Since,
+    pub separations: Separations,
+}
+
+impl<P: Part> Observed<P> {
+    pub fn view<'a>(&'a self, sim: &'a Sim<P::Node>) -> Whole<'a, P::Node> {
+        Whole { sim, since: &self.since, separations: &self.separations }
+    }
 }
 
 /// The checks of a scenario, ready to be asked.
@@ -66,8 +75,8 @@ pub(super) fn build<P: Part>(
     for text in written {
         let Written { when, name, with } = Written::parse(text)?;
         let check = part.check(&name, with.as_deref()).map_err(|e| format!("{text:?}: {e}"))?;
-        let ask = move |sim: &rumormill_sim::Sim<P::Node>, observed: &Observed<P>| {
-            check(&Whole { sim, since: &observed.since }, &observed.seen)
+        let ask = move |sim: &Sim<P::Node>, observed: &Observed<P>| {
+            check(&observed.view(sim), &observed.seen)
         };
         checks = match when {
             When::Always => checks.always(text, ask),

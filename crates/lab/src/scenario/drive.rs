@@ -3,12 +3,12 @@
 use super::Scenario;
 use super::checks::{self, Observed};
 use super::output::{self, Done, Event, FailureReport, Outcome, Output, Progress, Sample, Silent};
-use super::part::{CallOf, Called, EventOf, Part, Since, View, Whole};
+use super::part::{CallOf, Called, EventOf, Part, Since, View};
 use rumormill_core::identity::NodeId;
 use rumormill_core::rng::mix;
 use rumormill_core::time::{Duration, Time};
 use rumormill_sim::check::Found;
-use rumormill_sim::plan::{Actor, Plan, Runner};
+use rumormill_sim::plan::{Actor, Plan, Runner, Separations};
 use rumormill_sim::shrink::shrink;
 use rumormill_sim::{Counters, Sim};
 use std::collections::BTreeMap;
@@ -191,7 +191,11 @@ fn one_run<P: Part>(
     let mut checks = checks::build(&**part, &scenario.checks, scenario.check_every)?;
     let mut runner = Runner::new(plan, place.seed, Cast { part: part.clone(), called: Vec::new() })?;
     let mut sim: Sim<P::Node> = scenario.threads.sim(scenario.world.clone(), place.seed, scenario.nodes);
-    let mut observed = Observed::<P> { seen: P::Seen::default(), since: Since::default() };
+    let mut observed = Observed::<P> {
+        seen: P::Seen::default(),
+        since: Since::default(),
+        separations: Separations::default(),
+    };
     spawn(scenario, &mut sim, &mut runner, &mut observed.since);
     let end = Time::ZERO + scenario.time;
     let (mut next_check, mut next_sample) = (checks.next_at(Time::ZERO), Time::ZERO + scenario.sample);
@@ -261,6 +265,9 @@ fn note<P: Part>(
     run: u32,
     output: &mut dyn Output,
 ) {
+    if runner.separations().len() > observed.separations.len() {
+        observed.separations = runner.separations().clone();
+    }
     for call in std::mem::take(&mut runner.actor().called) {
         part.see_call(&mut observed.seen, &call);
     }
@@ -280,7 +287,7 @@ fn sample<P: Part>(
     run: u32,
     output: &mut dyn Output,
 ) -> Vec<(&'static str, f64)> {
-    let view = Whole { sim, since: &observed.since };
+    let view = observed.view(sim);
     let mut figures = output::figures(view.live().count(), sim.pending(), &sim.total());
     figures.extend(part.measure(&view, &observed.seen));
     output.sample(&Sample { run, t_s: sim.now().as_secs_f64(), figures: figures.clone() });

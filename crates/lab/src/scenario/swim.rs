@@ -7,6 +7,7 @@ use rumormill_core::identity::{NodeId, Unsigned};
 use rumormill_core::protocol::Change;
 use rumormill_core::time::Time;
 use rumormill_protocols::member::swim::{Call, Config, Event, Status, Swim};
+use std::cell::Cell;
 use std::collections::BTreeSet;
 
 /// Deaths that are remembered, to be looked at when checks are asked; more are counted alone.
@@ -39,7 +40,10 @@ knobs!(Knobs for Config {
 /// What the members told.
 #[derive(Debug, Default)]
 pub struct Seen {
+    /// When, by whom, of whom.
     deaths: Vec<(Time, NodeId, NodeId)>,
+    /// How many of them were looked at for the figure `never_separated_failed`, and what it is so far.
+    looked_at: Cell<(usize, u64)>,
     dead_told: u64,
     suspicions: u64,
     refutations: u64,
@@ -153,6 +157,7 @@ impl Part for SwimPart {
             ("suspicions", seen.suspicions as f64),
             ("refutations", seen.refutations as f64),
             ("deaths", seen.dead_told as f64),
+            ("never_separated_failed", never_separated_failed(view, seen) as f64),
         ]
     }
 
@@ -160,6 +165,10 @@ impl Part for SwimPart {
         vec![
             ("views_agree", "each live member's view is the true set of live members"),
             ("no_false_death", "nobody who is up was declared dead in this life"),
+            (
+                "never_separated",
+                "nobody who is up was failed by an observer that the plan never kept apart from it",
+            ),
             ("suspicion", "somebody was suspected"),
             ("refutation", "somebody refuted a suspicion"),
         ]
@@ -169,6 +178,7 @@ impl Part for SwimPart {
         Ok(match name {
             "views_agree" => Box::new(|view, _| views_agree(view)),
             "no_false_death" => Box::new(no_false_death),
+            "never_separated" => Box::new(never_separated),
             "suspicion" => Box::new(|_, seen| super::holds(seen.suspicions > 0, "nobody was suspected")),
             "refutation" => Box::new(|_, seen| super::holds(seen.refutations > 0, "nobody refuted")),
             _ => return Err(super::unknown("check", name, &self.checks())),
@@ -208,11 +218,33 @@ fn views_agree(view: &dyn View<Node>) -> Result<(), String> {
     Ok(())
 }
 
+/// Whether a death is wrong: the observer and the member have both been up since before it was told.
+fn is_false(view: &dyn View<Node>, (at, by, id): &(Time, NodeId, NodeId)) -> bool {
+    view.is_up(*id) && view.since(*id) <= *at && view.is_up(*by) && view.since(*by) <= *at
+}
+
 fn no_false_death(view: &dyn View<Node>, seen: &Seen) -> Result<(), String> {
-    let wrong = |(at, by, id): &&(Time, NodeId, NodeId)| {
-        view.is_up(*id) && view.since(*id) <= *at && view.is_up(*by) && view.since(*by) <= *at
-    };
-    match seen.deaths.iter().find(wrong) {
+    refuse(seen.deaths.iter().find(|death| is_false(view, death)))
+}
+
+fn never_separated(view: &dyn View<Node>, seen: &Seen) -> Result<(), String> {
+    refuse(seen.deaths.iter().find(|death| is_false(view, death) && !was_apart(view, death)))
+}
+
+fn was_apart(view: &dyn View<Node>, (at, by, id): &(Time, NodeId, NodeId)) -> bool {
+    view.were_apart(*by, *id, *at)
+}
+
+fn never_separated_failed(view: &dyn View<Node>, seen: &Seen) -> u64 {
+    let (looked_at, before) = seen.looked_at.get();
+    let fresh = seen.deaths[looked_at..].iter();
+    let found = before + fresh.filter(|death| is_false(view, death) && !was_apart(view, death)).count() as u64;
+    seen.looked_at.set((seen.deaths.len(), found));
+    found
+}
+
+fn refuse(death: Option<&(Time, NodeId, NodeId)>) -> Result<(), String> {
+    match death {
         None => Ok(()),
         Some((at, by, id)) => Err(format!(
             "node {} declared node {} dead at {:.3} s, and it is up",

@@ -1,6 +1,7 @@
 //! A simulated cluster of SWIM members, and the truth about it.
 
 use super::Experiment;
+use super::failures::Failures;
 use rumormill_core::identity::{Life, NodeId, Unsigned};
 use rumormill_core::payload::Payload;
 use rumormill_core::rng::{Rng, mix};
@@ -41,6 +42,8 @@ pub struct Cluster {
     /// Members that were stalled at some time.
     pub stalled: BTreeSet<NodeId>,
     pub(crate) seen: Vec<Seen>,
+    /// What the members' failures come to, from the first start on.
+    pub(crate) failures: Failures,
     /// Since when false deaths are counted.
     pub(crate) counting_from: Time,
     /// False deaths, by accused and incarnation.
@@ -69,6 +72,7 @@ impl Cluster {
             config,
             stalled: BTreeSet::new(),
             seen: Vec::new(),
+            failures: Failures::default(),
             counting_from: Time::ZERO,
             false_deaths: BTreeSet::new(),
             rng,
@@ -120,8 +124,9 @@ impl Cluster {
 
     /// Lets time pass.
     pub fn run_for(&mut self, time: Duration) {
-        let seen = &mut self.seen;
+        let (seen, failures) = (&mut self.seen, &mut self.failures);
         self.sim.run_for(time, &mut |at, by, what| {
+            failures.see(at, by, &what);
             if matches!(what, Event::Dead(_) | Event::ProbeFailed { .. }) {
                 seen.push(Seen { at, by, what });
             }

@@ -4,9 +4,11 @@
 //! order: members pause or stop again and again, the cluster is cut and heals, members crash. Figures are means over the runs.
 
 mod cluster;
+mod failures;
 mod run;
 
 pub use cluster::{Cluster, Node, card_for};
+use crate::stats::quantile;
 use rumormill_core::rng::mix;
 use rumormill_core::time::Duration;
 use rumormill_protocols::member::swim::Config;
@@ -98,6 +100,14 @@ pub struct Outcome {
     pub first_detection_periods_max: Option<u64>,
     /// Periods from the crash until all that live hold it to be dead.
     pub all_know_periods: Option<f64>,
+    /// The median of them over all crashes,
+    pub all_know_periods_median: Option<f64>,
+    /// the 99th percentile,
+    pub all_know_periods_p99: Option<f64>,
+    /// and the largest.
+    pub all_know_periods_max: Option<f64>,
+    /// Periods from the crash until all that live hold the last of those that crashed together to be dead: the median over the runs.
+    pub last_known_periods_median: Option<f64>,
     /// Datagrams sent by a member in a period, after the cluster has converged, all kinds included.
     pub messages_per_node_period: f64,
     /// Bytes sent by a member in a second, datagrams and streams, with all headers.
@@ -109,6 +119,13 @@ pub struct Outcome {
     pub false_deaths_total: u64,
     /// The same, each believer counted.
     pub false_death_events: f64,
+    /// `failed` events about a member that runs, by an observer that neither the partition nor a stall ever separated from it: raw
+    /// events of all runs, from the first start on.
+    pub never_separated_failed: u64,
+    /// Seconds from the healing of the partition until nobody held a member failed any more that runs.
+    pub stale_failed_s: Option<f64>,
+    /// The largest of them in all runs.
+    pub stale_failed_s_max: Option<f64>,
     /// Seconds from the healing of the partition until all views agreed again.
     pub remerged_s: Option<f64>,
     /// The largest of them in all runs.
@@ -129,6 +146,8 @@ pub(crate) struct RunOutcome {
     bytes_per_node_s: f64,
     false_deaths: u64,
     false_death_events: u64,
+    never_separated_failed: u64,
+    stale_failed_s: Option<f64>,
     remerged_s: Option<f64>,
     converged: bool,
     digest: u64,
@@ -192,9 +211,22 @@ impl Experiment {
         let n = runs.len() as f64;
         let mean = |of: &dyn Fn(&RunOutcome) -> f64| runs.iter().map(of).sum::<f64>() / n;
         let first: Vec<u64> = runs.iter().flat_map(|run| run.first_detections.iter().copied()).collect();
-        let all_know: Vec<f64> = runs.iter().flat_map(|run| run.all_know.iter().copied()).collect();
-        let remerged: Vec<f64> = runs.iter().filter_map(|run| run.remerged_s).collect();
+        let sorted = |mut all: Vec<f64>| {
+            all.sort_by(f64::total_cmp);
+            all
+        };
+        let all_know = sorted(runs.iter().flat_map(|run| run.all_know.iter().copied()).collect());
+        let last_known = sorted(
+            runs.iter().filter_map(|run| run.all_know.iter().copied().reduce(f64::max)).collect(),
+        );
         let mean_of = |all: &[f64]| (!all.is_empty()).then(|| all.iter().sum::<f64>() / all.len() as f64);
+        // A cluster that did not become one again has no time for it, and is not converged either.
+        let of_all = |of: &dyn Fn(&RunOutcome) -> Option<f64>| {
+            let all: Vec<f64> = runs.iter().filter_map(of).collect();
+            if all.len() == runs.len() { all } else { Vec::new() }
+        };
+        let most_of = |all: &[f64]| all.iter().copied().reduce(f64::max);
+        let (remerged, stale) = (of_all(&|run| run.remerged_s), of_all(&|run| run.stale_failed_s));
         Outcome {
             nodes: self.nodes,
             seed: self.seed,
@@ -204,18 +236,20 @@ impl Experiment {
             first_detection_periods: mean_of(&first.iter().map(|&p| p as f64).collect::<Vec<_>>()),
             first_detection_periods_max: first.iter().copied().max(),
             all_know_periods: mean_of(&all_know),
+            all_know_periods_median: quantile(&all_know, 0.5),
+            all_know_periods_p99: quantile(&all_know, 0.99),
+            all_know_periods_max: most_of(&all_know),
+            last_known_periods_median: quantile(&last_known, 0.5),
             messages_per_node_period: mean(&|run| run.messages_per_node_period),
             bytes_per_node_s: mean(&|run| run.bytes_per_node_s),
             false_deaths: mean(&|run| run.false_deaths as f64),
             false_deaths_total: runs.iter().map(|run| run.false_deaths).sum(),
             false_death_events: mean(&|run| run.false_death_events as f64),
-            // A cluster that did not become one again has no time for it, and is not converged either.
-            remerged_s: mean_of(&remerged).filter(|_| remerged.len() == runs.len()),
-            remerged_s_max: remerged
-                .iter()
-                .copied()
-                .reduce(f64::max)
-                .filter(|_| remerged.len() == runs.len()),
+            never_separated_failed: runs.iter().map(|run| run.never_separated_failed).sum(),
+            stale_failed_s: mean_of(&stale),
+            stale_failed_s_max: most_of(&stale),
+            remerged_s: mean_of(&remerged),
+            remerged_s_max: most_of(&remerged),
             converged: runs.iter().all(|run| run.converged),
             digest: format!("{:016x}", runs.iter().fold(0u64, |sum, run| sum.wrapping_add(run.digest))),
         }

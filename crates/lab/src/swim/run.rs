@@ -5,7 +5,7 @@ use super::{Experiment, RunOutcome, Stall};
 use rumormill_core::identity::NodeId;
 use rumormill_core::time::{Duration, Time};
 use rumormill_protocols::member::swim::Event;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Forming the cluster is given up after this long.
 const JOIN_LIMIT: Duration = Duration::from_secs(120);
@@ -54,6 +54,8 @@ pub(super) fn run(experiment: &Experiment, seed: u64) -> RunOutcome {
     cluster.note_false_deaths();
     outcome.false_deaths = cluster.false_deaths.len() as u64;
     outcome.false_death_events = cluster.false_death_events();
+    outcome.never_separated_failed = cluster.failures.never_separated();
+    outcome.stale_failed_s = cluster.failures.stale_s();
     outcome.digest = cluster.sim.digest();
     outcome
 }
@@ -77,6 +79,7 @@ fn stall(cluster: &mut Cluster, experiment: &Experiment, time: Duration) {
         let Some(stall) = stall else { continue };
         for id in cluster.draw(stall.fraction) {
             cluster.stalled.insert(id);
+            cluster.failures.break_down([id]);
             let first = cluster.sim.now() + cluster.rng.within(stall.run);
             turns.push((first, id, how, stall, false));
         }
@@ -108,12 +111,14 @@ fn stall(cluster: &mut Cluster, experiment: &Experiment, time: Duration) {
 /// A part of the members is cut off for a while; returns the seconds from the healing to one cluster.
 fn partition(cluster: &mut Cluster, fraction: f64, cut_for: Duration) -> Option<f64> {
     let apart: BTreeSet<NodeId> = cluster.draw(fraction).into_iter().collect();
+    cluster.failures.cut(&apart);
     cluster.sim.partition(move |a, b| apart.contains(&a) != apart.contains(&b));
     cluster.run_for(cut_for);
     cluster.sim.heal();
     // What the sides said of each other while they were apart is no false death: neither could know.
     cluster.count_anew();
     let healed = cluster.sim.now();
+    cluster.failures.heal(healed);
     cluster.agree(AGREE_LIMIT).map(|at| at.since(healed).as_secs_f64())
 }
 
@@ -124,24 +129,42 @@ fn kill(cluster: &mut Cluster, count: usize, outcome: &mut RunOutcome) {
     let period = cluster.config.period;
     let mut victims: Vec<NodeId> = cluster.draw(1.0);
     victims.truncate(count);
+    cluster.failures.break_down(victims.iter().copied());
     victims.iter().for_each(|id| cluster.sim.crash(*id));
     cluster.note_false_deaths();
     cluster.agree(AGREE_LIMIT);
     let live = cluster.sim.live_ids().count();
-    for victim in victims {
-        let started = cluster.seen.iter().filter_map(|seen| match seen.what {
-            Event::ProbeFailed { target, started } if target == victim => Some(started),
-            _ => None,
-        });
-        if let Some(started) = started.min() {
+    for (first_probe, knew, last) in detections(cluster, &victims).into_values() {
+        if let Some(started) = first_probe {
             let whole = started.since(crash).as_nanos() / period.as_nanos();
             outcome.first_detections.push(whole as u64 + 1);
         }
-        let knew: Vec<Time> =
-            cluster.seen.iter().filter(|seen| seen.what == Event::Dead(victim)).map(|seen| seen.at).collect();
-        if knew.len() >= live {
-            let last = knew.into_iter().max().expect("somebody knew");
+        if knew >= live {
             outcome.all_know.push(last.since(crash).as_secs_f64() / period.as_secs_f64());
         }
     }
+}
+
+/// Of each victim: when the first probe started that failed, how many hold it failed, and when the last of them learned it.
+fn detections(
+    cluster: &Cluster,
+    victims: &[NodeId],
+) -> BTreeMap<NodeId, (Option<Time>, usize, Time)> {
+    let mut all: BTreeMap<_, _> = victims.iter().map(|id| (*id, (None, 0, Time::ZERO))).collect();
+    for seen in &cluster.seen {
+        match seen.what {
+            Event::ProbeFailed { target, started } => {
+                if let Some((first, ..)) = all.get_mut(&target) {
+                    *first = Some(first.map_or(started, |first: Time| first.min(started)));
+                }
+            }
+            Event::Dead(id) => {
+                if let Some((_, knew, last)) = all.get_mut(&id) {
+                    (*knew, *last) = (*knew + 1, seen.at.max(*last));
+                }
+            }
+            _ => {}
+        }
+    }
+    all
 }

@@ -9,6 +9,7 @@
 //! | `cut` | kinds of partitions |
 //! | `random` | plans from a seed |
 //! | `run` | carries a plan out on a simulation |
+//! | `separations` | which nodes it ever kept apart |
 //!
 //! In TOML:
 //!
@@ -33,12 +34,14 @@
 mod cut;
 mod random;
 mod run;
+mod separations;
 mod text;
 mod who;
 
 pub use cut::Kind;
 pub use random::{Bounds, Weights};
 pub use run::{Actor, Done, Runner};
+pub use separations::Separations;
 pub use who::Who;
 
 use crate::loss::Bursts;

@@ -1,7 +1,7 @@
 //! Carries a plan out on a simulation.
 
 use super::cut::Cut;
-use super::{Action, FLAP_MIN, Kind, LINGER, Partition, Plan, Step, Who};
+use super::{Action, FLAP_MIN, Kind, LINGER, Partition, Plan, Separations, Step, Who};
 use crate::clock::Clock;
 use crate::loss::Bursts;
 use crate::sim::Sim;
@@ -58,6 +58,7 @@ pub struct Runner<P: Protocol, A> {
     agenda: BTreeMap<(Time, u8, u64), Turn<P>>,
     set: u64,
     cuts: BTreeMap<u64, Active>,
+    separations: Separations,
     losses: BTreeMap<u64, Weather>,
     /// The loss when no step changes it.
     calm: Option<Weather>,
@@ -133,6 +134,7 @@ impl<P: Protocol, A: Actor<P>> Runner<P, A> {
             agenda: BTreeMap::new(),
             set: 0,
             cuts: BTreeMap::new(),
+            separations: Separations::default(),
             losses: BTreeMap::new(),
             calm: None,
             frozen: BTreeSet::new(),
@@ -195,6 +197,11 @@ impl<P: Protocol, A: Actor<P>> Runner<P, A> {
     /// What has been done since this was last asked, and how many entries of that were too many to remember.
     pub fn take_done(&mut self) -> (Vec<Done>, u64) {
         (std::mem::take(&mut self.done), std::mem::take(&mut self.forgotten))
+    }
+
+    /// What has come between nodes so far.
+    pub fn separations(&self) -> &Separations {
+        &self.separations
     }
 
     /// Who knows the protocol.
@@ -265,6 +272,7 @@ impl<P: Protocol, A: Actor<P>> Runner<P, A> {
                 let running = |run: &Self, sim: &Sim<P>, id| sim.is_up(id) && !run.frozen.contains(&id);
                 let who = self.draw(sim, who, &mut rng, running);
                 who.iter().for_each(|id| sim.freeze(*id));
+                self.separations.isolate(sim.now(), &who);
                 self.frozen.extend(&who);
                 self.undo_at(end, Undo::Freeze(who.clone()));
                 who
@@ -278,6 +286,7 @@ impl<P: Protocol, A: Actor<P>> Runner<P, A> {
                 let open = |run: &Self, sim: &Sim<P>, id| sim.is_up(id) && !run.blocked.contains(&id);
                 let who = self.draw(sim, who, &mut rng, open);
                 who.iter().for_each(|id| sim.block(*id));
+                self.separations.isolate(sim.now(), &who);
                 self.blocked.extend(&who);
                 self.undo_at(end, Undo::Block(who.clone()));
                 who
@@ -290,6 +299,9 @@ impl<P: Protocol, A: Actor<P>> Runner<P, A> {
             Action::Slow { who, factor } => {
                 let who = self.draw(sim, who, &mut rng, |_, _, _| true);
                 who.iter().for_each(|id| sim.set_slowness(*id, *factor));
+                if *factor > 1.0 {
+                    self.separations.isolate(sim.now(), &who);
+                }
                 self.undo_at(end, Undo::Slow(who.clone()));
                 who
             }
@@ -481,7 +493,9 @@ impl<P: Protocol, A: Actor<P>> Runner<P, A> {
     }
 
     fn cut(&mut self, sim: &mut Sim<P>, key: u64, cut: Cut, datagrams_only: bool) {
-        self.cuts.insert(key, Active { cut: Arc::new(cut), datagrams_only, on: true });
+        let cut = Arc::new(cut);
+        self.separations.cut(sim.now(), cut.clone());
+        self.cuts.insert(key, Active { cut, datagrams_only, on: true });
         self.install_cuts(sim);
     }
 

@@ -132,6 +132,8 @@ pub enum Said {
     Left,
     /// The same id was seen in two lives at once: a copied data directory.
     Copied,
+    /// This node keeps it out: it is banned.
+    Banned,
 }
 
 /// What SWIM counts; all only go up.

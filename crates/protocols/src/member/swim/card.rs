@@ -57,6 +57,14 @@ impl<K: Keys> Swim<K> {
                 }
                 None
             }
+            // A ban alone kept it out, and it has been lifted.
+            Ordering::Equal if row.status == Status::Dead && self.departed.verdict(card.id).is_none() => {
+                if self.believes(&record) {
+                    self.counters.news_heard += 1;
+                    self.renew(cx, from, record, path);
+                }
+                None
+            }
             Ordering::Equal if row.is_live() || card.left => {
                 self.counters.news_stale += 1;
                 None
@@ -124,7 +132,7 @@ impl<K: Keys> Swim<K> {
             cx.emit(Event::Contact(id, new.life, new.contact.clone()));
         }
         if new.left {
-            self.departed.enter(id, None, cx.now);
+            self.departed.leave(id, cx.now);
             if was != Status::Left {
                 cx.emit(Event::Left(id));
                 self.note_own_word(cx, new, Said::Left);
@@ -133,6 +141,7 @@ impl<K: Keys> Swim<K> {
             self.live += 1;
             self.sums.add(id, hash);
             let restarted = new.life != old.life;
+            let was_accused = was == Status::Suspect || self.departed.verdict(id).is_some();
             match was {
                 Status::Dead | Status::Left => {
                     self.departed.remove(id);
@@ -147,7 +156,7 @@ impl<K: Keys> Swim<K> {
             }
             if restarted {
                 self.note_own_word(cx, new, Said::Restarted);
-            } else if was != Status::Alive {
+            } else if was_accused {
                 self.note_own_word(cx, new, Said::Refuted);
             }
             self.note_copy(cx, new);

@@ -18,27 +18,30 @@ pub(super) struct Departed {
 }
 
 impl Departed {
-    /// `verdict` says why it is dead; none: it left.
-    pub(super) fn enter(&mut self, id: NodeId, verdict: Option<Record<Accusation>>, now: Time) {
+    /// It left of its own will.
+    pub(super) fn leave(&mut self, id: NodeId, now: Time) {
         self.remove(id);
-        if verdict.is_some() {
-            self.dead.push(id);
-            self.last_death = now;
-        }
-        self.all.insert(id, (now, verdict));
+        self.all.insert(id, (now, None));
+        self.by_age.insert((now, id));
+    }
+
+    /// It failed. `accusation` is what it is to refute; none: a ban keeps it out.
+    pub(super) fn fail(&mut self, id: NodeId, accusation: Option<Record<Accusation>>, now: Time) {
+        self.remove(id);
+        self.dead.push(id);
+        self.last_death = now;
+        self.all.insert(id, (now, accusation));
         self.by_age.insert((now, id));
     }
 
     pub(super) fn remove(&mut self, id: NodeId) {
-        if let Some((at, verdict)) = self.all.remove(&id) {
+        if let Some((at, _)) = self.all.remove(&id) {
             self.by_age.remove(&(at, id));
-            if verdict.is_some() {
-                self.dead.retain(|dead| *dead != id);
-            }
+            self.dead.retain(|dead| *dead != id);
         }
     }
 
-    /// Why it is held to be dead.
+    /// What a failed member is to refute, signed by a member that probed it. None for one that left or that a ban keeps out.
     pub(super) fn verdict(&self, id: NodeId) -> Option<&Record<Accusation>> {
         self.all.get(&id).and_then(|(_, verdict)| verdict.as_ref())
     }

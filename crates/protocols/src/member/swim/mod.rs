@@ -3,7 +3,7 @@
 //! **Problem.** All-to-all heartbeats cost n² messages; a central monitor is a bottleneck and a single opinion.
 //!
 //! **Idea.** In each period every member probes one other, directly and then through k helpers; what is found out travels on
-//! messages that are sent anyway. A suspect has time to answer with a higher incarnation before it is declared dead. A
+//! messages that are sent anyway. A suspect has time to answer with a higher incarnation before it is failed. A
 //! member that misses what it should have heard distrusts itself first (local health), and a suspicion that few
 //! others share waits longer.
 //!
@@ -18,6 +18,8 @@
 //! - Anti-entropy by an eight-byte root hash on acks; an exchange only where it goes on to differ, only of what differs (`exchange`).
 //!   Whole-state push-pull is what melts memberlist at thousands of members.
 //! - News is pushed at first receipt, not only in rounds (`news`).
+//! - No member's word is final for another: each fails a suspect when its own timer ends, and signs only what it has probed (`suspicion`).
+//! - A helper that does not answer is probed next, and its silence says nothing about this node: helpers crash together with their targets (`probe`).
 //! - Who hears of a suspicion probes the suspect in its next period, so that confirmations come within a period or two (`probe`).
 //! - Members probe by turns, each another target, where their clocks and views agree. So a crash is probed within two periods, 0.58 on average
 //!   (with shuffled orders: e^-t of all crashes later than t, 1 on average); synchronous, within one instead of 1.58 (`probe`, `kit::roster`).
@@ -176,12 +178,13 @@ impl<K: Keys> Swim<K> {
     }
 
     fn on_message(&mut self, cx: Ctx<K>, from: NodeId, message: Message) {
+        self.note_heard(cx, from);
         match message {
             Message::Ping { nonce, stream } => self.on_ping(cx, from, nonce, stream),
             Message::Ack { nonce, stream, root } => self.on_ack(cx, from, nonce, stream, root),
             Message::PingReq { nonce, target } => self.on_ping_req(cx, from, nonce, target),
             Message::Relayed { nonce } => self.on_relayed(cx, nonce),
-            Message::Nack { nonce } => self.on_nack(cx, nonce),
+            Message::Nack { nonce } => self.on_nack(cx, from, nonce),
             Message::News(news) => self.on_news(cx, from, news),
             Message::Sums { sums, from_bucket, after } => self.on_sums(cx, from, sums, (from_bucket, after)),
             Message::Stamps { buckets, stamps, next, more } => {

@@ -16,7 +16,7 @@ const FRAME_OVERHEAD_BYTES: usize = 8;
 /// Items that are looked at for one frame (our guess: twice what fits).
 const FRAME_ITEMS_MAX: usize = 64;
 
-/// About whom, what, by whom: a card by itself, suspicions by accuser, one verdict of death, one of forgetting.
+/// About whom, what, by whom: a card by itself, suspicions and `dead` accusations by accuser, one `forget`.
 pub(super) type Key = (NodeId, u8, NodeId);
 
 /// Whether a round is due, and what left in this instant, in case it is shed.
@@ -36,7 +36,7 @@ fn key(news: &News) -> Key {
         News::Card(record) => (record.value().id, 0, NodeId(0)),
         News::Accusation(record) => match record.value().charge {
             Charge::Suspect => (record.value().accused, 1, record.value().accuser),
-            Charge::Dead => (record.value().accused, 2, NodeId(0)),
+            Charge::Dead => (record.value().accused, 2, record.value().accuser),
             Charge::Forget => (record.value().accused, 3, NodeId(0)),
         },
     }
@@ -46,10 +46,11 @@ impl<K: Keys> Swim<K> {
     /// From now on this is passed on, in place of what it outdates.
     pub(super) fn spread(&mut self, cx: Ctx<K>, news: News) {
         let key = key(&news);
-        let (first, last) = ((key.0, 0, NodeId(0)), (key.0, 3, NodeId(u64::MAX)));
         match key.1 {
-            1 => self.news.remove(first), // the card that it doubts; other suspicions stand beside it
-            _ => self.news.remove_range(first..=last),
+            // The card that it doubts goes. Other accusations stay: whoever lacks them waits for longer.
+            1 => self.news.remove((key.0, 0, NodeId(0))),
+            2 if self.counts_verdicts() => self.news.remove((key.0, 0, NodeId(0))),
+            _ => self.unsay(key.0),
         }
         let bytes = wire::len(&news);
         self.counters.news_shed += u64::from(self.news.put(key, news, bytes));
@@ -59,6 +60,11 @@ impl<K: Keys> Swim<K> {
             let soon = cx.rng.within(self.config.gossip_interval);
             cx.after(soon, Timer::Gossip);
         }
+    }
+
+    /// Nothing that is on its way about `id` is passed on any more.
+    pub(super) fn unsay(&mut self, id: NodeId) {
+        self.news.remove_range((id, 0, NodeId(0))..=(id, 3, NodeId(u64::MAX)));
     }
 
     /// Says this to one member, now.

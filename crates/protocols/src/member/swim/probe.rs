@@ -6,12 +6,14 @@ use alloc::vec::Vec;
 use rumormill_core::identity::Life;
 use rumormill_core::time::{Duration, Wall};
 
-/// Probes in flight: one of the round, one of a suspect, one of a departed member, one to settle a doubt, the rest by hand.
+/// Probes in flight: one of the round, up to three out of turn, one of a departed member, one to settle a doubt, the rest by hand.
 const PROBES_MAX: usize = 16;
 /// Errands for others in flight; more are refused and counted.
 const RELAYS_MAX: usize = 256;
-/// Suspects that wait to be probed next.
-const SUSPECTS_MAX: usize = 64;
+/// Members that wait to be probed out of turn.
+const DOUBTFUL_MAX: usize = 64;
+/// Members that are probed out of turn in one period (our guess: a member that crashes takes up to three helpers of one probe with it).
+const EXTRA_PROBES_MAX: usize = 3;
 /// A helper gives up so far into the time-out at the latest (Lifeguard, section IV-A: 80 %), so that its nack still counts.
 const NACK_SHARE: f64 = 0.8;
 /// And sooner where round trips are short: it waits so many times as long as for a direct probe of its own (our guess).
@@ -27,7 +29,10 @@ const SLOWEST_FADES: u64 = 64;
 pub(super) struct Probes {
     mine: Vec<Probe>,
     relays: Vec<Relay>,
-    suspects: VecDeque<NodeId>,
+    /// Who is to be probed out of turn, and why: suspects of others, and helpers that did not answer.
+    doubtful: VecDeque<(NodeId, Kind)>,
+    /// When this node last heard any member.
+    heard: Time,
     /// The number of the present period, by the wall clock or nearly so.
     turn: u64,
     /// The longest that a direct probe of anybody should have taken lately, in microseconds.
@@ -44,6 +49,8 @@ struct Probe {
     version: Option<(Life, u64)>,
     helpers: u8,
     nacks: u8,
+    /// Helpers that have not answered.
+    silent: Vec<NodeId>,
     answered: bool,
     /// It has been taken for failed already.
     failed: bool,
@@ -54,14 +61,23 @@ struct Probe {
 pub(super) enum Kind {
     /// It is its turn.
     Round,
-    /// Somebody suspects it.
+    /// Somebody else suspects it.
     Suspect,
+    /// Asked as a helper, it did not answer.
+    Silent,
     /// It is dead, perhaps not for ever.
     Departed,
     /// Its root hash differed.
     Doubt,
     /// The application asked.
     Call,
+}
+
+impl Kind {
+    /// Whether a member that does not answer such a probe is accused.
+    fn detects(self) -> bool {
+        matches!(self, Kind::Round | Kind::Suspect | Kind::Silent)
+    }
 }
 
 struct Relay {
@@ -91,19 +107,23 @@ impl<K: Keys> Swim<K> {
         if let Some(target) = next {
             self.probe(cx, target, Kind::Round);
         }
-        while let Some(suspect) = self.probes.suspects.pop_front() {
-            let open = self.cases.against(suspect).is_some() && !self.cases.is_accuser(suspect, cx.me);
-            if open && Some(suspect) != next {
-                self.probe(cx, suspect, Kind::Suspect);
-                break;
+        let most = if self.config.lifeguard { EXTRA_PROBES_MAX } else { 1 };
+        let mut extra = 0;
+        while extra < most
+            && let Some((id, kind)) = self.probes.doubtful.pop_front()
+        {
+            let is_open = self.is_live(id) && (kind == Kind::Silent || self.cases.against(id).is_some());
+            if is_open && !self.cases.is_accuser(id, cx.me) && Some(id) != next {
+                extra += usize::from(self.probe(cx, id, kind));
             }
         }
     }
 
-    /// One more suspect to look at.
-    pub(super) fn probe_suspect_next(&mut self, id: NodeId) {
-        if self.probes.suspects.len() < SUSPECTS_MAX && !self.probes.suspects.contains(&id) {
-            self.probes.suspects.push_back(id);
+    /// One more member to look at in the next period.
+    pub(super) fn probe_next(&mut self, id: NodeId, kind: Kind) {
+        let doubtful = &mut self.probes.doubtful;
+        if doubtful.len() < DOUBTFUL_MAX && doubtful.iter().all(|(other, _)| *other != id) {
+            doubtful.push_back((id, kind));
         }
     }
 
@@ -134,6 +154,7 @@ impl<K: Keys> Swim<K> {
             version,
             helpers: 0,
             nacks: 0,
+            silent: Vec::new(),
             answered: false,
             failed: false,
         });
@@ -166,6 +187,13 @@ impl<K: Keys> Swim<K> {
                 Duration::from_micros(rto).clamp(config.probe_timeout_min, config.probe_timeout)
             }
             _ => config.probe_timeout,
+        }
+    }
+
+    /// Any message of a member shows that this node is not cut off from everybody.
+    pub(super) fn note_heard(&mut self, cx: Ctx<K>, from: NodeId) {
+        if self.is_live(from) {
+            self.probes.heard = cx.now;
         }
     }
 
@@ -244,6 +272,7 @@ impl<K: Keys> Swim<K> {
         }
         let helpers = self.sample(cx, self.config.helpers, Some(target));
         self.probes.mine[at].helpers = helpers.len() as u8;
+        self.probes.mine[at].silent = helpers.clone();
         for helper in helpers {
             self.counters.indirect_probes += 1;
             cx.send(helper, Message::PingReq { nonce, target });
@@ -289,13 +318,15 @@ impl<K: Keys> Swim<K> {
         }
     }
 
-    /// A helper did not reach it, but I hear the helper. Ours: when none of them did, there is nothing to wait for until the period ends. An answer
+    /// A helper did not reach it, but this node hears the helper. Ours: when none of them did, there is nothing to wait for until the period ends. An answer
     /// that comes after all is told of the suspicion, and refutes it.
-    pub(super) fn on_nack(&mut self, cx: Ctx<K>, nonce: u64) {
+    pub(super) fn on_nack(&mut self, cx: Ctx<K>, from: NodeId, nonce: u64) {
         let Some(at) = self.probes.mine.iter().position(|probe| probe.nonce == nonce) else { return };
         let probe = &mut self.probes.mine[at];
-        probe.nacks = probe.nacks.saturating_add(1).min(probe.helpers);
-        let is_settled = probe.answered || probe.failed || !matches!(probe.kind, Kind::Round | Kind::Suspect);
+        let Some(helper) = probe.silent.iter().position(|helper| *helper == from) else { return };
+        probe.silent.swap_remove(helper);
+        probe.nacks += 1;
+        let is_settled = probe.answered || probe.failed || !probe.kind.detects();
         let is_late = cx.now.since(probe.started) >= self.config.period;
         if !is_settled && !is_late && probe.helpers > 0 && probe.nacks == probe.helpers {
             probe.failed = true;
@@ -312,10 +343,8 @@ impl<K: Keys> Swim<K> {
         self.probes.mine = open;
         for probe in done {
             match (probe.kind, probe.answered) {
-                (Kind::Round | Kind::Suspect, true) => self.health.succeeded(),
-                (Kind::Round | Kind::Suspect, false) if !stalled && !probe.failed => {
-                    self.probe_failed(cx, &probe)
-                }
+                (kind, true) if kind.detects() => self.health.succeeded(),
+                (kind, false) if kind.detects() && !stalled && !probe.failed => self.probe_failed(cx, &probe),
                 (Kind::Call, false) => cx.emit(Event::Pong(probe.target, None)),
                 _ => {}
             }
@@ -327,9 +356,13 @@ impl<K: Keys> Swim<K> {
         if self.roster.get(probe.target).map(|row| row.card.value().version()) != probe.version {
             return;
         }
-        // A helper that is heard to fail as well exonerates me; one that is not heard accuses me.
-        let missed = if probe.helpers == 0 { 1 } else { u32::from(probe.helpers - probe.nacks) };
-        self.health.missed(missed);
+        // A silent helper may have failed together with the target, so its silence says nothing about this node. Silence from everybody does.
+        self.health.missed(u32::from(self.probes.heard < probe.started));
+        for helper in probe.silent.iter().filter(|_| self.config.lifeguard) {
+            if self.roster.get(*helper).is_some_and(|row| row.heard < probe.started) {
+                self.probe_next(*helper, Kind::Silent);
+            }
+        }
         self.counters.probes_failed += 1;
         if !self.is_live(probe.target) {
             return;

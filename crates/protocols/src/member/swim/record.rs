@@ -76,7 +76,7 @@ pub enum Charge {
     /// A probe of it failed.
     #[n(0)]
     Suspect,
-    /// A suspicion went unanswered.
+    /// A suspicion went unanswered. Signed in plain SWIM alone; with Lifeguard it counts as one suspicion, its signer's.
     #[n(1)]
     Dead,
     /// An operator wants a departed member off the list.
@@ -119,7 +119,7 @@ pub struct Evidence {
     /// Helpers that answered that they got no answer either.
     #[n(1)]
     pub nacks: u8,
-    /// Members whose suspicions agreed, for `dead`.
+    /// For `dead`: members whose accusations agreed with the first one.
     #[n(2)]
     pub confirmations: u8,
     /// How long the accuser waited, in milliseconds: for the probe, or for a refutation.

@@ -1,4 +1,9 @@
-//! What members say of each other: suspicion, confirmation, refutation, death (SWIM, section 4.2; Lifeguard, section IV-B).
+//! What members say of each other: suspicion, confirmation, refutation, failure (SWIM, section 4.2; Lifeguard, section IV-B).
+//!
+//! Ours: no member's word is final for another. SWIM's `Confirm` (a `dead` accusation) ends the suspicion at everybody who hears it, so one member that
+//! cannot hear fails healthy members for a whole cluster. Here it counts as one more suspicion, that of its signer. Each member fails a suspect
+//! when its own timer ends, which started when it first heard; suspicions of distinct others shorten the timer to Lifeguard's minimum. Only who has probed
+//! a member signs anything about it. Without Lifeguard the rule is SWIM's.
 
 use super::card::Path;
 use super::record::{Accusation, Charge};
@@ -21,7 +26,9 @@ pub(super) struct Cases {
 }
 
 struct Case {
+    /// Distinct members whose accusations were counted; at most K + 1.
     accusers: Vec<NodeId>,
+    /// Signed by a member that probed the suspect: shown to the suspect so that it can refute, and to those that have not heard.
     first: Record<Accusation>,
     since: Time,
     end: Time,
@@ -29,9 +36,13 @@ struct Case {
 
 impl Cases {
     pub(super) fn close(&mut self, id: NodeId) {
-        if let Some(case) = self.open.remove(&id) {
-            self.ends.remove(&(case.end, id));
-        }
+        self.take(id);
+    }
+
+    fn take(&mut self, id: NodeId) -> Option<Case> {
+        let case = self.open.remove(&id)?;
+        self.ends.remove(&(case.end, id));
+        Some(case)
     }
 
     /// The accusation that a suspect is told with every ping (Lifeguard's buddy system, section IV-C).
@@ -55,13 +66,14 @@ impl<K: Keys> Swim<K> {
     /// How long a suspicion with so many confirmations waits.
     ///
     /// max(Min, Max - (Max - Min)·ln(C+1)/ln(K+1)), with Min = α·max(1, log10 n) periods and Max = β·Min (Lifeguard, section
-    /// IV-B). Where fewer than K others could confirm, those that could are enough; but where they are one or none, it waits two or three times
-    /// as long (our guess).
+    /// IV-B). Where fewer than K others could confirm, those that could are enough: other suspects cannot. Where they are one or none, it waits two
+    /// or three times as long (our guess).
     pub(super) fn suspicion_time(&self, confirmations: usize) -> Duration {
         let n = self.live_len() as f64;
         let min = self.config.period.mul_f64(self.config.suspicion_alpha * libm::log10(n).max(1.0));
         let wanted = self.config.suspicion_confirmations as usize;
-        let k = wanted.min(self.live_len().saturating_sub(2));
+        let suspects = self.cases.open.len().max(1); // this one is
+        let k = wanted.min(self.live_len().saturating_sub(suspects + 1));
         let min = min * wanted.saturating_sub(k).max(1) as u32;
         if !self.config.lifeguard || k == 0 {
             return min;
@@ -71,7 +83,27 @@ impl<K: Keys> Swim<K> {
         max - (max - min).mul_f64(share.min(1.0))
     }
 
-    /// I accuse `accused`, if I know it, and return what I said.
+    /// Whether a `dead` accusation ends a suspicion here, whoever signed it: without suspicions (SWIM, section 3), and in plain SWIM (section 4.2). There,
+    /// one that comes to light in an exchange may be from the other side of a healed partition, and its subject is given time to refute.
+    fn is_final(&self, path: Path) -> bool {
+        !self.config.suspicion || (!self.config.lifeguard && path == Path::News)
+    }
+
+    /// Whether members pass `dead` accusations on as what they are to them: one suspicion each.
+    pub(super) fn counts_verdicts(&self) -> bool {
+        self.config.suspicion && self.config.lifeguard
+    }
+
+    /// What this node adds to the evidence that it has about `row`.
+    fn evidence(&self, now: Time, row: &table::Row, evidence: Evidence) -> Evidence {
+        Evidence {
+            silent_ms: (row.heard > Time::ZERO).then(|| now.since(row.heard).as_millis() as u64),
+            accuser_health: self.health.score().min(255) as u8,
+            ..evidence
+        }
+    }
+
+    /// This node accuses `accused`, which it has probed (or, with `Forget`, an operator has), if it knows it. Returns the accusation.
     pub(super) fn accuse(
         &mut self,
         cx: Ctx<K>,
@@ -80,12 +112,7 @@ impl<K: Keys> Swim<K> {
         evidence: Evidence,
     ) -> Option<Record<Accusation>> {
         let row = self.roster.get(accused)?;
-        let card = row.card.value();
-        let evidence = Evidence {
-            silent_ms: (row.heard > Time::ZERO).then(|| cx.now.since(row.heard).as_millis() as u64),
-            accuser_health: self.health.score().min(255) as u8,
-            ..evidence
-        };
+        let (card, evidence) = (row.card.value(), self.evidence(cx.now, row, evidence));
         let accusation = Accusation {
             accuser: cx.me,
             accused,
@@ -100,16 +127,18 @@ impl<K: Keys> Swim<K> {
         Some(record)
     }
 
-    /// From now on this id is kept out, or no longer.
+    /// From now on this id is kept out, or no longer. The ban alone fails it here: nobody has probed it, so nobody accuses it.
     pub(super) fn on_shun(&mut self, cx: Ctx<K>, id: NodeId, is_out: bool) {
         if !is_out {
-            // A few members look whether it is there, so that it hears what is held of it, and refutes that.
+            // A few members probe it, so that it learns of them again and compares its view with theirs.
             let share = SHUNNED_TRIES / self.live_len() as f64;
             if self.shunned.remove(&id) && self.roster.get(id).is_some() && cx.rng.chance(share) {
                 self.probe(cx, id, probe::Kind::Departed);
             }
         } else if id != cx.me && self.shunned.insert(id) && self.is_live(id) {
-            self.accuse(cx, id, Charge::Dead, Evidence::default());
+            self.unsay(id);
+            self.note_own(cx, id, Said::Banned, None);
+            self.fail(cx, id, None);
         }
     }
 
@@ -134,16 +163,11 @@ impl<K: Keys> Swim<K> {
             return self.what_i_hold(cx.me, accusation.accused).filter(|_| path == Path::Exchange);
         }
         match (row.status, accusation.charge) {
-            // A verdict from another side of a healed partition is no verdict here: its subject is given time to refute.
-            (Status::Alive, Charge::Dead) if path == Path::Exchange && self.config.suspicion => {
-                if self.trusts(&record) {
-                    self.accuse(cx, accusation.accused, Charge::Suspect, accusation.evidence);
-                }
+            (Status::Alive | Status::Suspect, Charge::Dead) if self.is_final(path) => {
+                self.take_verdict(cx, record)
             }
-            (Status::Suspect, Charge::Dead) if path == Path::Exchange && self.config.suspicion => {}
-            (Status::Alive, Charge::Suspect) => self.suspect(cx, record),
-            (Status::Suspect, Charge::Suspect) => self.confirm(cx, record),
-            (Status::Alive | Status::Suspect, Charge::Dead) => self.bury(cx, record),
+            (Status::Alive, Charge::Suspect | Charge::Dead) => self.suspect(cx, record),
+            (Status::Suspect, Charge::Suspect | Charge::Dead) => self.confirm(cx, record),
             (Status::Dead | Status::Left, _) | (_, Charge::Forget) => self.counters.news_stale += 1,
         }
         None
@@ -163,25 +187,28 @@ impl<K: Keys> Swim<K> {
         let id = accusation.accused;
         let row = self.roster.get_mut(id).expect("it was found by the caller");
         (row.status, row.since) = (Status::Suspect, cx.now);
+        let accusers = alloc::vec![accusation.accuser];
+        self.cases.open.insert(id, Case { accusers, first: record.clone(), since: cx.now, end: cx.now });
         let end = cx.now + self.suspicion_time(0);
-        let case =
-            Case { accusers: alloc::vec![accusation.accuser], first: record.clone(), since: cx.now, end };
-        self.cases.open.insert(id, case);
-        self.cases.ends.insert((end, id));
+        self.cases.reschedule(id, end);
         if accusation.accuser == cx.me {
             self.counters.suspicions_raised += 1;
         } else {
             self.counters.suspicions_heard += 1;
-            self.probe_suspect_next(id);
+            self.probe_next(id, probe::Kind::Suspect);
         }
         cx.emit(Event::Suspected(id));
         cx.emit(Event::Heard(id, cx.wall.since(accusation.written)));
         self.note_accusation(cx, accusation);
-        self.spread(cx, News::Accusation(record));
+        if accusation.charge == Charge::Dead && !self.counts_verdicts() {
+            self.tell(cx, id, News::Accusation(record)); // to others it would be final
+        } else {
+            self.spread(cx, News::Accusation(record));
+        }
         self.arm_suspicion(cx);
     }
 
-    /// Another member suspects the same: the time that is left shrinks. Only the first K confirmations count and travel.
+    /// Another member accuses the same suspect: the time that is left shrinks. Only the first K confirmations count and travel.
     pub(super) fn confirm(&mut self, cx: Ctx<K>, record: Record<Accusation>) {
         let accusation = record.value();
         let Some(case) = self.cases.open.get(&accusation.accused) else { return };
@@ -206,28 +233,56 @@ impl<K: Keys> Swim<K> {
         self.arm_suspicion(cx);
     }
 
-    /// It is dead, as one member says for all.
-    pub(super) fn bury(&mut self, cx: Ctx<K>, record: Record<Accusation>) {
+    /// Plain SWIM: one member says for all that this one failed.
+    fn take_verdict(&mut self, cx: Ctx<K>, record: Record<Accusation>) {
         if !self.trusts(&record) {
             return;
         }
         let accusation = record.value();
         let id = accusation.accused;
-        let row = self.roster.get_mut(id).expect("it was found by the caller");
-        (row.status, row.since) = (Status::Dead, cx.now);
-        let hash = row.hash;
-        self.live -= 1;
-        self.sums.subtract(id, hash);
-        self.cases.close(id);
-        self.departed.enter(id, Some(record.clone()), cx.now);
-        self.counters.deaths += 1;
-        cx.emit(Event::Dead(id));
+        self.fail(cx, id, Some(record.clone()));
         cx.emit(Event::Heard(id, cx.wall.since(accusation.written)));
         self.note_accusation(cx, accusation);
         if accusation.accuser == cx.me {
             self.tell(cx, id, News::Accusation(record.clone())); // if it can still hear, let it answer
         }
         self.spread(cx, News::Accusation(record));
+    }
+
+    /// This node's own timer ended: nothing has refuted the suspicion, and for this node the suspect failed. Others have timers of their own.
+    fn conclude(&mut self, cx: Ctx<K>, id: NodeId) {
+        let Some(case) = self.cases.take(id) else { return };
+        let evidence = Evidence {
+            confirmations: (case.accusers.len() - 1).min(255) as u8,
+            waited_ms: cx.now.since(case.since).as_millis() as u32,
+            ..Evidence::default()
+        };
+        let has_probed = case.accusers.contains(&cx.me);
+        if has_probed && !self.counts_verdicts() {
+            self.accuse(cx, id, Charge::Dead, evidence); // SWIM's Confirm, final for all
+            return;
+        }
+        let row = self.roster.get(id).expect("a case is about a member in the table");
+        let evidence = self.evidence(cx.now, row, evidence);
+        self.note_own(cx, id, Said::Charged(Charge::Dead), Some(evidence));
+        self.fail(cx, id, Some(case.first.clone()));
+        if has_probed {
+            self.tell(cx, id, News::Accusation(case.first)); // if it can still hear, let it answer
+        }
+    }
+
+    /// From now on `id` is failed here, or forgotten if there is an order. `accusation` is what it is to refute; none: a ban keeps it out, and it has
+    /// nothing to refute.
+    pub(super) fn fail(&mut self, cx: Ctx<K>, id: NodeId, accusation: Option<Record<Accusation>>) {
+        let row = self.roster.get_mut(id).expect("it was found by the caller");
+        (row.status, row.since) = (Status::Dead, cx.now);
+        let hash = row.hash;
+        self.live -= 1;
+        self.sums.subtract(id, hash);
+        self.cases.close(id);
+        self.departed.fail(id, accusation, cx.now);
+        self.counters.deaths += 1;
+        cx.emit(Event::Dead(id));
         self.heed_order(cx, id);
     }
 
@@ -267,6 +322,14 @@ impl<K: Keys> Swim<K> {
         });
     }
 
+    /// What this node has concluded, for its own list alone.
+    pub(super) fn note_own(&mut self, cx: Ctx<K>, accused: NodeId, what: Said, evidence: Option<Evidence>) {
+        let Some(row) = self.roster.get(accused) else { return };
+        let incarnation = row.card.value().incarnation;
+        let (written, heard) = (cx.wall, cx.now);
+        self.note(Verdict { accused, by: cx.me, what, written, heard, incarnation, evidence });
+    }
+
     fn arm_suspicion(&mut self, cx: Ctx<K>) {
         let Some(&(end, _)) = self.cases.ends.first() else { return };
         if self.cases.armed.is_none_or(|armed| end < armed) {
@@ -286,15 +349,7 @@ impl<K: Keys> Swim<K> {
             if end > cx.now {
                 break;
             }
-            let case = &self.cases.open[&id];
-            let evidence = Evidence {
-                confirmations: (case.accusers.len() - 1).min(255) as u8,
-                waited_ms: cx.now.since(case.since).as_millis() as u32,
-                ..Evidence::default()
-            };
-            self.cases.ends.remove(&(end, id));
-            self.accuse(cx, id, Charge::Dead, evidence);
-            self.cases.close(id); // also where the verdict was not taken
+            self.conclude(cx, id);
         }
         self.arm_suspicion(cx);
     }

@@ -18,6 +18,7 @@ use rumormill_sim::{Latency, Sim, World};
 mod floods;
 mod ghosts;
 mod tombstones;
+mod verdicts;
 
 type Node = Swim<Summed>;
 

@@ -187,7 +187,7 @@ impl<K: Keys> Swim<K> {
     fn doubt_live(&mut self, cx: Ctx<K>, order: Record<Accusation>) {
         match self.roster.get(order.value().accused).map(|row| row.status) {
             Some(Status::Alive) if self.config.suspicion => self.suspect(cx, order),
-            Some(Status::Alive) => self.bury(cx, order),
+            Some(Status::Alive) => self.fail(cx, order.value().accused, Some(order.clone())),
             _ => self.confirm(cx, order),
         }
     }
