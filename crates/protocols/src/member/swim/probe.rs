@@ -190,10 +190,11 @@ impl<K: Keys> Swim<K> {
         }
     }
 
-    /// Any message of a member shows that this node is not cut off from everybody.
+    /// Any message of a member, whatever its state, shows that this node is not cut off from everybody.
     pub(super) fn note_heard(&mut self, cx: Ctx<K>, from: NodeId) {
-        if self.is_live(from) {
+        if self.roster.get(from).is_some() {
             self.probes.heard = cx.now;
+            self.health.heard();
         }
     }
 
@@ -356,8 +357,10 @@ impl<K: Keys> Swim<K> {
         if self.roster.get(probe.target).map(|row| row.card.value().version()) != probe.version {
             return;
         }
-        // A silent helper may have failed together with the target, so its silence says nothing about this node. Silence from everybody does.
-        self.health.missed(u32::from(self.probes.heard < probe.started));
+        // Ours: a silent helper may have crashed together with the target, so its silence says nothing about this node. Silence from everybody does.
+        if probe.kind == Kind::Round && self.probes.heard < probe.started {
+            self.health.heard_nobody();
+        }
         for helper in probe.silent.iter().filter(|_| self.config.lifeguard) {
             if self.roster.get(*helper).is_some_and(|row| row.heard < probe.started) {
                 self.probe_next(*helper, Kind::Silent);
