@@ -3,11 +3,13 @@
 //! | module | what it does |
 //! | --- | --- |
 //! | [`Agent`] | what all parts share, and what the API asks of it |
+//! | `advertise` | where this node says that it is reached |
 //! | `bans` | who is kept out of the cluster |
 //! | `ears` | what is done with what the node tells |
 //! | `events` | publishing, and what is kept of events on disk |
 //! | `keys` | the cluster's keys: orders to all members, and members that were away |
 //! | `queries` | asking everybody, and answering what is asked here |
+//! | `meet`, `seeds`, `strangers` | meeting who is at an address, and saying why it did not come about, here and at the other end |
 //! | `join` | finding the cluster, and not losing it |
 //! | `reload` | the configuration read again |
 //! | `tags` | this agent's tags |
@@ -15,14 +17,18 @@
 //!
 //! Everything runs in one thread: the node's task owns its state, and all others reach it by messages.
 
+mod advertise;
 mod agent;
 mod bans;
 mod ears;
 mod events;
 mod join;
 mod keys;
+mod meet;
 mod queries;
 mod reload;
+mod seeds;
+mod strangers;
 mod tags;
 mod upkeep;
 
@@ -34,6 +40,7 @@ pub use queries::Asking;
 use crate::api::guard::{Guard, Token};
 use crate::api::serve::{self, Listener};
 use crate::config::{Config, LogFormat};
+use crate::discover::Seed;
 use crate::handlers;
 use crate::identity::{self, NodeKeys};
 use crate::model::ChangeKind;
@@ -49,6 +56,7 @@ use rumormill_protocols::agree::latest::{self, Latest};
 use rumormill_protocols::member::swim::Swim;
 use rumormill_protocols::member::swim::{self, record::TagMap};
 use rumormill_protocols::spread::{self, queries::Queries};
+use rumormill_runtime::addresses::bind_fault;
 use rumormill_runtime::config::{Sockets, StartError, limits};
 use rumormill_runtime::keyring::{Keyring, KeyringError};
 use sd_notify::NotifyState;
@@ -96,7 +104,7 @@ pub enum RunError {
     Start(#[from] StartError),
     /// The admin API's address cannot be had.
     #[error(
-        "the admin API cannot listen on {address}: {source}; is another agent running there? Give another address with --http, or --http off"
+        "the admin API cannot listen on {address}: {}; give another address with --http, or --http off", bind_fault(*address, source, "is another agent running there?")
     )]
     Http {
         /// Which address.
@@ -127,7 +135,7 @@ pub enum RunError {
     NoToken(SocketAddr),
     /// Serf's RPC cannot be served there.
     #[error(
-        "Serf's RPC cannot listen on {address}: {source}; is a serf agent running there? Give another address with --serf-rpc"
+        "Serf's RPC cannot listen on {address}: {}; give another address with --serf-rpc", bind_fault(*address, source, "is a serf agent running there?")
     )]
     SerfRpc {
         /// Which address.
@@ -151,11 +159,13 @@ pub enum RunError {
     NodeStopped,
     /// Nobody was met.
     #[error(
-        "no member was met in {tries} rounds of joining, and --retry-max allows no more; are those named by --join running, reachable by UDP and TCP, and of the same cluster and key?"
+        "no member was met in {tries} rounds of joining, and --retry-max allows no more{reasons}"
     )]
     NotJoined {
         /// How often it was tried.
         tries: u64,
+        /// Why, seed by seed, each on a line.
+        reasons: String,
     },
     /// Copies of this data directory keep being started.
     #[error(
@@ -223,6 +233,7 @@ pub async fn start(config: Config) -> Result<Running, RunError> {
         serving.spawn(serf_rpc::serve(listener, agent.clone(), token));
     }
     let mut tasks = JoinSet::new();
+    tasks.spawn(strangers::tell(agent.clone()));
     tasks.spawn(join::stay_joined(agent.clone(), identity::new_session()?));
     tasks.spawn(upkeep::save_members(agent.clone()));
     tasks.spawn(upkeep::feed_watchdog(agent.clone()));
@@ -304,6 +315,7 @@ async fn start_node(
     let wire = rumormill_runtime::config::Config {
         bind,
         advertise: (!config.advertise.is_empty()).then(|| config.advertise.clone()),
+        seeds: literal(&config.join),
         cluster: config.cluster.clone(),
         keyring: agent.keyring.clone(),
         insecure: config.insecure,
@@ -315,7 +327,7 @@ async fn start_node(
     };
     let sockets = Sockets::bind(&wire)?;
     let local = sockets.local_addr();
-    *lock(&agent.own) = sockets.contact().addresses().iter().copied().chain([local]).collect();
+    agent.advertise(&sockets);
     let me = swim::Me {
         id: keys.id(),
         life,
@@ -344,6 +356,12 @@ async fn start_node(
         ));
     }
     Ok(local)
+}
+
+/// The seeds that are addresses: a node that listens everywhere is reached by the route to them.
+fn literal(seeds: &[Seed]) -> Vec<SocketAddr> {
+    let address = |seed: &Seed| if let Seed::Address(address) = seed { Some(*address) } else { None };
+    seeds.iter().filter_map(address).collect()
 }
 
 fn wall() -> Wall {
@@ -429,8 +447,9 @@ impl Running {
                 () = is(&mut superseded, handle.me()) => self.begin_anew(&handle).await?,
                 tries = given_up(&mut gave_up) => {
                     upkeep::tell(&[NotifyState::Stopping]);
+                    let reasons = lock(&self.agent.seeds).reasons();
                     self.stop().await;
-                    return Err(RunError::NotJoined { tries });
+                    return Err(RunError::NotJoined { tries, reasons });
                 }
                 () = handle.stopped() => return Err(RunError::NodeStopped),
             }

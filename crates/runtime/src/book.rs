@@ -4,6 +4,7 @@
 //! address, and that is used first. A member's own record gives its contact, which is used next. A packet of an unconfirmed
 //! session, which may be an old one sent again by somebody else, gives an address only to a peer that has none at all.
 
+use crate::addresses::scoped;
 use crate::contact::{Contact, ContactError, canonical};
 use rumormill_core::NodeId;
 use rumormill_core::identity::Life;
@@ -20,17 +21,19 @@ pub struct Reach {
     pub v4: bool,
     /// IPv6.
     pub v6: bool,
+    /// The interface on which link-local addresses are meant that come without one, as those of others' contacts do; 0 if there is none.
+    pub scope: u32,
 }
 
 impl Reach {
     /// Everything: for a book without sockets.
-    pub const ALL: Reach = Reach { v4: true, v6: true };
+    pub const ALL: Reach = Reach { v4: true, v6: true, scope: 0 };
 
     /// What a socket bound to `local` reaches; the IPv6 wildcard is open to both.
     pub fn of(local: SocketAddr) -> Reach {
         match local {
-            SocketAddr::V4(_) => Reach { v4: true, v6: false },
-            SocketAddr::V6(a) => Reach { v4: a.ip().is_unspecified(), v6: true },
+            SocketAddr::V4(_) => Reach { v4: true, v6: false, scope: 0 },
+            SocketAddr::V6(a) => Reach { v4: a.ip().is_unspecified(), v6: true, scope: a.scope_id() },
         }
     }
 
@@ -94,7 +97,12 @@ impl Book {
         if contact.addresses().is_empty() {
             return Ok(());
         }
+        let mut scope = self.reach.scope;
         let entry = self.entry(id);
+        if let (0, Some(SocketAddr::V6(seen))) = (scope, entry.seen) {
+            scope = seen.scope_id(); // its link-local addresses are on the link that it was heard on
+        }
+        let contact = Contact::new(contact.addresses().iter().map(|address| scoped(*address, scope)));
         if entry.contact != contact {
             let moved = !entry.contact.addresses().is_empty();
             entry.seen = entry.seen.filter(|seen| !moved || contact.addresses().contains(seen));
@@ -222,6 +230,19 @@ mod tests {
 
     fn book() -> Book {
         Book::new(ENTRIES_MAX, Reach::ALL)
+    }
+
+    #[test]
+    fn a_link_local_address_in_a_record_is_on_the_link_of_this_node_or_on_the_one_where_its_owner_was_heard() {
+        let told = Contact::new(["[fe80::2]:9".parse().unwrap()]).encode();
+        let scoped: SocketAddr = "[fe80::2%3]:9".parse().unwrap();
+        let mut bound = Book::new(9, Reach::of("[fe80::1%3]:9".parse().unwrap()));
+        bound.learn(A, &told).unwrap();
+        assert_eq!(bound.addresses(A).collect::<Vec<_>>(), [scoped]);
+        let mut any = book();
+        any.met(A, scoped);
+        any.learn(A, &told).unwrap();
+        assert_eq!(any.addresses(A).collect::<Vec<_>>(), [scoped]);
     }
 
     #[test]

@@ -20,6 +20,7 @@
 #![forbid(unsafe_code)]
 
 mod accept;
+pub mod addresses;
 pub mod book;
 pub mod config;
 pub mod contact;
@@ -36,6 +37,7 @@ pub mod keyring;
 pub mod knock;
 mod link;
 mod receive;
+pub mod refusal;
 pub mod seal;
 mod sessions;
 mod socket;
@@ -56,4 +58,5 @@ pub use handle::{Handle, Stopped};
 pub use hello::ResolveError;
 pub use keyring::{Fingerprint, Key, Keyring};
 pub use knock::Knock;
+pub use refusal::{Stranger, Strangers};
 pub use seal::VERSION as PACKET_VERSION;

@@ -312,7 +312,7 @@ fn loss_of(error: &DialError) -> Loss {
     match error {
         DialError::Lost(loss) => *loss,
         DialError::Somebody(_) | DialError::Myself(_) => Loss::Refused,
-        DialError::Superseded(_) | DialError::Refused(_) => Loss::Reset,
+        DialError::Superseded(_) | DialError::Refused(_) | DialError::OtherCluster(_) => Loss::Reset,
     }
 }
 

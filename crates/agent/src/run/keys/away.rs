@@ -54,20 +54,6 @@ impl Agent {
         false
     }
 
-    /// Tells the log, once for each address, that whoever is there does not know this node's key.
-    pub(in crate::run) fn stays_out(&self, address: SocketAddr) {
-        if self.keyring.is_insecure() || !self.keys.complains(&address.to_string()) {
-            return;
-        }
-        let file =
-            self.config.key_file.as_ref().map_or("its key file".into(), |path| path.display().to_string());
-        self.warn(format!(
-            "{address} answers, but opens nothing sealed with this node's key {}: if that key was removed while this node was away, its time to catch \
-             up is over, or whoever answers does not know this node; write the cluster's present key into {file} and start again",
-            self.keyring.primary()
-        ));
-    }
-
     /// Somebody who was away asks for the ring.
     pub(super) async fn let_catch_up(self: &Arc<Self>, knock: Knock) {
         let Knock { from, life, source, .. } = knock;

@@ -141,6 +141,7 @@ impl<K: Keys> Protocol for Swim<K> {
             Input::Call(Call::Leave) => self.on_leave(cx),
             Input::Call(Call::Forget(id)) => self.on_forget(cx, id),
             Input::Call(Call::Shun(id, is_out)) => self.on_shun(cx, id, is_out),
+            Input::Call(Call::SetContact(contact)) => self.on_set_contact(cx, contact),
             Input::Call(Call::SetTags(tags)) => self.on_set_tags(cx, tags),
             Input::Call(Call::Ping(id)) => self.on_ping_call(cx, id),
             Input::Message(from, message) => self.on_message(cx, from, message),
