@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 use tokio::task::JoinSet;
 
 /// Most seeds that a file or a configuration may name (our guess).
@@ -22,6 +23,8 @@ pub const SEEDS_MAX: usize = 1024;
 pub const ADDRESSES_MAX: usize = 1024;
 /// The largest seed file that is read, in bytes.
 const FILE_BYTES_MAX: u64 = 1 << 20;
+/// How long reading it may take; the thread that reads it goes on (our guess: a disk that is slower hangs).
+const FILE_READ_MAX: Duration = Duration::from_secs(5);
 /// The port of a seed that names none.
 const SEED_PORT: u16 = GOSSIP_PORT;
 
@@ -54,7 +57,9 @@ impl FromStr for Seed {
             };
         }
         if let Some(port) = address::port_alone(text) {
-            return Err(format!("{text:?} is a port without a host: write HOST:{port}, for example 10.0.0.5:{port}"));
+            return Err(format!(
+                "{text:?} is a port without a host: write HOST:{port}, for example 10.0.0.5:{port}"
+            ));
         }
         let (host, port) = match text.split_once(':') {
             Some((host, port)) => (host, Some(address::port(text, port).and_then(address::not_zero(text))?)),
@@ -204,10 +209,14 @@ impl Finder {
             is_reading.store(false, Ordering::Release);
             read
         });
-        read.await.unwrap_or_else(|| {
-            self.is_reading.store(false, Ordering::Release);
-            Err("the system gives no thread to read it on".into())
-        })
+        match tokio::time::timeout(FILE_READ_MAX, read).await {
+            Ok(Some(read)) => read,
+            Ok(None) => {
+                self.is_reading.store(false, Ordering::Release);
+                Err("the system gives no thread to read it on".into())
+            }
+            Err(_) => Err("the disk does not answer".into()),
+        }
     }
 
     /// The addresses of one seed at this moment.
@@ -279,7 +288,8 @@ pub async fn lookup(
             Ok(of_seed) => {
                 for address in of_seed {
                     if addresses.len() == ADDRESSES_MAX {
-                        let text = format!("more than {ADDRESSES_MAX} addresses in all; {address} is left out");
+                        let text =
+                            format!("more than {ADDRESSES_MAX} addresses in all; {address} is left out");
                         let seed = seeds[at].to_string();
                         errors.push(SeedError { seed, reason: JoinReason::Other, text });
                     } else if !addresses.contains(&address) {

@@ -158,9 +158,7 @@ pub enum RunError {
     #[error("the node stopped by itself, which is a bug; its log tells more")]
     NodeStopped,
     /// Nobody was met.
-    #[error(
-        "no member was met in {tries} rounds of joining, and --retry-max allows no more{reasons}"
-    )]
+    #[error("no member was met in {tries} rounds of joining, and --retry-max allows no more{reasons}")]
     NotJoined {
         /// How often it was tried.
         tries: u64,

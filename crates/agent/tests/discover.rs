@@ -121,7 +121,8 @@ async fn a_name_that_leads_nowhere_is_reported_and_the_others_are_found() {
 #[tokio::test]
 async fn literal_addresses_never_touch_dns() {
     let dns = NameServer::start().await;
-    let (found, errors) = lookup(&Names::default(), &seeds(&["10.0.0.7", "[2001:db8::3]:1"]), Some(dns.address)).await;
+    let (found, errors) =
+        lookup(&Names::default(), &seeds(&["10.0.0.7", "[2001:db8::3]:1"]), Some(dns.address)).await;
     assert_eq!((found, errors), (addresses(&["10.0.0.7:7900", "[2001:db8::3]:1"]), vec![]));
     assert_eq!(dns.asked.load(Ordering::Relaxed), 0);
 }

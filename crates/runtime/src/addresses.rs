@@ -125,10 +125,8 @@ pub(crate) fn reached(local: SocketAddr, seeds: &[SocketAddr]) -> (Vec<SocketAdd
         seeds.iter().filter(|seed| fits(seed) && is_beyond(seed)).filter_map(by_route).collect();
     let mut basis = if found.is_empty() { Basis::DefaultRoute } else { Basis::Seed };
     // Set aside for documentation (RFC 5737, RFC 3849): only a default route leads there.
-    let beyond: [SocketAddr; 2] = [
-        (Ipv4Addr::new(192, 0, 2, 1), 9).into(),
-        (Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1), 9).into(),
-    ];
+    let beyond: [SocketAddr; 2] =
+        [(Ipv4Addr::new(192, 0, 2, 1), 9).into(), (Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1), 9).into()];
     for there in beyond.iter().filter(|there| fits(there)) {
         let is_lacking = !found.iter().any(|address| address.is_ipv4() == there.is_ipv4());
         found.extend(is_lacking.then(|| by_route(there)).flatten());
@@ -159,7 +157,11 @@ pub fn bind_fault(address: SocketAddr, source: &io::Error, what: &str) -> String
             format!("{source}; ports below 1024 are for root: choose a higher one")
         }
         io::ErrorKind::InvalidInput if is_link_local(address.ip()) => {
-            format!("a link-local address needs its interface: write [{}%eth0]:{}", address.ip(), address.port())
+            format!(
+                "a link-local address needs its interface: write [{}%eth0]:{}",
+                address.ip(),
+                address.port()
+            )
         }
         _ => source.to_string(),
     }

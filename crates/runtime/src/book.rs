@@ -233,7 +233,8 @@ mod tests {
     }
 
     #[test]
-    fn a_link_local_address_in_a_record_is_on_the_link_of_this_node_or_on_the_one_where_its_owner_was_heard() {
+    fn a_link_local_address_in_a_record_is_on_the_link_of_this_node_or_on_the_one_where_its_owner_was_heard()
+    {
         let told = Contact::new(["[fe80::2]:9".parse().unwrap()]).encode();
         let scoped: SocketAddr = "[fe80::2%3]:9".parse().unwrap();
         let mut bound = Book::new(9, Reach::of("[fe80::1%3]:9".parse().unwrap()));

@@ -247,11 +247,7 @@ fn grow_buffers(socket: &Socket) {
     let _ = socket.set_send_buffer_size(SOCKET_BUFFER_BYTES);
 }
 
-fn contact(
-    local: SocketAddr,
-    advertise: Option<&[SocketAddr]>,
-    seeds: &[SocketAddr],
-) -> (Contact, Basis) {
+fn contact(local: SocketAddr, advertise: Option<&[SocketAddr]>, seeds: &[SocketAddr]) -> (Contact, Basis) {
     if let Some(list) = advertise {
         let here = |a: &SocketAddr| with_port(*a, if a.port() == 0 { local.port() } else { a.port() });
         return (Contact::new(list.iter().map(here)), Basis::Given);

@@ -34,7 +34,9 @@ pub enum ResolveError {
     #[error("no answer by UDP or TCP")]
     TimedOut,
     /// Somebody listens there, and answers nothing that is sealed with this node's key.
-    #[error("the key or cluster name differs: what listens there opens nothing sealed with this node's key, or is no rumormill agent")]
+    #[error(
+        "the key or cluster name differs: what listens there opens nothing sealed with this node's key, or is no rumormill agent"
+    )]
     Stranger,
     /// A member of a cluster of another name answers, which holds the same key.
     #[error("the cluster name differs: the member there holds the same key, but its cluster is {}", name(.0.as_deref()))]
@@ -159,7 +161,8 @@ impl Resolves {
     pub fn settle(&mut self, ticket: u64, result: Result<NodeId, ResolveError>) {
         if let Some(pending) = self.pending.remove(&ticket) {
             let is_mute = matches!(result, Err(ResolveError::TimedOut | ResolveError::Refused));
-            let result = if is_mute && pending.is_refused { Err(ResolveError::OtherCluster(None)) } else { result };
+            let result =
+                if is_mute && pending.is_refused { Err(ResolveError::OtherCluster(None)) } else { result };
             let _ = pending.reply.send(result);
         }
     }

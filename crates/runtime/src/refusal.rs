@@ -257,7 +257,8 @@ mod tests {
             told += strangers.take_due_at(now).0.len();
         }
         assert_eq!(told, 3, "at once, after a minute, after eleven");
-        (0..100_000).for_each(|n| strangers.note_at(from(n), Stranger::OtherCluster, start + FORGOTTEN_AFTER));
+        (0..100_000)
+            .for_each(|n| strangers.note_at(from(n), Stranger::OtherCluster, start + FORGOTTEN_AFTER));
         assert_eq!(strangers.list().len(), SOURCES_MAX);
         let (due, others) = strangers.take_due_at(start + FORGOTTEN_AFTER);
         assert!(due.len() <= SOURCES_MAX && others > 99_000, "{} {others}", due.len());

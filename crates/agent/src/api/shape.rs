@@ -124,6 +124,16 @@ impl<'a> Shape<'a> {
             let reason = if ban.reason().is_empty() { String::new() } else { format!(": {}", ban.reason()) };
             warnings.push(format!("banned by {by}{reason}"));
         }
+        let loopback = |contact: &[u8]| {
+            let contact = Contact::decode(contact).unwrap_or_default();
+            contact.addresses().iter().find(|address| address.ip().is_loopback()).copied()
+        };
+        let is_elsewhere = loopback(&self.inside.node.swim.me().card.contact).is_none();
+        if let Some(address) = loopback(&member.card.contact).filter(|_| live && is_elsewhere) {
+            warnings.push(format!(
+                "says that it is reached at {address}, which is every machine itself: set --advertise there"
+            ));
+        }
         if live && member.stream_only {
             warnings.push("answers over TCP alone: UDP on its gossip port seems to be blocked".to_string());
         }

@@ -66,7 +66,9 @@ pub fn port(text: &str, port: &str) -> Result<u16, String> {
 
 /// Refuses the port 0 of `text`.
 pub fn not_zero(text: &str) -> impl Fn(u16) -> Result<u16, String> + '_ {
-    move |port| if port == 0 { Err(format!("{text:?} has port 0, where nobody can be reached")) } else { Ok(port) }
+    move |port| {
+        if port == 0 { Err(format!("{text:?} has port 0, where nobody can be reached")) } else { Ok(port) }
+    }
 }
 
 /// An address to listen on: that of an interface, or `:7900` for all of them.
@@ -97,7 +99,9 @@ pub fn listen(text: &str, port: u16) -> Result<SocketAddr, String> {
 pub fn elsewhere(text: &str, port: u16) -> Result<SocketAddr, String> {
     let text = text.trim();
     match port_alone(text) {
-        Some(alone) => Err(format!("{text:?} names no address: write ADDR:{alone}, for example 10.0.0.5:{alone}")),
+        Some(alone) => {
+            Err(format!("{text:?} names no address: write ADDR:{alone}, for example 10.0.0.5:{alone}"))
+        }
         None => exact(text, port, ""),
     }
 }

@@ -126,7 +126,8 @@ fn system(host: &str) -> Found {
         let text = error.to_string();
         let text = text.rsplit(": ").next().unwrap_or_default().to_string();
         // What glibc, musl and the BSDs say of a name that is not there; the error carries no code.
-        let unknown = ["Name or service not known", "Name does not resolve", "nodename nor servname", "No address"];
+        let unknown =
+            ["Name or service not known", "Name does not resolve", "nodename nor servname", "No address"];
         match unknown.iter().any(|known| text.contains(known)) {
             true => Fault { reason: JoinReason::NoSuchName, text: "there is no such name".into() },
             false => Fault { reason: JoinReason::NameServer, text },
@@ -207,7 +208,9 @@ fn in_hosts(host: &str) -> Vec<SocketAddr> {
     let found = [RecordType::A, RecordType::AAAA]
         .into_iter()
         .filter_map(|kind| hosts.lookup_static_host(&Query::query(name.clone(), kind)));
-    found.flat_map(|found| found.answers().iter().filter_map(|r| address(&r.data)).collect::<Vec<_>>()).collect()
+    found
+        .flat_map(|found| found.answers().iter().filter_map(|r| address(&r.data)).collect::<Vec<_>>())
+        .collect()
 }
 
 /// The addresses behind a name's SRV records, the most wanted first; none if it has no such records.
@@ -249,7 +252,8 @@ async fn resolver(dns_server: Option<SocketAddr>) -> Result<TokioResolver, Fault
         }
         None => {
             let read = aside(system_conf::read_system_conf).await;
-            read.ok_or_else(|| unusable("no thread to read it on"))?.map_err(|error| unusable(&error.to_string()))?
+            read.ok_or_else(|| unusable("no thread to read it on"))?
+                .map_err(|error| unusable(&error.to_string()))?
         }
     };
     options.ip_strategy = LookupIpStrategy::Ipv4AndIpv6;
@@ -318,7 +322,10 @@ mod tests {
         let names = Names::default();
         let seed = |text: &str| text.parse::<Seed>().unwrap();
         let found = names.lookup(&seed("localhost:7000"), None).await.unwrap();
-        assert!(found.iter().all(|address| address.ip().is_loopback() && address.port() == 7000), "{found:?}");
+        assert!(
+            found.iter().all(|address| address.ip().is_loopback() && address.port() == 7000),
+            "{found:?}"
+        );
         assert!(!found.is_empty());
         assert!(names.under_way.lock().unwrap().is_empty());
     }

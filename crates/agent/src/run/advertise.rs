@@ -6,6 +6,7 @@ use rumormill_protocols::member::swim;
 use rumormill_runtime::addresses::{Basis, outgoing, with_port};
 use rumormill_runtime::config::Sockets;
 use rumormill_runtime::contact::Contact;
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
 /// What others are told of where this node is reached.
@@ -67,6 +68,23 @@ impl Agent {
     /// What a person should know of where others are told to reach this node.
     pub(super) fn advertise_warning(&self) -> Option<String> {
         lock(&self.advertised).as_ref().and_then(Advertised::warning)
+    }
+
+    /// Whether no route has told where others reach this node.
+    pub(super) fn guesses_where_it_is(&self) -> bool {
+        lock(&self.advertised).as_ref().is_some_and(|advertised| advertised.basis <= Basis::Interface)
+    }
+
+    /// Members say that they are at these addresses. The way to one of them is better than a guess.
+    pub(super) async fn reached_from_members(&self, addresses: &BTreeSet<SocketAddr>) {
+        for there in addresses {
+            if !self.guesses_where_it_is() {
+                return;
+            }
+            if !self.is_mine(*there) {
+                self.reached_from(*there).await;
+            }
+        }
     }
 
     /// Somebody was met at `there`. If this node only guessed where others reach it, it now tells them the address that it sends from to there.

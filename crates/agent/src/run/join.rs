@@ -30,6 +30,8 @@ const KNOCKS_PER_ROUND: usize = 3;
 const ROUND_MAX: Duration = Duration::from_secs(15);
 /// After how long a look-up is shown as failing, though it goes on (our guess: a name server answers within milliseconds).
 const LOOKUP_SLOW: Duration = Duration::from_secs(3);
+/// How often it is looked for a member to find out by where this node is reached, if it only guesses (our guess).
+const GUESS_LOOK: Duration = Duration::from_secs(5);
 /// How long a look-up is waited for once joined (our guess).
 const JOINED_LOOKUP_MAX: Duration = Duration::from_secs(10);
 /// What is doubled before each wait between two rounds (our guess: a person waits).
@@ -56,7 +58,11 @@ pub(super) async fn stay_joined(agent: Arc<Agent>, seed: u64) {
     };
     loop {
         joiner.take_ended();
-        match joiner.live().await {
+        let live = joiner.live().await;
+        if let Some(live) = &live {
+            joiner.agent.reached_from_members(&live.addresses).await;
+        }
+        match live {
             Some(live) if live.ids.len() > 1 => joiner.round_joined(live.ids.len()).await,
             _ if joiner.is_hopeless() => break,
             _ => joiner.round_alone().await,
@@ -202,6 +208,7 @@ impl Joiner {
         self.has_joined = true;
         if !std::mem::replace(&mut self.is_joined, true) {
             tracing::info!(members = live, "joined the cluster");
+            lock(&self.agent.seeds).forget_known();
             self.rounds = 1; // more seeds may be up in a moment
         }
         let wait = JOINED_WAIT_MIN.max(JOINED_WAIT_PER_MEMBER * u32::try_from(live).unwrap_or(u32::MAX));
@@ -253,7 +260,9 @@ impl Joiner {
         for seed in self.seeds().await {
             let agent = self.agent.clone();
             running.spawn(async move {
-                let found = timeout(JOINED_LOOKUP_MAX, agent.lookup(&seed)).await.unwrap_or_else(|_| Err(slow(&seed)));
+                let found = timeout(JOINED_LOOKUP_MAX, agent.lookup(&seed))
+                    .await
+                    .unwrap_or_else(|_| Err(slow(&seed)));
                 (seed.to_string(), found)
             });
         }
@@ -265,7 +274,8 @@ impl Joiner {
                 Err(fault) => self.agent.tried(&seed, &Err(fault)),
             }
         }
-        let all: BTreeSet<SocketAddr> = found.iter().flat_map(|(_, addresses)| addresses.iter().copied()).collect();
+        let all: BTreeSet<SocketAddr> =
+            found.iter().flat_map(|(_, addresses)| addresses.iter().copied()).collect();
         self.met.retain(|address, _| all.contains(address)); // what was met otherwise is no seed
         found.sort();
         found
@@ -315,8 +325,9 @@ impl Joiner {
     async fn pause(&mut self, about: Duration) {
         let wait = about.mul_f64(0.5 + self.rng.unit());
         let nothing_to_try = self.known.is_empty() && lock(&self.agent.finder).is_empty();
+        let wait = if self.agent.guesses_where_it_is() { wait.min(GUESS_LOOK) } else { wait };
         let changed = self.agent.seeds_changed.notified();
-        if nothing_to_try {
+        if nothing_to_try && !self.agent.guesses_where_it_is() {
             changed.await;
         } else {
             let _ = tokio::time::timeout(wait, changed).await;

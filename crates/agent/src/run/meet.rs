@@ -9,7 +9,7 @@ use crate::node::Call;
 use rumormill_core::identity::NodeId;
 use rumormill_core::time::Duration;
 use rumormill_protocols::member::swim::{self, Status};
-use rumormill_runtime::addresses::is_link_local;
+use rumormill_runtime::addresses::{is_link_local, own};
 use rumormill_runtime::hello::ResolveError;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -153,6 +153,7 @@ impl Agent {
             return Err(self.fault(address, &ResolveError::Myself));
         }
         let address = self.on_own_link(address)?;
+        self.sends_to(address)?;
         let handle = self.handle().map_err(|_| self.fault(address, &ResolveError::Stopped))?;
         let resolved = match handle.resolve(address).await {
             // Somebody is there, and does not understand this node: its key may have been removed while it was away.
@@ -193,10 +194,8 @@ impl Agent {
             }
             tokio::time::sleep(EXCHANGE_LOOK).await;
         }
-        let text = format!(
-            "{address} answers, but has not exchanged members within {} s",
-            EXCHANGE_MAX.as_secs()
-        );
+        let text =
+            format!("{address} answers, but has not exchanged members within {} s", EXCHANGE_MAX.as_secs());
         let hint = "it may be overloaded, or this node is banned there: ask `rumormill bans` and look at the log there";
         Err(Fault::new(JoinReason::Exchange, text, hint))
     }
@@ -209,7 +208,9 @@ impl Agent {
 
     /// A link-local address that names no interface is on the link that this node is bound to.
     fn on_own_link(&self, address: SocketAddr) -> Result<SocketAddr, Fault> {
-        let (SocketAddr::V6(mut v6), true) = (address, is_link_local(address.ip())) else { return Ok(address) };
+        let (SocketAddr::V6(mut v6), true) = (address, is_link_local(address.ip())) else {
+            return Ok(address);
+        };
         let bound = match self.config.bind {
             SocketAddr::V6(bound) => bound.scope_id(),
             SocketAddr::V4(_) => 0,
@@ -225,11 +226,22 @@ impl Agent {
         Ok(v6.into())
     }
 
+    /// A node that is bound to loopback could connect elsewhere, but nobody there could reach it.
+    fn sends_to(&self, address: SocketAddr) -> Result<(), Fault> {
+        let (bind, ip) = (self.config.bind.ip().to_canonical(), address.ip().to_canonical());
+        let is_here = || ip.is_loopback() || own().iter().any(|own| own.ip == ip);
+        if !bind.is_loopback() || !self.config.advertise.is_empty() || is_here() {
+            return Ok(());
+        }
+        let text = format!("{address} is beyond {bind}, where this node is bound and which reaches this machine alone");
+        let hint = "set --bind to an address of this machine that others reach, or to :7900 for all interfaces";
+        Err(Fault::new(JoinReason::Unreachable, text, hint))
+    }
+
     /// What the runtime found, as a fault.
     fn fault(&self, address: SocketAddr, error: &ResolveError) -> Fault {
         use JoinReason::*;
         let text = format!("{address}: {error}");
-        let bind = self.config.bind.ip().to_canonical();
         match error {
             ResolveError::Myself => Fault::new(
                 Myself,
@@ -237,18 +249,9 @@ impl Agent {
                 "give the address of another agent",
             ),
             ResolveError::Copy(_) => Fault::new(Myself, text, "give each agent a data directory of its own"),
-            ResolveError::TimedOut | ResolveError::Refused | ResolveError::Unreachable
-                if bind.is_loopback() && !address.ip().to_canonical().is_loopback() =>
-            {
-                let text = format!("{text}; this node is bound to {bind}, which reaches this machine alone");
-                let hint = "set --bind to an address of this machine that others reach";
-                Fault::new(Unreachable, text, hint)
+            ResolveError::Refused => {
+                Fault::new(Refused, text, "start the agent there, or compare the port with its --bind")
             }
-            ResolveError::Refused => Fault::new(
-                Refused,
-                text,
-                "start the agent there, or compare the port with its --bind",
-            ),
             ResolveError::TimedOut => Fault::new(
                 NoAnswer,
                 text,
@@ -258,13 +261,14 @@ impl Agent {
             ResolveError::OtherCluster(_) => Fault::new(
                 OtherCluster,
                 text,
-                format!("this node's --cluster is {:?}: set the same name on both, or join another seed", self.config.cluster),
+                format!(
+                    "this node's --cluster is {:?}: set the same name on both, or join another seed",
+                    self.config.cluster
+                ),
             ),
-            ResolveError::Unreachable => Fault::new(
-                Unreachable,
-                text,
-                "bind to [::] to reach both IPv4 and IPv6",
-            ),
+            ResolveError::Unreachable => {
+                Fault::new(Unreachable, text, "bind to [::] to reach both IPv4 and IPv6")
+            }
             ResolveError::TooMany | ResolveError::Stopped => Fault::new(Other, text, "it is tried again"),
         }
     }
@@ -273,7 +277,8 @@ impl Agent {
         if self.keyring.is_insecure() {
             return "this node has no cluster key: give it the cluster's with --key-file, and compare --cluster".into();
         }
-        let file = self.config.key_file.as_ref().map_or("its key file".into(), |path| path.display().to_string());
+        let file =
+            self.config.key_file.as_ref().map_or("its key file".into(), |path| path.display().to_string());
         format!(
             "this node's key is {}: compare it with `rumormill keys list` there, and --cluster too. If that key was removed while this node was away, its time to \
              catch up is over, or whoever answers does not know this node; then write the cluster's present key into {file} and start again",

@@ -24,6 +24,11 @@ const LINES_MAX: u32 = 16;
 /// The time that [`LINES_MAX`] is about.
 const LINES_EVERY: Duration = Duration::from_secs(60);
 
+/// The seed in a sentence.
+fn called(seed: &str) -> String {
+    if seed == KNOWN { seed.into() } else { format!("seed {seed}") }
+}
+
 /// What the log is to be told.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Line {
@@ -57,6 +62,11 @@ impl Seeds {
         self.stands.retain(|seed, _| seeds.contains(seed) || seed == KNOWN);
     }
 
+    /// Those that were members when this agent last ran are no longer needed.
+    pub(super) fn forget_known(&mut self) {
+        self.stands.remove(KNOWN);
+    }
+
     /// A seed is being looked up, and has not been for the first time.
     pub(super) fn begins(&mut self, seed: &str) {
         if self.stands.len() < 2 * SEEDS_MAX {
@@ -69,7 +79,7 @@ impl Seeds {
         let before = std::mem::take(self.stands.get_mut(seed)?);
         let stand = self.stands.get_mut(seed)?;
         stand.state = state;
-        before.told.map(|_| Line::Better(format!("seed {seed}: joined")))
+        before.told.map(|_| Line::Better(format!("{}: joined", called(seed))))
     }
 
     /// Nobody was joined by this seed.
@@ -84,7 +94,8 @@ impl Seeds {
         if !is_news && stand.told.is_some_and(|(at, wait)| now.duration_since(at) < wait) {
             return None;
         }
-        let (since, count) = self.lines.filter(|(at, _)| now.duration_since(*at) < LINES_EVERY).unwrap_or((now, 0));
+        let (since, count) =
+            self.lines.filter(|(at, _)| now.duration_since(*at) < LINES_EVERY).unwrap_or((now, 0));
         if count >= LINES_MAX {
             return None; // it is told when there is room
         }
@@ -93,8 +104,9 @@ impl Seeds {
         let longer = |(_, wait): (Instant, Duration)| (wait * 10).min(TOLD_AGAIN_AFTER_MAX);
         stand.told = Some((now, stand.told.map_or(TOLD_AGAIN_AFTER, longer)));
         let since = now.duration_since(failing).as_secs();
-        let since = if since > 0 { format!(" (for {since} s, {} tries)", stand.tries) } else { String::new() };
-        Some(Line::Warning(format!("seed {seed}: {fault}{since}; it is tried again")))
+        let since =
+            if since > 0 { format!(" (for {since} s, {} tries)", stand.tries) } else { String::new() };
+        Some(Line::Warning(format!("{}: {fault}{since}; it is tried again", called(seed))))
     }
 
     /// Those that fail first.
@@ -117,7 +129,8 @@ impl Seeds {
     /// The reasons of those that fail, for an error.
     pub(super) fn reasons(&self) -> String {
         let failing = self.stands.iter().filter_map(|(seed, stand)| Some((seed, stand.fault.as_ref()?)));
-        let all: Vec<String> = failing.take(SHOWN_MAX).map(|(seed, fault)| format!("\n  seed {seed}: {fault}")).collect();
+        let all: Vec<String> =
+            failing.take(SHOWN_MAX).map(|(seed, fault)| format!("\n  {}: {fault}", called(seed))).collect();
         all.concat()
     }
 
@@ -128,7 +141,12 @@ impl Seeds {
             let failing = self.stands.values().filter(is_it).count() as f64;
             table.gauge("seeds_failing", "Seeds that nobody is joined by, by reason", &label, failing);
             let failed = self.failed.get(&reason).copied().unwrap_or(0);
-            table.count("join_tries_failed", "Times that nobody was joined by a seed, by reason", &label, failed);
+            table.count(
+                "join_tries_failed",
+                "Times that nobody was joined by a seed, by reason",
+                &label,
+                failed,
+            );
         }
     }
 }
@@ -197,7 +215,10 @@ mod tests {
         }
         assert_eq!(told, [0, 60, 660]);
         let [seed] = &seeds.list(start + Duration::from_secs(10))[..] else { panic!("one seed") };
-        assert_eq!((seed.state, seed.reason, seed.failing_s), (SeedState::Failing, Some(JoinReason::NoAnswer), Some(10.0)));
+        assert_eq!(
+            (seed.state, seed.reason, seed.failing_s),
+            (SeedState::Failing, Some(JoinReason::NoAnswer), Some(10.0))
+        );
         assert!(matches!(seeds.works("a", SeedState::Joined), Some(Line::Better(_))));
         let [seed] = &seeds.list(start)[..] else { panic!("one seed") };
         assert_eq!((seed.state, seed.reason, seed.tries), (SeedState::Joined, None, 0));

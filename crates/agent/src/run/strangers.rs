@@ -36,7 +36,11 @@ pub(super) async fn tell(agent: Arc<Agent>) {
         }
         let rest = due.len().saturating_sub(LINES_MAX);
         if rest > 0 || others > 0 {
-            tracing::warn!(addresses = rest, packets = others, "and packets of others that do not open: `rumormill info` lists some");
+            tracing::warn!(
+                addresses = rest,
+                packets = others,
+                "and packets of others that do not open: `rumormill info` lists some"
+            );
         }
         if !due.is_empty() {
             tokio::time::sleep(LINES_EVERY).await;

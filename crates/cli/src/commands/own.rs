@@ -336,8 +336,16 @@ mod tests {
     fn a_join_tells_what_became_of_each_address() {
         let result = JoinResult {
             addresses: vec![
-                Joined { address: "10.0.0.1:7900".into(), id: Some("00000000000000aa".into()), ..Joined::default() },
-                Joined { address: "10.0.0.9:7900".into(), error: Some("no answer".into()), ..Joined::default() },
+                Joined {
+                    address: "10.0.0.1:7900".into(),
+                    id: Some("00000000000000aa".into()),
+                    ..Joined::default()
+                },
+                Joined {
+                    address: "10.0.0.9:7900".into(),
+                    error: Some("no answer".into()),
+                    ..Joined::default()
+                },
             ],
         };
         insta::assert_snapshot!(joined_table(&result).render(false), @r"

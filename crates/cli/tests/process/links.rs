@@ -50,7 +50,9 @@ fn on_all_interfaces_and_without_a_default_route_the_way_to_the_seed_is_advertis
             known == Some(true)
         })
     });
-    wait::until_true("there is nothing to warn of any more", DEADLINE_S, || !warns(&first, "set --advertise"));
+    wait::until_true("there is nothing to warn of any more", DEADLINE_S, || {
+        !warns(&first, "set --advertise")
+    });
     wait::while_true("nobody is suspected", 5.0, || {
         [&first, &second, &third].iter().all(|agent| agent.counted("deaths") == 0)
     });
@@ -66,7 +68,11 @@ fn a_loopback_address_that_others_are_told_is_warned_of() {
     assert!(warns(&lonely, "set --advertise"), "{:#}", lonely.info()["warnings"]);
     assert!(lonely.process.log().contains("set --advertise"), "{}", lonely.process.log());
     let told = bound(story.agent_on(&hosts, 1, 0), "0.0.0.0:7900").flag("--advertise", "127.0.0.1").start();
-    assert!(warns(&told, "127.0.0.1:7900, which on their machines is themselves"), "{:#}", told.info()["warnings"]);
+    assert!(
+        warns(&told, "127.0.0.1:7900, which on their machines is themselves"),
+        "{:#}",
+        told.info()["warnings"]
+    );
     // An interface that comes up later is found by the way to a member.
     hosts.ip(0, &["link", "set", "cable", "up"]);
     let seed = format!("{}:7900", hosts.address(1));
@@ -85,8 +91,9 @@ fn an_agent_that_is_bound_to_loopback_is_told_that_it_cannot_join_elsewhere() {
     let joiner = bound(story.agent_on(&hosts, 1, 0), "127.0.0.1:7900").join(&other).start();
     wait::until_true("it says why", DEADLINE_S, || {
         let log = joiner.process.log();
-        log.contains("bound to 127.0.0.1, which reaches this machine alone") && log.contains("set --bind")
+        log.contains("is beyond 127.0.0.1, where this node is bound") && log.contains("set --bind")
     });
+    assert_eq!(other.members().len(), 1, "and it joins nobody who could not reach it");
 }
 
 #[test]
@@ -105,8 +112,7 @@ fn link_local_addresses_name_their_interface_and_make_a_cluster() {
     let second =
         bound(story.agent_on(&hosts, 1, 0), "[fe80::2%cable]").flag("--join", "[fe80::1%cable]:7900").start();
     // The third learns of the first by gossip, where an address travels without its interface.
-    let third =
-        bound(story.agent_on(&hosts, 0, 1), "fe80::1%cable").flag("--join", "[fe80::2]:7900");
+    let third = bound(story.agent_on(&hosts, 0, 1), "fe80::1%cable").flag("--join", "[fe80::2]:7900");
     let third = bound(third, "[fe80::1%cable]:7901").start();
     converge(&[&first, &second, &third]);
     wait::while_true("nobody is suspected", 3.0, || first.counted("deaths") + third.counted("deaths") == 0);

@@ -36,10 +36,12 @@ impl Silent {
 fn launch<'a>(story: &'a Story, setup: Setup<'a>, hosts: &str, server: &Silent) -> Agent<'a> {
     let (hosts_file, resolv) = (story.dir().join("hosts"), story.dir().join("resolv.conf"));
     std::fs::write(&hosts_file, format!("127.0.0.1 localhost\n{hosts}\n")).unwrap();
-    std::fs::write(&resolv, format!("nameserver {}\noptions timeout:30 attempts:5\n", server.address)).unwrap();
+    std::fs::write(&resolv, format!("nameserver {}\noptions timeout:30 attempts:5\n", server.address))
+        .unwrap();
     let inner = setup.command();
     let mut command = Command::new("unshare");
-    let script = "mount --bind \"$1\" /etc/hosts && mount --bind \"$2\" /etc/resolv.conf && shift 2 && exec \"$@\"";
+    let script =
+        "mount --bind \"$1\" /etc/hosts && mount --bind \"$2\" /etc/resolv.conf && shift 2 && exec \"$@\"";
     command.args(["--mount", "sh", "-c", script, "sh"]).arg(hosts_file).arg(resolv);
     command.arg(inner.get_program()).args(inner.get_args());
     let agent = setup.launch_as(command);
@@ -63,7 +65,8 @@ fn a_name_in_hosts_is_joined_while_the_name_server_is_silent_and_so_is_an_addres
     let ip = |at: usize| members[at].setup.bind.split(':').next().unwrap().to_string();
     let hosts = format!("{} by-hosts\n{} by-hosts-too", ip(0), ip(1));
     // Dead names first: nobody waits for them. Without a port, services are asked for, which are not waited for either.
-    let joiner = story.agent("n3").flag("--join", "dead.example.org:7900").flag("--join", "other-dead.example.org");
+    let joiner =
+        story.agent("n3").flag("--join", "dead.example.org:7900").flag("--join", "other-dead.example.org");
     let joiner = joiner.flag("--join", "by-hosts:7900").flag("--join", "by-hosts-too");
     let joiner = joiner.flag("--join", &members[2].setup.bind);
     let joiner = launch(&story, joiner, &hosts, &server);

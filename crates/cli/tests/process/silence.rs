@@ -13,7 +13,8 @@ fn seed(agent: &Agent, name: &str) -> Option<Value> {
 
 /// Waits until the seed fails for that reason, and looks at every place where that is to be seen.
 fn fails(agent: &Agent, name: &str, reason: &str) {
-    let fails = || seed(agent, name).is_some_and(|seed| seed["state"] == "failing" && seed["reason"] == reason);
+    let fails =
+        || seed(agent, name).is_some_and(|seed| seed["state"] == "failing" && seed["reason"] == reason);
     wait::until_true(&format!("{name} fails: {reason}"), DEADLINE_S, fails);
     let stands = seed(agent, name).unwrap();
     assert!(!stands["hint"].as_str().unwrap_or_default().is_empty(), "what to do: {stands:#}");
@@ -25,7 +26,7 @@ fn fails(agent: &Agent, name: &str, reason: &str) {
     assert!(info.contains(&format!("seed        {name}: ")), "{info}");
     assert_eq!(agent.cli_json(&["members"])["failing_seeds"][0]["reason"], reason);
     let metrics = agent.text("/metrics");
-    assert!(metrics.contains(&format!("rumormill_seeds_failing{{reason=\"{reason}\"}} 1\n")), "{metrics}");
+    assert!(metrics.contains(&format!("rumormill_seeds_failing{{reason=\"{reason}\"}} 1")), "{metrics}");
 }
 
 /// `rumormill join` fails for a reason with these words.
@@ -52,9 +53,10 @@ fn a_seed_where_nobody_listens_is_told_once_and_no_more_once_somebody_does() {
     let joiner = often(story.agent("n1")).flag("--join", &address).start();
     fails(&joiner, &address, "refused");
     join_fails(&joiner, &address, &["nobody listens there"]);
-    wait::until_true("it is tried some more", DEADLINE_S, || tries(&joiner, &address) >= 2);
+    wait::until_true("it is tried some more", DEADLINE_S, || tries(&joiner, &address) >= 4);
     let lines = |text: &str| joiner.process.log().lines().filter(|line| line.contains(text)).count();
-    assert_eq!(lines(&format!("seed {address}: ")), 1, "{}", joiner.process.log());
+    let told = lines(&format!("seed {address}: "));
+    assert!(told <= 2, "at once and then after a minute: {}", joiner.process.log());
     let later = story.agent_at("n0", &address).start();
     converge(&[&joiner, &later]);
     wait::until_true("the seed is joined", DEADLINE_S, || {
@@ -72,12 +74,14 @@ fn is_kept_out(joiner: &Agent, member: &Agent, reason: &str, words: &[&str], gue
     join_fails(joiner, address, words);
     wait::until_true("the seed tells of it", DEADLINE_S, || {
         member.process.log().contains("do not open")
-            && member.info()["strangers"].as_array().is_some_and(|all| all.iter().any(|one| one["guess"] == guess))
+            && member.info()["strangers"]
+                .as_array()
+                .is_some_and(|all| all.iter().any(|one| one["guess"] == guess))
     });
     let before = member.counted("unreadable");
     wait::until_true("more of it comes", DEADLINE_S, || member.counted("unreadable") > before);
     let lines = member.process.log().lines().filter(|line| line.contains("do not open")).count();
-    assert_eq!(lines, 1, "once: {}", member.process.log());
+    assert!(lines <= 2, "at once and then after a minute: {}", member.process.log());
     assert!(member.text("/metrics").contains(&format!("rumormill_strangers_total{{guess=\"{guess}\"}}")));
 }
 
@@ -97,15 +101,28 @@ fn another_key_is_told_as_that_and_neither_end_learns_anything() {
     let story = Story::new("silence-key");
     let member = story.agent("n0").start();
     let joiner = often(story.agent("n1")).key(&story.other_key()).join(&member).start();
-    is_kept_out(&joiner, &member, "other_key", &["the key or cluster name differs", "keys list"], "other_key");
+    is_kept_out(
+        &joiner,
+        &member,
+        "other_key",
+        &["the key or cluster name differs", "keys list"],
+        "other_key",
+    );
 }
 
 #[test]
 fn another_key_and_another_name_are_told_as_either() {
     let story = Story::new("silence-both");
     let member = story.agent("n0").flag("--cluster", "blue").start();
-    let joiner = often(story.agent("n1")).key(&story.other_key()).flag("--cluster", "green").join(&member).start();
-    is_kept_out(&joiner, &member, "other_key", &["the key or cluster name differs", "--cluster"], "other_key");
+    let joiner =
+        often(story.agent("n1")).key(&story.other_key()).flag("--cluster", "green").join(&member).start();
+    is_kept_out(
+        &joiner,
+        &member,
+        "other_key",
+        &["the key or cluster name differs", "--cluster"],
+        "other_key",
+    );
 }
 
 #[test]
