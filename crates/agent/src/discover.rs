@@ -1,18 +1,19 @@
 //! Where the first peers are: addresses, DNS names and a file of either, turned into socket addresses.
 //!
-//! Literal addresses never touch DNS. For names, a resolver is made for one look-up and dropped after it: it costs memory that is
-//! wanted only while joining, and without it nothing is cached, so that each look-up sees the records of the moment.
+//! Literal addresses never touch a resolver, and no name waits for another. How names are looked up: see [`Names`].
 
-use crate::config::{Config, GOSSIP_PORT};
-use hickory_resolver::TokioResolver;
-use hickory_resolver::config::{LookupIpStrategy, NameServerConfig, ResolverConfig};
-use hickory_resolver::net::NetError;
-use hickory_resolver::net::runtime::TokioRuntimeProvider;
-use hickory_resolver::proto::rr::{RData, RecordType};
+mod names;
+
+pub use names::{Names, THREADS_MAX, aside};
+
+use crate::config::{Config, GOSSIP_PORT, address};
+use crate::model::JoinReason;
 use std::fmt;
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::task::JoinSet;
 
@@ -20,16 +21,12 @@ use tokio::task::JoinSet;
 pub const SEEDS_MAX: usize = 1024;
 /// Most addresses that one look-up returns; the rest are dropped and reported (our guess: enough for any list of seeds).
 pub const ADDRESSES_MAX: usize = 1024;
-/// Most targets of a name's SRV records that are followed (our guess).
-const SRV_TARGETS_MAX: usize = 64;
 /// The largest seed file that is read, in bytes.
 const FILE_BYTES_MAX: u64 = 1 << 20;
-/// How long one query may take, in seconds; there are two attempts (our guess: seeds are asked for again soon).
-const QUERY_TIMEOUT_S: u64 = 2;
-/// Names that are looked up at the same time (our guess: what a name server on the same site takes without noticing).
-const CONCURRENT_NAMES_MAX: usize = 16;
-/// SRV records are looked for under this, before the host's name (RFC 2782).
-const SRV_PREFIX: &str = "_rumormill._udp";
+/// How long reading it may take; the thread that reads it goes on (our guess: a disk that is slower hangs).
+const FILE_READ_MAX: Duration = Duration::from_secs(5);
+/// The port of a seed that names none.
+const SEED_PORT: u16 = GOSSIP_PORT;
 
 /// A place to find a first peer.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -48,28 +45,24 @@ pub enum Seed {
 impl FromStr for Seed {
     type Err = String;
 
-    /// `1.2.3.4`, `1.2.3.4:7900`, `::1`, `[::1]`, `[::1]:7900`, `host` or `host:7900`.
+    /// `1.2.3.4`, `1.2.3.4:7900`, `::1`, `[::1]`, `[::1]:7900`, `[fe80::1%eth0]:7900`, `host` or `host:7900`.
     fn from_str(text: &str) -> Result<Seed, String> {
         let text = text.trim();
-        if let Ok(address) = text.parse::<SocketAddr>() {
-            return match address.port() {
-                0 => Err(format!("{text:?} has port 0, where nobody can be reached")),
-                _ => Ok(Seed::Address(address)),
+        if let Some(address) = address::literal(text, SEED_PORT) {
+            return match address? {
+                address if address.port() == 0 => {
+                    Err(format!("{text:?} has port 0, where nobody can be reached"))
+                }
+                address => Ok(Seed::Address(address)),
             };
         }
-        let bracketed = text.strip_prefix('[').and_then(|t| t.strip_suffix(']'));
-        let ip = match bracketed {
-            Some(inner) => inner.parse::<Ipv6Addr>().ok().map(IpAddr::V6),
-            None => text.parse::<IpAddr>().ok(),
-        };
-        if let Some(ip) = ip {
-            return Ok(Seed::Address(SocketAddr::new(ip, GOSSIP_PORT)));
+        if let Some(port) = address::port_alone(text) {
+            return Err(format!(
+                "{text:?} is a port without a host: write HOST:{port}, for example 10.0.0.5:{port}"
+            ));
         }
         let (host, port) = match text.split_once(':') {
-            Some((host, port)) => match port.parse() {
-                Ok(0) | Err(_) => return Err(format!("{port:?} in {text:?} is no port (1 to 65535)")),
-                Ok(port) => (host, Some(port)),
-            },
+            Some((host, port)) => (host, Some(address::port(text, port).and_then(address::not_zero(text))?)),
             None => (text, None),
         };
         match host_fault(host) {
@@ -111,6 +104,8 @@ impl fmt::Display for Seed {
 pub struct SeedError {
     /// What was looked up: a seed, or a line of the seed file.
     pub seed: String,
+    /// Of which kind that is.
+    pub reason: JoinReason,
     /// What went wrong.
     pub text: String,
 }
@@ -121,14 +116,17 @@ impl fmt::Display for SeedError {
     }
 }
 
-/// Looks the configured seeds up, as often as it is asked.
+/// Looks the configured seeds up, as often as it is asked. Clones share their threads.
 #[derive(Clone, Debug, Default)]
 pub struct Finder {
     fixed: Vec<Seed>,
     file: Option<PathBuf>,
     /// What the file said when it could last be read.
     from_file: Vec<Seed>,
+    /// The file is being read: a disk that hangs takes one thread, not one more at each look.
+    is_reading: Arc<AtomicBool>,
     dns_server: Option<SocketAddr>,
+    names: Names,
 }
 
 impl Finder {
@@ -137,14 +135,9 @@ impl Finder {
         Finder {
             fixed: config.join.clone(),
             file: config.join_file.clone(),
-            from_file: Vec::new(),
             dns_server: config.dns_server,
+            ..Finder::default()
         }
-    }
-
-    /// The name server that is asked instead of the system's.
-    pub fn dns_server(&self) -> Option<SocketAddr> {
-        self.dns_server
     }
 
     /// Takes the seeds of `config` in the place of `before`, those of the configuration until now. What was added otherwise stays.
@@ -173,187 +166,141 @@ impl Finder {
         }
     }
 
-    /// Every address of every seed at this moment, without duplicates, in the order of the seeds.
+    /// Every seed at this moment, each once, and what is wrong with the seed file.
     ///
     /// The file is read again; while it cannot be read, what it said last still holds.
-    pub async fn lookup(&mut self) -> (Vec<SocketAddr>, Vec<SeedError>) {
+    pub async fn seeds(&mut self) -> (Vec<Seed>, Vec<SeedError>) {
         let mut errors = Vec::new();
-        if let Some(path) = &self.file {
-            match read_file(path, &mut errors) {
-                Ok(seeds) => self.from_file = seeds,
-                Err(text) => errors.push(SeedError { seed: path.display().to_string(), text }),
+        if let Some(path) = self.file.clone() {
+            match self.read(path.clone()).await {
+                Ok((seeds, faults)) => {
+                    self.from_file = seeds;
+                    errors = faults;
+                }
+                Err(text) => {
+                    let seed = path.display().to_string();
+                    errors.push(SeedError { seed, reason: JoinReason::SeedFile, text });
+                }
             }
         }
-        let seeds: Vec<Seed> = self.fixed.iter().chain(&self.from_file).cloned().collect();
-        let (addresses, more) = lookup(&seeds, self.dns_server).await;
+        let mut seeds: Vec<Seed> = Vec::new();
+        for seed in self.fixed.iter().chain(&self.from_file) {
+            if !seeds.contains(seed) {
+                seeds.push(seed.clone());
+            }
+        }
+        (seeds, errors)
+    }
+
+    /// Takes over what `other`, a clone of this finder, has read of the same file.
+    pub fn read_file(&mut self, other: Finder) {
+        if self.file == other.file {
+            self.from_file = other.from_file;
+        }
+    }
+
+    async fn read(&self, path: PathBuf) -> Result<(Vec<Seed>, Vec<SeedError>), String> {
+        if self.is_reading.swap(true, Ordering::AcqRel) {
+            return Err("the disk does not answer".into());
+        }
+        let is_reading = self.is_reading.clone();
+        let read = aside(move || {
+            let read = read_file(&path);
+            is_reading.store(false, Ordering::Release);
+            read
+        });
+        match tokio::time::timeout(FILE_READ_MAX, read).await {
+            Ok(Some(read)) => read,
+            Ok(None) => {
+                self.is_reading.store(false, Ordering::Release);
+                Err("the system gives no thread to read it on".into())
+            }
+            Err(_) => Err("the disk does not answer".into()),
+        }
+    }
+
+    /// The addresses of one seed at this moment.
+    pub async fn lookup_one(&self, seed: &Seed) -> Result<Vec<SocketAddr>, SeedError> {
+        self.names.lookup(seed, self.dns_server).await
+    }
+
+    /// Every address of every seed at this moment, without duplicates, in the order of the seeds; names are looked up side by side.
+    pub async fn lookup(&mut self) -> (Vec<SocketAddr>, Vec<SeedError>) {
+        let (seeds, mut errors) = self.seeds().await;
+        let (addresses, more) = lookup(&self.names, &seeds, self.dns_server).await;
         errors.extend(more);
         (addresses, errors)
     }
+
+    /// The threads that look names up.
+    pub fn names(&self) -> &Names {
+        &self.names
+    }
 }
 
-/// The seeds of a file: one per line, `#` begins a remark. Lines that are no seeds go to `errors`.
-fn read_file(path: &Path, errors: &mut Vec<SeedError>) -> Result<Vec<Seed>, String> {
+/// The seeds of a file: one per line, `#` begins a remark; and what is wrong with lines that are none.
+fn read_file(path: &Path) -> Result<(Vec<Seed>, Vec<SeedError>), String> {
     let size = std::fs::metadata(path).map_err(|e| e.to_string())?.len();
     if size > FILE_BYTES_MAX {
         return Err(format!("the file is larger than {FILE_BYTES_MAX} bytes"));
     }
     let text = std::fs::read_to_string(path).map_err(|e| e.to_string())?;
-    let mut seeds = Vec::new();
+    let (mut seeds, mut errors) = (Vec::new(), Vec::new());
     for (number, line) in text.lines().enumerate() {
         let line = line.split('#').next().unwrap_or_default().trim();
         if line.is_empty() {
             continue;
         }
-        let seed = format!("{}:{}", path.display(), number + 1);
+        let mut fail = |text| {
+            let seed = format!("{}:{}", path.display(), number + 1);
+            errors.push(SeedError { seed, reason: JoinReason::SeedFile, text });
+        };
         match line.parse() {
             _ if seeds.len() == SEEDS_MAX => {
-                errors.push(SeedError {
-                    seed,
-                    text: format!("more than {SEEDS_MAX} seeds; the rest are left out"),
-                });
+                fail(format!("more than {SEEDS_MAX} seeds; the rest are left out"));
                 break;
             }
             Ok(parsed) => seeds.push(parsed),
-            Err(text) => errors.push(SeedError { seed, text }),
+            Err(text) => fail(text),
         }
     }
-    Ok(seeds)
+    Ok((seeds, errors))
 }
 
-/// Every address of every seed at this moment, without duplicates, in the order of the seeds.
+/// Every address of every seed at this moment, without duplicates, in the order of the seeds; names are looked up side by side.
 ///
-/// `dns_server` is asked instead of the system's name servers. Needs a tokio runtime with I/O and time if there are names.
-pub async fn lookup(seeds: &[Seed], dns_server: Option<SocketAddr>) -> (Vec<SocketAddr>, Vec<SeedError>) {
-    let mut found: Vec<Result<Vec<SocketAddr>, String>> = Vec::with_capacity(seeds.len());
-    let mut names = Vec::new();
-    for seed in seeds {
-        match seed {
-            Seed::Address(address) => found.push(Ok(vec![*address])),
-            Seed::Name { host, port } => {
-                names.push((found.len(), host.clone(), *port));
-                found.push(Ok(Vec::new()));
-            }
-        }
+/// `dns_server` is asked instead of the system. Needs a tokio runtime with I/O and time if there are names.
+pub async fn lookup(
+    names: &Names,
+    seeds: &[Seed],
+    dns_server: Option<SocketAddr>,
+) -> (Vec<SocketAddr>, Vec<SeedError>) {
+    let mut running = JoinSet::new();
+    for (at, seed) in seeds.iter().cloned().enumerate() {
+        let names = names.clone();
+        running.spawn(async move { (at, names.lookup(&seed, dns_server).await) });
     }
-    if !names.is_empty() {
-        lookup_names(names, dns_server, &mut found).await;
-    }
-    let mut addresses = Vec::new();
-    let mut errors = Vec::new();
-    let mut fail = |seed: &Seed, text| errors.push(SeedError { seed: seed.to_string(), text });
-    for (seed, result) in seeds.iter().zip(found) {
-        match result {
+    let mut found = running.join_all().await;
+    found.sort_unstable_by_key(|(at, _)| *at);
+    let (mut addresses, mut errors) = (Vec::new(), Vec::new());
+    for (at, found) in found {
+        match found {
             Ok(of_seed) => {
                 for address in of_seed {
                     if addresses.len() == ADDRESSES_MAX {
-                        fail(
-                            seed,
-                            format!("more than {ADDRESSES_MAX} addresses in all; {address} is left out"),
-                        );
+                        let text =
+                            format!("more than {ADDRESSES_MAX} addresses in all; {address} is left out");
+                        let seed = seeds[at].to_string();
+                        errors.push(SeedError { seed, reason: JoinReason::Other, text });
                     } else if !addresses.contains(&address) {
                         addresses.push(address);
                     }
                 }
             }
-            Err(text) => fail(seed, text),
+            Err(error) => errors.push(error),
         }
     }
     (addresses, errors)
-}
-
-async fn lookup_names(
-    names: Vec<(usize, String, Option<u16>)>,
-    dns_server: Option<SocketAddr>,
-    found: &mut [Result<Vec<SocketAddr>, String>],
-) {
-    let resolver = match resolver(dns_server) {
-        Ok(resolver) => resolver,
-        Err(e) => {
-            let text = format!("no resolver: {e}; set dns_server, or give addresses instead of names");
-            return names.into_iter().for_each(|(at, ..)| found[at] = Err(text.clone()));
-        }
-    };
-    let mut waiting = names.into_iter();
-    let mut running = JoinSet::new();
-    loop {
-        while running.len() < CONCURRENT_NAMES_MAX
-            && let Some((at, host, port)) = waiting.next()
-        {
-            let resolver = resolver.clone();
-            running.spawn(async move { (at, lookup_name(&resolver, &host, port).await) });
-        }
-        match running.join_next().await {
-            Some(Ok((at, result))) => found[at] = result,
-            Some(Err(_)) => {} // a task that was cancelled: the runtime shuts down
-            None => return,
-        }
-    }
-}
-
-fn resolver(dns_server: Option<SocketAddr>) -> Result<TokioResolver, NetError> {
-    let mut builder = match dns_server {
-        None => TokioResolver::builder_tokio()?,
-        Some(server) => {
-            let mut name_server = NameServerConfig::udp_and_tcp(server.ip());
-            name_server.connections.iter_mut().for_each(|connection| connection.port = server.port());
-            let config = ResolverConfig::from_name_servers(vec![name_server]);
-            TokioResolver::builder_with_config(config, TokioRuntimeProvider::default())
-        }
-    };
-    let options = builder.options_mut();
-    options.ip_strategy = LookupIpStrategy::Ipv4AndIpv6;
-    options.timeout = Duration::from_secs(QUERY_TIMEOUT_S);
-    options.attempts = 2;
-    options.cache_size = CONCURRENT_NAMES_MAX as u64;
-    builder.build()
-}
-
-/// A name's SRV records if no port was given, its A and AAAA records in any case.
-async fn lookup_name(
-    resolver: &TokioResolver,
-    host: &str,
-    port: Option<u16>,
-) -> Result<Vec<SocketAddr>, String> {
-    let mut addresses = match port {
-        None => lookup_srv(resolver, host).await,
-        Some(_) => Vec::new(),
-    };
-    match resolver.lookup_ip(host).await {
-        Ok(ips) => {
-            let port = port.unwrap_or(GOSSIP_PORT);
-            addresses.extend(ips.iter().map(|ip| SocketAddr::new(ip, port)));
-            Ok(addresses)
-        }
-        Err(_) if !addresses.is_empty() => Ok(addresses),
-        Err(e) if e.is_nx_domain() => Err("there is no such name".into()),
-        Err(e) if e.is_no_records_found() => Err("the name has no addresses".into()),
-        Err(e) => Err(e.to_string()),
-    }
-}
-
-/// The addresses behind a name's SRV records, the most wanted first; none if it has no such records.
-async fn lookup_srv(resolver: &TokioResolver, host: &str) -> Vec<SocketAddr> {
-    let Ok(answer) = resolver.lookup(format!("{SRV_PREFIX}.{host}"), RecordType::SRV).await else {
-        return Vec::new();
-    };
-    let mut targets: Vec<_> = answer
-        .answers()
-        .iter()
-        .filter_map(|record| match &record.data {
-            RData::SRV(srv) => {
-                Some((srv.priority, std::cmp::Reverse(srv.weight), srv.target.clone(), srv.port))
-            }
-            _ => None,
-        })
-        .collect();
-    targets.sort();
-    let mut addresses = Vec::new();
-    for (.., target, port) in targets.into_iter().take(SRV_TARGETS_MAX) {
-        if let Ok(ips) = resolver.lookup_ip(target).await {
-            addresses.extend(ips.iter().map(|ip| SocketAddr::new(ip, port)));
-        }
-    }
-    addresses
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 
 mod bans;
 mod events;
+mod join;
 mod keys;
 mod queries;
 mod reload;
@@ -13,6 +14,7 @@ mod requests;
 
 pub use bans::*;
 pub use events::*;
+pub use join::*;
 pub use keys::*;
 pub use queries::*;
 pub use reload::*;
@@ -198,6 +200,9 @@ pub struct Members {
     pub members: Vec<Member>,
     /// A cursor for `/v1/watch?since=`: changes from here on are not in `members` yet.
     pub cursor: String,
+    /// The agent's seeds that it cannot join by, and why: whom it would find there is not in `members`.
+    #[serde(default)]
+    pub failing_seeds: Vec<Seed>,
 }
 
 /// `GET /v1/self`.
@@ -259,6 +264,12 @@ pub struct SelfInfo {
     pub reload: ReloadInfo,
     /// Whether it was started with fault injection.
     pub faults: bool,
+    /// Its seeds, those that fail first: at most 64 of them.
+    #[serde(default)]
+    pub seeds: Vec<Seed>,
+    /// Where packets come from that it cannot open: at most 32 addresses.
+    #[serde(default)]
+    pub strangers: Vec<Stranger>,
     /// What it counted since it started. The names are those of `/metrics` without prefix and suffix.
     pub counters: BTreeMap<String, u64>,
     /// What a person should know now: no key, a name taken twice, a store that cannot be written. The texts of the `conditions` that hold.
@@ -396,24 +407,6 @@ pub struct Reachability {
     pub reached: usize,
     /// How many did not.
     pub unreached: usize,
-}
-
-/// The answer to `POST /v1/join`.
-#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize, ToSchema)]
-pub struct JoinResult {
-    /// What became of each address.
-    pub addresses: Vec<Joined>,
-}
-
-/// What became of one address.
-#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize, ToSchema)]
-pub struct Joined {
-    /// As it was asked for, or as it was found by name.
-    pub address: String,
-    /// Who answered there; none if nobody did.
-    pub id: Option<String>,
-    /// What went wrong, and what to do; none if nothing did.
-    pub error: Option<String>,
 }
 
 /// The answer to a request that only needs to say that it was carried out.

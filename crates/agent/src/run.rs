@@ -3,12 +3,14 @@
 //! | module | what it does |
 //! | --- | --- |
 //! | [`Agent`] | what all parts share, and what the API asks of it |
+//! | `advertise` | where this node says that it is reached |
 //! | `bans` | who is kept out of the cluster |
 //! | `orders` | orders to forget a member, kept across restarts |
 //! | `ears` | what is done with what the node tells |
 //! | `events` | publishing, and what is kept of events on disk |
 //! | `keys` | the cluster's keys: orders to all members, and members that were away |
 //! | `queries` | asking everybody, and answering what is asked here |
+//! | `meet`, `seeds`, `strangers` | meeting who is at an address, and saying why it did not come about, here and at the other end |
 //! | `join` | finding the cluster, and not losing it |
 //! | `reload` | the configuration read again |
 //! | `tags` | this agent's tags |
@@ -17,15 +19,19 @@
 //!
 //! Everything runs in one thread: the node's task owns its state, and all others reach it by messages.
 
+mod advertise;
 mod agent;
 mod bans;
 mod ears;
 mod events;
 mod join;
 mod keys;
+mod meet;
 mod orders;
 mod queries;
 mod reload;
+mod seeds;
+mod strangers;
 mod tags;
 mod upkeep;
 mod warnings;
@@ -39,6 +45,7 @@ use crate::api::guard::{Guard, Token};
 use crate::api::serve::{self, Listener};
 use crate::aside;
 use crate::config::{Config, LogFormat};
+use crate::discover::Seed;
 use crate::handlers;
 use crate::identity;
 use crate::logging;
@@ -55,6 +62,7 @@ use rumormill_protocols::agree::latest::{self, Latest};
 use rumormill_protocols::member::swim::Swim;
 use rumormill_protocols::member::swim::{self, record::TagMap};
 use rumormill_protocols::spread::{self, queries::Queries};
+use rumormill_runtime::addresses::bind_fault;
 use rumormill_runtime::config::{Sockets, StartError, limits};
 use rumormill_runtime::keyring::{Keyring, KeyringError};
 use sd_notify::NotifyState;
@@ -105,7 +113,7 @@ pub enum RunError {
     Start(#[from] StartError),
     /// The admin API's address cannot be had.
     #[error(
-        "the admin API cannot listen on {address}: {source}; is another agent running there? Give another address with --http, or --http off"
+        "the admin API cannot listen on {address}: {}; give another address with --http, or --http off", bind_fault(*address, source, "is another agent running there?")
     )]
     Http {
         /// Which address.
@@ -136,7 +144,7 @@ pub enum RunError {
     NoToken(SocketAddr),
     /// Serf's RPC cannot be served there.
     #[error(
-        "Serf's RPC cannot listen on {address}: {source}; is a serf agent running there? Give another address with --serf-rpc"
+        "Serf's RPC cannot listen on {address}: {}; give another address with --serf-rpc", bind_fault(*address, source, "is a serf agent running there?")
     )]
     SerfRpc {
         /// Which address.
@@ -159,12 +167,12 @@ pub enum RunError {
     #[error("the node stopped by itself, which is a bug; its log tells more")]
     NodeStopped,
     /// Nobody was met.
-    #[error(
-        "no member was met in {tries} rounds of joining, and --retry-max allows no more; are those named by --join running, reachable by UDP and TCP, and of the same cluster and key?"
-    )]
+    #[error("no member was met in {tries} rounds of joining, and --retry-max allows no more{reasons}")]
     NotJoined {
         /// How often it was tried.
         tries: u64,
+        /// Why, seed by seed, each on a line.
+        reasons: String,
     },
     /// Copies of this data directory keep being started.
     #[error(
@@ -226,6 +234,7 @@ pub async fn start(config: Config) -> Result<Running, RunError> {
         serving.spawn(serf_rpc::serve(listener, agent.clone(), token));
     }
     let mut tasks = JoinSet::new();
+    tasks.spawn(strangers::tell(agent.clone()));
     tasks.spawn(join::stay_joined(agent.clone(), identity::new_session()?));
     tasks.spawn(upkeep::save_members(agent.clone()));
     tasks.spawn(logging::limit::sum_up());
@@ -319,6 +328,7 @@ async fn start_node(
     let wire = rumormill_runtime::config::Config {
         bind,
         advertise: (!config.advertise.is_empty()).then(|| config.advertise.clone()),
+        seeds: literal(&config.join),
         cluster: config.cluster.clone(),
         keyring: agent.keyring.clone(),
         insecure: config.insecure,
@@ -330,7 +340,7 @@ async fn start_node(
     };
     let sockets = Sockets::bind(&wire)?;
     let local = sockets.local_addr();
-    *lock(&agent.own) = sockets.contact().addresses().iter().copied().chain([local]).collect();
+    agent.advertise(&sockets);
     let me = swim::Me {
         id: keys.id(),
         life,
@@ -362,6 +372,12 @@ async fn start_node(
         agent.note(About::Copied, "", text);
     }
     Ok(local)
+}
+
+/// The seeds that are addresses: a node that listens everywhere is reached by the route to them.
+fn literal(seeds: &[Seed]) -> Vec<SocketAddr> {
+    let address = |seed: &Seed| if let Seed::Address(address) = seed { Some(*address) } else { None };
+    seeds.iter().filter_map(address).collect()
 }
 
 fn wall() -> Wall {
@@ -452,8 +468,9 @@ impl Running {
                 tries = given_up(&mut gave_up) => {
                     upkeep::tell(&[NotifyState::Stopping]);
                     self.end_handlers().await;
+                    let reasons = lock(&self.agent.seeds).reasons();
                     self.stop().await;
-                    return Err(RunError::NotJoined { tries });
+                    return Err(RunError::NotJoined { tries, reasons });
                 }
                 () = handle.stopped() => return Err(RunError::NodeStopped),
             }

@@ -4,7 +4,7 @@ use hickory_resolver::proto::op::{Message, MessageType, ResponseCode};
 use hickory_resolver::proto::rr::rdata::{A, AAAA, SRV};
 use hickory_resolver::proto::rr::{Name, RData, Record, RecordType};
 use rumormill_agent::config::{Layer, Partial, resolve};
-use rumormill_agent::discover::{Finder, Seed, SeedError, lookup};
+use rumormill_agent::discover::{Finder, Names, Seed, SeedError, lookup};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -84,7 +84,7 @@ async fn a_name_gives_all_its_addresses_and_services_and_what_they_are_at_the_ne
     );
     dns.set("node-9.example.org.", RecordType::A, vec![a("10.0.0.9")]);
     let look = async |texts: &[&str]| {
-        let (mut found, errors) = lookup(&seeds(texts), Some(dns.address)).await;
+        let (mut found, errors) = lookup(&Names::default(), &seeds(texts), Some(dns.address)).await;
         assert_eq!(errors, []);
         found.sort();
         found
@@ -111,7 +111,7 @@ async fn a_name_that_leads_nowhere_is_reported_and_the_others_are_found() {
     let dns = NameServer::start().await;
     dns.set("here.example.org.", RecordType::A, vec![a("10.0.0.1")]);
     let wanted = seeds(&["nowhere.example.org.", "10.0.0.7", "here.example.org.", "10.0.0.1"]);
-    let (found, errors) = lookup(&wanted, Some(dns.address)).await;
+    let (found, errors) = lookup(&Names::default(), &wanted, Some(dns.address)).await;
     assert_eq!(found, addresses(&["10.0.0.7:7900", "10.0.0.1:7900"]), "each once, in the order of the seeds");
     let about: Vec<&str> = errors.iter().map(|e: &SeedError| e.seed.as_str()).collect();
     assert_eq!(about, ["nowhere.example.org."]);
@@ -121,7 +121,8 @@ async fn a_name_that_leads_nowhere_is_reported_and_the_others_are_found() {
 #[tokio::test]
 async fn literal_addresses_never_touch_dns() {
     let dns = NameServer::start().await;
-    let (found, errors) = lookup(&seeds(&["10.0.0.7", "[2001:db8::3]:1"]), Some(dns.address)).await;
+    let (found, errors) =
+        lookup(&Names::default(), &seeds(&["10.0.0.7", "[2001:db8::3]:1"]), Some(dns.address)).await;
     assert_eq!((found, errors), (addresses(&["10.0.0.7:7900", "[2001:db8::3]:1"]), vec![]));
     assert_eq!(dns.asked.load(Ordering::Relaxed), 0);
 }

@@ -205,14 +205,15 @@ pub fn seal(bytes: &[u8]) {
         Err(e) => assert!(!is_original, "refused what was not changed ({e}): {bytes:02x?}"),
     }
     // Those are guarded by nonces, or prove themselves by what they say.
-    let is_datagram = !matches!(kind, Kind::StreamHello | Kind::StreamAck | Kind::Away | Kind::Back);
+    let is_datagram =
+        !matches!(kind, Kind::StreamHello | Kind::StreamAck | Kind::Away | Kind::Back | Kind::Refusal);
     if is_original && is_datagram {
         let again = me.open(&mut original.clone()).err();
         assert_eq!(again, Some(Refused::Replayed), "opened twice: {bytes:02x?}");
     }
 }
 
-const KINDS: [Kind; 10] = [
+const KINDS: [Kind; 11] = [
     Kind::Data,
     Kind::Hello,
     Kind::HelloAck,
@@ -223,6 +224,7 @@ const KINDS: [Kind; 10] = [
     Kind::StreamAck,
     Kind::Away,
     Kind::Back,
+    Kind::Refusal,
 ];
 
 /// Contacts.

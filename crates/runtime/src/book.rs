@@ -8,6 +8,7 @@
 //! answers there to this node's own attempt to reach the first one, the process of the first one is gone. A contact, and an address where only a
 //! connection was made, prove nothing of that kind: both may lead to a balancer with several members behind it.
 
+use crate::addresses::scoped;
 use crate::contact::{Contact, ContactError, canonical};
 use crate::lru::Lru;
 use rumormill_core::NodeId;
@@ -27,17 +28,19 @@ pub struct Reach {
     pub v4: bool,
     /// IPv6.
     pub v6: bool,
+    /// The interface on which link-local addresses are meant that come without one, as those of others' contacts do; 0 if there is none.
+    pub scope: u32,
 }
 
 impl Reach {
     /// Everything: for a book without sockets.
-    pub const ALL: Reach = Reach { v4: true, v6: true };
+    pub const ALL: Reach = Reach { v4: true, v6: true, scope: 0 };
 
     /// What a socket bound to `local` reaches; the IPv6 wildcard is open to both.
     pub fn of(local: SocketAddr) -> Reach {
         match local {
-            SocketAddr::V4(_) => Reach { v4: true, v6: false },
-            SocketAddr::V6(a) => Reach { v4: a.ip().is_unspecified(), v6: true },
+            SocketAddr::V4(_) => Reach { v4: true, v6: false, scope: 0 },
+            SocketAddr::V6(a) => Reach { v4: a.ip().is_unspecified(), v6: true, scope: a.scope_id() },
         }
     }
 
@@ -133,6 +136,13 @@ impl Book {
         if contact.addresses().is_empty() {
             return Ok(());
         }
+        // Its link-local addresses are on the link of this node, or else on the one that it was heard on.
+        let heard_on = match self.entry(id).and_then(|entry| entry.seen) {
+            Some(SocketAddr::V6(seen)) => seen.scope_id(),
+            _ => 0,
+        };
+        let scope = if self.reach.scope == 0 { heard_on } else { self.reach.scope };
+        let contact = Contact::new(contact.addresses().iter().map(|address| scoped(*address, scope)));
         let mut left = None;
         self.change(id, |entry| {
             if entry.contact != contact {
@@ -313,6 +323,20 @@ mod tests {
 
     fn book() -> Book {
         Book::new(MEMBERS_MAX, Reach::ALL)
+    }
+
+    #[test]
+    fn a_link_local_address_in_a_record_is_on_the_link_of_this_node_or_on_the_one_where_its_owner_was_heard()
+    {
+        let told = Contact::new(["[fe80::2]:9".parse().unwrap()]).encode();
+        let scoped: SocketAddr = "[fe80::2%3]:9".parse().unwrap();
+        let mut bound = Book::new(9, Reach::of("[fe80::1%3]:9".parse().unwrap()));
+        bound.learn(A, &told).unwrap();
+        assert_eq!(bound.addresses(A).collect::<Vec<_>>(), [scoped]);
+        let mut any = book();
+        any.met(A, scoped);
+        any.learn(A, &told).unwrap();
+        assert_eq!(any.addresses(A).collect::<Vec<_>>(), [scoped]);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! What a node is told before it starts, and the sockets it is given.
 
+use crate::addresses::{self, Basis, with_port};
 use crate::book::Reach;
 use crate::contact::{ADDRESSES_MAX, Contact};
 use crate::keyring::Keyring;
@@ -10,7 +11,7 @@ use rumormill_core::drive::Limits;
 use rumormill_core::identity::Life;
 use socket2::{Domain, Protocol as Transport, Socket, Type};
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 
 /// UDP payload of a full datagram, in bytes: below what is left of an Ethernet frame behind a tunnel or two (our guess).
 pub const UDP_PAYLOAD_BYTES_MAX: usize = 1_400;
@@ -44,6 +45,9 @@ pub struct Config {
     /// What to tell others to send to, at most three; port 0 stands for the bound one. None: the bound address, or the one that
     /// this machine would use outwards.
     pub advertise: Option<Vec<SocketAddr>>,
+    /// Members that it will join, as far as their addresses are known: a node that listens on all interfaces tells others the address that it sends
+    /// from to these.
+    pub seeds: Vec<SocketAddr>,
     /// The cluster's name, at most [`CLUSTER_BYTES_MAX`] bytes. Two clusters of different names never hear each other.
     pub cluster: String,
     /// The cluster's keys.
@@ -68,6 +72,7 @@ impl Config {
         Config {
             bind,
             advertise: None,
+            seeds: Vec::new(),
             cluster: "default".into(),
             keyring,
             insecure: false,
@@ -89,7 +94,7 @@ pub enum StartError {
     )]
     NoKey(SocketAddr),
     /// A port cannot be had.
-    #[error("cannot listen on {address} ({transport}): {source}; is another agent running there?")]
+    #[error("cannot listen on {address} ({transport}): {}", addresses::bind_fault(*address, source, "is another agent running there?"))]
     Bind {
         /// Where.
         address: SocketAddr,
@@ -125,6 +130,7 @@ pub struct Sockets {
     pub(crate) tcp: std::net::TcpListener,
     local: SocketAddr,
     contact: Contact,
+    basis: Basis,
 }
 
 impl Sockets {
@@ -136,8 +142,8 @@ impl Sockets {
             _ => bind_both(config.bind)?,
         };
         let local = udp.local_addr()?;
-        let contact = contact(local, config.advertise.as_deref())?;
-        Ok(Sockets { udp, tcp, local, contact })
+        let (contact, basis) = contact(local, config.advertise.as_deref(), &config.seeds);
+        Ok(Sockets { udp, tcp, local, contact, basis })
     }
 
     /// Where it listens.
@@ -148,6 +154,11 @@ impl Sockets {
     /// What to tell others.
     pub fn contact(&self) -> &Contact {
         &self.contact
+    }
+
+    /// How sure that is.
+    pub fn basis(&self) -> Basis {
+        self.basis
     }
 
     /// Which addresses can be sent to.
@@ -179,7 +190,7 @@ fn check(config: &Config) -> Result<(), StartError> {
 fn bind_both(at: SocketAddr) -> Result<(std::net::UdpSocket, std::net::TcpListener), StartError> {
     let failed = |transport| move |source| StartError::Bind { address: at, transport, source };
     let tcp = bind_tcp(at).map_err(failed("TCP"))?;
-    let at = SocketAddr::new(at.ip(), tcp.local_addr()?.port());
+    let at = with_port(at, tcp.local_addr()?.port());
     let udp = bind_udp(at).map_err(failed("UDP"))?;
     Ok((udp, tcp))
 }
@@ -236,42 +247,23 @@ fn grow_buffers(socket: &Socket) {
     let _ = socket.set_send_buffer_size(SOCKET_BUFFER_BYTES);
 }
 
-fn contact(local: SocketAddr, advertise: Option<&[SocketAddr]>) -> Result<Contact, StartError> {
-    let with_port =
-        |a: &SocketAddr| SocketAddr::new(a.ip(), if a.port() == 0 { local.port() } else { a.port() });
+fn contact(local: SocketAddr, advertise: Option<&[SocketAddr]>, seeds: &[SocketAddr]) -> (Contact, Basis) {
     if let Some(list) = advertise {
-        return Ok(Contact::new(list.iter().map(with_port)));
+        let here = |a: &SocketAddr| with_port(*a, if a.port() == 0 { local.port() } else { a.port() });
+        return (Contact::new(list.iter().map(here)), Basis::Given);
     }
     if !local.ip().is_unspecified() {
-        return Ok(Contact::new([local]));
+        return (Contact::new([local]), Basis::Bound);
     }
-    let v4 = outgoing((Ipv4Addr::UNSPECIFIED, 0).into(), (Ipv4Addr::new(192, 0, 2, 1), 9).into());
-    let v6 = || {
-        let there = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1);
-        outgoing((Ipv6Addr::UNSPECIFIED, 0).into(), (there, 9).into())
-    };
-    let mut found: Vec<IpAddr> = v4.into_iter().collect();
-    if local.is_ipv6() {
-        found.extend(v6());
-    }
-    if found.is_empty() {
-        found.push(if local.is_ipv4() { Ipv4Addr::LOCALHOST.into() } else { Ipv6Addr::LOCALHOST.into() });
-    }
-    Ok(Contact::new(found.into_iter().map(|ip| SocketAddr::new(ip, local.port()))))
-}
-
-/// The address that this machine would send from to `there`, which is set aside for documentation; no packet leaves.
-fn outgoing(from: SocketAddr, there: SocketAddr) -> Option<IpAddr> {
-    let socket = std::net::UdpSocket::bind(from).ok()?;
-    socket.connect(there).ok()?;
-    let ip = socket.local_addr().ok()?.ip();
-    (!ip.is_unspecified()).then_some(ip)
+    let (found, basis) = addresses::reached(local, seeds);
+    (Contact::new(found), basis)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::keyring::Key;
+    use std::net::Ipv4Addr;
 
     fn config(bind: &str, keyring: Keyring) -> Config {
         Config::new(bind.parse().unwrap(), keyring, NodeId(1), Life::default())

@@ -13,6 +13,7 @@ use crate::handshake::{Shared, random};
 use crate::hello::{ResolveError, Resolves};
 use crate::link::StreamEvent;
 use crate::receive::Receiver;
+use crate::refusal::Strangers;
 use crate::seal::{Kind, Seal};
 use crate::socket::{BATCH, Datagrams};
 use crate::stream::{CONNECTIONS_MAX, Streams};
@@ -99,11 +100,13 @@ impl<P: Protocol, A: App<P>> Engine<P, A> {
         let seed = seed.unwrap_or(drawn);
         let counters = Arc::new(Counters::new(&P::Message::lanes()));
         let faults = Faults::new(faults, seed);
+        let strangers = Arc::<Strangers>::default();
         let shared = Arc::new(Shared {
             seal: Mutex::new(Seal::new(me, life, &cluster, keyring.clone())),
             keyring: keyring.clone(),
             counters: counters.clone(),
             faults: faults.clone(),
+            strangers: strangers.clone(),
         });
         let listener = TcpListener::from_std(sockets.tcp)?;
         let (sender, commands) = mpsc::channel(COMMANDS_MAX);
@@ -133,7 +136,7 @@ impl<P: Protocol, A: App<P>> Engine<P, A> {
             life,
             local,
         };
-        Ok((engine, Handle { commands: sender, keyring, counters, faults, me, life, local }))
+        Ok((engine, Handle { commands: sender, keyring, counters, faults, strangers, me, life, local }))
     }
 
     async fn run(mut self) {
@@ -272,12 +275,16 @@ impl<P: Protocol, A: App<P>> Engine<P, A> {
             Command::Inspect(look) => {
                 look(&self.driver.node, &view(self.me, self.life, self.local, &self.effects))
             }
+            Command::Resolve(address, reply) | Command::Connect(address, reply)
+                if !self.effects.book.reach().to(crate::contact::canonical(address)) =>
+            {
+                let _ = reply.send(Err(ResolveError::Unreachable));
+            }
             Command::Resolve(address, reply) => {
-                if !self.effects.book.reach().to(crate::contact::canonical(address)) {
-                    let _ = reply.send(Err(ResolveError::Unreachable));
-                } else {
-                    self.receiver.begin(&mut self.effects, &mut self.resolves, address, reply);
-                }
+                self.receiver.begin(&mut self.effects, &mut self.resolves, address, reply);
+            }
+            Command::Connect(address, reply) => {
+                self.receiver.connect(&mut self.effects, &mut self.resolves, address, reply);
             }
             Command::Knock(address, content)
                 if self.effects.book.reach().to(crate::contact::canonical(address)) =>

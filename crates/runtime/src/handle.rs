@@ -6,6 +6,7 @@ use crate::faults::Faults;
 use crate::hello::ResolveError;
 use crate::keyring::Keyring;
 use crate::knock::Knock;
+use crate::refusal::Strangers;
 use rumormill_core::identity::Life;
 use rumormill_core::{NodeId, Protocol};
 use std::net::SocketAddr;
@@ -28,6 +29,7 @@ pub(crate) enum Command<P: Protocol> {
     Call(P::Call),
     Inspect(Inspection<P>),
     Resolve(SocketAddr, oneshot::Sender<Result<NodeId, ResolveError>>),
+    Connect(SocketAddr, oneshot::Sender<Result<NodeId, ResolveError>>),
     Knock(SocketAddr, Vec<u8>),
     Answer(Box<Knock>),
     Shutdown(oneshot::Sender<()>),
@@ -39,6 +41,7 @@ pub struct Handle<P: Protocol> {
     pub(crate) keyring: Keyring,
     pub(crate) counters: Arc<Counters>,
     pub(crate) faults: Faults,
+    pub(crate) strangers: Arc<Strangers>,
     pub(crate) me: NodeId,
     pub(crate) life: Life,
     pub(crate) local: SocketAddr,
@@ -51,6 +54,7 @@ impl<P: Protocol> Clone for Handle<P> {
             keyring: self.keyring.clone(),
             counters: self.counters.clone(),
             faults: self.faults.clone(),
+            strangers: self.strangers.clone(),
             me: self.me,
             life: self.life,
             local: self.local,
@@ -103,6 +107,18 @@ impl<P: Protocol> Handle<P> {
         let (reply, answer) = oneshot::channel();
         self.send(Command::Resolve(address, reply)).await.map_err(|_| ResolveError::Stopped)?;
         answer.await.unwrap_or(Err(ResolveError::Stopped))
+    }
+
+    /// Finds out who accepts connections at `address`, without a datagram: at most 6 s.
+    pub async fn connect(&self, address: SocketAddr) -> Result<NodeId, ResolveError> {
+        let (reply, answer) = oneshot::channel();
+        self.send(Command::Connect(address, reply)).await.map_err(|_| ResolveError::Stopped)?;
+        answer.await.unwrap_or(Err(ResolveError::Stopped))
+    }
+
+    /// Where packets come from that this node cannot open.
+    pub fn strangers(&self) -> &Arc<Strangers> {
+        &self.strangers
     }
 
     /// Asks whoever is at `address` for the cluster's keys, once: the answer, if there is one, is told to [`App::knocked`](crate::App::knocked).

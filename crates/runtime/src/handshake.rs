@@ -12,6 +12,7 @@ use crate::counters::{Cause, Counters};
 use crate::faults::Faults;
 use crate::frame::{self, FrameKey};
 use crate::keyring::Keyring;
+use crate::refusal::{Refusal, Strangers, refuse};
 use crate::seal::{Kind, Opened, Refused, SEAL_BYTES, Seal};
 use minicbor::bytes::ByteArray;
 use ring::rand::{SecureRandom, SystemRandom};
@@ -40,6 +41,7 @@ pub struct Shared {
     pub keyring: Keyring,
     pub counters: Arc<Counters>,
     pub faults: Faults,
+    pub strangers: Arc<Strangers>,
 }
 
 impl Shared {
@@ -72,6 +74,8 @@ pub enum DialError {
     Somebody(NodeId, SocketAddr),
     /// The answer could not be opened: another cluster or key.
     Refused(Refused),
+    /// The other end holds the same key, and is of a cluster of another name.
+    OtherCluster(Option<String>),
 }
 
 impl From<io::Error> for DialError {
@@ -147,13 +151,13 @@ async fn open(
     prepare(&stream);
     let nonce = random()?;
     let mut packet = Vec::with_capacity(HANDSHAKE_BYTES_MAX);
-    let (me, life, key) = {
+    let (me, life, key, counter) = {
         let mut seal = shared.seal();
         Seal::start(&mut packet);
         wire::put(&Hello { nonce: nonce.into() }, &mut packet);
         let key = seal.primary();
         seal.seal(Kind::StreamHello, expect.unwrap_or_default(), &mut packet);
-        (seal.me().0, seal.me().1, key)
+        (seal.me().0, seal.me().1, key, crate::seal::counter(&packet))
     };
     write_packet(&mut stream, &packet).await?;
     read_packet(&mut stream, &mut packet).await?;
@@ -163,7 +167,7 @@ async fn open(
             shared.counters.lose(why.into());
             DialError::Refused(why)
         })?;
-        let (peer, theirs, ack) = read_ack(&opened, &nonce, me, life)?;
+        let (peer, theirs, ack) = read_ack(&opened, (&nonce, counter), me, life)?;
         if opened.key != key || expect.is_some_and(|expect| expect != peer) {
             shared.counters.lose(Cause::StreamHandshake);
             return Err(DialError::Somebody(peer, address));
@@ -182,7 +186,7 @@ async fn open(
 
 fn read_ack(
     opened: &Opened<'_>,
-    nonce: &[u8; 16],
+    (nonce, counter): (&[u8; 16], u64),
     me: NodeId,
     life: Life,
 ) -> Result<(NodeId, Life, Ack), DialError> {
@@ -201,6 +205,11 @@ fn read_ack(
             } else {
                 Ok((opened.from, opened.life, ack))
             }
+        }
+        Kind::Refusal if opened.echo == life.session => {
+            let refusal: Refusal = wire::decode(opened.content).map_err(garbled)?;
+            let is_mine = refusal.counter == counter;
+            Err(if is_mine { DialError::OtherCluster(refusal.cluster) } else { DialError::Lost(Loss::Reset) })
         }
         _ => Err(DialError::Lost(Loss::Reset)),
     }
@@ -242,7 +251,8 @@ async fn answer(shared: &Shared, mut stream: TcpStream) -> Result<Established, O
     prepare(&stream);
     let mut packet = Vec::with_capacity(HANDSHAKE_BYTES_MAX);
     read_packet(&mut stream, &mut packet).await.map_err(broken)?;
-    let reply = answer_hello(shared, &mut packet)?;
+    let source = stream.peer_addr().map(crate::contact::canonical).ok();
+    let reply = answer_hello(shared, source, &mut packet)?;
     write_packet(&mut stream, &packet).await.map_err(broken)?;
     let Reply::Ack(known) = reply else { return Err(None) };
     let Established1 { peer, life, key, sending, mut receiving } = *known;
@@ -261,7 +271,11 @@ async fn answer(shared: &Shared, mut stream: TcpStream) -> Result<Established, O
 }
 
 /// Opens the hello in `packet`, and leaves there what is to be said to it.
-fn answer_hello(shared: &Shared, packet: &mut Vec<u8>) -> Result<Reply, Option<Cause>> {
+fn answer_hello(
+    shared: &Shared,
+    source: Option<SocketAddr>,
+    packet: &mut Vec<u8>,
+) -> Result<Reply, Option<Cause>> {
     let mut seal = shared.seal();
     let (me, mine) = seal.me();
     let (peer, life, key, nonce) = match seal.open(packet) {
@@ -274,6 +288,12 @@ fn answer_hello(shared: &Shared, packet: &mut Vec<u8>) -> Result<Reply, Option<C
             supersede(&mut seal, from, session, greater, packet);
             shared.counters.lose(why.into());
             return Ok(Reply::Only);
+        }
+        Err(Refused::Unreadable) => {
+            let guess = seal.guess(packet);
+            source.zip(guess).into_iter().for_each(|(source, guess)| shared.strangers.note(source, guess));
+            shared.counters.lose(Cause::Unreadable);
+            return if refuse(&mut seal, packet, true) { Ok(Reply::Only) } else { Err(None) };
         }
         Err(why) => return Err(Some(why.into())),
     };

@@ -17,7 +17,7 @@ pub const TRY_EVERY: Duration = Duration::from_millis(500);
 pub const RESOLVES_MAX: usize = 256;
 
 /// An address could not be turned into an id.
-#[derive(Copy, Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ResolveError {
     /// It is this very node.
     #[error("this is the node itself")]
@@ -31,11 +31,16 @@ pub enum ResolveError {
     #[error("nobody listens there")]
     Refused,
     /// No answer, neither by datagram nor over a connection.
-    #[error("no answer: it is down, unreachable, or a member of another cluster")]
+    #[error("no answer by UDP or TCP")]
     TimedOut,
-    /// Somebody listens there, but does not speak our language.
-    #[error("what listens there is no member of this cluster: compare cluster name, key and port")]
+    /// Somebody listens there, and answers nothing that is sealed with this node's key.
+    #[error(
+        "the key or cluster name differs: what listens there opens nothing sealed with this node's key, or is no rumormill agent"
+    )]
     Stranger,
+    /// A member of a cluster of another name answers, which holds the same key.
+    #[error("the cluster name differs: the member there holds the same key, but its cluster is {}", name(.0.as_deref()))]
+    OtherCluster(Option<String>),
     /// The address is of a family that this node's socket does not reach.
     #[error("this node's socket cannot send to that address: bind to [::] to reach both IPv4 and IPv6")]
     Unreachable,
@@ -45,6 +50,10 @@ pub enum ResolveError {
     /// The node has stopped.
     #[error("the node has stopped")]
     Stopped,
+}
+
+fn name(cluster: Option<&str>) -> String {
+    cluster.map_or_else(|| "another".into(), |name| format!("named {name:?}"))
 }
 
 /// What a hello carries, and its answer brings back.
@@ -76,6 +85,10 @@ pub struct Resolves {
 struct Pending {
     address: SocketAddr,
     nonce: u64,
+    /// The number of the first packet that may ask for it: a refusal of an earlier one is an old one.
+    since: u64,
+    /// A member of another cluster refused a hello.
+    is_refused: bool,
     tries: u32,
     reply: oneshot::Sender<Result<NodeId, ResolveError>>,
 }
@@ -86,6 +99,7 @@ impl Resolves {
         &mut self,
         address: SocketAddr,
         nonce: u64,
+        since: u64,
         reply: oneshot::Sender<Result<NodeId, ResolveError>>,
     ) -> Option<u64> {
         if self.pending.len() >= RESOLVES_MAX {
@@ -93,8 +107,25 @@ impl Resolves {
             return None;
         }
         self.tickets += 1;
-        self.pending.insert(self.tickets, Pending { address, nonce, tries: 0, reply });
+        let fresh = Pending { address, nonce, since, is_refused: false, tries: 0, reply };
+        self.pending.insert(self.tickets, fresh);
         Some(self.tickets)
+    }
+
+    /// No datagram is to be sent for that ticket: a connection is tried at once.
+    pub fn only_connect(&mut self, ticket: u64) {
+        if let Some(pending) = self.pending.get_mut(&ticket) {
+            pending.tries = TRIES_MAX;
+        }
+    }
+
+    /// A member of another cluster refused the hello of that number: a connection, over which it says more, is tried at once. Returns the ticket.
+    pub fn refused(&mut self, source: SocketAddr, counter: u64) -> Option<u64> {
+        let asked = |p: &Pending| p.address == source && counter >= p.since && !p.is_refused;
+        let (ticket, pending) = self.pending.iter_mut().find(|(_, pending)| asked(pending))?;
+        let is_connecting = std::mem::replace(&mut pending.tries, TRIES_MAX) > TRIES_MAX;
+        pending.is_refused = true;
+        (!is_connecting).then_some(*ticket)
     }
 
     /// What to do now about that ticket, at the beginning and after each [`TRY_EVERY`].
@@ -109,7 +140,11 @@ impl Resolves {
                 pending.tries += 1;
                 Step::Hello(pending.address, pending.nonce)
             }
-            Some(pending) => Step::Connect(pending.address),
+            Some(pending) if pending.tries == TRIES_MAX => {
+                pending.tries += 1;
+                Step::Connect(pending.address)
+            }
+            Some(_) => Step::Nothing, // the connection will tell
         }
     }
 
@@ -125,6 +160,9 @@ impl Resolves {
     /// Tells the one who asked.
     pub fn settle(&mut self, ticket: u64, result: Result<NodeId, ResolveError>) {
         if let Some(pending) = self.pending.remove(&ticket) {
+            let is_mute = matches!(result, Err(ResolveError::TimedOut | ResolveError::Refused));
+            let result =
+                if is_mute && pending.is_refused { Err(ResolveError::OtherCluster(None)) } else { result };
             let _ = pending.reply.send(result);
         }
     }
@@ -135,6 +173,7 @@ pub fn verdict(error: &DialError, mine: Life) -> ResolveError {
     match error {
         DialError::Lost(Loss::Refused) => ResolveError::Refused,
         DialError::Lost(Loss::Reset) | DialError::Refused(_) => ResolveError::Stranger,
+        DialError::OtherCluster(name) => ResolveError::OtherCluster(name.clone()),
         DialError::Lost(_) | DialError::Somebody(..) => ResolveError::TimedOut,
         DialError::Myself(life) if *life == mine => ResolveError::Myself,
         DialError::Myself(life) | DialError::Superseded(life) => ResolveError::Copy(*life),
@@ -159,7 +198,7 @@ mod tests {
     fn five_hellos_are_sent_and_then_a_connection_is_tried() {
         let mut resolves = Resolves::default();
         let (reply, mut answer) = oneshot::channel();
-        let ticket = resolves.begin(at(), 7, reply).unwrap();
+        let ticket = resolves.begin(at(), 7, 0, reply).unwrap();
         for _ in 0..TRIES_MAX {
             assert_eq!(resolves.step(ticket), Step::Hello(at(), 7));
         }
@@ -171,16 +210,31 @@ mod tests {
     }
 
     #[test]
+    fn a_refusal_of_this_hello_leads_to_a_connection_at_once_and_an_old_one_to_nothing() {
+        let mut resolves = Resolves::default();
+        let (reply, mut answer) = oneshot::channel();
+        let ticket = resolves.begin(at(), 7, 20, reply).unwrap();
+        assert_eq!(resolves.step(ticket), Step::Hello(at(), 7));
+        assert_eq!(resolves.refused(at(), 19), None, "recorded earlier");
+        assert_eq!(resolves.refused(SocketAddr::from(([127, 0, 0, 2], 1)), 20), None, "from elsewhere");
+        assert_eq!(resolves.refused(at(), 20), Some(ticket));
+        assert_eq!(resolves.step(ticket), Step::Connect(at()));
+        assert_eq!(resolves.step(ticket), Step::Nothing, "one connection is enough");
+        resolves.settle(ticket, Err(ResolveError::TimedOut));
+        assert_eq!(answer.try_recv().unwrap(), Err(ResolveError::OtherCluster(None)));
+    }
+
+    #[test]
     fn what_nobody_waits_for_is_dropped_and_too_many_are_refused() {
         let mut resolves = Resolves::default();
         let waiting: Vec<_> = (0..RESOLVES_MAX)
             .map(|n| {
                 let (reply, answer) = oneshot::channel();
-                (resolves.begin(at(), n as u64, reply).unwrap(), answer)
+                (resolves.begin(at(), n as u64, 0, reply).unwrap(), answer)
             })
             .collect();
         let (reply, mut answer) = oneshot::channel();
-        assert_eq!(resolves.begin(at(), 0, reply), None);
+        assert_eq!(resolves.begin(at(), 0, 0, reply), None);
         assert_eq!(answer.try_recv().unwrap(), Err(ResolveError::TooMany));
         for (ticket, answer) in waiting {
             drop(answer);

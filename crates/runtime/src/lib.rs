@@ -23,6 +23,7 @@
 
 mod accept;
 pub mod admission;
+pub mod addresses;
 pub mod book;
 pub mod config;
 pub mod contact;
@@ -40,6 +41,7 @@ pub mod knock;
 mod link;
 pub mod lru;
 mod receive;
+pub mod refusal;
 pub mod seal;
 mod sessions;
 mod socket;
@@ -60,4 +62,5 @@ pub use handle::{Handle, Stopped};
 pub use hello::ResolveError;
 pub use keyring::{Fingerprint, Key, Keyring};
 pub use knock::Knock;
+pub use refusal::{Stranger, Strangers};
 pub use seal::VERSION as PACKET_VERSION;

@@ -6,6 +6,7 @@ use crate::effects::{App, Effects};
 use crate::handshake::{random, supersede};
 use crate::hello::{Nonce, ResolveError, Resolves, Step, TRY_EVERY};
 use crate::knock::{Gate, KNOCK_BYTES_MAX, Knock};
+use crate::refusal::{Refusal, Stranger, refuse};
 use crate::seal::{Kind, Refused};
 use crate::timers::Due;
 use rumormill_core::identity::Life;
@@ -69,6 +70,9 @@ impl<P: Protocol> Receiver<P> {
             Ok(opened) => opened,
             Err(why) => {
                 counters.lose(why.into());
+                if why == Refused::Unreadable {
+                    self.unreadable(effects, source, at);
+                }
                 if let Refused::Stale { from, session, greater } = why {
                     self.supersede(effects, source, from, session, greater);
                 }
@@ -77,6 +81,14 @@ impl<P: Protocol> Receiver<P> {
         };
         if shared.faults.cuts_peer(opened.from) {
             counters.lose(Cause::Fault);
+            return None;
+        }
+        if opened.kind == Kind::Refusal {
+            let refusal = wire::decode::<Refusal>(opened.content).ok();
+            let refusal = refusal.filter(|_| opened.echo == mine.session);
+            if let Some(ticket) = refusal.and_then(|refusal| resolves.refused(source, refusal.counter)) {
+                self.resolve(effects, resolves, ticket);
+            }
             return None;
         }
         if effects.book.shuns(opened.from) {
@@ -110,8 +122,9 @@ impl<P: Protocol> Receiver<P> {
                     true => Err(ResolveError::Copy(heard.life)),
                     false => Ok(heard.from),
                 };
+                let is_other = result.is_ok();
                 let asked = resolves.answered(opened.content, result);
-                if let Some(asked) = asked.filter(|_| result.is_ok()) {
+                if let Some(asked) = asked.filter(|_| is_other) {
                     effects.book.met(heard.from, asked);
                 }
             }
@@ -130,6 +143,24 @@ impl<P: Protocol> Receiver<P> {
         }
         self.meet(effects, &heard, nonce, refused);
         superseded
+    }
+
+    /// The packet in slot `at` did not open. A hello of the same key is told that the cluster's name differs.
+    fn unreadable<A>(&mut self, effects: &mut Effects<P, A>, source: SocketAddr, at: usize) {
+        let shared = effects.shared.clone();
+        let Some((_, packet)) = effects.datagrams.arrived(at) else { return };
+        let Some(guess) = shared.seal().guess(packet) else { return };
+        shared.strangers.note(source, guess);
+        if guess != Stranger::OtherCluster {
+            return;
+        }
+        let Some(hello) = shared.seal().foreign_hello(packet) else { return };
+        if self.courtesy.allows(hello.from, Kind::Refusal as u8, effects.now) {
+            let mut answer = packet[..crate::seal::SEAL_BYTES].to_vec();
+            if refuse(&mut shared.seal(), &mut answer, false) {
+                effects.depart(None, source, answer);
+            }
+        }
     }
 
     fn knocked<A: App<P>>(
@@ -181,7 +212,22 @@ impl<P: Protocol> Receiver<P> {
             return;
         };
         let nonce = u64::from_be_bytes(*drawn.first_chunk().expect("it has 16 bytes"));
-        if let Some(ticket) = resolves.begin(address, nonce, reply) {
+        let since = effects.shared.seal().next();
+        if let Some(ticket) = resolves.begin(address, nonce, since, reply) {
+            self.resolve(effects, resolves, ticket);
+        }
+    }
+
+    /// Begins to find out who accepts connections at `address`.
+    pub fn connect<A>(
+        &mut self,
+        effects: &mut Effects<P, A>,
+        resolves: &mut Resolves,
+        address: SocketAddr,
+        reply: oneshot::Sender<Result<NodeId, ResolveError>>,
+    ) {
+        if let Some(ticket) = resolves.begin(address, 0, 0, reply) {
+            resolves.only_connect(ticket);
             self.resolve(effects, resolves, ticket);
         }
     }

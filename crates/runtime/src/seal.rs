@@ -18,6 +18,7 @@
 //! us, or from our record that others passed on: where it does, its first word counts.
 
 use crate::keyring::Keyring;
+use crate::refusal::Stranger;
 use crate::sessions::{CONFIRMED_MAX, Sessions, Standing, UNCONFIRMED_MAX};
 use crate::subkeys::{self, Subkeys};
 use ring::aead::{Aad, LessSafeKey, Nonce};
@@ -62,12 +63,14 @@ pub enum Kind {
     Away = 8,
     /// The answer to it, under the same key; what it says is sealed to the asker besides.
     Back = 9,
+    /// Your hello is for a cluster of another name. Content: a [`Refusal`](crate::refusal::Refusal), under a key that leaves the name out.
+    Refusal = 10,
 }
 
 impl Kind {
     fn read(byte: u8) -> Option<Kind> {
         use Kind::*;
-        [Data, Hello, HelloAck, Superseded, Greet, Greeted, StreamHello, StreamAck, Away, Back]
+        [Data, Hello, HelloAck, Superseded, Greet, Greeted, StreamHello, StreamAck, Away, Back, Refusal]
             .into_iter()
             .find(|kind| *kind as u8 == byte)
     }
@@ -79,7 +82,7 @@ impl Kind {
 
     /// Whether it shows nothing about a session: what it says proves itself, or is believed by nobody.
     fn is_apart(self) -> bool {
-        matches!(self, Kind::Away | Kind::Back)
+        matches!(self, Kind::Away | Kind::Back | Kind::Refusal)
     }
 
     /// Whether it travels over a connection: in no order with datagrams, and guarded by nonces in place of the window.
@@ -152,9 +155,23 @@ pub struct Seal {
     roots: Vec<(u32, Prk)>,
     own: Vec<LessSafeKey>, // of each root
     removed: Vec<(u32, Prk)>,
+    /// The id of the public key, with which a node without a key seals.
+    no_key: u32,
     counter: u64,
     subkeys: Subkeys,
     sessions: Sessions,
+}
+
+/// A hello that did not open although its key is held here, as far as its header tells.
+pub struct ForeignHello {
+    /// Who says that it asks.
+    pub from: NodeId,
+    /// Its session.
+    pub session: u64,
+    /// The id of the key.
+    pub key: u32,
+    /// The number of the packet.
+    pub counter: u64,
 }
 
 impl Seal {
@@ -169,6 +186,7 @@ impl Seal {
             roots: Vec::new(),
             own: Vec::new(),
             removed: Vec::new(),
+            no_key: Keyring::insecure().primary().id(),
             counter: 0,
             subkeys: Subkeys::default(),
             sessions: Sessions::new(CONFIRMED_MAX, UNCONFIRMED_MAX),
@@ -258,7 +276,36 @@ impl Seal {
         let counter = self.next_counter();
         let header =
             Header { kind, key: self.roots[at].0, to: to.0 as u32, from: self.me, life: self.life, counter };
+        if kind == Kind::Refusal {
+            let own = subkeys::refusal(&self.roots[at].1, self.me, self.life);
+            return header.seal(&own, echo, to, packet);
+        }
         header.seal(&self.own[at], echo, to, packet);
+    }
+
+    /// What a packet that did not open most likely is; none if it is not even a packet.
+    pub fn guess(&self, packet: &[u8]) -> Option<Stranger> {
+        let key = Header::read(packet).ok()?.key;
+        let holds = |roots: &[(u32, Prk)]| roots.iter().any(|root| root.0 == key);
+        Some(match () {
+            () if holds(&self.roots) => Stranger::OtherCluster,
+            () if holds(&self.removed) => Stranger::RemovedKey,
+            () if key == self.no_key => Stranger::NoKey,
+            () => Stranger::OtherKey,
+        })
+    }
+
+    /// The header of a hello that did not open although its key is held here.
+    pub fn foreign_hello(&self, packet: &[u8]) -> Option<ForeignHello> {
+        let Header { kind, key, from, life, counter, .. } = Header::read(packet).ok()?;
+        let is_hello = matches!(kind, Kind::Hello | Kind::StreamHello);
+        let is_held = self.root(key).is_some();
+        (is_hello && is_held).then_some(ForeignHello { from, session: life.session, key, counter })
+    }
+
+    /// The number that the next packet will have.
+    pub fn next(&self) -> u64 {
+        self.counter
     }
 
     fn seal_under(
@@ -365,7 +412,10 @@ impl Seal {
         let removed = self.removed.iter().filter(|_| header.kind == Kind::Away);
         let root = self.roots.iter().chain(removed).find(|root| root.0 == header.key);
         let root = root.ok_or(Refused::Unreadable)?;
-        let key = subkeys::datagram(&root.1, &self.cluster, header.from, header.life);
+        let key = match header.kind {
+            Kind::Refusal => subkeys::refusal(&root.1, header.from, header.life),
+            _ => subkeys::datagram(&root.1, &self.cluster, header.from, header.life),
+        };
         let opened =
             key.open_in_place(nonce(header.counter), aad, sealed).map_err(|_| Refused::Unreadable)?;
         Ok(opened.len())
@@ -434,6 +484,11 @@ fn bind(header: &[u8], to: NodeId) -> [u8; HEADER_BYTES + 8] {
     aad[..HEADER_BYTES].copy_from_slice(header);
     aad[HEADER_BYTES..].copy_from_slice(&to.0.to_be_bytes());
     aad
+}
+
+/// The number of a sealed packet, as its header carries it.
+pub fn counter(packet: &[u8]) -> u64 {
+    Header::read(packet).map_or(0, |header| header.counter)
 }
 
 /// A counter as a nonce.

@@ -330,7 +330,7 @@ fn failed(serial: u64, error: &DialError) -> StreamEvent {
         DialError::Somebody(by, address) => return StreamEvent::Taken { serial, address: *address, by: *by },
         DialError::Lost(loss) => *loss,
         DialError::Myself(_) => Loss::Refused,
-        DialError::Superseded(_) | DialError::Refused(_) => Loss::Reset,
+        DialError::Superseded(_) | DialError::Refused(_) | DialError::OtherCluster(_) => Loss::Reset,
     };
     StreamEvent::Ended { serial, loss: Some(loss) }
 }

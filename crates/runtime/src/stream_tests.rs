@@ -14,6 +14,7 @@ fn shared(id: u64) -> Arc<Shared> {
         keyring,
         counters: Arc::new(Counters::new(&[])),
         faults: Faults::new(false, 0),
+        strangers: Arc::default(),
     })
 }
 

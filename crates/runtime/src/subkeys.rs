@@ -1,7 +1,7 @@
 //! Keys that are derived from the cluster's: one per sender and life for datagrams, two per connection for the stream.
 //!
-//! The cluster's name goes into the derivation, so a packet of another cluster cannot be told from one under another key:
-//! neither opens. A session is random, so no two lives ever share a key, and a counter alone is a nonce that never repeats, even
+//! The cluster's name goes into the derivation, so a packet of another cluster does not open, as one under another key does not. Only a
+//! [`refusal`] is sealed without it. A session is random, so no two lives ever share a key, and a counter alone is a nonce that never repeats, even
 //! when a disk is restored from a backup.
 
 use ring::aead::{AES_256_GCM, LessSafeKey, UnboundKey};
@@ -16,6 +16,11 @@ pub const SUBKEYS_MAX: usize = 1_024;
 /// The key under which `id` seals datagrams in `life`.
 pub fn datagram(root: &Prk, cluster: &str, id: NodeId, life: Life) -> LessSafeKey {
     derive(root, &[b"rumormill 1 datagram", &name(cluster), &who(id, life)])
+}
+
+/// The key under which `id` refuses hellos of other clusters in `life`: the cluster's name is left out, so that every holder of the cluster key reads it.
+pub fn refusal(root: &Prk, id: NodeId, life: Life) -> LessSafeKey {
+    derive(root, &[b"rumormill 1 refusal", &who(id, life)])
 }
 
 /// The keys of a connection: from the one who opened it to the one who accepted it, and back.
@@ -117,6 +122,8 @@ mod tests {
             datagram(&root(1), "a", NodeId(2), life),
             datagram(&root(1), "a", NodeId(1), Life { epoch: 2, session: 1 }),
             datagram(&root(1), "a", NodeId(1), Life { epoch: 1, session: 3 }),
+            refusal(&root(1), NodeId(1), life),
+            refusal(&root(2), NodeId(1), life),
         ]
         .iter()
         .map(print)

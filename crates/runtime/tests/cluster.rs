@@ -5,7 +5,7 @@ mod common;
 use common::*;
 use rumormill_core::identity::Life;
 use rumormill_core::{Duration, Loss, NodeId, Via};
-use rumormill_runtime::{Cause, Config, Key, ResolveError};
+use rumormill_runtime::{Cause, Config, Key, ResolveError, Stranger};
 
 #[tokio::test]
 async fn three_nodes_talk_by_datagram_and_by_stream() {
@@ -188,23 +188,42 @@ async fn two_copies_that_meet_agree_which_one_gives_way() {
 }
 
 #[tokio::test]
-async fn another_key_and_another_cluster_look_alike_and_get_no_answer() {
+async fn another_key_gets_no_answer_and_is_noted() {
     let b = launch(config(2)).await;
-    let other_key = launch(Config { keyring: key(9), ..config(1) }).await;
-    let other_name = launch(Config { cluster: "trains".into(), ..config(3) }).await;
-    let (one, two) =
-        tokio::join!(other_key.handle.resolve(b.address()), other_name.handle.resolve(b.address()));
-    assert_eq!((one, two), (Err(ResolveError::Stranger), Err(ResolveError::Stranger)));
-    for stranger in [&other_key, &other_name] {
-        let before = b.dropped(Cause::Unreadable);
-        stranger.learn(&b).await;
-        stranger.say(&b, Word::tame(1)).await;
-        wait("the refusal", || b.dropped(Cause::Unreadable) > before).await;
-        stranger.stream(&b, Word::tame(1)).await;
-        wait("the loss", || stranger.saw(&Event::Lost(b.id(), Loss::Reset))).await;
-    }
-    assert_eq!(b.times_heard(1), 0);
+    let stranger = launch(Config { keyring: key(9), ..config(1) }).await;
+    assert_eq!(stranger.handle.resolve(b.address()).await, Err(ResolveError::Stranger));
+    is_refused(&stranger, &b).await;
     assert_eq!(b.handle.counters().datagrams_sent, 0, "silence");
+    let [seen] = &b.handle.strangers().list()[..] else { panic!("one address") };
+    assert_eq!((seen.source.ip(), seen.guess), (stranger.address().ip(), Stranger::OtherKey));
+}
+
+#[tokio::test]
+async fn another_cluster_of_the_same_key_is_told_its_name_and_no_more() {
+    let b = launch(config(2)).await;
+    let stranger = launch(Config { cluster: "trains".into(), ..config(1) }).await;
+    let name = config(2).cluster;
+    let refused = Err(ResolveError::OtherCluster(Some(name)));
+    assert_eq!(stranger.handle.resolve(b.address()).await, refused);
+    assert_eq!(stranger.handle.connect(b.address()).await, refused, "over a connection alone");
+    is_refused(&stranger, &b).await;
+    let [seen] = &b.handle.strangers().list()[..] else { panic!("one address") };
+    assert_eq!(seen.guess, Stranger::OtherCluster);
+    let (told, asked) = (b.handle.counters(), stranger.handle.counters());
+    assert!(told.datagrams_sent <= asked.datagrams_sent, "at most an answer each");
+    assert!(told.datagram_bytes_sent <= asked.datagram_bytes_sent, "and none is longer than what it answers");
+    assert!(b.handle.inspect(|_, view| view.book.is_empty()).await.unwrap(), "nothing is learned of it");
+}
+
+/// What `stranger` sends is dropped at `b`.
+async fn is_refused(stranger: &Node, b: &Node) {
+    let before = b.dropped(Cause::Unreadable);
+    stranger.learn(b).await;
+    stranger.say(b, Word::tame(1)).await;
+    wait("the refusal", || b.dropped(Cause::Unreadable) > before).await;
+    stranger.stream(b, Word::tame(1)).await;
+    wait("the loss", || stranger.saw(&Event::Lost(b.id(), Loss::Reset))).await;
+    assert_eq!(b.times_heard(1), 0);
 }
 
 #[tokio::test]

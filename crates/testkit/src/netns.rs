@@ -27,6 +27,8 @@ pub enum Fault {
     Cut,
     /// All datagrams; streams pass.
     NoDatagrams,
+    /// All of TCP; datagrams pass.
+    NoStreams,
 }
 
 impl Hosts {
@@ -63,6 +65,14 @@ impl Hosts {
         format!("198.18.{}.{}", self.net, host + 1)
     }
 
+    /// Runs `ip` on host 0 or 1, whose end of the cable is the interface `cable`.
+    ///
+    /// # Panics
+    /// If it fails.
+    pub fn ip(&self, host: usize, args: &[&str]) {
+        run(Command::new(tool("ip")).args(["-n", &self.names[host]]).args(args));
+    }
+
     /// A command that runs `program` on host 0 or 1.
     pub fn command(&self, host: usize, program: impl AsRef<OsStr>) -> Command {
         let mut command = Command::new(tool("ip"));
@@ -80,6 +90,7 @@ impl Hosts {
             Fault::LossPercent(p) => format!("iif cable numgen random mod 100 < {p} drop"),
             Fault::Cut => "iif cable drop".into(),
             Fault::NoDatagrams => "iif cable meta l4proto udp drop".into(),
+            Fault::NoStreams => "iif cable meta l4proto tcp drop".into(),
         };
         let rules = format!(
             "table inet fault\ndelete table inet fault\ntable inet fault {{\n chain input {{\n  type filter hook input priority 0\n  {rule}\n }}\n}}\n"

@@ -18,7 +18,8 @@ pub const JOIN_ADDRESSES_MAX: usize = 64;
 
 /// Join by these addresses.
 ///
-/// Each is resolved and asked who it is; what answers is met and becomes one more seed. Whom it knows is learnt in the seconds that follow.
+/// Each is looked up and asked who it is. `id` is given where the exchange of members is through, so that both list each other; such an address
+/// becomes one more seed. Otherwise `reason` and `error` say why not.
 #[utoipa::path(
     post, path = "/v1/join", request_body = model::JoinRequest,
     responses((status = 200, body = model::JoinResult), (status = 400, body = model::Error))

@@ -31,6 +31,9 @@ pub fn conditions(inside: &Inside<'_>, agent: &Agent) -> Vec<Warning> {
     if let Some(text) = agent.store_complaint() {
         all.push(condition("data_directory_hangs", "", text, agent.store_hangs_s()));
     }
+    if let Some(text) = agent.advertise_warning() {
+        all.push(condition("advertised", "", text, agent.uptime().as_secs_f64()));
+    }
     if let Some((text, unread_s)) = logging::complaint() {
         all.push(condition("log_unread", "", text, unread_s));
     }

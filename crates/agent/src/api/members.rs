@@ -65,7 +65,9 @@ pub async fn members(
             })
     };
     let (members, cursor) = agent.inspect(move |inside| Shape::new(inside).members(matches)).await?;
-    Ok(Json(model::Members { members, cursor: cursor.to_string() }))
+    let is_failing = |seed: &model::Seed| seed.state == model::SeedState::Failing;
+    let failing_seeds = agent.seeds().into_iter().filter(is_failing).collect();
+    Ok(Json(model::Members { members, cursor: cursor.to_string(), failing_seeds }))
 }
 
 /// One member.

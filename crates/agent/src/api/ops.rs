@@ -193,6 +193,8 @@ async fn table(agent: &Arc<Agent>) -> Result<Table, Failure> {
     let inner = agent.clone();
     let mut table = agent.inspect(move |inside| in_node(inside, &inner)).await?;
     in_runtime(agent, &mut table);
+    agent.count_seeds(&mut table);
+    agent.count_strangers(&mut table);
     for handler in agent.handlers() {
         super::events_counted::count_handler(&handler.info(), &mut table);
     }

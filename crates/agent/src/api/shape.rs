@@ -134,6 +134,16 @@ impl<'a> Shape<'a> {
         if let Some(ban) = self.ban(member.id) {
             warnings.push(format!("banned by {}{}", self.called(ban.by), reason_given(ban)));
         }
+        let loopback = |contact: &[u8]| {
+            let contact = Contact::decode(contact).unwrap_or_default();
+            contact.addresses().iter().find(|address| address.ip().is_loopback()).copied()
+        };
+        let is_elsewhere = loopback(&self.inside.node.swim.me().card.contact).is_none();
+        if let Some(address) = loopback(&member.card.contact).filter(|_| live && is_elsewhere) {
+            warnings.push(format!(
+                "says that it is reached at {address}, which is every machine itself: set --advertise there"
+            ));
+        }
         if live && member.stream_only {
             warnings.push("answers over TCP alone: UDP on its gossip port seems to be blocked".to_string());
         }

@@ -3,6 +3,7 @@
 //! Nothing stops at the first mistake: [`load`] returns a [`Checked`], which holds the effective value of every setting, its
 //! [`Source`], and all problems at once. `rumormill config check` prints it; the agent takes [`Checked::into_config`].
 
+pub mod address;
 mod check;
 mod events;
 pub mod files;

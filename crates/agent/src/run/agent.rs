@@ -1,17 +1,20 @@
 //! What all parts of a running agent share, and what the API asks of it.
 
+use super::advertise::Advertised;
 use super::ears::Ears;
 use super::keys::Desk;
+use super::meet::MEETINGS_MAX;
 use super::reload::{InForce, Reloads};
+use super::seeds::Seeds;
+use super::warnings::Warnings;
 use crate::admission::Admissions;
-use super::warnings::{About, Warnings};
 use crate::api::WATCHERS_MAX;
 use crate::api::failure::Failure;
 use crate::api::guard::Token;
 use crate::aside::Single;
 use crate::build;
 use crate::config::Config;
-use crate::discover::{self, Finder, Seed};
+use crate::discover::Finder;
 use crate::events::{Board, Kept};
 use crate::handlers::Counted;
 use crate::identity::NodeKeys;
@@ -28,7 +31,6 @@ use rumormill_core::time::{Duration, Time, Wall};
 use rumormill_protocols::member::swim;
 use rumormill_runtime::counters::Snapshot;
 use rumormill_runtime::faults::Faults;
-use rumormill_runtime::hello::ResolveError;
 use rumormill_runtime::keyring::Keyring;
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -36,7 +38,6 @@ use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 use std::time::Instant;
 use tokio::sync::{Notify, Semaphore, watch};
-use tokio::task::JoinSet;
 
 /// How the runtime is reached.
 pub(super) type Handle = rumormill_runtime::Handle<Node<NodeKeys>>;
@@ -45,8 +46,6 @@ pub(super) type Handle = rumormill_runtime::Handle<Node<NodeKeys>>;
 const UNSAVED_MAX: usize = crate::store::MEMBERS_MAX;
 /// An answer to a ping that has not come by then will not come: the node was started anew (our guess: ten of its periods on a wide network).
 const PONG_WAIT: Duration = Duration::from_secs(60);
-/// Addresses that are asked at one time who is there (our guess).
-const MEETINGS_MAX: usize = 8;
 /// How much longer than its linger a leave may take.
 const LEAVE_GRACE: Duration = Duration::from_secs(3);
 
@@ -76,6 +75,12 @@ pub struct Agent {
     pub(super) token: Option<Arc<RwLock<Token>>>,
     pub(super) store: StoreHandle,
     pub(super) finder: Mutex<Finder>,
+    /// How each seed stands.
+    pub(super) seeds: Mutex<Seeds>,
+    /// One permit for each address that is met.
+    pub(super) meetings: Semaphore,
+    /// What others are told of where this node is reached; none while it starts.
+    pub(super) advertised: Mutex<Option<Advertised>>,
     /// Something about seeds changed.
     pub(super) seeds_changed: Notify,
     /// After how many rounds it gave up joining.
@@ -162,6 +167,9 @@ impl Agent {
         Agent {
             handlers,
             finder: Mutex::new(Finder::new(&config)),
+            seeds: Mutex::default(),
+            meetings: Semaphore::new(MEETINGS_MAX),
+            advertised: Mutex::default(),
             gave_up: watch::Sender::new(None),
             in_force: tokio::sync::Mutex::new(InForce::new(&config)),
             reloads: Mutex::default(),
@@ -284,95 +292,6 @@ impl Agent {
         answer.map_err(|_| Failure::gone())?.map_err(|_| Failure::gone())
     }
 
-    /// Resolves seeds and meets whoever answers there. Those that answered are seeds from now on.
-    pub async fn join(self: &Arc<Self>, seeds: &[String]) -> Vec<model::Joined> {
-        let failed = |address: String, error: String| model::Joined { address, id: None, error: Some(error) };
-        let mut joined = Vec::new();
-        let mut found: Vec<(Seed, Vec<SocketAddr>)> = Vec::new();
-        for text in seeds {
-            match text.parse::<Seed>() {
-                Ok(seed) => {
-                    let dns_server = lock(&self.finder).dns_server();
-                    let (addresses, errors) = discover::lookup(std::slice::from_ref(&seed), dns_server).await;
-                    joined.extend(errors.into_iter().map(|error| failed(text.clone(), error.text)));
-                    found.push((seed, addresses));
-                }
-                Err(error) => joined.push(failed(text.clone(), error)),
-            }
-        }
-        let mut addresses: Vec<SocketAddr> = Vec::new();
-        for address in found.iter().flat_map(|(_, addresses)| addresses) {
-            if !addresses.contains(address) && addresses.len() < discover::ADDRESSES_MAX {
-                addresses.push(*address);
-            }
-        }
-        let met = self.meet_all(addresses).await;
-        let answered = |address: &SocketAddr| met.iter().any(|(at, met)| at == address && met.is_ok());
-        for (seed, _) in found.into_iter().filter(|(_, addresses)| addresses.iter().any(answered)) {
-            lock(&self.finder).add(seed);
-            self.seeds_changed.notify_one();
-        }
-        joined.extend(met.into_iter().map(|(address, met)| match met {
-            Ok(id) => model::Joined { address: address.to_string(), id: Some(id.to_string()), error: None },
-            Err(error) => failed(address.to_string(), error),
-        }));
-        joined
-    }
-
-    /// Asks who is at each of these addresses, and meets them; a few at a time, the answers in the order of the addresses.
-    pub(super) async fn meet_all(
-        self: &Arc<Self>,
-        addresses: Vec<SocketAddr>,
-    ) -> Vec<(SocketAddr, Result<NodeId, String>)> {
-        let mut waiting = addresses.iter().copied().enumerate();
-        let mut running = JoinSet::new();
-        let mut met = Vec::new();
-        loop {
-            while running.len() < MEETINGS_MAX
-                && let Some((at, address)) = waiting.next()
-            {
-                let agent = self.clone();
-                running.spawn(async move { (at, address, agent.meet(address).await) });
-            }
-            match running.join_next().await {
-                Some(Ok(one)) => met.push(one),
-                Some(Err(error)) => tracing::error!(%error, "meeting a seed failed"),
-                None => break,
-            }
-        }
-        met.sort_unstable_by_key(|(at, ..)| *at);
-        met.into_iter().map(|(_, address, met)| (address, met)).collect()
-    }
-
-    /// Whether this node is reached there itself, as far as it knows.
-    pub(super) fn is_mine(&self, address: SocketAddr) -> bool {
-        lock(&self.own).contains(&address)
-    }
-
-    /// Asks who is at `address`, and meets it.
-    async fn meet(self: &Arc<Self>, address: SocketAddr) -> Result<NodeId, String> {
-        if self.is_mine(address) {
-            return Err("that is this agent itself; give the address of another".into());
-        }
-        let handle = self.handle().map_err(|failure| failure.error.error)?;
-        let id = match handle.resolve(address).await {
-            // Somebody is there, and does not understand this node: its key may have been removed while it was away.
-            Err(ResolveError::Stranger | ResolveError::TimedOut) if self.catch_up(address).await => {
-                handle.resolve(address).await
-            }
-            Err(ResolveError::Stranger) => {
-                self.stays_out(address);
-                Err(ResolveError::Stranger)
-            }
-            resolved => resolved,
-        };
-        let id = id.map_err(|error| error.to_string())?;
-        self.clear_of(About::Stranger, &address.to_string());
-        let call = Call::Swim(swim::Call::Join(id));
-        handle.call(call).await.map_err(|error| error.to_string())?;
-        Ok(id)
-    }
-
     /// Tells the others that this agent leaves, and has it stop. True if they have been told, false if that took too long.
     pub async fn leave(&self) -> bool {
         let mut told = self.leaving.subscribe();
@@ -488,6 +407,8 @@ impl Agent {
         info.faults = self.config.faults;
         info.reload = self.reloads();
         info.handlers = self.handlers.iter().map(|handler| handler.info()).collect();
+        info.seeds = self.seeds();
+        info.strangers = self.strangers();
     }
 
     pub(super) fn ears(self: &Arc<Self>) -> Ears {

@@ -1,11 +1,15 @@
 //! Finding the cluster, and not losing it.
 //!
 //! While this agent is alone, its seeds and the members it knew when it last ran are tried again and again, ever less often, and names are looked up
-//! anew each time. Once it is joined, seeds that are no live members are still tried for ever, at a rate that is bounded for the cluster as a
+//! anew each time. Seeds are tried side by side: one that is slow to be looked up or to answer delays no other, and no round. Once it is joined, seeds that are no live members are still tried for ever, at a rate that is bounded for the cluster as a
 //! whole, so that clusters that were parted at a seed become one again.
 
 use super::agent::{Agent, lock};
+use super::meet::{Fault, Met};
+use super::seeds::KNOWN;
 use super::warnings::About;
+use crate::discover::Seed;
+use crate::model::{JoinReason, SeedState};
 use rumormill_core::identity::NodeId;
 use rumormill_core::rng::Rng;
 use rumormill_core::time::Duration;
@@ -13,15 +17,24 @@ use rumormill_protocols::member::swim::{self, Status};
 use rumormill_runtime::contact::Contact;
 use rumormill_runtime::counters::Cause;
 use std::collections::{BTreeMap, BTreeSet};
+use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, timeout, timeout_at};
 
-/// Seeds that the log complains about; what is wrong with more of them is not told (our guess).
-const COMPLAINTS_MAX: usize = 64;
 /// Members of the last run that are tried in one round, the most recently seen first (our guess: some of them will live).
 const KNOWN_PER_ROUND: usize = 16;
 /// Members that are asked for keys in one round, if packets come that cannot be opened (our guess).
 const KNOCKS_PER_ROUND: usize = 3;
+/// How long a round waits for those that it tries; they go on behind it (our guess: longer than who is down takes to be found so).
+const ROUND_MAX: Duration = Duration::from_secs(15);
+/// After how long a look-up is shown as failing, though it goes on (our guess: a name server answers within milliseconds).
+const LOOKUP_SLOW: Duration = Duration::from_secs(3);
+/// How often it is looked for a member to find out by where this node is reached, if it only guesses (our guess).
+const GUESS_LOOK: Duration = Duration::from_secs(5);
+/// How long a look-up is waited for once joined (our guess).
+const JOINED_LOOKUP_MAX: Duration = Duration::from_secs(10);
 /// What is doubled before each wait between two rounds (our guess: a person waits).
 const FIRST_WAIT: Duration = Duration::from_millis(250);
 /// The wait between two tries of lost seeds once joined is backed off to this, in a small cluster (our guess).
@@ -40,11 +53,17 @@ pub(super) async fn stay_joined(agent: Arc<Agent>, seed: u64) {
         rounds: 0,
         known: Vec::new(),
         met: BTreeMap::new(),
-        complained: BTreeSet::new(),
+        under_way: JoinSet::new(),
+        busy: BTreeSet::new(),
         unreadable: 0,
     };
     loop {
-        match joiner.live().await {
+        joiner.take_ended();
+        let live = joiner.live().await;
+        if let Some(live) = &live {
+            joiner.agent.reached_from_members(&live.addresses).await;
+        }
+        match live {
             Some(live) if live.ids.len() > 1 => joiner.round_joined(live.ids.len()).await,
             _ if joiner.is_hopeless() => break,
             _ => joiner.round_alone().await,
@@ -76,10 +95,18 @@ struct Joiner {
     known: Vec<SocketAddr>,
     /// Who answered at a seed's address when it was last asked.
     met: BTreeMap<SocketAddr, NodeId>,
-    /// What was said about seeds already, so that the log is not filled with it.
-    complained: BTreeSet<String>,
+    /// Seeds that are being tried.
+    under_way: JoinSet<Tried>,
+    /// Their names.
+    busy: BTreeSet<String>,
     /// Packets that could not be opened, when it was last looked.
     unreadable: u64,
+}
+
+/// A seed that was tried, and who was met by it.
+struct Tried {
+    seed: String,
+    met: Result<Vec<Met>, Fault>,
 }
 
 /// The live members, this one included.
@@ -119,15 +146,62 @@ impl Joiner {
             self.known = known(&self.agent).await;
         }
         self.tries += u64::from(!lock(&self.agent.finder).is_empty());
-        let mut addresses = self.seeds().await;
+        for seed in self.seeds().await {
+            self.start(seed.to_string(), |agent| try_seed(agent, seed));
+        }
         let (count, from) = (self.known.len(), self.rounds as usize * KNOWN_PER_ROUND);
         let next = (0..KNOWN_PER_ROUND.min(count)).map(|at| self.known[(from + at) % count]);
-        addresses.extend(next.filter(|address| !self.agent.is_mine(*address)));
-        addresses.sort_unstable();
-        addresses.dedup();
-        self.meet(addresses).await;
+        let next: Vec<SocketAddr> = next.filter(|address| !self.agent.is_mine(*address)).collect();
+        if !next.is_empty() {
+            self.start(KNOWN.into(), |agent| async move { Ok(agent.meet_all(next).await) });
+        }
+        self.wait_for_ended().await;
         self.rounds = self.rounds.saturating_add(1);
         self.pause(self.agent.config.retry_interval.min(self.backed_off())).await;
+    }
+
+    /// Tries a seed in a task of its own, unless it is being tried.
+    fn start<F>(&mut self, name: String, attempt: impl FnOnce(Arc<Agent>) -> F)
+    where
+        F: Future<Output = Result<Vec<Met>, Fault>> + Send + 'static,
+    {
+        if !self.busy.insert(name.clone()) {
+            return;
+        }
+        lock(&self.agent.seeds).begins(&name);
+        let (agent, attempt) = (self.agent.clone(), attempt(self.agent.clone()));
+        self.under_way.spawn(async move {
+            let met = attempt.await;
+            agent.tried(&name, &met);
+            Tried { seed: name, met }
+        });
+    }
+
+    /// Waits until somebody is met or all have ended, but no longer than [`ROUND_MAX`].
+    async fn wait_for_ended(&mut self) {
+        let until = Instant::now() + ROUND_MAX;
+        while let Ok(Some(ended)) = timeout_at(until, self.under_way.join_next()).await {
+            if ended.is_ok_and(|tried| self.took(tried)) {
+                break;
+            }
+        }
+        self.take_ended();
+    }
+
+    fn take_ended(&mut self) {
+        while let Some(ended) = self.under_way.try_join_next() {
+            let _ = ended.map(|tried| self.took(tried)); // a task that was cancelled: the agent stops
+        }
+    }
+
+    /// Whether somebody was met.
+    fn took(&mut self, tried: Tried) -> bool {
+        self.busy.remove(&tried.seed);
+        let met = tried.met.unwrap_or_default();
+        let found = met.iter().filter_map(|(address, met)| Some((*address, *met.as_ref().ok()?)));
+        let before = self.met.len();
+        self.met.extend(found);
+        self.met.len() > before || met.iter().any(|(_, met)| met.is_ok())
     }
 
     /// A round once joined to others, `live` in all: one of the seeds that are no live members.
@@ -135,25 +209,77 @@ impl Joiner {
         self.has_joined = true;
         if !std::mem::replace(&mut self.is_joined, true) {
             tracing::info!(members = live, "joined the cluster");
+            lock(&self.agent.seeds).forget_known();
             self.rounds = 1; // more seeds may be up in a moment
         }
         let wait = JOINED_WAIT_MIN.max(JOINED_WAIT_PER_MEMBER * u32::try_from(live).unwrap_or(u32::MAX));
         let backs_off = self.rounds > 0;
         self.pause(if backs_off { wait.min(self.backed_off()) } else { wait }).await;
         self.catch_up().await;
-        let seeds = self.seeds().await;
+        let seeds = self.looked_up().await;
         let Some(live) = self.live().await else { return };
-        let is_lost = |seed: &SocketAddr| {
-            !live.addresses.contains(seed) && !self.met.get(seed).is_some_and(|id| live.ids.contains(id))
+        let is_lost = |address: &SocketAddr| {
+            !live.addresses.contains(address)
+                && !self.met.get(address).is_some_and(|id| live.ids.contains(id))
+                && !self.agent.is_mine(*address)
         };
-        let lost: Vec<SocketAddr> = seeds.into_iter().filter(is_lost).collect();
-        match self.rng.pick(&lost).copied() {
-            Some(seed) => {
-                self.meet(vec![seed]).await;
+        let mut lost: Vec<(String, SocketAddr)> = Vec::new();
+        for (seed, addresses) in seeds {
+            let of_seed: Vec<SocketAddr> = addresses.iter().copied().filter(is_lost).collect();
+            let state = match () {
+                () if addresses.iter().all(|address| self.agent.is_mine(*address)) => Some(SeedState::Itself),
+                () if of_seed.len() < addresses.len() => Some(SeedState::Joined),
+                () => None,
+            };
+            state.map(|state| self.agent.works(&seed, state));
+            lost.extend(of_seed.into_iter().map(|address| (seed.clone(), address)));
+        }
+        lost.retain(|(seed, _)| !self.busy.contains(seed));
+        match self.rng.pick(&lost).cloned() {
+            Some((seed, address)) => {
+                let is_lone = lost.iter().filter(|(other, _)| *other == seed).count() == 1;
+                self.try_lost(seed, address, is_lone).await;
                 self.rounds = self.rounds.saturating_add(1);
             }
             None => self.rounds = 0,
         }
+    }
+
+    /// Tries a lost address of a seed. What becomes of it stands for the seed if it is the only one.
+    async fn try_lost(&mut self, seed: String, address: SocketAddr, is_lone: bool) {
+        let met = self.agent.meet_all(vec![address]).await;
+        if is_lone || met.iter().any(|(_, met)| met.is_ok()) {
+            lock(&self.agent.seeds).begins(&seed);
+            self.agent.tried(&seed, &Ok(met.clone()));
+        }
+        self.took(Tried { seed, met: Ok(met) });
+    }
+
+    /// Every seed with its addresses at this moment, as far as they were found in time.
+    async fn looked_up(&mut self) -> Vec<(String, Vec<SocketAddr>)> {
+        let mut running = JoinSet::new();
+        for seed in self.seeds().await {
+            let agent = self.agent.clone();
+            running.spawn(async move {
+                let found = timeout(JOINED_LOOKUP_MAX, agent.lookup(&seed))
+                    .await
+                    .unwrap_or_else(|_| Err(slow(&seed)));
+                (seed.to_string(), found)
+            });
+        }
+        let mut found = Vec::new();
+        for (seed, addresses) in running.join_all().await {
+            lock(&self.agent.seeds).begins(&seed);
+            match addresses {
+                Ok(addresses) => found.push((seed, addresses)),
+                Err(fault) => self.agent.tried(&seed, &Err(fault)),
+            }
+        }
+        let all: BTreeSet<SocketAddr> =
+            found.iter().flat_map(|(_, addresses)| addresses.iter().copied()).collect();
+        self.met.retain(|address, _| all.contains(address)); // what was met otherwise is no seed
+        found.sort();
+        found
     }
 
     /// Packets come that this node cannot open: perhaps keys changed behind a cut, and it is not alone on this side of it.
@@ -181,41 +307,50 @@ impl Joiner {
         FIRST_WAIT.saturating_mul(2u32.saturating_pow(self.rounds))
     }
 
-    /// Every seed's addresses at this moment.
-    async fn seeds(&mut self) -> Vec<SocketAddr> {
+    /// Every seed at this moment. What is wrong with the seed file is told.
+    async fn seeds(&mut self) -> Vec<Seed> {
         let mut finder = lock(&self.agent.finder).clone();
-        let (mut addresses, errors) = finder.lookup().await;
-        addresses.retain(|address| !self.agent.is_mine(*address));
+        let (seeds, errors) = finder.seeds().await;
+        let mut names: BTreeSet<String> = seeds.iter().map(ToString::to_string).collect();
+        names.extend(errors.iter().map(|error| error.seed.clone()));
+        lock(&self.agent.seeds).keep(&names);
         for error in errors {
-            if self.complained.len() < COMPLAINTS_MAX && self.complained.insert(error.to_string()) {
-                tracing::warn!("{error}; it is tried again");
-            }
+            lock(&self.agent.seeds).begins(&error.seed);
+            self.agent.tried(&error.seed.clone(), &Err(error.into()));
         }
-        self.met.retain(|address, _| addresses.contains(address)); // what was met otherwise is no seed
-        addresses
-    }
-
-    async fn meet(&mut self, addresses: Vec<SocketAddr>) {
-        for (address, met) in self.agent.meet_all(addresses).await {
-            match met {
-                Ok(id) => {
-                    tracing::debug!(%address, %id, "met");
-                    self.met.insert(address, id);
-                }
-                Err(error) => tracing::debug!(%address, error, "nobody was met"),
-            }
-        }
+        lock(&self.agent.finder).read_file(finder);
+        seeds
     }
 
     /// Waits about so long: members that started together must not go on together. Without anything to try, until there is.
     async fn pause(&mut self, about: Duration) {
         let wait = about.mul_f64(0.5 + self.rng.unit());
         let nothing_to_try = self.known.is_empty() && lock(&self.agent.finder).is_empty();
+        let wait = if self.agent.guesses_where_it_is() { wait.min(GUESS_LOOK) } else { wait };
         let changed = self.agent.seeds_changed.notified();
-        if nothing_to_try {
+        if nothing_to_try && !self.agent.guesses_where_it_is() {
             changed.await;
         } else {
             let _ = tokio::time::timeout(wait, changed).await;
         }
     }
+}
+
+/// Looks a seed up, and meets whoever is at its addresses.
+async fn try_seed(agent: Arc<Agent>, seed: Seed) -> Result<Vec<Met>, Fault> {
+    let mut looking = std::pin::pin!(agent.lookup(&seed));
+    let found = match timeout(LOOKUP_SLOW, &mut looking).await {
+        Ok(found) => found,
+        Err(_) => {
+            agent.tried(&seed.to_string(), &Err(slow(&seed)));
+            looking.await
+        }
+    };
+    Ok(agent.meet_all(found?).await)
+}
+
+/// The look-up of a seed takes its time.
+fn slow(seed: &Seed) -> Fault {
+    let text = "the name servers are slow to answer, and are waited for".to_string();
+    crate::discover::SeedError { seed: seed.to_string(), reason: JoinReason::NameServer, text }.into()
 }

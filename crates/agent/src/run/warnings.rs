@@ -49,8 +49,6 @@ pub enum About {
     OrdersUnsaved,
     /// What the data directory kept of such orders was unreadable. Over when they are saved anew.
     OrdersUnread,
-    /// A seed does not know this node's key. Over when it is met.
-    Stranger,
 }
 
 impl About {
@@ -70,7 +68,6 @@ impl About {
             About::Repaired => "data_directory_repaired",
             About::OrdersUnsaved => "orders_unsaved",
             About::OrdersUnread => "orders_unread",
-            About::Stranger => "key_unknown_to_seed",
         }
     }
 }
@@ -246,9 +243,9 @@ mod tests {
     #[test]
     fn one_of_several_is_cleared_alone_and_a_note_ends_with_its_time() {
         let (mut warnings, start) = (Warnings::default(), Instant::now());
-        raise(&mut warnings, About::Stranger, "a:1", "a", start);
-        raise(&mut warnings, About::Stranger, "b:1", "b", start);
-        assert_eq!(warnings.clear(About::Stranger, "a:1", start).as_deref(), Some("a"));
+        raise(&mut warnings, About::MembersUnread, "a:1", "a", start);
+        raise(&mut warnings, About::MembersUnread, "b:1", "b", start);
+        assert_eq!(warnings.clear(About::MembersUnread, "a:1", start).as_deref(), Some("a"));
         assert_eq!(warnings.shown(start)[0].of, "b:1");
         warnings.raise(About::Copied, "", "copied".into(), true, start);
         assert_eq!(warnings.shown(start).len(), 3);
@@ -260,12 +257,12 @@ mod tests {
     fn what_is_kept_is_bounded() {
         let (mut warnings, start) = (Warnings::default(), Instant::now());
         for nth in 0..100 {
-            raise(&mut warnings, About::Stranger, &nth.to_string(), "x", after(start, nth));
+            raise(&mut warnings, About::MembersUnread, &nth.to_string(), "x", after(start, nth));
         }
         let shown = warnings.shown(after(start, 100));
         assert_eq!((shown.len(), shown[0].of.as_str()), (ACTIVE_MAX, "84"), "the latest stay");
         for nth in 0..100 {
-            warnings.clear(About::Stranger, &nth.to_string(), start);
+            warnings.clear(About::MembersUnread, &nth.to_string(), start);
         }
         assert_eq!(warnings.shown(start).len(), CLEARED_MAX);
     }

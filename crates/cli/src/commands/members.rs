@@ -4,7 +4,7 @@ use crate::args::{ForgetArgs, MemberArgs, MembersArgs, PingArgs, ReachabilityArg
 use crate::client::{Client, encode};
 use crate::outcome::{Failure, Outcome};
 use crate::show::{Cell, Out, Table, Tone, clean, clock, millis, percent, span};
-use rumormill_agent::model::{Done, ForgetRequest, Member, Members, Ping, Reachability, Status, Why};
+use rumormill_agent::model::{Done, ForgetRequest, Member, Members, Ping, Reachability, Seed, Status, Why};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -18,12 +18,22 @@ pub async fn list(args: &MembersArgs, out: &mut Out<'_>) -> Outcome {
     out.table(&table(&answer.members, args.detailed))?;
     out.line("")?;
     out.line(&summary(&answer.members))?;
+    for seed in &answer.failing_seeds {
+        out.line(&clean(&format!("not joined by seed {}: {}", seed.seed, told_seed(seed))))?;
+    }
     for member in &answer.members {
         for warning in &member.warnings {
             out.line(&format!("warning: {}: {}", clean(&member.name), clean(warning)))?;
         }
     }
     Ok(())
+}
+
+/// Why a seed fails, for how long, and what to do.
+pub fn told_seed(seed: &Seed) -> String {
+    let part = |text: &Option<String>| text.clone().unwrap_or_default();
+    let since = seed.failing_s.map(span).unwrap_or_default();
+    format!("{} (for {since}, {} tries); {}", part(&seed.error), seed.tries, part(&seed.hint))
 }
 
 fn wanted(member: &Member, args: &MembersArgs) -> bool {
@@ -366,6 +376,22 @@ mod tests {
         ");
         let nothing = Why { verdicts: vec![], ..why };
         assert!(told_by(|out| tell_why(&nothing, out)).contains("Nothing was said against it"));
+    }
+
+    #[test]
+    fn a_seed_that_fails_is_told_with_its_reason_and_what_to_do() {
+        let seed = Seed {
+            seed: "db:7900".into(),
+            error: Some("10.0.0.9:7900: nobody listens there".into()),
+            hint: Some("start the agent there".into()),
+            failing_s: Some(12.0),
+            tries: 5,
+            ..Seed::default()
+        };
+        assert_eq!(
+            told_seed(&seed),
+            "10.0.0.9:7900: nobody listens there (for 12 s, 5 tries); start the agent there"
+        );
     }
 
     #[test]

@@ -2,13 +2,13 @@
 
 use crate::args::{JoinArgs, TagsArgs, Target};
 use crate::client::Client;
-use crate::commands::members::tell_done;
+use crate::commands::members::{tell_done, told_seed};
 use crate::outcome::{Failure, Outcome};
 use crate::show::{Cell, Out, Table, Tone, bytes, clean, span};
 use hyper::Method;
 use rumormill_agent::model::{
-    Done, HandlerInfo, JoinRequest, JoinResult, ReloadInfo, Reloaded, SelfInfo, SettingChange, Tags,
-    TagsPatch, Warning,
+    Done, HandlerInfo, JoinRequest, JoinResult, ReloadInfo, Reloaded, SeedState, SelfInfo, SettingChange,
+    Tags, TagsPatch, Warning,
 };
 use std::time::Duration;
 
@@ -77,6 +77,18 @@ fn tell_info(info: &SelfInfo, out: &mut Out<'_>) -> Outcome {
     if !info.member.tags.is_empty() {
         let tags: Vec<String> = info.member.tags.iter().map(|(k, v)| format!("{k}={v}")).collect();
         lines.insert(2, ("tags", tags.join(", ")));
+    }
+    for seed in &info.seeds {
+        let stands = match seed.state {
+            SeedState::Failing => told_seed(seed),
+            state => state.as_str().to_string(),
+        };
+        lines.push(("seed", format!("{}: {stands}", seed.seed)));
+    }
+    for stranger in &info.strangers {
+        let (packets, ago) = (stranger.packets, span(stranger.last_s));
+        let text = format!("{}: {} ({packets} so far, the last {ago} ago)", stranger.address, stranger.text);
+        lines.push(("stranger", text));
     }
     for handler in &info.handlers {
         lines.push(("handler", told_handler(handler)));
@@ -253,7 +265,7 @@ pub async fn tags(args: &TagsArgs, out: &mut Out<'_>) -> Outcome {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rumormill_agent::model::{EventsInfo, Joined, Member};
+    use rumormill_agent::model::{EventsInfo, Joined, Member, Seed, Stranger};
     use std::collections::BTreeMap;
 
     fn warning(text: &str, since_s: f64, last_s: f64, count: u64, cleared_s: Option<f64>) -> Warning {
@@ -297,6 +309,25 @@ mod tests {
                 warning("the disk is full", 240.0, 2.0, 48, None),
                 warning("bans are not saved", 600.0, 420.0, 1, Some(400.0)),
             ],
+            seeds: vec![
+                Seed {
+                    seed: "db".into(),
+                    state: SeedState::Failing,
+                    error: Some("there is no such name".into()),
+                    hint: Some("check DNS".into()),
+                    failing_s: Some(60.0),
+                    tries: 7,
+                    ..Seed::default()
+                },
+                Seed { seed: "10.0.0.2:7900".into(), state: SeedState::Joined, ..Seed::default() },
+            ],
+            strangers: vec![Stranger {
+                address: "10.0.0.7:7900".into(),
+                text: "packets do not open".into(),
+                packets: 6,
+                last_s: 3.0,
+                ..Stranger::default()
+            }],
             ..SelfInfo::default()
         };
         let mut bytes = Vec::new();
@@ -319,6 +350,9 @@ mod tests {
         queries     0 of its own open, 0 known
         process     77, rumormill 0.1.0, commit unknown
         view        root feedbeeffeedbeef, 0 items being gossiped
+        seed        db: there is no such name (for 60 s, 7 tries); check DNS
+        seed        10.0.0.2:7900: joined
+        stranger    10.0.0.7:7900: packets do not open (6 so far, the last 3.0 s ago)
         warning     the disk is full (for 4 min, 48 times, last 2.0 s ago)
         warning     there is no key
         cleared     bans are not saved (held for 3 min, over for 7 min)
@@ -332,8 +366,16 @@ mod tests {
     fn a_join_tells_what_became_of_each_address() {
         let result = JoinResult {
             addresses: vec![
-                Joined { address: "10.0.0.1:7900".into(), id: Some("00000000000000aa".into()), error: None },
-                Joined { address: "10.0.0.9:7900".into(), id: None, error: Some("no answer".into()) },
+                Joined {
+                    address: "10.0.0.1:7900".into(),
+                    id: Some("00000000000000aa".into()),
+                    ..Joined::default()
+                },
+                Joined {
+                    address: "10.0.0.9:7900".into(),
+                    error: Some("no answer".into()),
+                    ..Joined::default()
+                },
             ],
         };
         insta::assert_snapshot!(joined_table(&result).render(false), @r"

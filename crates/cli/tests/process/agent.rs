@@ -139,6 +139,11 @@ impl<'a> Setup<'a> {
         self
     }
 
+    pub fn without_key(mut self) -> Self {
+        self.key = None;
+        self
+    }
+
     pub fn dir(mut self, dir: &Path) -> Self {
         self.dir = dir.into();
         self

@@ -1,8 +1,8 @@
 //! What this node is on its own machine: its API, its data, what it reads and runs, its log.
 
-use super::network::parse_address;
 use super::{Resolver, on_off};
 use crate::api::guard::Token;
+use crate::config::address;
 use crate::config::events::{EventsConfig, QUEUE, WINDOW_BYTES};
 use crate::config::kind::Bytes;
 use crate::config::{LogFormat, SERF_RPC_PORT};
@@ -28,7 +28,7 @@ impl Resolver {
         self.show("serf_rpc", &text);
         let address = match text.as_str() {
             "off" => None,
-            text => parse_address(text, SERF_RPC_PORT).map_err(|fault| self.error("serf_rpc", fault)).ok(),
+            text => address::listen(text, SERF_RPC_PORT).map_err(|fault| self.error("serf_rpc", fault)).ok(),
         };
         let path = self.values.serf_rpc_auth_file.take().map(PathBuf::from);
         (address, self.token("serf_rpc", "serf_rpc_auth_file", path, address))

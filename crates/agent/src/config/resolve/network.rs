@@ -1,6 +1,7 @@
 //! Addresses: where this node is reached, and where it finds others.
 
 use super::Resolver;
+use crate::config::address;
 use crate::config::kind::Span;
 use crate::discover::{SEEDS_MAX, Seed};
 use rumormill_runtime::contact::ADDRESSES_MAX;
@@ -29,7 +30,7 @@ impl Resolver {
         if key == "http" && text == "off" {
             return Some(None);
         }
-        match parse_address(&text, port) {
+        match address::listen(&text, port) {
             Ok(address) => Some(Some(address)),
             Err(fault) => {
                 self.error(key, fault);
@@ -46,7 +47,7 @@ impl Resolver {
         }
         let mut advertise = Vec::new();
         for text in given {
-            match parse_address(&text, bind.port()) {
+            match address::elsewhere(&text, bind.port()) {
                 Ok(address) if address.ip().is_unspecified() => {
                     let text =
                         format!("{text:?} reaches nobody; name an address of this machine that others reach");
@@ -105,19 +106,10 @@ impl Resolver {
             return None;
         };
         self.show("dns_server", &text);
-        parse_address(&text, 53).map_err(|fault| self.error("dns_server", fault)).ok()
+        address::elsewhere(&text, 53).map_err(|fault| self.error("dns_server", fault)).ok()
     }
 }
 
 pub(super) fn loopback(port: u16) -> SocketAddr {
     SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port)
-}
-
-/// ADDR:PORT, or ADDR alone for the default port.
-pub(super) fn parse_address(text: &str, port: u16) -> Result<SocketAddr, String> {
-    let bare = text.strip_prefix('[').and_then(|t| t.strip_suffix(']')).unwrap_or(text);
-    let with_port = || bare.parse::<IpAddr>().map(|ip| SocketAddr::new(ip, port));
-    text.parse().or_else(|_| with_port()).map_err(|_| {
-        format!("{text:?} is not ADDR:PORT, for example 10.0.0.5:{port} or [2001:db8::5]:{port} (no host names here)")
-    })
 }

@@ -56,21 +56,6 @@ impl Agent {
         false
     }
 
-    /// Warns that whoever is at that address does not know this node's key.
-    pub(in crate::run) fn stays_out(&self, address: SocketAddr) {
-        if self.keyring.is_insecure() {
-            return;
-        }
-        let file =
-            self.config.key_file.as_ref().map_or("its key file".into(), |path| path.display().to_string());
-        let text = format!(
-            "{address} answers, but opens nothing sealed with this node's key {}: if that key was removed while this node was away, its time to catch \
-             up is over, or whoever answers does not know this node; write the cluster's present key into {file} and start again",
-            self.keyring.primary()
-        );
-        self.raise_of(About::Stranger, &address.to_string(), text);
-    }
-
     /// Somebody who was away asks for the ring.
     pub(super) async fn let_catch_up(self: &Arc<Self>, knock: Knock) {
         let Knock { from, life, source, .. } = knock;

@@ -17,6 +17,8 @@ pub enum Call {
     Forget(NodeId),
     /// Keep this id out, or no longer: while it is kept out it is dead, whatever it or others say.
     Shun(NodeId, bool),
+    /// Replace where I say that I am reached: I was wrong about it, or have moved.
+    SetContact(Payload),
     /// Replace my encoded tags (at most `TAGS_BYTES_MAX` bytes; more is ignored and counted).
     SetTags(Payload),
     /// Fetch this member's large tags again, if they were dropped for want of room; `Event::Tags` follows.

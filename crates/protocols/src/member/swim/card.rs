@@ -260,6 +260,20 @@ impl<K: Keys> Swim<K> {
         }
     }
 
+    /// I am reached elsewhere.
+    pub(super) fn on_set_contact(&mut self, cx: Ctx<K>, contact: Payload) {
+        if contact.len() > CONTACT_BYTES_MAX {
+            self.counters.requests_refused += 1;
+            return;
+        }
+        self.say_of_myself(cx, |card| {
+            card.incarnation += 1;
+            card.contact = contact;
+        });
+        self.spread(cx, News::Card(self.mine.card.clone()));
+        cx.emit(Event::Changed(cx.me));
+    }
+
     /// New tags of mine.
     pub(super) fn on_set_tags(&mut self, cx: Ctx<K>, tags: Payload) {
         if tags.len() > TAGS_BYTES_MAX {

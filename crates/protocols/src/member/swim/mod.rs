@@ -149,6 +149,7 @@ impl<K: Keys> Protocol for Swim<K> {
             Input::Call(Call::Leave) => self.on_leave(cx),
             Input::Call(Call::Forget(id)) => self.on_forget(cx, id),
             Input::Call(Call::Shun(id, is_out)) => self.on_shun(cx, id, is_out),
+            Input::Call(Call::SetContact(contact)) => self.on_set_contact(cx, contact),
             Input::Call(Call::SetTags(tags)) => self.on_set_tags(cx, tags),
             Input::Call(Call::FetchTags(id)) => self.on_fetch_tags(cx, id),
             Input::Call(Call::Ping(id)) => self.on_ping_call(cx, id),

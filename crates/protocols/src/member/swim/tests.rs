@@ -357,6 +357,22 @@ fn one_that_stood_still_accuses_nobody_when_it_wakes() {
     assert!(story.agree(10));
 }
 
+#[test]
+fn a_member_that_corrects_where_it_is_reached_is_heard_by_all_and_too_long_a_contact_changes_nothing() {
+    let mut story = Story::of(20, World::default());
+    let contact = Payload::from(&[7; 12][..]);
+    story.sim.call(NodeId(3), Call::SetContact(contact.clone()));
+    story.run(10 * SECOND);
+    story.sim.call(NodeId(3), Call::SetContact(Payload::from(&[8; record::CONTACT_BYTES_MAX + 1][..])));
+    story.run(10 * SECOND);
+    for i in (0..20).filter(|i| *i != 3) {
+        assert_eq!(story.sim.node(NodeId(i)).member(NodeId(3)).unwrap().card.contact, contact, "at {i}");
+        let told = |(_, at, e): &(_, _, Event)| *at == NodeId(i) && matches!(e, Event::Contact(id, _, to) if *id == NodeId(3) && *to == contact);
+        assert!(story.told.iter().any(told), "the application of {i} is told");
+    }
+    assert!(story.agree(20));
+}
+
 fn tags_of(bytes: usize) -> Payload {
     let mut rng = Rng::seeded(bytes as u64);
     let value: String = (0..bytes).map(|_| char::from(b'a' + rng.below(26) as u8)).collect();
