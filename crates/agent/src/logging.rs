@@ -2,8 +2,8 @@
 //!
 //! Nothing here waits for who reads: the log, the greeting and what a panic says go by queues to threads that write (`lines`).
 
-mod lines;
 pub mod limit;
+mod lines;
 pub mod tap;
 
 use crate::config::LogFormat;
@@ -127,7 +127,8 @@ pub fn complaint() -> Option<(String, f64)> {
     let lines = ERRORS.get()?;
     let unread = lines.unread()?;
     let lost = lines.lost();
-    let text = format!("standard error is not read, so this agent's log waits; {lost} of its lines are lost so far");
+    let text =
+        format!("standard error is not read, so this agent's log waits; {lost} of its lines are lost so far");
     Some((text, unread.as_secs_f64()))
 }
 

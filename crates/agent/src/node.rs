@@ -318,8 +318,15 @@ impl<K: Keys> Node<K> {
     fn spread(&mut self, cx: &mut Cx<'_, Self>, question: queries::SpreadQuestion) {
         let queries::SpreadQuestion { ticket, name, payload } = question;
         let ticket = ticket | QUESTION;
-        let publish =
-            Publish { ticket, name, payload, unordered: true, coalesce: false, cover: Cover::Nobody, question: true };
+        let publish = Publish {
+            ticket,
+            name,
+            payload,
+            unordered: true,
+            coalesce: false,
+            cover: Cover::Nobody,
+            question: true,
+        };
         self.events(cx, Input::Call(events::Call::Publish(publish)));
     }
 

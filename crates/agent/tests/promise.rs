@@ -143,8 +143,11 @@ impl Story {
 
     /// What was promised and not kept: (event, whom it was not delivered at); and how many deliveries were promised.
     fn broken(&self) -> (Vec<(u64, u64)>, usize) {
-        let promised =
-            self.sent.iter().enumerate().flat_map(|(t, sent)| sent.listed.iter().map(move |to| (t as u64, *to)));
+        let promised = self
+            .sent
+            .iter()
+            .enumerate()
+            .flat_map(|(t, sent)| sent.listed.iter().map(move |to| (t as u64, *to)));
         let promised: Vec<(u64, u64)> = promised.collect();
         let count = promised.len();
         (promised.into_iter().filter(|(ticket, to)| !self.told.contains(&(*to, *ticket))).collect(), count)
@@ -195,7 +198,9 @@ fn start(story: &mut Story, shape: u64, n: u64) {
         }
         // Two clusters, which a member of the one joins to the other.
         _ => {
-            (0..n).for_each(|id| story.spawn(id, if id % 2 == id { &[] } else { [&[0][..], &[1]][id as usize % 2] }));
+            (0..n).for_each(|id| {
+                story.spawn(id, if id % 2 == id { &[] } else { [&[0][..], &[1]][id as usize % 2] })
+            });
             story.run(2 * SECOND, MILLI);
             story.join(n - 1, n - 2);
         }
@@ -245,7 +250,8 @@ fn with_cuts_nearly_every_event_is_delivered_and_its_publisher_is_told_of_the_re
         for (ticket, sent) in story.sent.iter().enumerate() {
             let missing = sent.missing.as_ref().unwrap_or_else(|| panic!("seed {seed}: no word of {ticket}"));
             let confirmed = sent.listed.difference(missing);
-            confirmed.for_each(|to| assert!(story.told.contains(&(*to, ticket as u64)), "seed {seed}: {to} lied"));
+            confirmed
+                .for_each(|to| assert!(story.told.contains(&(*to, ticket as u64)), "seed {seed}: {to} lied"));
         }
         assert_eq!(story.twice, 0, "seed {seed}");
         (broken, promised) = (broken + lost.len(), promised + count);
@@ -283,7 +289,8 @@ fn a_lone_agent_that_meets_an_older_cluster_is_not_delivered_the_old_events_howe
             story.run(20 * SECOND, SECOND / 100);
             assert!(story.listed[&9].len() >= 3, "seed {seed}, shape {shape}: {:?}", story.listed);
             for id in story.seeds.keys().filter(|id| **id >= 9) {
-                let told: Vec<u64> = old.iter().copied().filter(|old| story.told.contains(&(*id, *old))).collect();
+                let told: Vec<u64> =
+                    old.iter().copied().filter(|old| story.told.contains(&(*id, *old))).collect();
                 assert!(told.is_empty(), "seed {seed}, shape {shape}: {id} was delivered {told:?}");
             }
             assert!(story.told.contains(&(0, 0)), "the cluster is delivered what the lone agent retains");

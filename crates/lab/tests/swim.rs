@@ -122,7 +122,8 @@ fn a_partition_of_a_minute_heals_into_one_cluster_within_30_seconds() {
 /// failed a healthy member, and `--nodes 50 --partition 0.1,60` did in most runs.
 #[test]
 fn no_cut_makes_anybody_fail_a_member_from_which_nothing_separated_it() {
-    let cuts = [(8, 0.25, 8, 0.0), (10, 0.2, 14, 0.0), (10, 0.2, 22, 0.05), (50, 0.1, 60, 0.0), (30, 0.5, 20, 0.2)];
+    let cuts =
+        [(8, 0.25, 8, 0.0), (10, 0.2, 14, 0.0), (10, 0.2, 22, 0.05), (50, 0.1, 60, 0.0), (30, 0.5, 20, 0.2)];
     for (nodes, fraction, seconds, loss) in cuts {
         let partition = Some((fraction, Duration::from_secs(seconds)));
         let outcome = run(Experiment { nodes, partition, loss, runs: 3, ..Experiment::default() });

@@ -22,8 +22,8 @@
 #![forbid(unsafe_code)]
 
 mod accept;
-pub mod admission;
 pub mod addresses;
+pub mod admission;
 pub mod book;
 pub mod config;
 pub mod contact;

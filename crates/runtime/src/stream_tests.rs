@@ -63,7 +63,7 @@ fn step(streams: &mut Streams, event: StreamEvent, now: Time) -> Option<(NodeId,
         StreamEvent::Message { serial, bytes } => return Some((streams.heard(serial, now)?, bytes)),
         StreamEvent::Closing { serial } => streams.closing(serial),
         StreamEvent::Ended { serial, loss } => drop(streams.ended(serial, loss)),
-        StreamEvent::Resolved { .. } | StreamEvent::Superseded(_) => {}
+        StreamEvent::Taken { .. } | StreamEvent::Resolved { .. } | StreamEvent::Superseded(_) => {}
     }
     None
 }

@@ -117,7 +117,9 @@ fn sweep(binary: &Path, seeds: Range<u64>) -> Result<()> {
         let again = shell::line(&sim);
         let found: Value = serde_json::from_str(&shell::output(&mut sim)?).with_context(|| again.clone())?;
         if found["never_separated_failed"] != 0 || found["converged"] != Value::Bool(true) {
-            bail!("a member was failed that nothing had separated, or the cluster is not one: {again}\n{found:#}");
+            bail!(
+                "a member was failed that nothing had separated, or the cluster is not one: {again}\n{found:#}"
+            );
         }
         stale_s.extend(found["stale_failed_s"].as_f64());
     }
@@ -170,7 +172,9 @@ mod tests {
     #[test]
     fn the_cuts_of_a_thousand_seeds_cover_all_sizes_shares_and_times() {
         let all: Vec<(u64, f64, u64)> = (1..=1_000).map(cut).collect();
-        assert!(all.iter().all(|(n, share, s)| (8..=200).contains(n) && *share <= 0.501 && (5..=300).contains(s)));
+        assert!(
+            all.iter().all(|(n, share, s)| (8..=200).contains(n) && *share <= 0.501 && (5..=300).contains(s))
+        );
         assert!(all.iter().any(|(n, share, s)| *n < 12 && *share > 0.4 && *s < 10));
         assert!(all.iter().any(|(n, share, s)| *n > 150 && *share < 0.05 && *s > 200));
     }

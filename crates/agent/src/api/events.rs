@@ -141,7 +141,9 @@ fn refused(refusal: Option<Refusal>) -> Failure {
             Failure::new(StatusCode::PAYLOAD_TOO_LARGE, why(Refusal::TooLarge), hint)
         }
         Some(Refusal::TooManyMembers) => {
-            let hint = format!("at most {CONFIRM_MEMBERS_MAX} members can confirm an event; wait for covered, a sample");
+            let hint = format!(
+                "at most {CONFIRM_MEMBERS_MAX} members can confirm an event; wait for covered, a sample"
+            );
             Failure::conflict(why(Refusal::TooManyMembers), hint)
         }
         Some(Refusal::QueueFull) | None => Failure::busy(why(Refusal::QueueFull)),
@@ -165,7 +167,13 @@ async fn became(
     let Some(Coverage { held, asked, missing }) = coverage else { return Ok(event) };
     if wait != PublishWait::All {
         let (held, asked) = (Some(held), Some(asked));
-        return Ok(model::PublishedEvent { state: PublishState::Covered, held, asked, sample: Some(true), ..event });
+        return Ok(model::PublishedEvent {
+            state: PublishState::Covered,
+            held,
+            asked,
+            sample: Some(true),
+            ..event
+        });
     }
     let unconfirmed = unconfirmed(agent, missing).await?;
     // Who has left meanwhile has not failed to confirm: it is no live member.

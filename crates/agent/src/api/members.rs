@@ -108,8 +108,7 @@ pub async fn member(State(agent): State<Arc<Agent>>, Path(member): Path<String>)
     )
 )]
 pub async fn why(State(agent): State<Arc<Agent>>, Path(member): Path<String>) -> Answer<model::Why> {
-    let found =
-        agent.inspect(move |inside| find(inside, &member).map(|id| why::why(inside, id))).await?;
+    let found = agent.inspect(move |inside| find(inside, &member).map(|id| why::why(inside, id))).await?;
     Ok(Json(found?))
 }
 

@@ -273,7 +273,9 @@ mod tests {
 
     #[tokio::test]
     async fn the_connection_beyond_the_last_is_answered_503_with_a_hint_and_closed() {
-        for (full, words) in [(Full::OfListener, "all connections are in use"), (Full::OfSource, "one address may have")] {
+        for (full, words) in
+            [(Full::OfListener, "all connections are in use"), (Full::OfSource, "one address may have")]
+        {
             let (mut client, server) = tokio::io::duplex(4096);
             client.write_all(b"GET /v1/members HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
             refuse(server, full).await;

@@ -88,7 +88,9 @@ fn verdict(inside: &Inside<'_>, verdict: &swim::Verdict) -> model::Verdict {
 /// A verdict as a sentence; `before` is what was said last before it.
 fn sentence(what: Said, before: Option<Said>, by: &str, evidence: Option<&model::Evidence>) -> String {
     match what {
-        Said::Suspected | Said::DeclaredDead if let Some(other) = evidence.and_then(|seen| seen.replaced_by.as_ref()) => {
+        Said::Suspected | Said::DeclaredDead
+            if let Some(other) = evidence.and_then(|seen| seen.replaced_by.as_ref()) =>
+        {
             let verb = if what == Said::Suspected { "suspected it" } else { "marked it as failed" };
             format!("{by} {verb}: member {other} answered {by} at its address")
         }
@@ -159,8 +161,13 @@ mod tests {
             "web marked it as failed: nothing refuted the suspicion within 3000 ms; 1 helper was asked, 1 of them got no answer either; \
              3 members suspected it; web had last heard from it 4.9 s before; web was slow itself (health score 3)"
         );
-        let alone =
-            model::Evidence { confirmations: 0, helpers: 0, silent_ms: None, accuser_health: 0, ..evidence.clone() };
+        let alone = model::Evidence {
+            confirmations: 0,
+            helpers: 0,
+            silent_ms: None,
+            accuser_health: 0,
+            ..evidence.clone()
+        };
         let text = sentence(Said::DeclaredDead, None, "web", Some(&alone));
         assert!(
             text.ends_with("within 3000 ms; 1 member suspected it; web had never heard from it"),

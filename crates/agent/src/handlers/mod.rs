@@ -20,6 +20,7 @@ pub mod process;
 mod queries;
 pub mod spec;
 
+use crate::api::serve::told;
 use crate::api::shape::Shape;
 use crate::events::feed::{self, Entry, Gap, Said, Since};
 use crate::logging::limit::{self, Kind};

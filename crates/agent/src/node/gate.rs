@@ -64,7 +64,7 @@ mod tests {
     #[test]
     fn the_oldest_messages_go_when_there_are_too_many_and_a_peer_is_joined_once() {
         let mut gate = Gate::default();
-        let sums = || swim::Message::Sums { sums: vec![u64::MAX; 256], from_bucket: 0 };
+        let sums = || swim::Message::Sums { sums: vec![u64::MAX; 256], from_bucket: 0, after: None };
         let count = HELD_BYTES_MAX / wire::len(&sums()) + 10;
         (0..count as u64).for_each(|from| gate.hold(NodeId(from), sums()));
         (0..2 * JOINS_MAX as u64).for_each(|peer| gate.hold_join(NodeId(peer / 2)));

@@ -233,8 +233,11 @@ impl Agent {
         if !bind.is_loopback() || !self.config.advertise.is_empty() || is_here() {
             return Ok(());
         }
-        let text = format!("{address} is beyond {bind}, where this node is bound and which reaches this machine alone");
-        let hint = "set --bind to an address of this machine that others reach, or to :7900 for all interfaces";
+        let text = format!(
+            "{address} is beyond {bind}, where this node is bound and which reaches this machine alone"
+        );
+        let hint =
+            "set --bind to an address of this machine that others reach, or to :7900 for all interfaces";
         Err(Fault::new(JoinReason::Unreachable, text, hint))
     }
 

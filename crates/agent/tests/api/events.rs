@@ -32,7 +32,11 @@ async fn a_publisher_that_waits_hears_how_far_its_events_came() {
     let result =
         publish(&agents[1], json!({ "events": events, "wait": "covered", "timeout_ms": 60_000 })).await;
     for (at, event) in result.events.iter().enumerate() {
-        assert_eq!((event.state, event.asked, event.sample), (PublishState::Covered, Some(2), Some(true)), "{event:?}");
+        assert_eq!(
+            (event.state, event.asked, event.sample),
+            (PublishState::Covered, Some(2), Some(true)),
+            "{event:?}"
+        );
         assert_eq!(event.sequence, Some(at as u64 + 1));
     }
     let all = publish(&agents[2], json!({ "events": events, "wait": "all", "timeout_ms": 60_000 })).await;

@@ -108,7 +108,10 @@ fn became(event: &PublishedEvent) -> String {
             format!("{id}: confirmed; all {asked} other live members will deliver it")
         }
         (PublishState::Unconfirmed, Some(held), Some(asked)) => {
-            format!("{id}: {held} of {asked} other members confirmed; not confirmed by {}", unconfirmed(event))
+            format!(
+                "{id}: {held} of {asked} other members confirmed; not confirmed by {}",
+                unconfirmed(event)
+            )
         }
         (PublishState::Refused, ..) => format!("refused: {}", event.error.as_deref().unwrap_or("-")),
         _ => format!("{id}: queued"),
@@ -257,7 +260,8 @@ mod tests {
             status,
         };
         let members = vec![member("bb", Some("web-2"), Some(Status::Dead)), member("cc", None, None)];
-        let some = PublishedEvent { unconfirmed: members, ..event(PublishState::Unconfirmed, Some(4), Some(7)) };
+        let some =
+            PublishedEvent { unconfirmed: members, ..event(PublishState::Unconfirmed, Some(4), Some(7)) };
         assert_eq!(
             became(&some),
             "aa-1-7: 4 of 7 other members confirmed; not confirmed by web-2 (dead), cc (forgotten) and 1 more"

@@ -38,7 +38,10 @@ fn tell(result: &swim::Outcome, out: &mut Out<'_>) -> Outcome {
         ("first detection", periods(result.first_detection_periods)),
         ("  at most", most),
         ("all know", periods(result.all_know_periods)),
-        ("  99 %, at most", format!("{}, {}", periods(result.all_know_periods_p99), periods(result.all_know_periods_max))),
+        (
+            "  99 %, at most",
+            format!("{}, {}", periods(result.all_know_periods_p99), periods(result.all_know_periods_max)),
+        ),
         ("  the last, median", periods(result.last_known_periods_median)),
         ("sent by each node", format!("{:.2} datagrams a period", result.messages_per_node_period)),
         ("", format!("{}/s", bytes(result.bytes_per_node_s))),

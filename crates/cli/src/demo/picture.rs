@@ -326,7 +326,7 @@ mod tests {
     use ratatui::Terminal;
     use ratatui::backend::TestBackend;
 
-    fn row(name: &str, process: Process, by: [usize; 4]) -> Node {
+    fn row(name: &str, process: Process, by: [usize; 5]) -> Node {
         let seen = Seen { by, unknown: 0 };
         Node { name: name.into(), process, seen, epoch: 1, http: "127.0.0.1:20001".into(), ..Node::default() }
     }
@@ -342,12 +342,12 @@ mod tests {
             health: Some(0),
             sent_bytes_per_s: Some(1536.0),
             sees_alive: Some(2),
-            ..row("node1", Process::Running(4711), [3, 0, 0, 0])
+            ..row("node1", Process::Running(4711), [3, 0, 0, 0, 0])
         };
-        let mut split = row("node3", Process::Killed, [1, 1, 1, 0]);
+        let mut split = row("node3", Process::Killed, [1, 1, 1, 0, 0]);
         split.side = 1;
         Picture {
-            rows: vec![known, row("node2", Process::Paused(4712), [0, 3, 0, 0]), split],
+            rows: vec![known, row("node2", Process::Paused(4712), [0, 3, 0, 0, 0]), split],
             selected: 1,
             vantage: Some("node1".into()),
             gossip: vec![("node3 suspect".into(), 2), ("node2 alive".into(), 1)],
@@ -441,10 +441,10 @@ mod tests {
     #[test]
     fn how_the_others_see_an_agent_is_one_word_where_they_agree() {
         let text = |by, unknown| seen(Seen { by, unknown }).0;
-        assert_eq!(text([7, 0, 0, 0], 0), "alive (7)");
-        assert_eq!(text([4, 2, 1, 0], 0), "4 alive 2 suspect 1 dead");
-        assert_eq!(text([0, 0, 0, 3], 1), "3 left 1 ?");
-        assert_eq!(text([0, 0, 0, 0], 2), "2 unknown");
-        assert_eq!(text([0, 0, 0, 0], 0), "-");
+        assert_eq!(text([7, 0, 0, 0, 0], 0), "alive (7)");
+        assert_eq!(text([4, 2, 1, 0, 0], 0), "4 alive 2 suspect 1 dead");
+        assert_eq!(text([0, 0, 0, 3, 0], 1), "3 left 1 ?");
+        assert_eq!(text([0, 0, 0, 0, 0], 2), "2 unknown");
+        assert_eq!(text([0, 0, 0, 0, 0], 0), "-");
     }
 }

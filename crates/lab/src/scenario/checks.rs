@@ -2,10 +2,10 @@
 
 use super::part::{Part, Since, Whole};
 use rumormill_core::time::{Duration, Time};
+use rumormill_sim::Sim;
 use rumormill_sim::check::{Checks, From};
 use rumormill_sim::humane;
 use rumormill_sim::plan::Separations;
-use rumormill_sim::Sim;
 
 /// A check as it is written.
 #[derive(Clone, Debug, PartialEq)]
@@ -75,9 +75,8 @@ pub(super) fn build<P: Part>(
     for text in written {
         let Written { when, name, with } = Written::parse(text)?;
         let check = part.check(&name, with.as_deref()).map_err(|e| format!("{text:?}: {e}"))?;
-        let ask = move |sim: &Sim<P::Node>, observed: &Observed<P>| {
-            check(&observed.view(sim), &observed.seen)
-        };
+        let ask =
+            move |sim: &Sim<P::Node>, observed: &Observed<P>| check(&observed.view(sim), &observed.seen);
         checks = match when {
             When::Always => checks.always(text, ask),
             When::Eventually(within, from) => checks.eventually_within(text, within, from, ask),

@@ -238,7 +238,8 @@ fn was_apart(view: &dyn View<Node>, (at, by, id): &(Time, NodeId, NodeId)) -> bo
 fn never_separated_failed(view: &dyn View<Node>, seen: &Seen) -> u64 {
     let (looked_at, before) = seen.looked_at.get();
     let fresh = seen.deaths[looked_at..].iter();
-    let found = before + fresh.filter(|death| is_false(view, death) && !was_apart(view, death)).count() as u64;
+    let found =
+        before + fresh.filter(|death| is_false(view, death) && !was_apart(view, death)).count() as u64;
     seen.looked_at.set((seen.deaths.len(), found));
     found
 }

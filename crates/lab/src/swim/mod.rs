@@ -7,8 +7,8 @@ mod cluster;
 mod failures;
 mod run;
 
-pub use cluster::{Cluster, Node, card_for};
 use crate::stats::quantile;
+pub use cluster::{Cluster, Node, card_for};
 use rumormill_core::rng::mix;
 use rumormill_core::time::Duration;
 use rumormill_protocols::member::swim::Config;
@@ -216,9 +216,8 @@ impl Experiment {
             all
         };
         let all_know = sorted(runs.iter().flat_map(|run| run.all_know.iter().copied()).collect());
-        let last_known = sorted(
-            runs.iter().filter_map(|run| run.all_know.iter().copied().reduce(f64::max)).collect(),
-        );
+        let last_known =
+            sorted(runs.iter().filter_map(|run| run.all_know.iter().copied().reduce(f64::max)).collect());
         let mean_of = |all: &[f64]| (!all.is_empty()).then(|| all.iter().sum::<f64>() / all.len() as f64);
         // A cluster that did not become one again has no time for it, and is not converged either.
         let of_all = |of: &dyn Fn(&RunOutcome) -> Option<f64>| {

@@ -146,10 +146,7 @@ fn kill(cluster: &mut Cluster, count: usize, outcome: &mut RunOutcome) {
 }
 
 /// Of each victim: when the first probe started that failed, how many hold it failed, and when the last of them learned it.
-fn detections(
-    cluster: &Cluster,
-    victims: &[NodeId],
-) -> BTreeMap<NodeId, (Option<Time>, usize, Time)> {
+fn detections(cluster: &Cluster, victims: &[NodeId]) -> BTreeMap<NodeId, (Option<Time>, usize, Time)> {
     let mut all: BTreeMap<_, _> = victims.iter().map(|id| (*id, (None, 0, Time::ZERO))).collect();
     for seen in &cluster.seen {
         match seen.what {

@@ -4,7 +4,7 @@
 //! the moment at which the publisher lists the others, it publishes. In one of four tries a member cannot be reached for a while.
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
-use rand_core::{RngCore, SeedableRng};
+use rand_core::{Rng as _, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rumormill_testkit::http::Place;
 use rumormill_testkit::ports::loopback_host;
@@ -70,28 +70,55 @@ fn one(binary: &Path, hosts: &[Ipv4Addr], seed: u64) -> Result<()> {
     let answer = publish(publisher, "new", "all")?;
     if let Some(absent) = absent {
         absent.process.resume();
-        let named = answer["unconfirmed"].as_array().is_some_and(|names| names.iter().any(|one| one["name"] == absent.name));
+        let named = answer["unconfirmed"]
+            .as_array()
+            .is_some_and(|names| names.iter().any(|one| one["name"] == absent.name));
         ensure!(named || answer["state"] == "confirmed", "{} is not named: {answer}", absent.name);
     } else {
         ensure!(answer["state"] == "confirmed" && answer["held"] == count - 1, "not confirmed: {answer}");
     }
     for agent in &agents {
-        until(|| Ok(payloads(agent)?.contains(&"new".into()))).with_context(|| format!("{} does not deliver it", agent.name))?;
+        until(|| Ok(payloads(agent)?.contains(&"new".into())))
+            .with_context(|| format!("{} does not deliver it", agent.name))?;
         let is_history = agent.name != "n0";
-        ensure!(!is_history || !payloads(agent)?.contains(&"old".into()), "{} delivers what was before it", agent.name);
+        ensure!(
+            !is_history || !payloads(agent)?.contains(&"old".into()),
+            "{} delivers what was before it",
+            agent.name
+        );
     }
     Ok(())
 }
 
-fn start(binary: &Path, scratch: &Scratch, nth: u64, hosts: &[Ipv4Addr], join: Option<Ipv4Addr>) -> Result<Agent> {
+fn start(
+    binary: &Path,
+    scratch: &Scratch,
+    nth: u64,
+    hosts: &[Ipv4Addr],
+    join: Option<Ipv4Addr>,
+) -> Result<Agent> {
     let (name, socket) = (format!("n{nth}"), scratch.join(&format!("n{nth}.sock")));
     let mut command = Command::new(binary);
-    command.args(["agent", "--http", "off", "--profile", "local", "--exit-with-stdin", "--insecure", "--data-dir", "none"]);
-    command.args(["--name", &name, "--bind", &format!("{}:7900", hosts[nth as usize])]).arg("--socket").arg(&socket);
+    command.args([
+        "agent",
+        "--http",
+        "off",
+        "--profile",
+        "local",
+        "--exit-with-stdin",
+        "--insecure",
+        "--data-dir",
+        "none",
+    ]);
+    command
+        .args(["--name", &name, "--bind", &format!("{}:7900", hosts[nth as usize])])
+        .arg("--socket")
+        .arg(&socket);
     join.iter().for_each(|host| _ = command.args(["--retry-join", &format!("{host}:7900")]));
     let process = Guard::spawn(command, &scratch.join(&format!("n{nth}.log")));
     let agent = Agent { process, place: Place::Unix(socket), name };
-    until(|| Ok(agent.place.get("/healthz").is_ok())).with_context(|| format!("{} does not answer", agent.name))?;
+    until(|| Ok(agent.place.get("/healthz").is_ok()))
+        .with_context(|| format!("{} does not answer", agent.name))?;
     Ok(agent)
 }
 
@@ -113,7 +140,8 @@ fn alive(agent: &Agent) -> Result<u64> {
 }
 
 fn publish(agent: &Agent, payload: &str, wait: &str) -> Result<Value> {
-    let request = json!({ "events": [{ "name": "w", "payload": payload }], "wait": wait, "timeout_ms": 3_000 });
+    let request =
+        json!({ "events": [{ "name": "w", "payload": payload }], "wait": wait, "timeout_ms": 3_000 });
     Ok(agent.place.post("/v1/events", &request)?["events"][0].clone())
 }
 

@@ -361,8 +361,9 @@ impl<K: Keys> Swim<K> {
         if probe.kind == Kind::Round && self.probes.heard < probe.started {
             self.health.heard_nobody();
         }
-        for helper in probe.silent.iter().filter(|_| self.config.lifeguard) {
-            if self.roster.get(*helper).is_some_and(|row| row.heard < probe.started) {
+        for helper in &probe.silent {
+            let is_unheard = self.roster.get(*helper).is_some_and(|row| row.heard < probe.started);
+            if self.config.lifeguard && is_unheard {
                 self.probe_next(*helper, Kind::Silent);
             }
         }

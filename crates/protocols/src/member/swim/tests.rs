@@ -367,7 +367,9 @@ fn a_member_that_corrects_where_it_is_reached_is_heard_by_all_and_too_long_a_con
     story.run(10 * SECOND);
     for i in (0..20).filter(|i| *i != 3) {
         assert_eq!(story.sim.node(NodeId(i)).member(NodeId(3)).unwrap().card.contact, contact, "at {i}");
-        let told = |(_, at, e): &(_, _, Event)| *at == NodeId(i) && matches!(e, Event::Contact(id, _, to) if *id == NodeId(3) && *to == contact);
+        let told = |(_, at, e): &(_, _, Event)| {
+            *at == NodeId(i) && matches!(e, Event::Contact(id, _, to) if *id == NodeId(3) && *to == contact)
+        };
         assert!(story.told.iter().any(told), "the application of {i} is told");
     }
     assert!(story.agree(20));

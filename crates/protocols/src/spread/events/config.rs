@@ -133,7 +133,7 @@ impl Default for Config {
             cover_retry_max: Duration::from_secs(2), // our guess
             cover_batch: 64, // our guess: their answers take 2 kB
             replay: false,
-            join_period: Duration::from_secs(1),     // our guess: one TCP retransmission
+            join_period: Duration::from_secs(1), // our guess: one TCP retransmission
             join_grace: Duration::from_millis(250), // our guess: seeds that are up have answered by then
         }
     }

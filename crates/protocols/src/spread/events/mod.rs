@@ -63,8 +63,8 @@ use crate::kit::peers::Peers;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 pub use config::{
-    CONFIRM_EVENTS_MAX, CONFIRM_MEMBERS_MAX, CONFIRMS_MAX, Config, EPOCHS_MAX, NAME_BYTES_MAX, PAYLOAD_BYTES_MAX,
-    SAMPLES_MAX, SEQ_MAX,
+    CONFIRM_EVENTS_MAX, CONFIRM_MEMBERS_MAX, CONFIRMS_MAX, Config, EPOCHS_MAX, NAME_BYTES_MAX,
+    PAYLOAD_BYTES_MAX, SAMPLES_MAX, SEQ_MAX,
 };
 pub use counters::Counters;
 pub use cover::{Cover, MISSING_NAMED_MAX};

@@ -2,7 +2,9 @@
 //!
 //! The queue are this node's events that are still passed on, and those of which a sample of members is asked (`cover`).
 
-use super::config::{CONFIRM_EVENTS_MAX, CONFIRM_MEMBERS_MAX, CONFIRMS_MAX, NAME_BYTES_MAX, PAYLOAD_BYTES_MAX};
+use super::config::{
+    CONFIRM_EVENTS_MAX, CONFIRM_MEMBERS_MAX, CONFIRMS_MAX, NAME_BYTES_MAX, PAYLOAD_BYTES_MAX,
+};
 use super::cover::Cover;
 use super::item::{EventId, Flags, Item, Source};
 use super::log::Log;

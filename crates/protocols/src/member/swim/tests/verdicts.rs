@@ -184,8 +184,12 @@ fn without_lifeguard_or_suspicions_one_word_is_final_as_in_the_paper() {
     alone.hear(NodeId(5), exchanged(alloc::vec![accuse(5, Charge::Dead)]));
     assert_eq!(alone.status(), Status::Suspect);
     alone.wait(SECOND);
-    let told: Vec<NodeId> =
-        alone.sent.iter().filter(|(_, m)| matches!(m, Message::News(n) if !n.iter().all(|n| matches!(n, News::Card(_))))).map(|(to, _)| *to).collect();
+    let told: Vec<NodeId> = alone
+        .sent
+        .iter()
+        .filter(|(_, m)| matches!(m, Message::News(n) if !n.iter().all(|n| matches!(n, News::Card(_)))))
+        .map(|(to, _)| *to)
+        .collect();
     assert_eq!(told, [SUSPECT]);
     for path in PATHS {
         let mut alone = Alone::among(9, Config { suspicion: false, ..Config::lan() });
@@ -225,7 +229,8 @@ fn same_side(story: &Story, is_apart: impl Fn(u64) -> bool) -> usize {
 
 #[test]
 fn when_a_cut_heals_nobody_is_failed_by_a_member_on_its_own_side() {
-    for (n, apart, seconds) in [(10, 2, 8), (10, 2, 14), (10, 2, 22), (50, 5, 60), (30, 15, 40), (12, 1, 100)] {
+    for (n, apart, seconds) in [(10, 2, 8), (10, 2, 14), (10, 2, 22), (50, 5, 60), (30, 15, 40), (12, 1, 100)]
+    {
         let mut story = Story::of(n, World::default());
         story.sim.partition(move |a, b| (a.0 < apart) != (b.0 < apart));
         story.run(seconds * SECOND);
@@ -242,7 +247,8 @@ fn a_member_that_reaches_one_other_only_makes_nobody_fail_a_healthy_one() {
     for (n, link) in [(11, 3), (11, 7), (30, 2)] {
         let mut story = Story::of(n, World::default());
         let lonely = n - 1;
-        let cut = move |a: NodeId, b: NodeId| (a.0 == lonely && b.0 != link) || (b.0 == lonely && a.0 != link);
+        let cut =
+            move |a: NodeId, b: NodeId| (a.0 == lonely && b.0 != link) || (b.0 == lonely && a.0 != link);
         story.sim.partition(cut);
         story.run(300 * SECOND);
         let wrong = same_side(&story, |id| id == lonely);

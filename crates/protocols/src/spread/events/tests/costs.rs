@@ -48,7 +48,10 @@ fn among_many_origins_only_those_that_changed_last_are_listed() {
         after.datagram_bytes_sent - before.datagram_bytes_sent,
     );
     say(&format!("{stream} bytes over streams, {datagrams} in datagrams"));
-    assert!(stream < 2_000, "all rows together fit no datagram; one page of them is sent at most, if the one that was away is asked first");
+    assert!(
+        stream < 2_000,
+        "all rows together fit no datagram; one page of them is sent at most, if the one that was away is asked first"
+    );
 }
 
 /// Messages and bytes per event and node, the repair that is due anyway taken off; printed for the documentation.

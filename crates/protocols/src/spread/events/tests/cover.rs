@@ -7,7 +7,8 @@ use rumormill_sim::latency::Latency;
 /// What a publisher was told of one ticket, and how long after it was queued.
 fn report(story: &Story, by: u64, ticket: u64) -> Option<(Duration, u32, u32, Vec<NodeId>)> {
     let told = || story.told.get(&by).into_iter().flatten();
-    let queued = told().find(|(_, event)| matches!(event, Event::Queued { ticket: t, .. } if *t == ticket))?.0;
+    let queued =
+        told().find(|(_, event)| matches!(event, Event::Queued { ticket: t, .. } if *t == ticket))?.0;
     told().find_map(|(at, event)| match event {
         Event::Covered { ticket: t, held, asked, missing } if *t == ticket => {
             Some((at.since(queued), *held, *asked, missing.clone()))
@@ -48,7 +49,10 @@ fn all_of_three_hundred_confirm_though_a_tenth_is_lost_and_those_that_do_not_are
     story.publish(7, Publish { cover: Cover::All(10 * SECOND), ..event(2) });
     story.run(15 * SECOND);
     let (took, held, asked, missing) = report(&story, 7, 2).expect("no report");
-    assert_eq!((held, asked, missing), (n as u32 - 4, n as u32 - 1, vec![NodeId(3), NodeId(50), NodeId(200)]));
+    assert_eq!(
+        (held, asked, missing),
+        (n as u32 - 4, n as u32 - 1, vec![NodeId(3), NodeId(50), NodeId(200)])
+    );
     assert!(took >= 10 * SECOND && took < 11 * SECOND, "{took:?}");
     let sent = story.total().covers_sent - before;
     assert!(sent < 2 * n, "who has confirmed is not asked again: {sent} questions");
@@ -111,7 +115,11 @@ fn a_question_brings_nothing_fetches_nothing_and_is_answered_once_the_event_is_t
     member.hear(1, 6, Message::Cover { id: second });
     assert!(member.said.is_empty() && member.node.root() == root && member.node.window_events() == 0);
     member.hear(2, 5, two);
-    assert_eq!(member.answers(second), [(5, true), (6, true)], "it waits for the first, and will be delivered");
+    assert_eq!(
+        member.answers(second),
+        [(5, true), (6, true)],
+        "it waits for the first, and will be delivered"
+    );
     assert!(member.told.is_empty());
     member.hear(3, 5, one);
     member.hear(3, 5, Message::Cover { id: first });
@@ -126,7 +134,8 @@ fn what_the_baseline_or_a_told_gap_has_passed_over_is_not_confirmed_though_it_is
     member.hear(1, 5, Message::Cover { id: old });
     assert!(member.answers(old).is_empty(), "it is not known yet what was before it");
     let row = Row { source: source(5), low: 1, top: 3, gaps: Vec::new() };
-    let digest = Digest { rows: vec![row], scope: Scope::Page, rest: 0, after: None, next: None, joined: true };
+    let digest =
+        Digest { rows: vec![row], scope: Scope::Page, rest: 0, after: None, next: None, joined: true };
     member.hear(2, 5, Message::Digest(digest.into()));
     assert_eq!(member.told, [Event::Joined]);
     member.hear(3, 5, Message::Cover { id: old });
@@ -156,8 +165,13 @@ fn confirmations_and_questions_that_wait_are_bounded_and_what_is_too_much_is_ref
     (1..=fit + 1).for_each(|ticket| member.take(1, Input::Call(Call::Publish(all(ticket)))));
     assert_eq!(member.told.pop(), Some(refused(fit + 1, Refusal::QueueFull)));
     member.take(2, Input::Timer(Timer::Cover));
-    let questions = |member: &Member| member.said.iter().filter(|(_, m)| matches!(m, Message::Cover { .. })).count();
-    assert_eq!(questions(&member), fit as usize * Config::default().cover_batch, "one batch of each at a time");
+    let questions =
+        |member: &Member| member.said.iter().filter(|(_, m)| matches!(m, Message::Cover { .. })).count();
+    assert_eq!(
+        questions(&member),
+        fit as usize * Config::default().cover_batch,
+        "one batch of each at a time"
+    );
     for seq in 0..10_000 {
         member.hear(3, 5, Message::Cover { id: push(seq + 1).0 });
     }

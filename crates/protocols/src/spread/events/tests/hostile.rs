@@ -88,7 +88,8 @@ fn no_message_makes_a_node_panic_or_grow() {
         for (at, message) in traffic(seed).into_iter().enumerate() {
             let now = at as u64 * 50_000_000;
             hand(&mut node, &mut rng, now, Input::Message(NodeId(at as u64 % 6), message));
-            let timer = [Timer::Flush, Timer::Round, Timer::Repair, Timer::Cover, Timer::Join][at % 5].clone();
+            let timer =
+                [Timer::Flush, Timer::Round, Timer::Repair, Timer::Cover, Timer::Join][at % 5].clone();
             hand(&mut node, &mut rng, now, Input::Timer(timer));
             if at % 9 == 0 {
                 hand(&mut node, &mut rng, now, Input::Call(Call::Publish(event(at as u64))));

@@ -164,7 +164,8 @@ fn what_is_kept_on_disk_is_held_again_is_given_to_who_lacks_it_and_is_told_nowhe
         assert_eq!(story.total().gaps, 0);
         story.sim.call(NodeId(2), Call::Ask { ticket: 77, id: last });
         story.run(3 * SECOND);
-        let is_answer = |event: &Event| matches!(event, Event::Covered { ticket: 77, held: 1.., asked: 4, .. });
+        let is_answer =
+            |event: &Event| matches!(event, Event::Covered { ticket: 77, held: 1.., asked: 4, .. });
         assert!(story.told(2).any(is_answer));
         assert!(story.agree());
     }
