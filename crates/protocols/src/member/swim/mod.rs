@@ -204,6 +204,7 @@ impl<K: Keys> Swim<K> {
     fn on_period(&mut self, cx: Ctx<K>, due: Time) {
         let stalled = self.note_stall(cx, due);
         self.settle_probes(cx, stalled);
+        self.review_suspicions(cx);
         if self.mine.card.value().left {
             return; // who has left answers until it is gone, and asks nothing any more
         }

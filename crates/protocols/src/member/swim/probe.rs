@@ -88,6 +88,11 @@ struct Relay {
 }
 
 impl Probes {
+    /// When this node last heard any member.
+    pub(super) fn heard(&self) -> Time {
+        self.heard
+    }
+
     /// The probes of `target` that are under way say nothing about this node's own health.
     pub(super) fn discount(&mut self, target: NodeId) {
         self.mine.iter_mut().filter(|probe| probe.target == target).for_each(|probe| probe.failed = true);

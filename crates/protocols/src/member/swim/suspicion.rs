@@ -16,6 +16,10 @@ use rumormill_core::time::Duration;
 /// So many members, on average, look after one who is no longer kept out (our guess: one of them gets through).
 const SHUNNED_TRIES: f64 = 4.0;
 
+/// This node counts the members that it finds silent only while it has heard somebody within so many periods (our guess): one that hears nobody
+/// is more likely to be cut off itself.
+const HEARD_PERIODS: u32 = 2;
+
 /// Open suspicions, by suspect and by when they end.
 #[derive(Default)]
 pub(super) struct Cases {
@@ -23,6 +27,8 @@ pub(super) struct Cases {
     ends: BTreeSet<(Time, NodeId)>,
     armed: Option<Time>,
     stalled: Time,
+    /// Suspects that this node's own probes found silent, as of this period.
+    pub(super) silent: usize,
 }
 
 struct Case {
@@ -66,21 +72,44 @@ impl<K: Keys> Swim<K> {
     /// How long a suspicion with so many confirmations waits.
     ///
     /// max(Min, Max - (Max - Min)·ln(C+1)/ln(K+1)), with Min = α·max(1, log10 n) periods and Max = β·Min (Lifeguard, section
-    /// IV-B). Where fewer than K others could confirm, those that could are enough: other suspects cannot. Where they are one or none, it waits two
-    /// or three times as long (our guess).
+    /// IV-B). Where fewer than K others could confirm, those that could are enough; but where they are one or none, it waits two or three times
+    /// as long (our guess).
+    ///
+    /// Ours: members that crashed together cannot confirm each other's crash. So the more members this node's own probes found silent, the
+    /// shorter is Max; where half of all are silent it is Min (our guess).
     pub(super) fn suspicion_time(&self, confirmations: usize) -> Duration {
         let n = self.live_len() as f64;
         let min = self.config.period.mul_f64(self.config.suspicion_alpha * libm::log10(n).max(1.0));
         let wanted = self.config.suspicion_confirmations as usize;
-        let suspects = self.cases.open.len().max(1); // this one is
-        let k = wanted.min(self.live_len().saturating_sub(suspects + 1));
+        let others_silent = self.cases.silent.saturating_sub(1);
+        let k = wanted.min(self.live_len().saturating_sub(2 + others_silent));
         let min = min * wanted.saturating_sub(k).max(1) as u32;
         if !self.config.lifeguard || k == 0 {
             return min;
         }
+        let patience = (1.0 - 2.0 * others_silent as f64 / n).max(0.0);
+        let max = min.mul_f64(1.0 + (self.config.suspicion_beta - 1.0) * patience);
         let share = libm::log(confirmations as f64 + 1.0) / libm::log(k as f64 + 1.0);
-        let max = min.mul_f64(self.config.suspicion_beta);
         max - (max - min).mul_f64(share.min(1.0))
+    }
+
+    /// Once a period: where many members are silent to this node, its suspicions end sooner.
+    pub(super) fn review_suspicions(&mut self, cx: Ctx<K>) {
+        let hears = cx.now.since(self.probes.heard()) < self.config.period * HEARD_PERIODS;
+        let own = |case: &&Case| case.accusers.contains(&cx.me);
+        self.cases.silent = if hears { self.cases.open.values().filter(own).count() } else { 0 };
+        if self.cases.silent < 2 {
+            return;
+        }
+        let cases: Vec<_> =
+            self.cases.open.iter().map(|(id, c)| (*id, c.since, c.accusers.len(), c.end)).collect();
+        for (id, since, accusers, end) in cases {
+            let sooner = since + self.suspicion_time(accusers - 1);
+            if sooner < end {
+                self.cases.reschedule(id, sooner.max(cx.now));
+            }
+        }
+        self.arm_suspicion(cx);
     }
 
     /// Whether a `dead` accusation ends a suspicion here, whoever signed it: without suspicions (SWIM, section 3), and in plain SWIM (section 4.2). There,
@@ -368,7 +397,8 @@ impl<K: Keys> Swim<K> {
         let ends: Vec<_> = core::mem::take(&mut self.cases.ends).into_iter().collect();
         for (end, id) in ends {
             let later = end + late;
-            self.cases.open.get_mut(&id).expect("each end has its case").end = later;
+            let case = self.cases.open.get_mut(&id).expect("each end has its case");
+            (case.since, case.end) = (case.since + late, later);
             self.cases.ends.insert((later, id));
         }
         self.cases.armed = None;

@@ -273,3 +273,24 @@ fn a_helper_that_is_silent_is_probed_next_and_says_nothing_about_ones_own_health
     }
     assert!(story.agree(10));
 }
+
+#[test]
+fn the_more_members_are_silent_the_sooner_a_suspicion_ends_but_never_below_the_minimum() {
+    let mut swim = node(0, 1);
+    swim.live = 99; // a hundred members: Min is 3 s, Max 18 s
+    let waits = [0, 1, 26, 51, 90].map(|silent| {
+        swim.cases.silent = silent;
+        swim.suspicion_time(0).as_millis()
+    });
+    assert_eq!(waits, [18_000, 18_000, 10_500, 3_000, 3_000]);
+}
+
+#[test]
+fn a_member_that_hears_nobody_does_not_hasten_its_suspicions() {
+    // Cut off alone: it has failed nobody before a suspicion without confirmations is over.
+    let mut story = Story::of(10, World::default());
+    let longest = story.sim.node(NodeId(0)).suspicion_time(0);
+    story.sim.partition(|a, b| (a.0 == 0) != (b.0 == 0));
+    story.run(longest);
+    assert_eq!(story.told.iter().filter(|(_, by, e)| by.0 == 0 && matches!(e, Event::Dead(_))).count(), 0);
+}
