@@ -26,7 +26,7 @@ async fn counted(agent: &Running, name: &str, listener: &str) -> usize {
     let text = ask(agent, "GET", "/metrics", None).await.text();
     let line = format!("{name}{{listener=\"{listener}\"}} ");
     let value = text.lines().find_map(|found| found.strip_prefix(&line));
-    value.unwrap_or_else(|| panic!("no {line} in {text}")).parse().unwrap()
+    value.unwrap_or_else(|| panic!("no {line} in {text}")).parse::<f64>().unwrap() as usize
 }
 
 #[tokio::test]
