@@ -8,7 +8,7 @@
 use crate::outcome::eprintln_quietly;
 use nix::sys::signal::{SigSet, Signal};
 use rustix::process::{Pid, WaitOptions, WaitStatus, kill_process, wait};
-use std::os::unix::process::CommandExt;
+use std::os::unix::process::{CommandExt, parent_id};
 use std::process::{Command, ExitCode};
 
 /// Signals that are passed on to the agent. SIGKILL and SIGSTOP cannot be, and what reports a fault of this process itself must not be.
@@ -27,9 +27,15 @@ const PASSED_ON: [Signal; 10] = [
 /// What a shell adds to a signal's number.
 const BY_SIGNAL: i32 = 128;
 
-/// If this is process 1: runs the program again as a child until that has ended, and returns its exit code. None if this process is to do the work
-/// itself.
+/// If this is process 1 and an agent is asked for: runs the program again as a child until that has ended, and returns its exit code. None if this
+/// process is to do the work itself. To be called first of all: what is in memory by now stays there.
 pub fn stand_in() -> Option<ExitCode> {
+    if std::env::args_os().nth(1).is_none_or(|command| command != "agent") {
+        return None;
+    }
+    if parent_id() == 1 {
+        let _ = signals().thread_unblock(); // an init process like this one hands its signal mask down
+    }
     if std::process::id() != 1 {
         return None;
     }
@@ -44,13 +50,13 @@ pub fn stand_in() -> Option<ExitCode> {
     }
 }
 
-/// Starts the program again, with the same arguments and files. Signals wait from here on until [`serve`] takes them.
+/// Starts the program again, with the same arguments and files. Signals wait from here on, here until [`serve`] takes them, and in the child until it
+/// has come as far as [`stand_in`].
 fn start() -> std::io::Result<(Pid, SigSet)> {
     let mut args = std::env::args_os();
     let name = args.next().unwrap_or_default();
-    let mut signals: SigSet = PASSED_ON.into_iter().collect();
-    signals.add(Signal::SIGCHLD);
-    let before = signals.thread_swap_mask(nix::sys::signal::SigmaskHow::SIG_BLOCK)?;
+    let signals = signals();
+    signals.thread_block()?;
     // A process group of its own: a terminal's Ctrl-C reaches one of both only, and comes once.
     let started = std::env::current_exe()
         .and_then(|program| Command::new(program).arg0(name).args(args).process_group(0).spawn());
@@ -61,10 +67,15 @@ fn start() -> std::io::Result<(Pid, SigSet)> {
             Ok((child, signals))
         }
         Err(error) => {
-            before.thread_set_mask()?;
+            signals.thread_unblock()?;
             Err(error)
         }
     }
+}
+
+/// What [`serve`] waits for.
+fn signals() -> SigSet {
+    PASSED_ON.into_iter().chain([Signal::SIGCHLD]).collect()
 }
 
 fn serve(child: Pid, signals: &SigSet) -> ExitCode {

@@ -15,12 +15,10 @@ use clap::Parser;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let cli = args::Cli::parse();
-    if matches!(cli.command, args::Command::Agent(_))
-        && let Some(code) = init::stand_in()
-    {
+    if let Some(code) = init::stand_in() {
         return code;
     }
+    let cli = args::Cli::parse();
     if has_scattered_events(&cli.command) {
         huge_pages::ask();
     }
