@@ -76,7 +76,7 @@ pub enum Charge {
     /// A probe of it failed.
     #[n(0)]
     Suspect,
-    /// A suspicion went unanswered. Signed in plain SWIM alone; with Lifeguard it counts as one suspicion, its signer's.
+    /// A suspicion went unanswered. In plain SWIM it is final for all who hear it; with Lifeguard it counts as one suspicion, its signer's.
     #[n(1)]
     Dead,
     /// An operator wants a departed member off the list.

@@ -16,8 +16,9 @@ use rumormill_core::time::Duration;
 /// So many members, on average, look after one who is no longer kept out (our guess: one of them gets through).
 const SHUNNED_TRIES: f64 = 4.0;
 
-/// This node counts the members that it finds silent only while it has heard somebody within so many periods (our guess): one that hears nobody
-/// is more likely to be cut off itself.
+/// So many confirmations beyond the K that count travel as well, because each member waits for K of its own and gossip misses some (our guess).
+const SPARE_CONFIRMATIONS: usize = 2;
+/// A node that has heard nobody for so many periods may be cut off itself (our guess): it does not hasten its suspicions.
 const HEARD_PERIODS: u32 = 2;
 
 /// Open suspicions, by suspect and by when they end.
@@ -32,7 +33,7 @@ pub(super) struct Cases {
 }
 
 struct Case {
-    /// Distinct members whose accusations were counted; at most K + 1.
+    /// Distinct members whose accusations were counted; at most 1 + K + `SPARE_CONFIRMATIONS`.
     accusers: Vec<NodeId>,
     /// Signed by a member that probed the suspect: shown to the suspect so that it can refute, and to those that have not heard.
     first: Record<Accusation>,
@@ -93,9 +94,14 @@ impl<K: Keys> Swim<K> {
         max - (max - min).mul_f64(share.min(1.0))
     }
 
+    /// Whether this node has heard somebody lately. If not, it may be cut off itself.
+    fn hears_others(&self, now: Time) -> bool {
+        now.since(self.probes.heard()) < self.config.period * HEARD_PERIODS
+    }
+
     /// Once a period: where many members are silent to this node, its suspicions end sooner.
     pub(super) fn review_suspicions(&mut self, cx: Ctx<K>) {
-        let hears = cx.now.since(self.probes.heard()) < self.config.period * HEARD_PERIODS;
+        let hears = self.hears_others(cx.now);
         let own = |case: &&Case| case.accusers.contains(&cx.me);
         self.cases.silent = if hears { self.cases.open.values().filter(own).count() } else { 0 };
         if self.cases.silent < 2 {
@@ -140,6 +146,18 @@ impl<K: Keys> Swim<K> {
         charge: Charge,
         evidence: Evidence,
     ) -> Option<Record<Accusation>> {
+        let record = self.sign(cx, accused, charge, evidence)?;
+        self.take_accusation(cx, cx.me, record.clone(), Path::News);
+        Some(record)
+    }
+
+    fn sign(
+        &self,
+        cx: Ctx<K>,
+        accused: NodeId,
+        charge: Charge,
+        evidence: Evidence,
+    ) -> Option<Record<Accusation>> {
         let row = self.roster.get(accused)?;
         let (card, evidence) = (row.card.value(), self.evidence(cx.now, row, evidence));
         let accusation = Accusation {
@@ -151,9 +169,7 @@ impl<K: Keys> Swim<K> {
             written: cx.wall,
             evidence,
         };
-        let record = Record::signed(accusation, &self.keys);
-        self.take_accusation(cx, cx.me, record.clone(), Path::News);
-        Some(record)
+        Some(Record::signed(accusation, &self.keys))
     }
 
     /// From now on this id is kept out, or no longer. The ban alone fails it here: nobody has probed it, so nobody accuses it.
@@ -237,12 +253,12 @@ impl<K: Keys> Swim<K> {
         self.arm_suspicion(cx);
     }
 
-    /// Another member accuses the same suspect: the time that is left shrinks. Only the first K confirmations count and travel.
+    /// Another member accuses the same suspect: the time that is left shrinks. Only K confirmations and some spare ones travel.
     pub(super) fn confirm(&mut self, cx: Ctx<K>, record: Record<Accusation>) {
         let accusation = record.value();
         let Some(case) = self.cases.open.get(&accusation.accused) else { return };
         let confirmations = case.accusers.len() - 1;
-        let enough = confirmations >= self.config.suspicion_confirmations as usize;
+        let enough = confirmations >= self.config.suspicion_confirmations as usize + SPARE_CONFIRMATIONS;
         if !self.config.lifeguard
             || enough
             || case.accusers.contains(&accusation.accuser)
@@ -292,12 +308,19 @@ impl<K: Keys> Swim<K> {
             return;
         }
         let row = self.roster.get(id).expect("a case is about a member in the table");
-        let evidence = self.evidence(cx.now, row, evidence);
-        self.note_own(cx, id, Said::Charged(Charge::Dead), Some(evidence));
-        self.fail(cx, id, Some(case.first.clone()));
-        if has_probed {
-            self.tell(cx, id, News::Accusation(case.first)); // if it can still hear, let it answer
+        let concluded = self.evidence(cx.now, row, evidence);
+        self.note_own(cx, id, Said::Charged(Charge::Dead), Some(concluded));
+        // One whose suspicion nobody shares may be wrong about all others, as a member that was cut off is: it keeps its verdict to itself.
+        let shared = (self.config.suspicion_confirmations as usize).min(self.live_len().saturating_sub(2));
+        if !has_probed || case.accusers.len() <= shared {
+            self.fail(cx, id, Some(case.first));
+            return;
         }
+        // To a member that has not heard of this node's suspicion it is that, and shortens its wait.
+        let record = self.sign(cx, id, Charge::Dead, evidence).expect("as above");
+        self.fail(cx, id, Some(record.clone()));
+        self.tell(cx, id, News::Accusation(record.clone())); // if it can still hear, let it answer
+        self.spread(cx, News::Accusation(record));
     }
 
     /// From now on `id` is failed here, or forgotten if there is an order. `accusation` is what it is to refute; none: a ban keeps it out, and it has

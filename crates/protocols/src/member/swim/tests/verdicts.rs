@@ -138,7 +138,7 @@ fn accusations_of_distinct_members_shorten_the_wait_to_the_minimum_and_never_bel
             (&[5, 5, 5, 5, 5], Charge::Dead, 0),
             (&[5, 6, 7], Charge::Suspect, 2),
             (&[5, 6, 7, 8], Charge::Dead, 3),
-            (&[2, 3, 4, 5, 6, 7, 8, 9], Charge::Dead, 3),
+            (&[2, 3, 4, 5, 6, 7, 8, 9], Charge::Dead, 5),
         ] {
             let mut alone = Alone::among(9, Config::lan());
             let wait = alone.node.suspicion_time(confirmations);
