@@ -163,7 +163,7 @@ impl Story {
 
 fn far() -> World {
     let latency = Latency::Uniform(Duration::from_micros(200), Duration::from_millis(40));
-    World { latency, wire: true, loss: 0.02, duplicate: 0.05, ..World::default() }
+    World { latency, loss: 0.02, duplicate: 0.05, ..World::default() }
 }
 
 /// How members find each other.
