@@ -120,7 +120,8 @@ async fn why_tells_who_declared_a_member_dead_and_on_what_evidence() {
         let evidence = death.evidence.as_ref().expect("with evidence");
         assert!(evidence.waited_ms > 0, "{death:?}");
         assert!(death.text.contains("marked it as failed"), "{}", death.text);
-        let accusations = why.verdicts.iter().filter(|v| matches!(v.what, Said::Suspected | Said::DeclaredDead));
+        let accusations =
+            why.verdicts.iter().filter(|v| matches!(v.what, Said::Suspected | Said::DeclaredDead));
         let accusers: BTreeSet<&str> = accusations.map(|v| v.by.as_str()).collect();
         assert!(usize::from(evidence.confirmations) < accusers.len(), "{why:?}");
         assert!(why.verdicts.iter().any(|v| v.what == Said::Suspected), "it was suspected first: {why:?}");
