@@ -102,7 +102,7 @@ fn departed(text: &str, carriers: &[Carrier], all: bool) -> Result<Vec<NodeId>, 
 }
 
 fn unknown(text: &str) -> Failure {
-    let hint = "GET /v1/members (rumormill members) lists all members that this agent knows";
+    let hint = "GET /v1/members lists all members that this agent knows";
     Failure::not_found(format!("no member has the name or id {text:?}"), hint)
 }
 
