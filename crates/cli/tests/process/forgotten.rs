@@ -9,11 +9,11 @@ use std::time::Duration;
 fn what_was_forgotten_in_a_cut_stays_forgotten_after_the_healing_until_it_comes_back_itself() {
     let story = Story::new("forgotten");
     let mut agents = story.cluster(3);
-    for block in [&agents[0], &agents[1]] {
-        let body = json!({ "block": [agents[2].setup.bind] });
-        assert_eq!(block.post("/v1/faults", &body).status, 200);
+    for near in [&agents[0], &agents[1]] {
+        let body = json!({ "block": ["n2"] });
+        assert_eq!(near.post("/v1/faults", &body).status, 200);
     }
-    let body = json!({ "block": [agents[0].setup.bind, agents[1].setup.bind] });
+    let body = json!({ "block": ["n0", "n1"] });
     assert_eq!(agents[2].post("/v1/faults", &body).status, 200);
     agents[1].process.kill();
     all_hold([&agents[0], &agents[2]], "n1", "dead");

@@ -20,7 +20,7 @@ fn eight_kill_9_lives_on_one_port_leave_no_ghosts_nobody_doubts_itself_and_the_n
     let start = || story.agent_at("web-1", &bind).dir(Path::new("none")).join(&agents[0]).start();
     for _ in 0..8 {
         let mut life = start();
-        let id = life.info()["id"].as_str().unwrap().to_owned();
+        let id = life.info()["member"]["id"].as_str().unwrap().to_owned();
         wait::until_true("the new life is listed by all and heard by one", DEADLINE_S, || {
             let listed = agents.iter().all(|agent| ids(agent, "web-1", "alive").contains(&id));
             let path = format!("/v1/members/{id}");
@@ -29,7 +29,7 @@ fn eight_kill_9_lives_on_one_port_leave_no_ghosts_nobody_doubts_itself_and_the_n
         life.process.kill();
     }
     let last = start();
-    let id = last.info()["id"].as_str().unwrap().to_owned();
+    let id = last.info()["member"]["id"].as_str().unwrap().to_owned();
     wait::until_true("all lives but the last are failed at all", DEADLINE_S, || {
         agents.iter().chain([&last]).all(|agent| {
             ids(agent, "web-1", "alive") == [id.clone()] && ids(agent, "web-1", "suspect").is_empty()
