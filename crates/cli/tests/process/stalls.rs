@@ -141,7 +141,8 @@ fn a_day_in_the_life<'a>(story: &'a Story, victim: &Agent, others: &[&Agent]) {
     all(&[&failing]);
     failing.process.kill();
     let mut leaving = story.agent("leaving").join(victim).start();
-    wait::until_true("it has joined", DEADLINE_S, || victim.holds("leaving", "alive"));
+    let everybody = [others, &[victim]].concat();
+    all_hold(everybody.iter().copied(), "leaving", "alive");
     leaving.process.interrupt();
     assert!(leaving.process.wait(DEADLINE_S).success());
     let done = victim.info()["reload"]["done"].as_u64().unwrap_or_default();
@@ -149,7 +150,6 @@ fn a_day_in_the_life<'a>(story: &'a Story, victim: &Agent, others: &[&Agent]) {
     wait::until_true("it has read its configuration again", DEADLINE_S, || {
         victim.info()["reload"]["done"].as_u64() > Some(done)
     });
-    let everybody = [others, &[victim]].concat();
     for agent in everybody {
         wait::until_true("who left is known", DEADLINE_S, || agent.holds("leaving", "left"));
         wait::until_true("who failed is known", DEADLINE_S, || agent.holds("failing", "dead"));
