@@ -50,6 +50,7 @@ impl<K: Keys> Swim<K> {
             // The card that it doubts goes. Other accusations stay: whoever lacks them waits for longer.
             1 => self.news.remove((key.0, 0, NodeId(0))),
             2 if self.counts_verdicts() => self.news.remove((key.0, 0, NodeId(0))),
+            3 if self.is_live(key.0) => self.news.remove((key.0, 0, NodeId(0))), // it is one more suspicion
             _ => self.unsay(key.0),
         }
         let bytes = wire::len(&news);

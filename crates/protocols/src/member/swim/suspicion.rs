@@ -419,10 +419,11 @@ impl<K: Keys> Swim<K> {
         self.health.missed(1);
         let ends: Vec<_> = core::mem::take(&mut self.cases.ends).into_iter().collect();
         for (end, id) in ends {
-            let later = end + late;
             let case = self.cases.open.get_mut(&id).expect("each end has its case");
-            (case.since, case.end) = (case.since + late, later);
-            self.cases.ends.insert((later, id));
+            // A case that was opened at the waking, by what had waited for this node, has lost no time.
+            let lost = if case.since <= due { late } else { Duration::ZERO };
+            (case.since, case.end) = (case.since + lost, end + lost);
+            self.cases.ends.insert((case.end, id));
         }
         self.cases.armed = None;
         self.arm_suspicion(cx);
