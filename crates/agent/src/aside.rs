@@ -282,7 +282,7 @@ mod tests {
         let (aside, go, wait) = held();
         assert!(aside.tell(move |_| lock(&wait).recv().unwrap()));
         assert!(!aside.close().await, "a job hangs");
-        assert_eq!(aside.ask(|_| ()).await, Err(Stuck::Closed));
+        assert!(aside.ask(|_| ()).await.is_err());
         go.send(()).unwrap();
         assert!(aside.close().await);
     }

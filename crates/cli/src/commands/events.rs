@@ -105,7 +105,11 @@ fn became(event: &PublishedEvent) -> String {
             format!("{id}: covered; a sample: {held} of {asked} random members will deliver it")
         }
         (PublishState::Confirmed, _, Some(asked)) => {
-            let others = if asked == 1 { "the one other live member".into() } else { format!("all {asked} other live members") };
+            let others = if asked == 1 {
+                "the one other live member".into()
+            } else {
+                format!("all {asked} other live members")
+            };
             format!("{id}: confirmed; {others} will deliver it")
         }
         (PublishState::Unconfirmed, Some(held), Some(asked)) => {
