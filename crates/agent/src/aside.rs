@@ -243,8 +243,10 @@ mod tests {
     use super::*;
     use std::sync::mpsc;
 
+    type Held = (Aside<Vec<u32>>, mpsc::Sender<()>, Arc<Mutex<mpsc::Receiver<()>>>);
+
     /// A thread whose jobs end when the test lets them.
-    fn held() -> (Aside<Vec<u32>>, mpsc::Sender<()>, Arc<Mutex<mpsc::Receiver<()>>>) {
+    fn held() -> Held {
         let (go, wait) = mpsc::channel();
         (Aside::start("held", "the test".into(), Vec::new()).unwrap(), go, Arc::new(Mutex::new(wait)))
     }

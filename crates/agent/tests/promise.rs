@@ -87,7 +87,7 @@ impl Story {
         let listed = self.listed.get(&by).cloned().unwrap_or_default();
         self.sent.push(Sent { by, listed, missing: None });
         let (name, payload) = (Payload::from(&b"w"[..]), Payload::from(&ticket.to_be_bytes()[..]));
-        let unordered = ticket % 3 == 0;
+        let unordered = ticket.is_multiple_of(3);
         let cover = self.cover;
         let publish = Publish { ticket, name, payload, unordered, coalesce: false, cover, question: false };
         self.sim.call(NodeId(by), Call::Events(events::Call::Publish(publish)));

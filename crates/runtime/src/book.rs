@@ -52,7 +52,7 @@ impl Reach {
 
 /// Node ids with where they are reached.
 ///
-/// Bounded by [`Standing`]: of each, the entry that was touched longest ago makes room, in a constant number of steps. So ids that strangers make
+/// Bounded by `Standing`: of each, the entry that was touched longest ago makes room, in a constant number of steps. So ids that strangers make
 /// up never push out a member's entry.
 #[derive(Debug)]
 pub struct Book {

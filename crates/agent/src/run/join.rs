@@ -231,7 +231,9 @@ impl Joiner {
                 () if of_seed.len() < addresses.len() => Some(SeedState::Joined),
                 () => None,
             };
-            state.map(|state| self.agent.works(&seed, state));
+            if let Some(state) = state {
+                self.agent.works(&seed, state);
+            }
             lost.extend(of_seed.into_iter().map(|address| (seed.clone(), address)));
         }
         lost.retain(|(seed, _)| !self.busy.contains(seed));

@@ -44,7 +44,7 @@ fn try_pair(seed: u64) {
     let second = story.agent("n1").join(&first).start();
     wait_until_all_list_all(&[&first, &second]);
     std::thread::sleep(wait);
-    let agents = if seed % 2 == 0 { [&first, &second] } else { [&second, &first] };
+    let agents = if seed.is_multiple_of(2) { [&first, &second] } else { [&second, &first] };
     let covered = agents[0].cli(&["event", "w", "one", "--wait", "covered", "--timeout", "60s"]);
     assert!(text(&covered).contains("1 of 1"), "{what}: {}", text(&covered));
     let all = agents[1].cli(&["event", "w", "two", "--wait", "all", "--timeout", "60s"]);

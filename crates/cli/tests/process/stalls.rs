@@ -135,7 +135,7 @@ fn assert_never_suspected(observers: &[&Agent], victim: &str) {
 }
 
 /// Beside a victim that stands there: one joins by it, fails, another joins and leaves; it reads its configuration again.
-fn a_day_in_the_life<'a>(story: &'a Story, victim: &Agent, others: &[&Agent]) {
+fn a_day_in_the_life(story: &Story, victim: &Agent, others: &[&Agent]) {
     let all = |more: &[&Agent]| converge(&[others, &[victim], more].concat());
     let mut failing = story.agent("failing").join(victim).start();
     all(&[&failing]);

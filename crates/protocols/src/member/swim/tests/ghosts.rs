@@ -48,9 +48,10 @@ fn a_hundred_ghosts_neither_pile_up_nor_hide_a_crash() {
 /// One input to a node by hand, and what it told.
 fn told(node: &mut Node, input: Input<Node>) -> Vec<Event> {
     let (mut events, mut rng) = (Vec::new(), Rng::seeded(1));
-    let mut out = |output: Output<Node>| match output {
-        Output::Event(event) => events.push(event),
-        _ => {}
+    let mut out = |output: Output<Node>| {
+        if let Output::Event(event) = output {
+            events.push(event);
+        }
     };
     let me = node.me().id;
     node.handle(&mut Cx { now: Time(5), wall: Wall(5), me, rng: &mut rng, room: 0, out: &mut out }, input);
