@@ -420,9 +420,8 @@ impl<K: Keys> Swim<K> {
         let ends: Vec<_> = core::mem::take(&mut self.cases.ends).into_iter().collect();
         for (end, id) in ends {
             let case = self.cases.open.get_mut(&id).expect("each end has its case");
-            // A case that was opened at the waking, by what had waited for this node, has lost no time.
-            let lost = if case.since <= due { late } else { Duration::ZERO };
-            (case.since, case.end) = (case.since + lost, end + lost);
+            // Also cases that were opened at the waking, by news that had waited: their refutations may have been lost meanwhile.
+            (case.since, case.end) = (case.since + late, end + late);
             self.cases.ends.insert((case.end, id));
         }
         self.cases.armed = None;
