@@ -8,7 +8,7 @@ use rumormill_runtime::admission::AdmissionControl;
 /// The part of a TCP listener's places that one source may hold, in quarters (our guess: a quarter stays free for all others).
 const PER_SOURCE_QUARTERS: usize = 3;
 
-/// Who holds which place.
+/// Admission control of each listener.
 #[derive(Debug)]
 pub struct Admissions {
     /// The admin API on TCP.

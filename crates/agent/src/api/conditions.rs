@@ -1,4 +1,4 @@
-//! What a person should know of this agent, each with its times: the conditions that it raised itself, and what the node's state shows.
+//! The conditions that a person should know of this agent, with their times: those that it raised itself, and those that the node's state shows.
 
 use super::bans;
 use super::shape::{Shape, ban_age_s};

@@ -32,7 +32,7 @@ pub fn find_departed(inside: &Inside<'_>, text: &str, all: bool) -> Result<Vec<N
     departed(text, &by_id.map_or_else(|| carriers(inside, text), |member| vec![member]), all)
 }
 
-/// Whether something is known of an id that is on no list.
+/// Returns whether this node remembers verdicts or a ban about an id that is on no list.
 fn is_remembered(inside: &Inside<'_>, id: NodeId) -> bool {
     inside.node.swim.why(id).next().is_some() || inside.node.bans.iter().any(|ban| ban.id == id)
 }

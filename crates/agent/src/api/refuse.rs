@@ -1,4 +1,4 @@
-//! What becomes of connections beyond the limit of a listener: they are answered why, as far as that costs little, and closed.
+//! Refusals: a listener answers a connection beyond its limit with the reason, as far as that costs little, and closes it.
 
 use rumormill_runtime::admission::Full;
 use std::future::Future;
