@@ -34,7 +34,13 @@ pub mod identity;
 pub mod logging;
 pub mod metrics;
 pub mod model;
-pub mod node;
+/// The composed protocol, as the agent uses it: filters of queries are compiled by [`queries::filter::known`].
+pub mod node {
+    pub use rumormill_node::{Call, Event, Message, Timer, Vitals};
+
+    /// One agent's protocols.
+    pub type Node<K> = rumormill_node::Node<K, crate::queries::filter::known::Known>;
+}
 pub mod queries;
 pub mod run;
 pub mod serf_rpc;

@@ -51,6 +51,7 @@ use crate::identity;
 use crate::logging;
 use crate::model::ChangeKind;
 use crate::node::Node;
+use crate::queries::filter::known::Known;
 use crate::serf_rpc;
 use crate::store::{NotStored, Recalled, StoreError, StoreHandle, Who};
 use agent::{Handle, lock};
@@ -359,7 +360,7 @@ async fn start_node(
     let bans = bans::recall(agent, keys.clone(), bans);
     let mut swim = Swim::new(config.swim.clone(), me, keys.clone());
     orders::recall(agent, &mut swim).await;
-    let node = Node::new(swim, vitals, told, queries, bans);
+    let node = Node::new(swim, vitals, told, queries, Known::default(), bans);
     agent.view().on_change(ChangeKind::Up, keys.id(), Some((&config.name, true)), wall());
     let handle: Handle = rumormill_runtime::start(wire, sockets, node, agent.ears()).await?;
     agent.set_handle(Some(handle));

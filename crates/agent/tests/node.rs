@@ -1,6 +1,7 @@
 //! The agent's composite protocol on the simulator: the same code that the agent runs, without keys.
 
 use rumormill_agent::node::{Call, Node};
+use rumormill_agent::queries::filter::known::Known;
 use rumormill_core::drive::Limits;
 use rumormill_core::identity::{Life, NodeId, Unsigned};
 use rumormill_core::payload::Payload;
@@ -35,7 +36,7 @@ fn node(id: u64, vitals: bool) -> Node<Unsigned> {
     let events = Events::new(events::Config::default(), life);
     let queries = Queries::new(queries::Config::default(), life);
     let bans = Bans::new(bans::Config::default(), Unsigned);
-    Node::new(Swim::new(swim::Config::lan(), me, Unsigned), latest, events, queries, bans)
+    Node::new(Swim::new(swim::Config::lan(), me, Unsigned), latest, events, queries, Known::default(), bans)
 }
 
 /// The sizes with which an agent packs and counts: sealed, with all headers.

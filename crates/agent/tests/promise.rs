@@ -1,6 +1,7 @@
 //! What is published at a member after it lists another is delivered at that other: the agent's composite on the simulator.
 
 use rumormill_agent::node::{Call, Event, Node};
+use rumormill_agent::queries::filter::known::Known;
 use rumormill_core::identity::{Life, NodeId, Unsigned};
 use rumormill_core::payload::Payload;
 use rumormill_core::rng::Rng;
@@ -29,7 +30,7 @@ fn node(id: u64) -> Node<Unsigned> {
     let events = Events::new(events::Config::default(), life);
     let queries = Queries::new(queries::Config::default(), life);
     let bans = Bans::new(bans::Config::default(), Unsigned);
-    Node::new(Swim::new(swim::Config::lan(), me, Unsigned), None, events, queries, bans)
+    Node::new(Swim::new(swim::Config::lan(), me, Unsigned), None, events, queries, Known::default(), bans)
 }
 
 /// An event, and whom its publisher listed just before.

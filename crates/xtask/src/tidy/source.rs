@@ -2,7 +2,7 @@
 //! what is unfinished.
 
 /// Directories of code whose runs are pure functions.
-const PURE: [&str; 3] = ["crates/core/src/", "crates/protocols/src/", "crates/sim/src/"];
+const PURE: [&str; 4] = ["crates/core/src/", "crates/protocols/src/", "crates/node/src/", "crates/sim/src/"];
 /// The one file of the simulator that may run threads, side by side in windows.
 const THREADS: &str = "crates/sim/src/windows.rs";
 

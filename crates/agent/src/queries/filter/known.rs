@@ -3,7 +3,9 @@
 use super::{BadFilter, Filter, Patterns};
 use rumormill_core::payload::Payload;
 use rumormill_core::time::{Duration, Time};
+use rumormill_node::{Audience, Meant};
 use rumormill_protocols::kit::allowance::Allowance;
+use rumormill_protocols::member::swim::Member;
 use rumormill_runtime::lru::Lru;
 
 /// Filters that are kept compiled, bad ones as well (our guess: what the operators of one cluster ask at one time). Each takes at most 2 MiB, and
@@ -34,6 +36,20 @@ impl Known {
             self.filters.insert(bytes.clone(), compiled);
         }
         self.filters.touch(bytes).map(|compiled| &*compiled)
+    }
+}
+
+impl Audience for Known {
+    fn is_meant(&mut self, filter: &Payload, me: &Member<'_>, now: Time) -> Meant {
+        match self.compiled(filter, now) {
+            Some(Ok(patterns)) if patterns.matches_member(me) => Meant::Yes,
+            Some(Ok(_)) => Meant::No,
+            Some(Err(error)) => {
+                tracing::debug!(%error, "the filter of a query cannot be read; the query is not answered here");
+                Meant::Unreadable
+            }
+            None => Meant::Shed,
+        }
     }
 }
 

@@ -16,7 +16,6 @@ mod message;
 
 pub use message::Message;
 
-use crate::queries::filter::known::Known;
 use gate::Gate;
 use message::FRAME_BYTES;
 use rumormill_core::identity::{Keys, NodeId};
@@ -28,7 +27,7 @@ use rumormill_core::wire;
 use rumormill_protocols::agree::bans::{self, Bans};
 use rumormill_protocols::agree::keys::{self, Keys as KeyOrders};
 use rumormill_protocols::agree::latest::{self, Latest};
-use rumormill_protocols::member::swim::{self, Swim};
+use rumormill_protocols::member::swim::{self, Member, Swim};
 use rumormill_protocols::spread::events::{self, Cover, Events, Publish};
 use rumormill_protocols::spread::queries::{self, Queries};
 use std::cell::Cell;
@@ -117,8 +116,37 @@ pub struct Vitals {
     pub heard: Time,
 }
 
+/// Whether a query is meant for this node.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub enum Meant {
+    /// It is.
+    Yes,
+    /// It is not.
+    No,
+    /// Its filter cannot be read; the query is not answered here.
+    Unreadable,
+    /// Too many filters were new in a short time; the query is not answered here.
+    Shed,
+}
+
+/// Decides which queries are meant for this node. The filter is the application's: no protocol reads it.
+pub trait Audience {
+    /// Whether `me` matches the filter of a query that was heard at `now`.
+    fn is_meant(&mut self, filter: &Payload, me: &Member<'_>, now: Time) -> Meant;
+}
+
+/// Every query is meant for this node, whatever its filter says.
+#[derive(Copy, Clone, Debug, Default)]
+pub struct Everyone;
+
+impl Audience for Everyone {
+    fn is_meant(&mut self, _: &Payload, _: &Member<'_>, _: Time) -> Meant {
+        Meant::Yes
+    }
+}
+
 /// One agent's protocols.
-pub struct Node<K: Keys> {
+pub struct Node<K: Keys, A: Audience> {
     /// Who is there.
     pub swim: Swim<K>,
     /// How their machines do; none if vitals are off.
@@ -127,7 +155,7 @@ pub struct Node<K: Keys> {
     pub events: Events,
     /// What applications ask each other.
     pub queries: Queries,
-    filters: Known,
+    audience: A,
     unreadable_filters: u64,
     shed_filters: u64,
     /// Orders about keys, to others and of others.
@@ -145,13 +173,14 @@ pub struct Node<K: Keys> {
     told_bans: VecDeque<bans::Event>,
 }
 
-impl<K: Keys> Node<K> {
+impl<K: Keys, A: Audience> Node<K, A> {
     /// Puts them together. `vitals` is none where they are turned off: then nothing is said and nothing is kept.
     pub fn new(
         swim: Swim<K>,
         vitals: Option<Latest>,
         events: Events,
         queries: Queries,
+        audience: A,
         bans: Bans<K>,
     ) -> Self {
         Node {
@@ -159,7 +188,7 @@ impl<K: Keys> Node<K> {
             vitals,
             events,
             queries,
-            filters: Known::default(),
+            audience,
             unreadable_filters: 0,
             shed_filters: 0,
             keys: KeyOrders::new(keys::Config::default()),
@@ -332,18 +361,13 @@ impl<K: Keys> Node<K> {
 
     /// Whether this node is one of those that a question is for.
     fn is_meant(&mut self, filter: &Payload, now: Time) -> bool {
-        match self.filters.compiled(filter, now) {
-            Some(Ok(patterns)) => patterns.matches_member(&self.swim.me()),
-            Some(Err(error)) => {
-                self.unreadable_filters += 1;
-                tracing::debug!(%error, "a question's filter cannot be read; this node takes itself to be not meant");
-                false
-            }
-            None => {
-                self.shed_filters += 1;
-                false
-            }
+        match self.audience.is_meant(filter, &self.swim.me(), now) {
+            Meant::Yes => return true,
+            Meant::No => {}
+            Meant::Unreadable => self.unreadable_filters += 1,
+            Meant::Shed => self.shed_filters += 1,
         }
+        false
     }
 
     fn keys(&mut self, cx: &mut Cx<'_, Self>, input: Input<KeyOrders>) {
@@ -394,7 +418,7 @@ impl<K: Keys> Node<K> {
     }
 }
 
-impl<K: Keys> Protocol for Node<K> {
+impl<K: Keys, A: Audience> Protocol for Node<K, A> {
     type Call = Call;
     type Message = Message;
     type Timer = Timer;
