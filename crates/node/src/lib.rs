@@ -20,7 +20,7 @@ use gate::Gate;
 use message::FRAME_BYTES;
 use rumormill_core::identity::{Keys, NodeId};
 use rumormill_core::payload::Payload;
-use rumormill_core::protocol::{Change, Cx, Input, Output, Protocol, Via};
+use rumormill_core::protocol::{Cx, Input, Output, Protocol, Via};
 use rumormill_core::stack::Told;
 use rumormill_core::time::{Time, Wall};
 use rumormill_core::wire;
@@ -245,7 +245,7 @@ impl<K: Keys, A: Audience> Node<K, A> {
         let (swim, told) = (&mut self.swim, &mut self.told);
         cx.lend(Message::Swim, Timer::Swim, |event| told.push_back(event), |cx| swim.handle(cx, input));
         while let Some(event) = self.told.pop_front() {
-            if let Some(change) = change(&event) {
+            if let Some(change) = event.change() {
                 self.vitals(cx, Input::Call(latest::Call::Peer(change)));
                 self.events(cx, Input::Call(events::Call::Peer(change)));
                 self.queries(cx, Input::Call(queries::Call::Peer(change)));
@@ -432,6 +432,7 @@ impl<K: Keys, A: Audience> Protocol for Node<K, A> {
                 self.queries(cx, Input::Start);
                 self.swim(cx, Input::Start);
                 self.bans(cx, Input::Start);
+                self.keys(cx, Input::Start);
             }
             Input::Call(Call::Swim(swim::Call::Join(peer))) => self.on_join(cx, peer),
             Input::Call(Call::Swim(call)) => self.swim(cx, Input::Call(call)),
@@ -466,16 +467,9 @@ impl<K: Keys, A: Audience> Protocol for Node<K, A> {
                 self.vitals(cx, Input::Lost(peer, loss));
                 self.events(cx, Input::Lost(peer, loss));
                 self.queries(cx, Input::Lost(peer, loss));
+                self.keys(cx, Input::Lost(peer, loss));
+                self.bans(cx, Input::Lost(peer, loss));
             }
         }
-    }
-}
-
-/// What membership's event means to those who only care whom they can talk to.
-fn change(event: &swim::Event) -> Option<Change> {
-    match event {
-        swim::Event::Up(id) => Some(Change::Up(*id)),
-        swim::Event::Dead(id) | swim::Event::Left(id) | swim::Event::Forgotten(id) => Some(Change::Down(*id)),
-        _ => None,
     }
 }

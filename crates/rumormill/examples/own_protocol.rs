@@ -86,11 +86,7 @@ impl Rumor {
 /// What the membership tells becomes what the rumor is told.
 impl Told<swim::Event> for Rumor {
     fn told(event: &swim::Event) -> Option<Call> {
-        match event {
-            swim::Event::Up(id) => Some(Call::Peer(Change::Up(*id))),
-            swim::Event::Dead(id) | swim::Event::Left(id) => Some(Call::Peer(Change::Down(*id))),
-            _ => None,
-        }
+        event.change().map(Call::Peer)
     }
 }
 

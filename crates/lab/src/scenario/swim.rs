@@ -101,11 +101,7 @@ impl Part for SwimPart {
     }
 
     fn change(event: &Event) -> Option<Change> {
-        match event {
-            Event::Up(id) => Some(Change::Up(*id)),
-            Event::Dead(id) | Event::Left(id) | Event::Forgotten(id) => Some(Change::Down(*id)),
-            _ => None,
-        }
+        event.change()
     }
 
     fn see(&self, seen: &mut Seen, at: Time, id: NodeId, event: &Event) {

@@ -4,6 +4,7 @@ pub use super::record::Evidence;
 use super::record::{Card, Charge};
 use rumormill_core::identity::{Life, NodeId};
 use rumormill_core::payload::Payload;
+use rumormill_core::protocol::Change;
 use rumormill_core::time::{Duration, Time, Wall};
 
 /// What the application asks of SWIM.
@@ -65,6 +66,17 @@ pub enum Event {
     Superseded(Life),
     /// Everybody has been told that I leave; the process may end.
     LeftCluster,
+}
+
+impl Event {
+    /// The change of the set of live members that this event reports, for protocols that draw their peers from membership.
+    pub fn change(&self) -> Option<Change> {
+        match self {
+            Event::Up(id) => Some(Change::Up(*id)),
+            Event::Dead(id) | Event::Left(id) | Event::Forgotten(id) => Some(Change::Down(*id)),
+            _ => None,
+        }
+    }
 }
 
 /// What a member is held to be.
