@@ -65,6 +65,7 @@ enum Kind {
     Sometimes {
         held: bool,
     },
+    Finally,
 }
 
 /// A check that failed, and all that is needed to see it fail again.
@@ -129,6 +130,15 @@ impl<P: Protocol, S> Checks<P, S> {
         self.add(name.into(), Kind::Eventually { within, from, since, held: false, why: String::new() }, ask)
     }
 
+    /// This holds at the end of the run.
+    pub fn finally<V: Verdict>(
+        self,
+        name: impl Into<String>,
+        ask: impl FnMut(&Sim<P>, &S) -> V + 'static,
+    ) -> Self {
+        self.add(name.into(), Kind::Finally, ask)
+    }
+
     /// This holds at least once in the run; or in one of many, if the caller puts [`Checks::sometimes_held`] of all of them together.
     pub fn sometimes<V: Verdict>(
         self,
@@ -170,6 +180,10 @@ impl<P: Protocol, S> Checks<P, S> {
     /// The first check that fails. Not one of what happens [`sometimes`](Checks::sometimes).
     pub fn end(&mut self, sim: &Sim<P>, seen: &S, last_fault: Option<Time>) -> Result<(), Found> {
         self.ask(sim, seen, last_fault)?;
+        let finally = self.checks.iter_mut().filter(|check| matches!(check.kind, Kind::Finally));
+        for Check { name, ask, .. } in finally {
+            ask(sim, seen).map_err(|why| Found { check: name.clone(), why, at: sim.now() })?;
+        }
         for check in &self.checks {
             if let Kind::Eventually { within, since, held: false, why, .. } = &check.kind {
                 let left = (*since + *within).since(sim.now());
@@ -220,6 +234,7 @@ impl<P: Protocol, S> Check<P, S> {
         let found = |why: String| Err(Found { check: name.clone(), why, at: now });
         match &mut self.kind {
             Kind::Always => (self.ask)(sim, seen).or_else(found),
+            Kind::Finally => Ok(()),
             Kind::Sometimes { held } => {
                 *held = *held || (self.ask)(sim, seen).is_ok();
                 Ok(())

@@ -5,7 +5,7 @@ use rumormill_core::time::{Duration, Time};
 use rumormill_sim::Sim;
 use rumormill_sim::check::{Checks, From};
 use rumormill_sim::humane;
-use rumormill_sim::plan::Separations;
+use rumormill_sim::plan::History;
 
 /// A check as it is written.
 #[derive(Clone, Debug, PartialEq)]
@@ -56,12 +56,12 @@ impl Written {
 pub(super) struct Observed<P: Part> {
     pub seen: P::Seen,
     pub since: Since,
-    pub separations: Separations,
+    pub history: History,
 }
 
 impl<P: Part> Observed<P> {
     pub fn view<'a>(&'a self, sim: &'a Sim<P::Node>) -> Whole<'a, P::Node> {
-        Whole { sim, since: &self.since, separations: &self.separations }
+        Whole { sim, since: &self.since, history: &self.history }
     }
 }
 

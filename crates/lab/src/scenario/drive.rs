@@ -8,7 +8,7 @@ use rumormill_core::identity::NodeId;
 use rumormill_core::rng::mix;
 use rumormill_core::time::{Duration, Time};
 use rumormill_sim::check::Found;
-use rumormill_sim::plan::{Actor, Plan, Runner, Separations};
+use rumormill_sim::plan::{Actor, History, Plan, Runner};
 use rumormill_sim::shrink::shrink;
 use rumormill_sim::{Counters, Sim};
 use std::collections::BTreeMap;
@@ -194,7 +194,7 @@ fn one_run<P: Part>(
     let mut observed = Observed::<P> {
         seen: P::Seen::default(),
         since: Since::default(),
-        separations: Separations::default(),
+        history: History::default(),
     };
     spawn(scenario, &mut sim, &mut runner, &mut observed.since);
     let end = Time::ZERO + scenario.time;
@@ -265,13 +265,14 @@ fn note<P: Part>(
     run: u32,
     output: &mut dyn Output,
 ) {
-    if runner.separations().len() > observed.separations.len() {
-        observed.separations = runner.separations().clone();
-    }
     for call in std::mem::take(&mut runner.actor().called) {
         part.see_call(&mut observed.seen, &call);
     }
-    for done in runner.take_done().0 {
+    let (done, forgotten) = runner.take_done();
+    if !done.is_empty() || forgotten > 0 {
+        observed.history = runner.history().clone();
+    }
+    for done in done {
         let at = Time(done.at_ns);
         if matches!(done.what.as_str(), "restart" | "un-crash") {
             observed.since.restarted.extend(done.who.iter().map(|id| (NodeId(*id), at)));

@@ -6,7 +6,7 @@ use rumormill_core::rng::mix;
 use rumormill_core::stack::{Layer, Stack, Told};
 use rumormill_core::time::Time;
 use rumormill_sim::Sim;
-use rumormill_sim::plan::Separations;
+use rumormill_sim::plan::History;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::marker::PhantomData;
@@ -111,15 +111,15 @@ pub trait View<N> {
     fn since(&self, id: NodeId) -> Time;
     /// Its protocol.
     fn node(&self, id: NodeId) -> &N;
-    /// Whether the plan had ever kept these two from reaching each other by then, or one of them from running as it should.
-    fn were_apart(&self, a: NodeId, b: NodeId, by: Time) -> bool;
+    /// What the plan has done so far.
+    fn history(&self) -> &History;
 }
 
 /// A simulation, and when its nodes started.
 pub(super) struct Whole<'a, N: Protocol> {
     pub sim: &'a Sim<N>,
     pub since: &'a Since,
-    pub separations: &'a Separations,
+    pub history: &'a History,
 }
 
 /// When nodes started: those of the beginning by a rule, later starts by name.
@@ -146,8 +146,8 @@ impl<N: Protocol> View<N> for Whole<'_, N> {
     fn node(&self, id: NodeId) -> &N {
         self.sim.node(id)
     }
-    fn were_apart(&self, a: NodeId, b: NodeId, by: Time) -> bool {
-        self.separations.were_apart(a, b, by)
+    fn history(&self) -> &History {
+        self.history
     }
 }
 
@@ -173,8 +173,8 @@ impl<N, M> View<M> for Through<'_, N, M> {
     fn node(&self, id: NodeId) -> &M {
         (self.layer)(self.view.node(id))
     }
-    fn were_apart(&self, a: NodeId, b: NodeId, by: Time) -> bool {
-        self.view.were_apart(a, b, by)
+    fn history(&self) -> &History {
+        self.view.history()
     }
 }
 

@@ -228,7 +228,7 @@ fn never_separated(view: &dyn View<Node>, seen: &Seen) -> Result<(), String> {
 }
 
 fn was_apart(view: &dyn View<Node>, (at, by, id): &(Time, NodeId, NodeId)) -> bool {
-    view.were_apart(*by, *id, *at)
+    view.history().were_apart(*by, *id, *at)
 }
 
 fn never_separated_failed(view: &dyn View<Node>, seen: &Seen) -> u64 {

@@ -9,7 +9,8 @@
 //! | `cut` | kinds of partitions |
 //! | `random` | plans from a seed |
 //! | `run` | carries a plan out on a simulation |
-//! | `separations` | which nodes it ever kept apart |
+//! | `links` | the part of it that acts on links |
+//! | `history` | what it has done, to judge verdicts by |
 //!
 //! In TOML:
 //!
@@ -32,16 +33,17 @@
 //! ```
 
 mod cut;
+mod history;
+mod links;
 mod random;
 mod run;
-mod separations;
 mod text;
 mod who;
 
 pub use cut::Kind;
+pub use history::{History, SPELLS_MAX};
 pub use random::{Bounds, Weights};
 pub use run::{Actor, Done, Runner};
-pub use separations::Separations;
 pub use who::Who;
 
 use crate::loss::Bursts;

@@ -1,7 +1,8 @@
 //! Carries a plan out on a simulation.
 
 use super::cut::Cut;
-use super::{Action, FLAP_MIN, Kind, LINGER, Partition, Plan, Separations, Step, Who};
+use super::history::{History, Which};
+use super::{Action, LINGER, Plan, Step, Who};
 use crate::clock::Clock;
 use crate::loss::Bursts;
 use crate::sim::Sim;
@@ -56,12 +57,11 @@ pub struct Runner<P: Protocol, A> {
     steps: Vec<Step>,
     /// What is still to come, by time; at one time what is undone before what is done, and those in the order in which they were set.
     agenda: BTreeMap<(Time, u8, u64), Turn<P>>,
-    set: u64,
-    cuts: BTreeMap<u64, Active>,
-    separations: Separations,
-    losses: BTreeMap<u64, Weather>,
+    pub(super) set: u64,
+    pub(super) cuts: BTreeMap<u64, Active>,
+    pub(super) losses: BTreeMap<u64, Weather>,
     /// The loss when no step changes it.
-    calm: Option<Weather>,
+    pub(super) calm: Option<Weather>,
     frozen: BTreeSet<NodeId>,
     blocked: BTreeSet<NodeId>,
     wiped: BTreeSet<NodeId>,
@@ -71,20 +71,21 @@ pub struct Runner<P: Protocol, A> {
     last: Option<Time>,
     done: Vec<Done>,
     forgotten: u64,
+    pub(super) history: History,
     protocol: PhantomData<fn() -> P>,
 }
 
 /// What of loss a step may change.
-type Weather = (f64, Option<Bursts>);
+pub(super) type Weather = (f64, Option<Bursts>);
 
-struct Active {
-    cut: Arc<Cut>,
-    datagrams_only: bool,
+pub(super) struct Active {
+    pub cut: Arc<Cut>,
+    pub datagrams_only: bool,
     /// Whether it cuts now: one that flaps does so by turns.
-    on: bool,
+    pub on: bool,
 }
 
-enum Turn<P: Protocol> {
+pub(super) enum Turn<P: Protocol> {
     Step(usize),
     Undo(Undo),
     /// A partition that comes and goes; the time is when it ends.
@@ -94,7 +95,7 @@ enum Turn<P: Protocol> {
     Greet(NodeId, Vec<P::Call>),
 }
 
-enum Undo {
+pub(super) enum Undo {
     /// With how often each had been crashed: a later crash is another matter.
     Crash(Vec<(NodeId, u32)>),
     Freeze(Vec<NodeId>),
@@ -107,8 +108,8 @@ enum Undo {
     Stay(Vec<(NodeId, u32)>),
 }
 
-const UNDONE: u8 = 0;
-const DONE: u8 = 1;
+pub(super) const UNDONE: u8 = 0;
+pub(super) const DONE: u8 = 1;
 
 impl<P: Protocol, A: Actor<P>> Runner<P, A> {
     /// Will carry `plan` out. `seed` decides its random choices.
@@ -134,7 +135,6 @@ impl<P: Protocol, A: Actor<P>> Runner<P, A> {
             agenda: BTreeMap::new(),
             set: 0,
             cuts: BTreeMap::new(),
-            separations: Separations::default(),
             losses: BTreeMap::new(),
             calm: None,
             frozen: BTreeSet::new(),
@@ -145,6 +145,7 @@ impl<P: Protocol, A: Actor<P>> Runner<P, A> {
             last: None,
             done: Vec::new(),
             forgotten: 0,
+            history: History::default(),
             protocol: PhantomData,
         };
         for (at, step) in steps.iter().enumerate() {
@@ -199,9 +200,9 @@ impl<P: Protocol, A: Actor<P>> Runner<P, A> {
         (std::mem::take(&mut self.done), std::mem::take(&mut self.forgotten))
     }
 
-    /// What has come between nodes so far.
-    pub fn separations(&self) -> &Separations {
-        &self.separations
+    /// What it has done so far, for whoever judges what the nodes tell.
+    pub fn history(&self) -> &History {
+        &self.history
     }
 
     /// Who knows the protocol.
@@ -209,12 +210,12 @@ impl<P: Protocol, A: Actor<P>> Runner<P, A> {
         &mut self.actor
     }
 
-    fn turn(&mut self, at: Time, order: u8, turn: Turn<P>) {
+    pub(super) fn turn(&mut self, at: Time, order: u8, turn: Turn<P>) {
         self.agenda.insert((at, order, self.set), turn);
         self.set += 1;
     }
 
-    fn note(&mut self, sim: &Sim<P>, what: String, who: &[NodeId]) {
+    pub(super) fn note(&mut self, sim: &Sim<P>, what: String, who: &[NodeId]) {
         self.last = Some(sim.now());
         if self.done.len() < DONE_MAX {
             self.done.push(Done { at_ns: sim.now().0, what, who: who.iter().map(|id| id.0).collect() });
@@ -272,8 +273,8 @@ impl<P: Protocol, A: Actor<P>> Runner<P, A> {
                 let running = |run: &Self, sim: &Sim<P>, id| sim.is_up(id) && !run.frozen.contains(&id);
                 let who = self.draw(sim, who, &mut rng, running);
                 who.iter().for_each(|id| sim.freeze(*id));
-                self.separations.isolate(sim.now(), &who);
                 self.frozen.extend(&who);
+                who.iter().for_each(|id| self.history.begin(Which::Still(*id), sim.now()));
                 self.undo_at(end, Undo::Freeze(who.clone()));
                 who
             }
@@ -286,8 +287,8 @@ impl<P: Protocol, A: Actor<P>> Runner<P, A> {
                 let open = |run: &Self, sim: &Sim<P>, id| sim.is_up(id) && !run.blocked.contains(&id);
                 let who = self.draw(sim, who, &mut rng, open);
                 who.iter().for_each(|id| sim.block(*id));
-                self.separations.isolate(sim.now(), &who);
                 self.blocked.extend(&who);
+                who.iter().for_each(|id| self.history.begin(Which::Still(*id), sim.now()));
                 self.undo_at(end, Undo::Block(who.clone()));
                 who
             }
@@ -298,17 +299,14 @@ impl<P: Protocol, A: Actor<P>> Runner<P, A> {
             }
             Action::Slow { who, factor } => {
                 let who = self.draw(sim, who, &mut rng, |_, _, _| true);
-                who.iter().for_each(|id| sim.set_slowness(*id, *factor));
-                if *factor > 1.0 {
-                    self.separations.isolate(sim.now(), &who);
-                }
+                who.iter().for_each(|id| self.slow(sim, *id, *factor));
                 self.undo_at(end, Undo::Slow(who.clone()));
                 who
             }
             Action::Partition(partition) => self.partition(sim, partition, end, &mut rng),
             Action::Heal => {
                 self.cuts.clear();
-                sim.heal();
+                self.install_cuts(sim);
                 Vec::new()
             }
             Action::Loss { loss, bursts } => {
@@ -361,7 +359,7 @@ impl<P: Protocol, A: Actor<P>> Runner<P, A> {
                 ("un-block", who)
             }
             Undo::Slow(who) => {
-                who.iter().for_each(|id| sim.set_slowness(*id, 1.0));
+                who.iter().for_each(|id| self.slow(sim, *id, 1.0));
                 ("un-slow", who)
             }
             Undo::Partition(key, who) => {
@@ -383,7 +381,7 @@ impl<P: Protocol, A: Actor<P>> Runner<P, A> {
         self.note(sim, what.into(), &who);
     }
 
-    fn undo_at(&mut self, end: Option<Time>, undo: Undo) {
+    pub(super) fn undo_at(&mut self, end: Option<Time>, undo: Undo) {
         if let Some(end) = end {
             self.turn(end, UNDONE, Turn::Undo(undo));
         }
@@ -414,6 +412,8 @@ impl<P: Protocol, A: Actor<P>> Runner<P, A> {
         sim.crash(id);
         self.frozen.remove(&id);
         self.blocked.remove(&id);
+        self.history.end(Which::Still(id), sim.now());
+        self.history.begin(Which::Down(id), sim.now());
         if wipe {
             self.wiped.insert(id);
         }
@@ -432,6 +432,7 @@ impl<P: Protocol, A: Actor<P>> Runner<P, A> {
         let kept = if self.wiped.remove(&id) { None } else { Some(sim.node(id)) };
         let node = self.actor.make(id, life, kept);
         sim.restart(id, node);
+        self.history.end(Which::Down(id), sim.now());
         self.actor.greet(id, life).into_iter().for_each(|call| sim.call(id, call));
     }
 
@@ -441,100 +442,28 @@ impl<P: Protocol, A: Actor<P>> Runner<P, A> {
         sim.call(id, call);
     }
 
+    fn slow(&mut self, sim: &mut Sim<P>, id: NodeId, factor: f64) {
+        sim.set_slowness(id, factor);
+        match factor > 1.0 {
+            true => self.history.begin(Which::Slow(id), sim.now()),
+            false => self.history.end(Which::Slow(id), sim.now()),
+        }
+    }
+
     fn thaw(&mut self, sim: &mut Sim<P>, who: &[NodeId]) {
         who.iter().filter(|id| self.frozen.remove(id)).for_each(|id| sim.thaw(*id));
+        self.move_on(sim, who);
     }
 
     fn unblock(&mut self, sim: &mut Sim<P>, who: &[NodeId]) {
         who.iter().filter(|id| self.blocked.remove(id)).for_each(|id| sim.unblock(*id));
+        self.move_on(sim, who);
     }
 
-    fn partition(
-        &mut self,
-        sim: &mut Sim<P>,
-        partition: &Partition,
-        end: Option<Time>,
-        rng: &mut Rng,
-    ) -> Vec<NodeId> {
-        let mut nodes: Vec<NodeId> = sim.ids().collect();
-        nodes.sort();
-        let (cut, who) = partition.kind.cut(&nodes, rng);
-        if let (Kind::Swizzle { .. }, Some(end)) = (&partition.kind, end) {
-            let half = end.since(sim.now()) / 2;
-            for id in &who {
-                self.set += 1;
-                let key = self.set;
-                self.turn(sim.now() + rng.within(half), DONE, Turn::Isolate(key, *id));
-                self.undo_at(Some(sim.now() + half + rng.within(half)), Undo::Partition(key, vec![*id]));
-            }
-            return who;
-        }
-        self.set += 1;
-        let key = self.set;
-        self.cut(sim, key, cut, partition.datagrams_only);
-        if let Some((cut, whole)) = partition.flapping {
-            let end = end.unwrap_or(Time::NEVER);
-            let flapping = (cut.max(FLAP_MIN), whole.max(FLAP_MIN));
-            self.turn(sim.now() + flapping.0, UNDONE, Turn::Flap(key, flapping, end));
-        }
-        self.undo_at(end, Undo::Partition(key, who.clone()));
-        who
-    }
-
-    fn flap(&mut self, sim: &mut Sim<P>, key: u64, flapping: (Duration, Duration), end: Time) {
-        let Some(active) = self.cuts.get_mut(&key) else { return };
-        active.on = !active.on;
-        let (on, next) = (active.on, if active.on { flapping.0 } else { flapping.1 });
-        self.install_cuts(sim);
-        self.note(sim, if on { "cut" } else { "whole" }.into(), &[]);
-        if sim.now() + next < end {
-            self.turn(sim.now() + next, UNDONE, Turn::Flap(key, flapping, end));
-        }
-    }
-
-    fn cut(&mut self, sim: &mut Sim<P>, key: u64, cut: Cut, datagrams_only: bool) {
-        let cut = Arc::new(cut);
-        self.separations.cut(sim.now(), cut.clone());
-        self.cuts.insert(key, Active { cut, datagrams_only, on: true });
-        self.install_cuts(sim);
-    }
-
-    /// A simulation knows one partition of each sort: here they are put together.
-    fn install_cuts(&self, sim: &mut Sim<P>) {
-        let of = |datagrams_only: bool| -> Vec<Arc<Cut>> {
-            let active = self.cuts.values().filter(|active| active.on);
-            active.filter(|a| a.datagrams_only == datagrams_only).map(|a| a.cut.clone()).collect()
-        };
-        let (all, datagrams) = (of(false), of(true));
-        sim.heal();
-        if !all.is_empty() {
-            sim.partition(move |from, to| all.iter().any(|cut| cut.cuts(from, to)));
-        }
-        if !datagrams.is_empty() {
-            sim.partition_datagrams(move |from, to| datagrams.iter().any(|cut| cut.cuts(from, to)));
-        }
-    }
-
-    fn loss(&mut self, sim: &mut Sim<P>, weather: Weather, end: Option<Time>) {
-        self.calm.get_or_insert((sim.world().loss, sim.world().bursts));
-        match end {
-            None => self.calm = Some(weather),
-            Some(end) => {
-                self.set += 1;
-                let key = self.set;
-                self.losses.insert(key, weather);
-                self.undo_at(Some(end), Undo::Loss(key));
-            }
-        }
-        self.install_loss(sim);
-    }
-
-    /// The latest of those that last holds.
-    fn install_loss(&self, sim: &mut Sim<P>) {
-        let latest = self.losses.last_key_value().map(|(_, weather)| *weather);
-        if let Some((loss, bursts)) = latest.or(self.calm) {
-            sim.set_loss(loss);
-            sim.set_bursts(bursts);
+    /// Those of them that neither frozen nor blocked any longer stand still no more.
+    fn move_on(&mut self, sim: &Sim<P>, who: &[NodeId]) {
+        for id in who.iter().filter(|id| !self.frozen.contains(id) && !self.blocked.contains(id)) {
+            self.history.end(Which::Still(*id), sim.now());
         }
     }
 }

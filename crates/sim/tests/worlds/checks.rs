@@ -86,6 +86,14 @@ fn what_holds_in_time_may_be_asked_from_a_time_on() {
 }
 
 #[test]
+fn what_holds_finally_is_asked_at_the_end_alone() {
+    let checks = || Checks::every(ms(100)).finally("all up", |sim, _: &usize| all_up(sim));
+    assert_eq!(run_checked(&crash("3", 10, 5), 1, checks()).0, Ok(()), "it is up again");
+    let found = run_checked(&crash("3", 58, 5), 1, checks()).0.unwrap_err();
+    assert_eq!((found.check.as_str(), found.at), ("all up", Time::ZERO + s(60)));
+}
+
+#[test]
 fn what_happens_sometimes_is_remembered() {
     let checks = Checks::every(ms(100))
         .sometimes("one is down", |sim, _: &usize| sim.live_ids().count() < 10 && sim.now() > at_ms(500))

@@ -259,6 +259,56 @@ fn stalls_end_when_the_plan_says() {
 }
 
 #[test]
+fn the_history_tells_who_was_down_stood_still_or_was_cut_off_and_until_when() {
+    let mut story = Story::new(
+        r#"
+        [[step]]
+        at = "10s"
+        do = "crash"
+        who = 3
+        for = "5s"
+        [[step]]
+        at = "20s"
+        do = "freeze"
+        who = 4
+        for = "2s"
+        [[step]]
+        at = "21s"
+        do = "block"
+        who = 4
+        for = "3s"
+        [[step]]
+        at = "30s"
+        do = "partition"
+        kind = "pair"
+        from = 1
+        to = 2
+        for = "9s"
+        cut = "1s"
+        whole = "4s"
+        [[step]]
+        at = "50s"
+        do = "partition"
+        kind = "isolate"
+        who = 5
+        [[step]]
+        at = "55s"
+        do = "heal"
+        "#,
+    );
+    story.until(60_000);
+    let history = story.runner.history();
+    let parted = |a, b, at: u64| history.last_parted(NodeId(a), NodeId(b), at_ms(at * 1_000));
+    assert_eq!(
+        (parted(3, 0, 9), parted(3, 0, 12), parted(0, 3, 60)),
+        (None, Some(at_ms(12_000)), Some(at_ms(15_000)))
+    );
+    assert_eq!(parted(4, 0, 49), Some(at_ms(24_000)), "both stalls count");
+    assert_eq!((parted(1, 2, 33), parted(1, 2, 38)), (Some(at_ms(31_000)), Some(at_ms(36_000))), "it flaps");
+    assert_eq!((parted(5, 6, 60), parted(1, 6, 60)), (Some(at_ms(55_000)), None));
+}
+
+#[test]
 fn a_time_of_loss_ends_in_what_was_before() {
     let mut story = Story::in_world(
         World { loss: 0.01, ..World::default() },
