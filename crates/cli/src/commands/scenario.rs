@@ -20,6 +20,9 @@ pub fn run(args: &RunArgs, out: &mut Out<'_>) -> Outcome {
     let mut scenario = read(file)?;
     scenario.seed = args.seed.unwrap_or(scenario.seed);
     scenario.runs = args.runs.unwrap_or(scenario.runs);
+    if let Some(nodes) = args.nodes {
+        scenario.set_nodes(nodes);
+    }
     scenario.threads.count = args.threads;
     scenario.check().map_err(Failure::Usage)?;
     let runs = match args.run {
@@ -27,7 +30,8 @@ pub fn run(args: &RunArgs, out: &mut Out<'_>) -> Outcome {
         None => 0..scenario.runs,
     };
     let (shown, seed) = (file.display().to_string(), scenario.seed);
-    let replay = move |run: u32| format!("rumormill sim run {shown} --seed {seed} --run {run}");
+    let nodes = args.nodes.map(|nodes| format!(" --nodes {nodes}")).unwrap_or_default();
+    let replay = move |run: u32| format!("rumormill sim run {shown}{nodes} --seed {seed} --run {run}");
     let mut output = Told {
         progress: Progress::new(),
         out,

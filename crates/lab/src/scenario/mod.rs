@@ -30,6 +30,7 @@
 //! | --- | --- |
 //! | `mod` | what is in the file |
 //! | `part` | what a protocol has to say for itself; one on top of another |
+//! | `agent` | the composite that an agent runs |
 //! | `swim`, `latest`, `anti_entropy`, `spreader`, `aggregator` | protocols, the last two any of their kind |
 //! | `settings`, `knobs` | the protocols' settings |
 //! | `registry` | their names |
@@ -37,6 +38,7 @@
 //! | `drive` | one run |
 //! | `output` | what comes out |
 
+mod agent;
 mod aggregator;
 mod anti_entropy;
 mod checks;
@@ -55,7 +57,7 @@ pub use registry::{StackInfo, stacks};
 
 use crate::threads::Threads;
 use part::Names;
-use rumormill_core::rng::mix;
+use rumormill_core::rng::{Rng, mix};
 use rumormill_core::time::Duration;
 use rumormill_sim::churn::{self, Churn};
 use rumormill_sim::plan::{Action, Bounds, Plan, Step, Who};
@@ -102,7 +104,8 @@ pub struct Scenario {
     /// Checks are asked this often.
     #[serde(default = "a_tenth", with = "humane")]
     pub check_every: Duration,
-    /// What must hold: `always NAME`, `eventually NAME within 10s`, `eventually NAME within 10s after 1m`, `sometimes NAME`.
+    /// What must hold: `always NAME`, `eventually NAME within 10s`, `eventually NAME within 10s after 1m`, `sometimes NAME`,
+    /// `finally NAME`.
     #[serde(default)]
     pub checks: Vec<String>,
     /// A failing plan is tried in so many smaller versions, at most; 0: it is not shrunk.
@@ -148,7 +151,7 @@ pub struct Call {
     pub who: Who,
     /// What.
     pub call: String,
-    /// With what.
+    /// With what; `{node}` in it stands for a random node of the beginning.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub with: String,
     /// And again after each such time,
@@ -157,6 +160,9 @@ pub struct Call {
     /// so many times in all; what is asked the nth time has n put in the place of `{n}` in `with`, from 1 on.
     #[serde(default = "one")]
     pub times: u64,
+    /// Instead of `every`: at random times between `at` and this, drawn anew for each run.
+    #[serde(default, with = "humane::option", skip_serializing_if = "Option::is_none")]
+    pub until: Option<Duration>,
 }
 
 fn one() -> u64 {
@@ -179,6 +185,24 @@ fn shrink_tries() -> usize {
     200
 }
 
+impl Call {
+    /// The `n`th time, from 0 on. In `with`, `{node}` stands for one of the `nodes` of the beginning, drawn anew each time.
+    fn step(&self, n: u64, nodes: u64, rng: &mut Rng) -> Step {
+        let after = match self.until {
+            Some(until) => Duration::from_millis(rng.below(millis(until.saturating_sub(self.at)) as usize + 1) as u64),
+            None => self.every.unwrap_or_default().saturating_mul(u32::try_from(n).unwrap_or(u32::MAX)),
+        };
+        let node = rng.below(usize::try_from(nodes).unwrap_or(usize::MAX));
+        let with = self.with.replace("{n}", &(n + 1).to_string()).replace("{node}", &node.to_string());
+        let action = Action::Call { who: self.who.clone(), call: self.call.clone(), with };
+        Step::new(self.at.saturating_add(after), action)
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
 impl Scenario {
     /// Reads a scenario. `read` gives the text of the files that it names; their steps become its own.
     ///
@@ -199,6 +223,14 @@ impl Scenario {
         }
         scenario.check()?;
         Ok(scenario)
+    }
+
+    /// From now on it has so many nodes, and its random plan acts on all of them.
+    pub fn set_nodes(&mut self, nodes: u64) {
+        self.nodes = nodes;
+        if let Some(random) = &mut self.random {
+            random.nodes = nodes;
+        }
     }
 
     /// The scenario as text that [`Scenario::parse`] reads, with all that other files held.
@@ -226,8 +258,12 @@ impl Scenario {
             if call.times == 0 || call.times > REPEATS_MAX {
                 return Err(format!("[[call]]: times = {}: give 1 to {REPEATS_MAX}", call.times));
             }
-            if call.times > 1 && call.every.is_none_or(|every| every.is_zero()) {
-                return Err("[[call]]: more than one time needs `every`".into());
+            if let Some(until) = call.until {
+                if until < call.at || call.every.is_some() {
+                    return Err("[[call]]: `until` is not before `at`, and takes the place of `every`".into());
+                }
+            } else if call.times > 1 && call.every.is_none_or(|every| every.is_zero()) {
+                return Err("[[call]]: more than one time needs `every` or `until`".into());
             }
         }
         let plan = self.plan(0)?;
@@ -249,14 +285,9 @@ impl Scenario {
         if let Some(bounds) = &self.random {
             plan = plan.and(Plan::random(mix(run_seed ^ 0x4a), bounds));
         }
-        for call in &self.calls {
-            let every = call.every.unwrap_or_default();
-            for n in 0..call.times {
-                let after = every.saturating_mul(u32::try_from(n).unwrap_or(u32::MAX));
-                let with = call.with.replace("{n}", &(n + 1).to_string());
-                let action = Action::Call { who: call.who.clone(), call: call.call.clone(), with };
-                plan.steps.push(Step::new(call.at.saturating_add(after), action));
-            }
+        for (at, call) in self.calls.iter().enumerate() {
+            let mut rng = Rng::seeded(mix(run_seed ^ mix(0xca11 + at as u64)));
+            plan.steps.extend((0..call.times).map(|n| call.step(n, self.nodes, &mut rng)));
         }
         Ok(plan.pin())
     }
