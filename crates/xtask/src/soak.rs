@@ -55,7 +55,11 @@ const WORKLOADS: [&[&str]; 5] = [
 /// How long something beside an agent stands still, in seconds.
 const STALL_S: &str = "60";
 
-/// First what stands still, then round after round: all workloads with a new seed, then tries with real agents, then one cluster of processes.
+/// All that an agent runs, under faults and load drawn from the seed, with so many nodes.
+const AGENT: (&str, [&str; 3]) = ("crates/lab/scenarios/agent.toml", ["60", "300", "1000"]);
+
+/// First what stands still, then round after round: all workloads and the agent's scenario with a new seed, then tries with real agents, then one
+/// cluster of processes.
 pub fn run(args: &Args) -> Result<()> {
     let binary = args.binary.clone().map_or_else(shell::release_binary, Ok)?;
     let start = Instant::now();
@@ -73,6 +77,9 @@ pub fn run(args: &Args) -> Result<()> {
         let seed = args.seed + rounds;
         for workload in WORKLOADS {
             simulate(&binary, workload, seed)?;
+        }
+        for nodes in AGENT.1 {
+            scenario(&binary, AGENT.0, nodes, seed)?;
         }
         sweep(&binary, seed * CUTS..(seed + 1) * CUTS)?;
         listed::run(&binary, args.seed + rounds * args.tries, args.tries)?;
@@ -150,6 +157,13 @@ fn cut(seed: u64) -> (u64, f64, u64) {
     let nodes = nodes.round();
     // At least one node is cut off.
     ((nodes as u64), (share.max(1.0 / nodes) * 1_000.0).ceil() / 1_000.0, seconds.round() as u64)
+}
+
+/// Runs a scenario file. If a check fails the command prints the smallest plan that fails, and how to see it again.
+fn scenario(binary: &Path, file: &str, nodes: &str, seed: u64) -> Result<()> {
+    let mut sim = Command::new(binary);
+    sim.current_dir(shell::root()).args(["sim", "run", file, "--nodes", nodes, "--seed", &seed.to_string()]);
+    shell::output(&mut sim).map(drop)
 }
 
 fn demo(binary: &Path, nodes: u32) -> Result<()> {

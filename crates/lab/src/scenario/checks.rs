@@ -1,4 +1,5 @@
-//! How checks are written: `always NAME`, `eventually NAME within 10s`, `eventually NAME within 10s after 1m`, `sometimes NAME`.
+//! How checks are written: `always NAME`, `eventually NAME within 10s`, `eventually NAME within 10s after 1m`, `sometimes NAME`,
+//! `finally NAME`.
 
 use super::part::{Part, Since, Whole};
 use rumormill_core::time::{Duration, Time};
@@ -20,6 +21,7 @@ enum When {
     Always,
     Eventually(Duration, From),
     Sometimes,
+    Finally,
 }
 
 impl Written {
@@ -28,13 +30,14 @@ impl Written {
         let refused = || {
             format!(
                 "{text:?} is no check: write \"always NAME\", \"eventually NAME within 10s\", \
-                 \"eventually NAME within 10s after 1m\" or \"sometimes NAME\""
+                 \"eventually NAME within 10s after 1m\", \"sometimes NAME\" or \"finally NAME\""
             )
         };
         let words: Vec<&str> = text.split_whitespace().collect();
         let (when, name) = match words[..] {
             ["always", name] => (When::Always, name),
             ["sometimes", name] => (When::Sometimes, name),
+            ["finally", name] => (When::Finally, name),
             ["eventually", name, "within", within] => {
                 (When::Eventually(humane::parse(within)?, From::LastFault), name)
             }
@@ -81,6 +84,7 @@ pub(super) fn build<P: Part>(
             When::Always => checks.always(text, ask),
             When::Eventually(within, from) => checks.eventually_within(text, within, from, ask),
             When::Sometimes => checks.sometimes(text, ask),
+            When::Finally => checks.finally(text, ask),
         };
     }
     Ok(checks)
@@ -96,6 +100,7 @@ mod tests {
         let ten = Duration::from_secs(10);
         assert_eq!(parse("always x").when, When::Always);
         assert_eq!(parse("sometimes x").when, When::Sometimes);
+        assert_eq!(parse("finally x").when, When::Finally);
         assert_eq!(parse("eventually x within 10s").when, When::Eventually(ten, From::LastFault));
         let after = When::Eventually(ten, From::Time(Time::ZERO + Duration::from_secs(60)));
         let with = Written { when: after, name: "delivered".into(), with: Some("0.99".into()) };

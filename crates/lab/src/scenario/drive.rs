@@ -191,11 +191,8 @@ fn one_run<P: Part>(
     let mut checks = checks::build(&**part, &scenario.checks, scenario.check_every)?;
     let mut runner = Runner::new(plan, place.seed, Cast { part: part.clone(), called: Vec::new() })?;
     let mut sim: Sim<P::Node> = scenario.threads.sim(scenario.world.clone(), place.seed, scenario.nodes);
-    let mut observed = Observed::<P> {
-        seen: P::Seen::default(),
-        since: Since::default(),
-        history: History::default(),
-    };
+    let mut observed =
+        Observed::<P> { seen: P::Seen::default(), since: Since::default(), history: History::default() };
     spawn(scenario, &mut sim, &mut runner, &mut observed.since);
     let end = Time::ZERO + scenario.time;
     let (mut next_check, mut next_sample) = (checks.next_at(Time::ZERO), Time::ZERO + scenario.sample);
@@ -224,6 +221,8 @@ fn one_run<P: Part>(
         }
         if until >= next_check || until >= end {
             let last = runner.last_at();
+            let Observed { seen, since, history } = &mut observed;
+            part.look(seen, &Whole { sim: &sim, since, history });
             let asked = match until >= end {
                 true => checks.end(&sim, &observed, last),
                 false => checks.ask(&sim, &observed, last),

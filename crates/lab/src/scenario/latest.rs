@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 
 /// Latest.
 pub struct LatestPart {
-    config: Config,
+    pub(super) config: Config,
 }
 
 knobs!(Knobs for Config {

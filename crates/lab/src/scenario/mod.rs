@@ -189,7 +189,9 @@ impl Call {
     /// The `n`th time, from 0 on. In `with`, `{node}` stands for one of the `nodes` of the beginning, drawn anew each time.
     fn step(&self, n: u64, nodes: u64, rng: &mut Rng) -> Step {
         let after = match self.until {
-            Some(until) => Duration::from_millis(rng.below(millis(until.saturating_sub(self.at)) as usize + 1) as u64),
+            Some(until) => {
+                Duration::from_millis(rng.below(millis(until.saturating_sub(self.at)) as usize + 1) as u64)
+            }
             None => self.every.unwrap_or_default().saturating_mul(u32::try_from(n).unwrap_or(u32::MAX)),
         };
         let node = rng.below(usize::try_from(nodes).unwrap_or(usize::MAX));

@@ -46,6 +46,8 @@ pub trait Part: 'static {
     fn see(&self, seen: &mut Self::Seen, at: Time, id: NodeId, event: &EventOf<Self>);
     /// Remembers that a call was made.
     fn see_call(&self, seen: &mut Self::Seen, call: &Called);
+    /// Looks at the nodes, right before the checks are asked.
+    fn look(&self, _seen: &mut Self::Seen, _view: &dyn View<Self::Node>) {}
     /// An event as a line of the output.
     fn tell(event: &EventOf<Self>) -> Line;
     /// Figures of this moment, always the same ones in the same order.
@@ -284,6 +286,11 @@ impl<U: Part, L: Part> Part for On<U, L> {
     fn see_call(&self, seen: &mut Self::Seen, call: &Called) {
         self.upper.see_call(&mut seen.0, call);
         self.lower.see_call(&mut seen.1, call);
+    }
+
+    fn look(&self, seen: &mut Self::Seen, view: &dyn View<Self::Node>) {
+        self.upper.look(&mut seen.0, &Through { view, layer: upper::<U, L> });
+        self.lower.look(&mut seen.1, &Through { view, layer: lower::<U, L> });
     }
 
     fn tell(event: &EventOf<Self>) -> Line {

@@ -1,5 +1,6 @@
 //! The protocols by name, and how a stack is put together from them.
 
+use super::agent::AgentPart;
 use super::anti_entropy::AntiEntropyPart;
 use super::latest::LatestPart;
 use super::output::{Outcome, Output};
@@ -106,7 +107,10 @@ pub(super) fn run(
 type Settings = std::collections::BTreeMap<String, toml::Table>;
 
 fn with<V: Visit>(scenario: &Scenario, visit: V) -> Result<V::Out, String> {
-    let known: Vec<&str> = scenario.stack.split_whitespace().filter(|word| *word != "on").collect();
+    let known: Vec<&str> = match scenario.stack.as_str() {
+        "agent" => vec!["swim", "latest"],
+        stack => stack.split_whitespace().filter(|word| *word != "on").collect(),
+    };
     if let Some(name) = scenario.settings.keys().find(|name| !known.contains(&name.as_str())) {
         return Err(format!(
             "[settings.{name}]: that is not in the stack {:?}, which has {}",
@@ -117,10 +121,11 @@ fn with<V: Visit>(scenario: &Scenario, visit: V) -> Result<V::Out, String> {
     with_stack(&scenario.stack, &scenario.settings, scenario.nodes, visit)
 }
 
-/// What there is, for messages and lists. Each but SWIM also goes on SWIM, whose view then tells it who is there; alone, all know of the
+/// What there is, for messages and lists. Each but SWIM and the agent also goes on SWIM, whose view then tells it who is there; alone, all know of the
 /// nodes of the beginning.
-const STACKS: [(&str, &str); 15] = [
+const STACKS: [(&str, &str); 16] = [
     ("swim", "membership: SWIM with Lifeguard"),
+    ("agent", "all that an agent runs: membership, vitals, events, queries, keys and bans"),
     ("latest on swim", "newest-wins records in the spare room of SWIM's datagrams"),
     ("anti-entropy", "stores of keys that become equal by pairs, with death certificates"),
     ("rumor", "rumor mongering: blind or feedback, coin or counter, push, pull or push-pull"),
@@ -144,8 +149,9 @@ fn with_stack<V: Visit>(name: &str, knobs: &Settings, nodes: u64, visit: V) -> R
     let words: Vec<&str> = name.split_whitespace().collect();
     let (upper, on_swim) = match words[..] {
         ["swim"] => return Ok(visit.visit(swim()?)),
+        ["agent"] => return Ok(visit.visit(AgentPart::new(of("swim"), of("latest"))?)),
         [upper] if upper != "latest" => (upper, false),
-        [upper, "on", "swim"] => (upper, true),
+        [upper, "on", "swim"] if upper != "agent" => (upper, true),
         _ => return Err(no_stack(name)),
     };
     macro_rules! place {
@@ -176,5 +182,5 @@ fn with_stack<V: Visit>(name: &str, knobs: &Settings, nodes: u64, visit: V) -> R
 
 fn no_stack(name: &str) -> String {
     let known: Vec<&str> = STACKS.iter().map(|(name, _)| *name).collect();
-    format!("no stack is called {name:?}: there are {}, and each on swim", known.join(", "))
+    format!("no stack is called {name:?}: there are {}, and each but agent on swim", known.join(", "))
 }

@@ -17,7 +17,7 @@ const SEEDS: u64 = 3;
 
 /// SWIM with Lifeguard.
 pub struct SwimPart {
-    config: Config,
+    pub(super) config: Config,
 }
 
 knobs!(Knobs for Config {

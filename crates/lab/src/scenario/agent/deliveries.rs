@@ -1,0 +1,196 @@
+//! Events: what was published, who listed whom then, and what each member delivered.
+
+use super::member::Member;
+use super::state;
+use crate::scenario::part::View;
+use rumormill_core::identity::NodeId;
+use rumormill_core::time::Time;
+use rumormill_protocols::member::swim;
+use rumormill_protocols::spread::events::{self, EventId};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Published events that are remembered; later ones are not checked (our guess: more than a scenario publishes).
+const PUBLISHED_MAX: usize = 1 << 16;
+
+/// Which promise is checked.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub enum Promise {
+    /// An event is delivered at the members that had joined the stream of events when it was published.
+    Joined,
+    /// An event is delivered at the members that its publisher listed, in the life in which it listed them.
+    Listed,
+}
+
+/// What members published and delivered.
+#[derive(Debug, Default)]
+pub struct Deliveries {
+    members: BTreeMap<NodeId, Heard>,
+    published: Vec<Published>,
+    /// By whom each event was delivered, its publisher included.
+    delivered_by: BTreeMap<EventId, BTreeSet<NodeId>>,
+    /// Publishers that want to know how far an event came, by their ticket.
+    tickets: BTreeMap<(NodeId, u64), EventId>,
+    /// How many others said that they hold an event.
+    covered: Vec<(EventId, u32)>,
+    twice: Option<String>,
+    pub delivered: u64,
+    pub gaps: u64,
+    pub refused: u64,
+}
+
+/// One member.
+#[derive(Debug, Default)]
+struct Heard {
+    /// Its life, and since when.
+    life: (u64, Time),
+    /// Since when it is known to have joined the stream of events: not before its disk was last wiped.
+    joined: Option<Time>,
+    delivered: BTreeSet<EventId>,
+    /// In which life each other member runs, as far as this one heard; and whether it lists it.
+    lists: BTreeMap<NodeId, (u64, bool)>,
+}
+
+#[derive(Debug)]
+struct Published {
+    id: EventId,
+    at: Time,
+    listed: Vec<(NodeId, u64)>,
+}
+
+impl Deliveries {
+    /// A member starts; `kept`: it knows what it delivered before.
+    pub fn started(&mut self, at: Time, id: NodeId, epoch: u64, kept: bool) {
+        let member = self.members.entry(id).or_default();
+        if !kept {
+            *member = Heard::default();
+        }
+        (member.life, member.lists) = ((epoch, at), BTreeMap::new());
+    }
+
+    /// Membership tells a member something.
+    pub fn on_swim(&mut self, by: NodeId, event: &swim::Event) {
+        let lists = &mut self.members.entry(by).or_default().lists;
+        if let swim::Event::Contact(id, life, _) = event {
+            lists.entry(*id).or_default().0 = life.epoch;
+        }
+        match event.change() {
+            Some(rumormill_core::protocol::Change::Up(id)) => lists.entry(id).or_default().1 = true,
+            Some(rumormill_core::protocol::Change::Down(id)) => lists.entry(id).or_default().1 = false,
+            None => {}
+        }
+    }
+
+    /// The events tell a member something.
+    pub fn on_event(&mut self, at: Time, by: NodeId, event: &events::Event) {
+        let member = self.members.entry(by).or_default();
+        match event {
+            events::Event::Queued { ticket, id } if self.published.len() < PUBLISHED_MAX => {
+                self.tickets.insert((by, *ticket), *id);
+                let listed = member.lists.iter().filter(|(_, (_, is_listed))| *is_listed);
+                let listed = listed.map(|(id, (epoch, _))| (*id, *epoch)).collect();
+                self.published.push(Published { id: *id, at, listed });
+            }
+            events::Event::Delivered(item) => {
+                self.delivered += 1;
+                self.delivered_by.entry(item.id).or_default().insert(by);
+                if !member.delivered.insert(item.id) {
+                    self.twice.get_or_insert_with(|| {
+                        let (event, at) = (shown(item.id), at.as_secs_f64());
+                        format!("node {} delivered event {event} a second time at {at:.3} s", by.0)
+                    });
+                }
+            }
+            events::Event::Gap { .. } => self.gaps += 1,
+            events::Event::Refused { .. } => self.refused += 1,
+            events::Event::Covered { ticket, held, .. } => {
+                self.covered.extend(self.tickets.remove(&(by, *ticket)).map(|id| (id, *held)));
+            }
+            events::Event::Joined => member.joined = Some(at),
+            events::Event::Queued { .. } => {}
+        }
+    }
+
+    /// Looks who has joined the stream of events.
+    pub fn look(&mut self, view: &dyn View<Member>) {
+        for id in view.live() {
+            let joined = &mut self.members.entry(id).or_default().joined;
+            if joined.is_none() && view.node(id).node.events.is_joined() {
+                *joined = Some(view.now());
+            }
+        }
+    }
+
+    /// Whether no member delivered an event twice.
+    pub fn check_twice(&self) -> Result<(), String> {
+        self.twice.clone().map_or(Ok(()), Err)
+    }
+
+    /// Whether each event was delivered at as many others as said that they hold it.
+    pub fn check_covered(&self) -> Result<(), String> {
+        let others = |id: &EventId| self.delivered_by.get(id).map_or(0, |by| by.len().saturating_sub(1));
+        match self.covered.iter().find(|(id, held)| others(id) < *held as usize) {
+            None => Ok(()),
+            Some((id, held)) => {
+                let (id, others) = (shown(*id), others(id));
+                Err(format!("{held} others said that they hold event {id}, and {others} delivered it"))
+            }
+        }
+    }
+
+    /// Whether each event that a live member still holds was delivered where it was promised to be.
+    pub fn check(&self, view: &dyn View<Member>, promise: Promise) -> Result<(), String> {
+        let mut lost = 0u64;
+        let mut first = None;
+        self.each_promised(view, promise, |published, id, delivered| {
+            if !delivered {
+                lost += 1;
+                first.get_or_insert((published.id, published.at, id));
+            }
+        });
+        let Some((event, at, id)) = first else { return Ok(()) };
+        let (event, at) = (shown(event), at.as_secs_f64());
+        let more = if lost > 1 { format!("; {} more are missing", lost - 1) } else { String::new() };
+        Err(format!("event {event}, published at {at:.3} s, was not delivered at node {}{more}", id.0))
+    }
+
+    /// The share of promised deliveries that have come.
+    pub fn share(&self, view: &dyn View<Member>, promise: Promise) -> f64 {
+        let (mut all, mut come) = (0u64, 0u64);
+        self.each_promised(view, promise, |_, _, delivered| {
+            all += 1;
+            come += u64::from(delivered);
+        });
+        if all > 0 { come as f64 / all as f64 } else { 1.0 }
+    }
+
+    fn each_promised(
+        &self,
+        view: &dyn View<Member>,
+        promise: Promise,
+        mut f: impl FnMut(&Published, NodeId, bool),
+    ) {
+        let live = state::admitted(view);
+        for published in &self.published {
+            if !live.iter().any(|id| view.node(*id).node.events.get(published.id).is_some()) {
+                continue; // nobody retains it
+            }
+            for id in &live {
+                let Some(member) = self.members.get(id) else { continue };
+                let is_promised = match promise {
+                    Promise::Joined => member.joined.is_some_and(|at| at <= published.at),
+                    Promise::Listed => {
+                        member.life.1 <= published.at && published.listed.contains(&(*id, member.life.0))
+                    }
+                };
+                if is_promised {
+                    f(published, *id, member.delivered.contains(&published.id));
+                }
+            }
+        }
+    }
+}
+
+/// Its origin, the origin's life, its number.
+fn shown(id: EventId) -> String {
+    format!("{}-{}-{}", id.source.origin.0, id.source.epoch, id.seq)
+}

@@ -1,0 +1,339 @@
+//! One agent on the simulator: the composite node of `rumormill-node`, and around it what the agent does on its own.
+//!
+//! The agent joins by its seeds until it has met somebody, reads its machine every few seconds, answers every query, carries out orders
+//! about keys on a ring of its own, drops what banned members send, and keeps across a restart what the data directory keeps.
+
+use rumormill_core::identity::{NodeId, Unsigned};
+use rumormill_core::payload::Payload;
+use rumormill_core::protocol::{Cx, Input, Protocol};
+use rumormill_core::time::{Duration, Time};
+use rumormill_node::{self as node, Everyone, Message};
+use rumormill_protocols::agree::bans::{self, Bans};
+use rumormill_protocols::agree::keys::{self, Order, Report, Secret};
+use rumormill_protocols::agree::latest::{self, Latest};
+use rumormill_protocols::member::swim::record::TagMap;
+use rumormill_protocols::member::swim::{self, Member as Row, Status, Swim};
+use rumormill_protocols::spread::events::{self, Cover, Events, Item, Publish};
+use rumormill_protocols::spread::queries::{self, Ask, Queries};
+use std::collections::VecDeque;
+
+/// The agent's node in the laboratory, where nobody signs and every query is meant for everybody.
+pub(super) type Node = node::Node<Unsigned, Everyone>;
+
+/// A member joins by so many of the first nodes, so that one of them may be down.
+const SEEDS: u64 = 3;
+/// Members of the last life that are tried beside the seeds (the agent: `KNOWN_PER_ROUND`).
+const KNOWN_MAX: usize = 16;
+/// The first wait between two rounds of joining while alone; doubled each time (the agent: `FIRST_WAIT`).
+const JOIN_WAIT_MIN: Duration = Duration::from_millis(250);
+/// The longest, and the wait between two tries of a lost seed once joined (the agent: `JOINED_WAIT_MIN`).
+const JOIN_WAIT_MAX: Duration = Duration::from_secs(15);
+/// How often the machine is read (the agent: `INTERVAL_S`).
+const READ_INTERVAL: Duration = Duration::from_secs(5);
+/// Bytes of a reading: a machine with four disks.
+const READING_BYTES: usize = 120;
+/// How long a query takes answers (the agent's default among 10 to 99 members).
+pub(super) const QUERY_TIMEOUT: Duration = Duration::from_millis(6_400);
+/// Delivered events that are kept for the next life; the oldest goes first (our guess: more than a scenario publishes).
+const FEED_MAX: usize = 4_096;
+/// Keys on a member's ring; a further one is refused.
+const RING_MAX: usize = 64;
+
+/// Settings of all protocols in the node.
+#[derive(Clone, Debug)]
+pub(super) struct Config {
+    pub swim: swim::Config,
+    pub latest: latest::Config,
+    pub events: events::Config,
+    pub queries: queries::Config,
+    pub bans: bans::Config,
+    pub keys: keys::Config,
+}
+
+/// What a scenario asks of a member.
+#[derive(Clone, Debug)]
+pub enum Call {
+    /// Something that the node does by itself.
+    Node(node::Call),
+    /// Publish an event with this payload.
+    Publish(Payload),
+    /// Ask every member this.
+    Ask(Payload),
+    /// Lift every ban that this member knows.
+    Unban,
+    /// Have every member install the key of this number.
+    Install(u8),
+}
+
+/// What a member is reminded of.
+#[derive(Clone, Debug)]
+pub enum Timer {
+    /// By the node.
+    Node(node::Timer),
+    /// To look for the cluster.
+    Join,
+    /// To read the machine.
+    Read,
+}
+
+/// What a member tells.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// It started; `kept`: with what an earlier life had kept.
+    Started {
+        /// Its life.
+        epoch: u64,
+        /// Whether it goes on where it was.
+        kept: bool,
+    },
+    /// It asked so many members to install a key.
+    Ordered {
+        /// Comes back in each report.
+        ticket: u64,
+        /// How many.
+        of: usize,
+    },
+    /// The node told something.
+    Node(node::Event),
+}
+
+/// One agent.
+pub struct Member {
+    pub(super) node: Node,
+    epoch: u64,
+    /// Whom it tries to join by: seeds, and members of its last life.
+    contacts: Vec<NodeId>,
+    /// Rounds of joining in a row without success.
+    rounds: u32,
+    ring: Vec<u64>,
+    tickets: u64,
+    readings: u64,
+    gossiped: Option<Time>,
+    /// What was delivered, and is on disk.
+    feed: VecDeque<Item>,
+    kept: bool,
+    told: VecDeque<node::Event>,
+}
+
+impl Member {
+    /// A member in its life of that number, from 0 on; `last` is what it was in the life before, unless its disk was wiped.
+    pub(super) fn new(config: &Config, id: NodeId, life: u32, last: Option<&Member>) -> Member {
+        let mut me = crate::swim::card_for(id.0, u64::from(life) + 1);
+        let run = me.life;
+        me.tags = last.and_then(|last| last.node.swim.me().tags.map(Payload::from)).unwrap_or(Payload::EMPTY);
+        let events = match last {
+            Some(last) => Events::resume(config.events.clone(), run, &last.node.events.positions()),
+            None => Events::new(config.events.clone(), run),
+        };
+        let mut bans = Bans::new(config.bans.clone(), Unsigned);
+        if let Some(last) = last {
+            bans.recall(last.node.bans.kept());
+        }
+        let node = Node::new(
+            Swim::new(config.swim.clone(), me, Unsigned),
+            Some(Latest::new(config.latest.clone(), run)),
+            events,
+            Queries::new(config.queries.clone(), run),
+            Everyone,
+            bans,
+        );
+        let known = last.into_iter().flat_map(|last| others(&last.node.swim)).take(KNOWN_MAX);
+        let contacts = (0..SEEDS).map(NodeId).filter(|seed| *seed != id).chain(known).collect();
+        Member {
+            node,
+            epoch: run.epoch,
+            contacts,
+            rounds: 0,
+            ring: last.map(|last| last.ring.clone()).unwrap_or_default(),
+            tickets: 0,
+            readings: 0,
+            gossiped: None,
+            feed: last.map(|last| last.feed.clone()).unwrap_or_default(),
+            kept: last.is_some(),
+            told: VecDeque::new(),
+        }
+    }
+
+    fn on_start(&mut self, cx: &mut Cx<'_, Self>) {
+        cx.emit(Event::Started { epoch: self.epoch, kept: self.kept });
+        self.node(cx, Input::Start);
+        if !self.feed.is_empty() {
+            let items = self.feed.iter().cloned().collect();
+            self.ask_node(cx, node::Call::Events(events::Call::Keep(items)));
+        }
+        cx.after(Duration::ZERO, Timer::Join);
+        let phase = cx.rng.within(READ_INTERVAL);
+        cx.after(phase, Timer::Read);
+    }
+
+    fn on_call(&mut self, cx: &mut Cx<'_, Self>, call: Call) {
+        self.tickets += 1;
+        let ticket = self.tickets;
+        match call {
+            Call::Node(call) => self.ask_node(cx, call),
+            Call::Publish(payload) => {
+                let publish = Publish {
+                    ticket,
+                    name: Payload::from(&b"note"[..]),
+                    payload,
+                    unordered: false,
+                    coalesce: false,
+                    cover: Cover::Sample,
+                    question: false,
+                };
+                self.ask_node(cx, node::Call::Events(events::Call::Publish(publish)));
+            }
+            Call::Ask(body) => {
+                let expected = u32::try_from(self.node.swim.live_len()).unwrap_or(u32::MAX);
+                let (name, filter) = (Payload::from(&b"how"[..]), Payload::EMPTY);
+                let ask = Ask { ticket, name, filter, body, timeout: QUERY_TIMEOUT, expected };
+                self.ask_node(cx, node::Call::Queries(queries::Call::Ask(ask)));
+            }
+            Call::Unban => {
+                let banned: Vec<NodeId> =
+                    self.node.bans.iter().filter(|ban| !ban.lifted).map(|ban| ban.id).collect();
+                for id in banned {
+                    let say = bans::Call::Say { id, lifted: true, reason: Payload::EMPTY, name: None };
+                    self.ask_node(cx, node::Call::Bans(say));
+                }
+            }
+            Call::Install(number) => {
+                let of = others(&self.node.swim);
+                cx.emit(Event::Ordered { ticket, of: of.len() });
+                let order = Order::Install(Secret([number; keys::SECRET_BYTES]));
+                self.ask_node(cx, node::Call::Keys(keys::Call::Ask { ticket, of, order }));
+            }
+        }
+    }
+
+    /// Seeds and known members while alone; once joined, one of the seeds that are not members.
+    fn on_join(&mut self, cx: &mut Cx<'_, Self>) {
+        let is_alone = self.node.swim.live_len() <= 1;
+        let lost: Vec<NodeId> =
+            self.contacts.iter().filter(|id| !is_live(&self.node.swim, **id)).copied().collect();
+        let tried = match is_alone {
+            true => lost,
+            false => cx.rng.pick(&lost).copied().into_iter().collect(),
+        };
+        for id in tried {
+            self.ask_node(cx, node::Call::Swim(swim::Call::Join(id)));
+        }
+        self.rounds = if is_alone { self.rounds.saturating_add(1) } else { 0 };
+        let wait = JOIN_WAIT_MIN.saturating_mul(2u32.saturating_pow(self.rounds));
+        cx.after(if is_alone { wait.min(JOIN_WAIT_MAX) } else { JOIN_WAIT_MAX }, Timer::Join);
+    }
+
+    fn on_read(&mut self, cx: &mut Cx<'_, Self>) {
+        cx.after(READ_INTERVAL, Timer::Read);
+        let interval = self.node.vitals.as_ref().map_or(Duration::MAX, Latest::put_interval);
+        let gossip = self.gossiped.is_none_or(|last| cx.now.since(last) >= interval);
+        if gossip {
+            self.gossiped = Some(cx.now);
+        }
+        self.readings += 1;
+        let mut reading = [0; READING_BYTES];
+        reading[..8].copy_from_slice(&self.readings.to_be_bytes());
+        self.ask_node(cx, node::Call::Vitals { value: Payload::from(&reading[..]), gossip });
+    }
+
+    fn ask_node(&mut self, cx: &mut Cx<'_, Self>, call: node::Call) {
+        self.node(cx, Input::Call(call));
+    }
+
+    /// Hands an input to the node; what the node tells is told on, and answered where the agent answers.
+    fn node(&mut self, cx: &mut Cx<'_, Self>, input: Input<Node>) {
+        self.lend(cx, input);
+        while let Some(event) = self.told.pop_front() {
+            let answer = self.answer(&event);
+            cx.emit(Event::Node(event));
+            if let Some(call) = answer {
+                self.lend(cx, Input::Call(call));
+            }
+        }
+    }
+
+    fn lend(&mut self, cx: &mut Cx<'_, Self>, input: Input<Node>) {
+        let (node, told) = (&mut self.node, &mut self.told);
+        cx.lend(|message| message, Timer::Node, |event| told.push_back(event), |cx| node.handle(cx, input));
+    }
+
+    fn answer(&mut self, event: &node::Event) -> Option<node::Call> {
+        match event {
+            node::Event::Queries(queries::Event::Asked { id, body, .. }) => {
+                Some(node::Call::Queries(queries::Call::Answer(*id, body.clone())))
+            }
+            node::Event::Keys(keys::Event::Ordered { by, serial, order }) => {
+                let report = self.carry_out(order);
+                Some(node::Call::Keys(keys::Call::Report { to: *by, serial: *serial, report }))
+            }
+            node::Event::Events(events::Event::Delivered(item)) => {
+                if self.feed.len() >= FEED_MAX {
+                    self.feed.pop_front();
+                }
+                self.feed.push_back(item.clone());
+                None
+            }
+            _ => None,
+        }
+    }
+
+    fn carry_out(&mut self, order: &Order) -> Report {
+        let mut refusal = "";
+        match order {
+            Order::Install(Secret(key)) => {
+                let key = u64::from(key[0]);
+                if self.ring.len() >= RING_MAX {
+                    refusal = "the ring is full";
+                } else if !self.ring.contains(&key) {
+                    self.ring.push(key);
+                }
+            }
+            Order::List | Order::Use(_) | Order::Remove { .. } => {}
+        }
+        Report::new(&self.ring, keys::Kept::Store, refusal, "")
+    }
+}
+
+/// The tags of a member that has one tag of that value.
+pub(super) fn tags(value: &str) -> Payload {
+    Payload::from(&TagMap([("value".to_owned(), value.to_owned())].into()).encoded()[..])
+}
+
+/// The other live members, in the order of their ids.
+fn others(swim: &Swim<Unsigned>) -> Vec<NodeId> {
+    let me = swim.me().id;
+    let mut others: Vec<NodeId> =
+        swim.members().filter(|row| row.id != me && is_up(row)).map(|row| row.id).collect();
+    others.sort();
+    others
+}
+
+fn is_live(swim: &Swim<Unsigned>, id: NodeId) -> bool {
+    swim.member(id).is_some_and(|row| is_up(&row))
+}
+
+pub(super) fn is_up(row: &Row<'_>) -> bool {
+    matches!(row.status, Status::Alive | Status::Suspect)
+}
+
+impl Protocol for Member {
+    type Call = Call;
+    type Message = Message;
+    type Timer = Timer;
+    type Event = Event;
+
+    fn handle(&mut self, cx: &mut Cx<'_, Self>, input: Input<Self>) {
+        match input {
+            Input::Start => self.on_start(cx),
+            Input::Call(call) => self.on_call(cx, call),
+            Input::Message(from, _) if self.node.bans.of(from).is_some() => {}
+            Input::Message(from, message) => self.node(cx, Input::Message(from, message)),
+            Input::Timer(Timer::Node(timer)) => self.node(cx, Input::Timer(timer)),
+            Input::Timer(Timer::Join) => self.on_join(cx),
+            Input::Timer(Timer::Read) => self.on_read(cx),
+            Input::Spare(peer, bytes) => self.node(cx, Input::Spare(peer, bytes)),
+            Input::Shed(peer, lane) => self.node(cx, Input::Shed(peer, lane)),
+            Input::Lost(peer, loss) => self.node(cx, Input::Lost(peer, loss)),
+        }
+    }
+}

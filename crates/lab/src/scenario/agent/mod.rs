@@ -1,0 +1,286 @@
+//! The agent in scenarios: membership, vitals, events, queries, orders about keys and bans, composed as production composes them.
+//!
+//! | file | what |
+//! | --- | --- |
+//! | `member` | one agent: the node, and what the agent does around it |
+//! | `verdicts` | failed members compared with the truth |
+//! | `deliveries` | events published and delivered |
+//! | `answers` | queries and orders about keys |
+//! | `state` | whether members agree, and keep their bounds |
+
+mod answers;
+mod deliveries;
+mod member;
+mod state;
+mod verdicts;
+
+use super::latest::LatestPart;
+use super::part::{CallOf, Called, Check, Line, Names, Part, View};
+use super::swim::SwimPart;
+use answers::Answers;
+use deliveries::{Deliveries, Promise};
+use member::{Call, Config, Event, Member};
+use rumormill_core::identity::NodeId;
+use rumormill_core::payload::Payload;
+use rumormill_core::protocol::Change;
+use rumormill_core::time::Time;
+use rumormill_node as node;
+use rumormill_protocols::agree::{bans, keys};
+use rumormill_protocols::member::swim;
+use rumormill_protocols::spread::{events, queries};
+use rumormill_sim::humane;
+use verdicts::Verdicts;
+
+/// The composite node.
+pub struct AgentPart {
+    config: Config,
+}
+
+/// What the members told.
+#[derive(Debug, Default)]
+pub struct Seen {
+    verdicts: Verdicts,
+    deliveries: Deliveries,
+    answers: Answers,
+    over_bound: Option<String>,
+}
+
+impl AgentPart {
+    /// Membership and vitals with these settings, all else as an agent has it by default.
+    pub(super) fn new(swim: &toml::Table, latest: &toml::Table) -> Result<AgentPart, String> {
+        let config = Config {
+            swim: SwimPart::new(swim)?.config,
+            latest: LatestPart::new(latest)?.config,
+            events: events::Config::default(),
+            queries: queries::Config::default(),
+            bans: bans::Config::default(),
+            keys: keys::Config::default(),
+        };
+        Ok(AgentPart { config })
+    }
+}
+
+impl Part for AgentPart {
+    type Node = Member;
+    type Seen = Seen;
+
+    fn make(&self, id: NodeId, life: u32, kept: Option<&Member>) -> Member {
+        Member::new(&self.config, id, life, kept)
+    }
+
+    /// A member joins by itself.
+    fn greet(&self, _: NodeId, _: u32, _: bool) -> Vec<Call> {
+        Vec::new()
+    }
+
+    fn calls(&self) -> Names {
+        vec![
+            ("leave", "say goodbye"),
+            ("forget", "drop the departed node with that id from every list"),
+            ("join", "meet the node with that id"),
+            ("tag", "set a tag to that value"),
+            ("publish", "publish an event with that payload"),
+            ("ask", "ask every member that; each answers"),
+            ("install", "have every member install the key of that number"),
+            ("ban", "ban the node with that id"),
+            ("unban", "lift every ban that this member knows"),
+        ]
+    }
+
+    fn call(&self, _: NodeId, call: &str, with: &str) -> Result<CallOf<Self>, String> {
+        let peer = || with.parse().map(NodeId).map_err(|_| format!("{call} whom? Give `with = \"3\"`"));
+        let payload = || Payload::from(with.as_bytes());
+        let swim = |call| Call::Node(node::Call::Swim(call));
+        Ok(match call {
+            "leave" => swim(swim::Call::Leave),
+            "join" => swim(swim::Call::Join(peer()?)),
+            "forget" => swim(swim::Call::Forget(peer()?)),
+            "tag" => swim(swim::Call::SetTags(member::tags(with))),
+            "publish" => Call::Publish(payload()),
+            "ask" => Call::Ask(payload()),
+            "install" => {
+                Call::Install(with.parse().map_err(|_| "install which key? Give `with = \"7\"`, 0 to 255")?)
+            }
+            "ban" => {
+                let say = bans::Call::Say { id: peer()?, lifted: false, reason: Payload::EMPTY, name: None };
+                Call::Node(node::Call::Bans(say))
+            }
+            "unban" => Call::Unban,
+            _ => return Err(super::unknown("call", call, &self.calls())),
+        })
+    }
+
+    fn follow(_: Change) -> Option<Call> {
+        None
+    }
+
+    fn change(event: &Event) -> Option<Change> {
+        match event {
+            Event::Node(node::Event::Swim(event)) => event.change(),
+            _ => None,
+        }
+    }
+
+    fn see(&self, seen: &mut Seen, at: Time, id: NodeId, event: &Event) {
+        match event {
+            Event::Started { epoch, kept } => {
+                seen.deliveries.started(at, id, *epoch, *kept);
+                seen.answers.started(id, *epoch);
+            }
+            Event::Ordered { ticket, of } => seen.answers.ordered(at, id, *ticket, *of),
+            Event::Node(node::Event::Swim(event)) => {
+                seen.deliveries.on_swim(id, event);
+                match event {
+                    swim::Event::Dead(about) => seen.verdicts.failed(at, id, *about),
+                    swim::Event::Up(about) => seen.verdicts.lists(at, id, *about),
+                    swim::Event::Suspected(_) => seen.verdicts.suspected += 1,
+                    swim::Event::Refuted(_) => seen.verdicts.refuted += 1,
+                    _ => {}
+                }
+            }
+            Event::Node(node::Event::Events(event)) => seen.deliveries.on_event(at, id, event),
+            Event::Node(node::Event::Queries(event)) => seen.answers.on_query(at, id, event),
+            Event::Node(node::Event::Asked(ticket)) => seen.answers.asked(at, id, *ticket),
+            Event::Node(node::Event::Keys(event)) => seen.answers.on_keys(at, id, event),
+            Event::Node(node::Event::Bans(bans::Event::Changed(ban))) => seen.verdicts.bans(ban.id),
+            Event::Node(node::Event::Bans(bans::Event::Refused(..)) | node::Event::Vitals(_)) => {}
+        }
+    }
+
+    fn see_call(&self, seen: &mut Seen, call: &Called) {
+        if call.call == "leave" {
+            seen.verdicts.leaves(call.at, call.id);
+        }
+    }
+
+    fn look(&self, seen: &mut Seen, view: &dyn View<Member>) {
+        seen.verdicts.judge(view);
+        seen.deliveries.look(view);
+        if seen.over_bound.is_none() {
+            let over = |id: NodeId| Some((id, state::over_bound(&self.config, &view.node(id).node)?));
+            seen.over_bound = view.live().find_map(over).map(|(id, over)| format!("node {}: {over}", id.0));
+        }
+    }
+
+    fn tell(event: &Event) -> Line {
+        match event {
+            Event::Started { .. } => Line::of("started", None),
+            Event::Ordered { of, .. } => Line::of("ordered", Some(format!("{of} members"))),
+            Event::Node(node::Event::Swim(event)) => SwimPart::tell(event),
+            Event::Node(node::Event::Vitals(event)) => LatestPart::tell(event),
+            Event::Node(node::Event::Events(event)) => tell_event(event),
+            Event::Node(node::Event::Queries(event)) => tell_query(event),
+            Event::Node(node::Event::Asked(_)) => Line::of("query-sent", None),
+            Event::Node(node::Event::Keys(keys::Event::Ordered { by, .. })) => Line::about("key-order", *by),
+            Event::Node(node::Event::Keys(keys::Event::Reported { by, .. })) => {
+                Line::about("key-report", *by)
+            }
+            Event::Node(node::Event::Bans(bans::Event::Changed(ban))) => {
+                Line::about(if ban.lifted { "unbanned" } else { "banned" }, ban.id)
+            }
+            Event::Node(node::Event::Bans(bans::Event::Refused(id, _))) => Line::about("ban-refused", *id),
+        }
+    }
+
+    fn measure(&self, view: &dyn View<Member>, seen: &Seen) -> Vec<(&'static str, f64)> {
+        let live: Vec<usize> = view.live().map(|id| view.node(id).node.swim.live_len()).collect();
+        let mean = live.iter().sum::<usize>() as f64 / live.len().max(1) as f64;
+        let Seen { verdicts, deliveries, answers, .. } = seen;
+        let share = |part: u64, all: u64| if all > 0 { part as f64 / all as f64 } else { 1.0 };
+        vec![
+            ("view_mean", mean),
+            ("view_min", live.iter().min().copied().unwrap_or(0) as f64),
+            ("suspicions", verdicts.suspected as f64),
+            ("refutations", verdicts.refuted as f64),
+            ("failures", verdicts.failed as f64),
+            ("failures_wrong", verdicts.wrong as f64),
+            ("failures_wrong_after_s", verdicts.longest_s()),
+            ("deliveries", deliveries.delivered as f64),
+            ("delivered_share", deliveries.share(view, Promise::Joined)),
+            ("delivered_listed_share", deliveries.share(view, Promise::Listed)),
+            ("gaps", deliveries.gaps as f64),
+            ("publish_refused", deliveries.refused as f64),
+            ("answered_share", share(answers.answered, answers.expected)),
+        ]
+    }
+
+    fn checks(&self) -> Names {
+        vec![
+            ("views_agree", "all live members list each other and know the same tags, bans and events"),
+            (
+                "connected_not_failed",
+                "no member failed one that was up and connected to it; with (20s): for 20 s",
+            ),
+            ("no_ghost", "no member lists another one again that has been down for 10 s"),
+            ("no_event_twice", "no member delivered an event twice"),
+            ("no_answer_twice", "no member was asked, answered or given a report twice"),
+            (
+                "joined_delivered",
+                "each retained event was delivered at all that had joined the events before",
+            ),
+            ("listed_delivered", "each retained event was delivered at all that its publisher listed"),
+            ("covered_delivered", "each event was delivered at as many others as said that they hold it"),
+            ("answers_ended", "each query and each order about keys ended in time"),
+            ("bounded", "no queue is over its bound"),
+            ("failure", "a member was failed"),
+        ]
+    }
+
+    fn check(&self, name: &str, with: Option<&str>) -> Result<Check<Self>, String> {
+        let orders = self.config.keys.clone();
+        Ok(match name {
+            "views_agree" => Box::new(|view, _| state::views_agree(view)),
+            "connected_not_failed" => {
+                let well = with.map(humane::parse).transpose()?;
+                Box::new(move |_, seen| seen.verdicts.check(well))
+            }
+            "no_ghost" => Box::new(|_, seen| seen.verdicts.check_ghosts()),
+            "covered_delivered" => Box::new(|_, seen| seen.deliveries.check_covered()),
+            "no_event_twice" => Box::new(|_, seen| seen.deliveries.check_twice()),
+            "no_answer_twice" => Box::new(|_, seen| seen.answers.check_twice()),
+            "joined_delivered" => Box::new(|view, seen| seen.deliveries.check(view, Promise::Joined)),
+            "listed_delivered" => Box::new(|view, seen| seen.deliveries.check(view, Promise::Listed)),
+            "answers_ended" => Box::new(move |view, seen| seen.answers.check_ended(view, &orders)),
+            "bounded" => Box::new(|_, seen| seen.over_bound.clone().map_or(Ok(()), Err)),
+            "failure" => Box::new(|_, seen| super::holds(seen.verdicts.failed > 0, "nobody failed")),
+            _ => return Err(super::unknown("check", name, &self.checks())),
+        })
+    }
+
+    /// As SWIM and the vitals; what is retained of events is small beside them.
+    fn heap_bytes(&self, nodes: u64) -> u64 {
+        nodes * (160 + 256 + 32) + (64 << 10)
+    }
+}
+
+fn tell_event(event: &events::Event) -> Line {
+    match event {
+        events::Event::Queued { id, .. } => Line::of("event-published", Some(id.seq.to_string())),
+        events::Event::Refused { .. } => Line::of("event-refused", None),
+        events::Event::Covered { held, asked, .. } => {
+            Line::of("event-covered", Some(format!("{held} of {asked}")))
+        }
+        events::Event::Joined => Line::of("events-joined", None),
+        events::Event::Delivered(item) => {
+            let detail = Some(item.id.seq.to_string());
+            Line { event: "event", about: Some(item.id.source.origin.0), detail }
+        }
+        events::Event::Gap { source, span } => {
+            let detail = Some(format!("{} to {}", span.from, span.to));
+            Line { event: "event-gap", about: Some(source.origin.0), detail }
+        }
+    }
+}
+
+fn tell_query(event: &queries::Event) -> Line {
+    match event {
+        queries::Event::Spread(_) => Line::of("query-spread", None),
+        queries::Event::Refused { .. } => Line::of("query-refused", None),
+        queries::Event::Acked { from, .. } => Line::about("query-acked", *from),
+        queries::Event::Answered { from, .. } => Line::about("query-answered", *from),
+        queries::Event::Asked { id, .. } => Line::about("query", id.asker),
+        queries::Event::Done { summary, .. } => {
+            Line::of("query-done", Some(format!("{} of {}", summary.answered, summary.expected)))
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! The members' own state: whether all agree, and whether anything is over its bound.
+
+use super::member::{Config, Member, Node, is_up};
+use crate::scenario::part::View;
+use rumormill_core::identity::NodeId;
+use rumormill_protocols::agree::bans::Ban;
+use rumormill_protocols::member::swim::NEWS_MAX;
+use std::collections::BTreeSet;
+
+/// Whether the live members that nobody bans agree on who they are, on tags, bans and events.
+pub fn views_agree(view: &dyn View<Member>) -> Result<(), String> {
+    let live: Vec<NodeId> = view.live().collect();
+    let Some(first) = live.first() else { return Ok(()) };
+    let banned: Vec<&Ban> = bans(&view.node(*first).node);
+    for id in &live {
+        if bans(&view.node(*id).node) != banned {
+            return Err(format!("nodes {} and {} know different bans", first.0, id.0));
+        }
+    }
+    let kept_out = |id: &&NodeId| banned.iter().any(|ban| ban.id == **id && !ban.lifted);
+    let members: BTreeSet<NodeId> = live.iter().filter(|id| !kept_out(id)).copied().collect();
+    let Some(first) = members.first() else { return Ok(()) };
+    lists(view, *first, &members)?;
+    let root = |id: NodeId| (view.node(id).node.swim.root(), view.node(id).node.events.root());
+    for id in &members {
+        if !view.node(*id).node.events.is_joined() {
+            return Err(format!("node {} has not joined the stream of events", id.0));
+        }
+        if root(*id).0 != root(*first).0 {
+            lists(view, *id, &members)?;
+            return Err(format!("nodes {} and {} know different cards of the same members", first.0, id.0));
+        }
+        if root(*id).1 != root(*first).1 {
+            return Err(format!("nodes {} and {} hold different events", first.0, id.0));
+        }
+    }
+    Ok(())
+}
+
+fn lists(view: &dyn View<Member>, id: NodeId, members: &BTreeSet<NodeId>) -> Result<(), String> {
+    let listed: BTreeSet<NodeId> =
+        view.node(id).node.swim.members().filter(is_up).map(|row| row.id).collect();
+    if let Some(wrong) = listed.difference(members).next() {
+        return Err(format!("node {} lists node {}, which is not there", id.0, wrong.0));
+    }
+    if let Some(missing) = members.difference(&listed).next() {
+        return Err(format!("node {} does not list node {}", id.0, missing.0));
+    }
+    Ok(())
+}
+
+/// Live members that nobody bans, as far as any live member knows.
+pub fn admitted(view: &dyn View<Member>) -> Vec<NodeId> {
+    let of = |id: NodeId| view.node(id).node.bans.iter().filter(|ban| !ban.lifted).map(|ban| ban.id);
+    let banned: BTreeSet<NodeId> = view.live().flat_map(of).collect();
+    view.live().filter(|id| !banned.contains(id)).collect()
+}
+
+fn bans(node: &Node) -> Vec<&Ban> {
+    node.bans.iter().collect()
+}
+
+/// Which queue of a member is over its bound.
+pub fn over_bound(config: &Config, node: &Node) -> Option<String> {
+    let Config { events, queries, keys, bans, .. } = config;
+    let queues = [
+        ("events retained", node.events.window_events(), events.window_events_max),
+        ("bytes of events retained", node.events.window_bytes(), events.window_bytes_max),
+        ("events passed on", node.events.hot_len(), events.hot_max),
+        ("queries open", node.queries.open_len(), queries.asks_max),
+        ("large answers under way", node.queries.taking_len(), queries.takes_max * queries.asks_max),
+        ("queries of others", node.queries.asked_len(), queries.asked_max),
+        ("members asked to change keys", node.keys.asked(), keys.parallel_max),
+        ("bans", node.bans.iter().count(), bans.bans_max),
+        ("items of news", node.swim.news_len(), NEWS_MAX),
+    ];
+    let over = queues.into_iter().find(|(_, len, max)| len > max);
+    over.map(|(what, len, max)| format!("{len} {what}, at most {max} are allowed"))
+}

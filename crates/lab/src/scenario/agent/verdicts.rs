@@ -1,0 +1,134 @@
+//! Verdicts compared with the truth: whether a member that another one failed was well, and for how long it had been.
+
+use super::member::Member;
+use crate::scenario::part::View;
+use rumormill_core::identity::NodeId;
+use rumormill_core::time::{Duration, Time};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A member that has been down for so long is not listed again by one that knew it (our guess: what it said of itself has arrived).
+const GONE: Duration = Duration::from_secs(10);
+
+/// What members said of others.
+#[derive(Debug, Default)]
+pub struct Verdicts {
+    /// Verdicts since they were last judged.
+    new: Vec<Verdict>,
+    /// Members that were listed, since that was last judged.
+    up: Vec<Verdict>,
+    ghost: Option<String>,
+    /// When each member last said goodbye.
+    left: BTreeMap<NodeId, Time>,
+    /// Members that were banned at any time: what others hold of them, and they of others, is no mistake.
+    banned: BTreeSet<NodeId>,
+    pub failed: u64,
+    pub suspected: u64,
+    pub refuted: u64,
+    /// Verdicts about members that were up, did not stand still, and could reach the observer both ways.
+    pub wrong: u64,
+    /// Of those verdicts, the one whose subject had been well for longest.
+    longest: Option<Wrong>,
+    /// The first one whose subject was never anything else but well.
+    never_parted: Option<Wrong>,
+}
+
+#[derive(Copy, Clone, Debug)]
+struct Verdict {
+    at: Time,
+    by: NodeId,
+    about: NodeId,
+}
+
+#[derive(Copy, Clone, Debug)]
+struct Wrong {
+    verdict: Verdict,
+    /// How long the two had been up and connected.
+    well: Duration,
+}
+
+impl Verdicts {
+    /// A member failed another one.
+    pub fn failed(&mut self, at: Time, by: NodeId, about: NodeId) {
+        self.failed += 1;
+        self.new.push(Verdict { at, by, about });
+    }
+
+    /// A member lists another one.
+    pub fn lists(&mut self, at: Time, by: NodeId, about: NodeId) {
+        self.up.push(Verdict { at, by, about });
+    }
+
+    /// A member says goodbye.
+    pub fn leaves(&mut self, at: Time, id: NodeId) {
+        self.left.insert(id, at);
+    }
+
+    /// A member is banned.
+    pub fn bans(&mut self, id: NodeId) {
+        self.banned.insert(id);
+    }
+
+    /// Judges what was said since the last time.
+    pub fn judge(&mut self, view: &dyn View<Member>) {
+        let history = view.history();
+        for Verdict { at, by, about } in std::mem::take(&mut self.up) {
+            let since = history.down_since(about, at).filter(|since| at.since(*since) >= GONE);
+            if let Some(since) = since.filter(|since| view.since(by) <= *since) {
+                let (at, gone) = (at.as_secs_f64(), at.since(since).as_secs_f64());
+                self.ghost.get_or_insert_with(|| {
+                    format!(
+                        "node {} lists node {} at {at:.3} s, which has been down for {gone:.1} s",
+                        by.0, about.0
+                    )
+                });
+            }
+        }
+        for verdict in std::mem::take(&mut self.new) {
+            let Verdict { at, by, about } = verdict;
+            if self.banned.contains(&by) || self.banned.contains(&about) {
+                continue;
+            }
+            let parted = history.last_parted(by, about, at);
+            let left = [by, about].into_iter().filter_map(|id| self.left.get(&id).copied()).max();
+            let started = view.since(by).max(view.since(about));
+            let since = started.max(parted.unwrap_or_default()).max(left.unwrap_or_default());
+            if since >= at {
+                continue;
+            }
+            self.wrong += 1;
+            let wrong = Wrong { verdict, well: at.since(since) };
+            if parted.is_none() && left.is_none() {
+                self.never_parted.get_or_insert(wrong);
+            }
+            if self.longest.is_none_or(|longest| wrong.well > longest.well) {
+                self.longest = Some(wrong);
+            }
+        }
+    }
+
+    /// Whether nobody failed a member that had been well for `well`; without it, for the whole run.
+    pub fn check(&self, well: Option<Duration>) -> Result<(), String> {
+        let found = match well {
+            None => self.never_parted,
+            Some(well) => self.longest.filter(|longest| longest.well >= well),
+        };
+        let Some(Wrong { verdict: Verdict { at, by, about }, well }) = found else { return Ok(()) };
+        Err(format!(
+            "node {} failed node {} at {:.3} s; both had been up and connected for {:.1} s",
+            by.0,
+            about.0,
+            at.as_secs_f64(),
+            well.as_secs_f64()
+        ))
+    }
+
+    /// Whether nobody listed a member again that had been down for [`GONE`].
+    pub fn check_ghosts(&self) -> Result<(), String> {
+        self.ghost.clone().map_or(Ok(()), Err)
+    }
+
+    /// The longest time for which a member had been well before another one failed it, in seconds.
+    pub fn longest_s(&self) -> f64 {
+        self.longest.map_or(0.0, |longest| longest.well.as_secs_f64())
+    }
+}

@@ -1,0 +1,75 @@
+//! All that an agent runs, on the simulator: faults and load drawn from the seed, checks at every instant and at the end.
+
+use rumormill_lab::scenario::{Outcome, Scenario, Silent};
+
+/// Runs of the scenario, each with a seed of its own.
+const RUNS: u32 = 20;
+
+/// Checks of the scenario that this version is known to fail. Whoever mends the fault takes its line out.
+const KNOWN: [&str; 2] = [
+    "always connected_not_failed", // one member's verdict is final for all
+    "finally listed_delivered", // an event is lost at a member that is listed but has not joined the events
+];
+
+fn agent() -> Scenario {
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios/agent.toml");
+    let text = std::fs::read_to_string(file).expect("the scenario");
+    Scenario::parse(&text, |file| Err(format!("{file}: it names no files"))).expect("a sound scenario")
+}
+
+fn run(scenario: &Scenario) -> Outcome {
+    let replay = |run| format!("rumormill sim run crates/lab/scenarios/agent.toml --run {run}");
+    scenario.run(None, &replay, &mut Silent).expect("it runs")
+}
+
+#[test]
+fn all_that_an_agent_runs_keeps_its_promises_under_faults_and_load_of_twenty_seeds() {
+    let mut scenario = agent();
+    for known in KNOWN {
+        assert!(scenario.checks.iter().any(|check| check == known), "{known} is no check of the scenario");
+    }
+    scenario.checks.retain(|check| !KNOWN.contains(&check.as_str()));
+    scenario.runs = RUNS;
+    let outcome = run(&scenario);
+    println!("seed {}: {:?}", scenario.seed, outcome.figures);
+    assert!(outcome.ok, "{}", outcome.failure.as_ref().map_or("", |failure| &failure.report));
+    let figure = |name: &str| outcome.figures[name];
+    assert!(figure("failures") > 0.0 && figure("suspicions") > 0.0, "the faults are felt: {outcome:?}");
+    assert!(
+        figure("deliveries") > 1_000.0 && figure("answered_share") > 0.5,
+        "the load is carried: {outcome:?}"
+    );
+}
+
+#[test]
+fn a_fault_is_found_shrunk_and_seen_again_from_its_seed() {
+    let mut scenario = agent();
+    scenario.checks = vec!["always connected_not_failed".into()];
+    (scenario.runs, scenario.shrink_tries) = (3, 30);
+    scenario.set_nodes(24);
+    // Without suspicion a lost datagram is a verdict.
+    scenario
+        .settings
+        .insert("swim".into(), "suspicion = false\nlifeguard = false".parse().expect("settings"));
+    let failure = run(&scenario).failure.expect("a member is failed for a lost datagram");
+    assert!(failure.steps.1 < failure.steps.0 / 2, "{failure:?}");
+    assert!(
+        failure.report.contains("failed node") && failure.report.contains(&failure.replay),
+        "{failure:?}"
+    );
+    let run = failure.run;
+    let again = scenario.run_some(run..run + 1, None, &|_| String::new(), &mut Silent).expect("it runs");
+    let again = again.failure.expect("it fails again");
+    assert_eq!((again.at_s, again.why), (failure.at_s, failure.why));
+}
+
+#[test]
+fn it_comes_to_the_same_again_and_on_two_threads() {
+    let mut scenario = agent();
+    scenario.checks.clear();
+    scenario.set_nodes(20);
+    let one = run(&scenario);
+    scenario.threads.count = 2;
+    let two = run(&scenario);
+    assert_eq!((one.digest, one.events, one.figures), (two.digest, two.events, two.figures));
+}
