@@ -3,7 +3,7 @@
 use super::Scenario;
 use super::checks::{self, Observed};
 use super::output::{self, Done, Event, FailureReport, Outcome, Output, Progress, Sample, Silent};
-use super::part::{CallOf, Called, EventOf, Part, Since, View};
+use super::part::{CallOf, Called, EventOf, Part, Since, View, Whole};
 use rumormill_core::identity::NodeId;
 use rumormill_core::rng::mix;
 use rumormill_core::time::{Duration, Time};
