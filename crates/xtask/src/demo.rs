@@ -4,9 +4,9 @@ use crate::shell;
 use anyhow::Result;
 use std::process::Command;
 
-/// Builds the release binary and runs its demo with `args`.
+/// Builds the binary that the tests use and runs its demo with `args`.
 pub fn run(args: &[String]) -> Result<()> {
-    let binary = shell::release_binary()?;
+    let binary = shell::test_binary()?;
     let status = Command::new(binary).arg("demo").args(args).status()?;
     match status.code() {
         Some(0) => Ok(()),

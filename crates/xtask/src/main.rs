@@ -22,7 +22,7 @@ struct Args {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Build the release binary and show a cluster: `rumormill demo ARGS…`
+    /// Build the program as the tests use it, and show a cluster: `rumormill demo ARGS…`
     Demo {
         /// What `rumormill demo` is given, for instance `--nodes 16`
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]

@@ -59,6 +59,15 @@ pub fn step(name: &str, work: impl FnOnce() -> Result<()>) -> Result<()> {
     Ok(())
 }
 
+/// Builds the binary that the tests use and returns where it is: `target/debug/rumormill`.
+///
+/// It links in seconds, where the release binary's link-time optimisation takes minutes. All members of the workspace are selected, since
+/// cargo then gives the dependencies the features that the tests give them: whoever runs demo and tests compiles nearly all of them once.
+pub fn test_binary() -> Result<PathBuf> {
+    run(&mut cargo(["build", "--workspace", "--bin", "rumormill"]))?;
+    Ok(target_dir()?.join("debug/rumormill"))
+}
+
 /// Builds the release binary and returns where it is: `target/release/rumormill`.
 ///
 /// Where the C library can be linked into it, it is: then it runs on any Linux of this architecture, starts in half the time, and a megabyte
