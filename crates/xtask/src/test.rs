@@ -20,6 +20,9 @@ pub struct Args {
     /// Only tests whose name contains this
     #[arg(long, value_name = "PART")]
     pub filter: Option<String>,
+    /// Print the N tests that took longest, with their wall-clock seconds; runs no doc tests
+    #[arg(long, value_name = "N")]
+    pub slowest: Option<usize>,
 }
 
 /// Counts over all test binaries.
@@ -29,6 +32,8 @@ struct Tally {
     failed: usize,
     ignored: Vec<String>,
     failures: Vec<String>,
+    /// Seconds and name of each test, where the test binaries report them.
+    times: Vec<(f64, String)>,
 }
 
 /// Builds and runs all tests.
@@ -58,6 +63,10 @@ pub fn run(args: &Args) -> Result<()> {
     for name in &tally.failures {
         println!("FAILED {name}");
     }
+    tally.times.sort_by(|a, b| b.0.total_cmp(&a.0));
+    for (seconds, name) in tally.times.iter().take(args.slowest.unwrap_or(0)) {
+        println!("{seconds:8.1} s  {name}");
+    }
     let passed = tally.passed.saturating_sub(skipped.len());
     println!("{passed} passed, {} failed, {} skipped", tally.failed, skipped.len() + tally.ignored.len());
     if tally.failed > 0 {
@@ -69,9 +78,23 @@ pub fn run(args: &Args) -> Result<()> {
     Ok(())
 }
 
+/// Starts a test binary with `--report-time`, which libtest takes on a stable compiler only with this variable. It is set for the binaries alone,
+/// since cargo would compile everything again with it.
+const TIMED: &str =
+    r#"["sh", "-c", "RUSTC_BOOTSTRAP=1 exec \"$0\" \"$@\" -Zunstable-options --report-time"]"#;
+
 /// Runs units, stories, doc tests; examples are built beside them, so that tests can run those.
 fn run_all(args: &Args, skips: &Path, tally: &mut Tally) -> Result<()> {
     let mut command = shell::cargo(["test", "--workspace", "--no-fail-fast"]);
+    if args.slowest.is_some() {
+        command.args([
+            "--lib",
+            "--bins",
+            "--tests",
+            "--config",
+            &format!("target.'cfg(unix)'.runner={TIMED}"),
+        ]);
+    }
     command.arg("--").args(&args.filter);
     command.env(tools::SKIPS_ENV, skips).env(tools::REQUIRE_ENV, args.require.join(","));
     let mut child = command.stdout(Stdio::piped()).spawn().context("cannot start cargo")?;
@@ -103,8 +126,15 @@ impl Tally {
         } else if let Some(rest) = line.strip_prefix("test ") {
             match rest.split_once(" ... ") {
                 Some((name, how)) if how.starts_with("ignored") => self.ignored.push(name.into()),
-                Some((name, how)) if how.starts_with("FAILED") => self.failures.push(name.into()),
-                _ => {}
+                Some((name, how)) => {
+                    if how.starts_with("FAILED") {
+                        self.failures.push(name.into());
+                    }
+                    let seconds =
+                        how.rsplit_once('<').and_then(|(_, time)| time.strip_suffix("s>")?.parse().ok());
+                    self.times.extend(seconds.map(|seconds| (seconds, name.to_owned())));
+                }
+                None => {}
             }
         }
     }
@@ -132,7 +162,7 @@ mod tests {
         for line in [
             "running 4 tests",
             "test a::b ... ok",
-            "test a::c ... FAILED",
+            "test a::c ... FAILED <1.250s>",
             "test a::d ... ignored, takes an hour: cargo xtask soak",
             "test src/lib.rs - needs (line 3) ... ok",
             "test result: FAILED. 2 passed; 1 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.01s",
@@ -140,8 +170,13 @@ mod tests {
         ] {
             tally.read(line);
         }
-        let expected =
-            Tally { passed: 9, failed: 1, ignored: vec!["a::d".into()], failures: vec!["a::c".into()] };
+        let expected = Tally {
+            passed: 9,
+            failed: 1,
+            ignored: vec!["a::d".into()],
+            failures: vec!["a::c".into()],
+            times: vec![(1.25, "a::c".into())],
+        };
         assert_eq!(tally, expected);
     }
 }
