@@ -1,13 +1,15 @@
-//! What is on its way: messages as they are, or as bytes where the world says so.
+//! Messages in flight: as values, or as bytes where the world encodes them.
 
-use crate::network::Local;
 use rumormill_core::identity::NodeId;
-use rumormill_core::protocol::Protocol;
+use rumormill_core::protocol::Message;
 use rumormill_core::rng::Rng;
 use rumormill_core::wire;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
-/// Messages on their way: as they are, or as bytes.
+/// Emptied vectors that are kept for the next datagrams.
+const POOL_MAX: usize = 4_096;
+
+/// The messages of one packet.
 #[derive(Clone)]
 pub(crate) enum Content<M> {
     One(M),
@@ -20,7 +22,7 @@ impl<M> Content<M> {
         matches!(self, Content::Bytes { corrupt: true, .. })
     }
 
-    /// How many messages there are in it, before it is packed.
+    /// Number of messages in it, before it is packed.
     #[inline]
     pub fn messages(&self) -> u16 {
         match self {
@@ -30,7 +32,7 @@ impl<M> Content<M> {
         }
     }
 
-    /// Turns one bit of it, if it is packed.
+    /// Flips one bit, if the content is packed.
     pub fn corrupt(&mut self, rng: &mut Rng) {
         if let Content::Bytes { bytes, corrupt } = self {
             let bit = rng.below(bytes.len() * 8);
@@ -40,10 +42,45 @@ impl<M> Content<M> {
     }
 }
 
-impl<P: Protocol> Local<P> {
-    /// The same as bytes.
+/// Packs, unpacks and hashes contents, and reuses the vectors that they were in.
+pub(crate) struct Pool<M> {
+    vectors: Vec<Vec<M>>,
+    /// What is being hashed.
+    bytes: Vec<u8>,
+}
+
+impl<M> Default for Pool<M> {
+    fn default() -> Self {
+        Pool { vectors: Vec::new(), bytes: Vec::new() }
+    }
+}
+
+impl<M> Pool<M> {
+    /// A vector for the messages of a datagram.
+    pub fn vector(&mut self) -> Vec<M> {
+        self.vectors.pop().unwrap_or_default()
+    }
+
+    /// Takes a vector back.
+    pub fn recycle(&mut self, mut messages: Vec<M>) {
+        messages.clear();
+        if self.vectors.len() < POOL_MAX {
+            self.vectors.push(messages);
+        }
+    }
+
+    /// Takes back the vector of a packet that is dropped.
+    pub fn discard(&mut self, content: Content<M>) {
+        if let Content::Many(messages) = content {
+            self.recycle(messages);
+        }
+    }
+}
+
+impl<M: Message> Pool<M> {
+    /// Encodes `content`.
     #[cold]
-    pub fn pack(&mut self, content: Content<P::Message>, content_bytes: usize) -> Content<P::Message> {
+    pub fn pack(&mut self, content: Content<M>, content_bytes: usize) -> Content<M> {
         let mut bytes = Vec::with_capacity(content_bytes);
         match content {
             Content::One(message) => wire::put(&message, &mut bytes),
@@ -57,15 +94,9 @@ impl<P: Protocol> Local<P> {
         Content::Bytes { bytes, corrupt: false }
     }
 
-    /// The messages in what was packed; `None` if it is corrupt, and shows.
+    /// Decodes what [`pack`](Pool::pack) wrote; `None` if a flipped bit made it unreadable.
     #[cold]
-    pub fn read(
-        &mut self,
-        from: NodeId,
-        to: NodeId,
-        mut rest: &[u8],
-        corrupt: bool,
-    ) -> Option<Content<P::Message>> {
+    pub fn read(&mut self, from: NodeId, to: NodeId, mut rest: &[u8], corrupt: bool) -> Option<Content<M>> {
         let mut messages = self.vector();
         while !rest.is_empty() {
             match wire::get(&mut rest) {
@@ -80,9 +111,9 @@ impl<P: Protocol> Local<P> {
         Some(Content::Many(messages))
     }
 
-    /// A hash of what `content` says.
+    /// Hashes the encoding of `content`.
     #[cold]
-    pub fn hash(&mut self, content: &Content<P::Message>, seed: u64) -> u64 {
+    pub fn hash(&mut self, content: &Content<M>, seed: u64) -> u64 {
         let messages = match content {
             Content::One(message) => std::slice::from_ref(message),
             Content::Many(messages) => messages,

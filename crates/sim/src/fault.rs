@@ -1,8 +1,10 @@
-//! What the caller does to the nodes and to what connects them. All of it holds from this `now` on.
+//! Faults that the caller injects: crashes, pauses, partitions, loss, slowness, wrong clocks. Each takes effect at this `now`.
 
 use crate::clock::Clock;
-use crate::network::{FIRST, timeout};
-use crate::node::What;
+use crate::entry::{FIRST, What};
+use crate::loss::Bursts;
+use crate::network::timeout;
+use crate::service;
 use crate::sim::Sim;
 use rumormill_core::identity::NodeId;
 use rumormill_core::protocol::{Loss, Protocol};
@@ -10,20 +12,20 @@ use std::collections::VecDeque;
 use std::mem;
 
 impl<P: Protocol> Sim<P> {
-    /// Kills a node's process. Its timers and what waits in its buffers are gone; datagrams to it vanish; a stream message to it comes
-    /// back as [`Loss::Refused`], and who watches its connection to it hears [`Loss::Reset`], if they can be reached. What it has sent
-    /// arrives. A node that has not started yet will not.
+    /// Kills a node's process. Its timers and its buffers are gone, and datagrams to it vanish. The sender of a stream message to it gets
+    /// [`Loss::Refused`], and a watcher of a connection to it gets [`Loss::Reset`], if they can be reached. What it has sent arrives. A
+    /// node that has not started yet will not start.
     ///
     /// # Panics
     /// If there is no such node.
     pub fn crash(&mut self, id: NodeId) {
         let slot = self.slot(id);
-        self.shared.seats[slot as usize].life += 1; // a start that is still to come is not for this life, either
+        self.executor.shared.seats[slot as usize].life += 1; // a start that is still to come belongs to the earlier life
         self.with_port(slot, |port, network| {
             port.life += 1;
             let was_up = mem::take(&mut port.up);
             (port.blocked, port.frozen, port.timers) = (false, false, 0);
-            let at_work = port.gear.as_mut().map(|gear| gear.crash()).unwrap_or_default();
+            let at_work = port.host.as_mut().map(|host| host.crash()).unwrap_or_default();
             if port.rare_if_any().is_none() && at_work.is_empty() {
                 return;
             }
@@ -39,7 +41,7 @@ impl<P: Protocol> Sim<P> {
             if was_up {
                 port.rare().watching.clear();
                 for (watcher, life) in port.rare().watchers.clone() {
-                    network.tell_watcher(port, watcher, life, Loss::Reset);
+                    network.notify_watcher(port, watcher, life, Loss::Reset);
                 }
             }
         });
@@ -52,22 +54,22 @@ impl<P: Protocol> Sim<P> {
     /// If there is no such node.
     pub fn restart(&mut self, id: NodeId, node: P) {
         self.crash(id);
-        self.shared.heirs.remove(&id);
+        self.executor.shared.heirs.remove(&id);
         self.replace(self.slot(id), node);
     }
 
-    /// Crashes `id` if it is up; from now on `heir` answers at its address. A stream message to `id` comes back as [`Loss::Replaced`], as if each
-    /// sender had confirmed `id` there, until `id` is restarted.
+    /// Crashes `id` if it is up; from now on `heir` answers at its address. Until `id` is restarted, the sender of a stream message to it
+    /// gets [`Loss::Replaced`], as if it had confirmed `id` there before.
     ///
     /// # Panics
     /// If there is no such node.
     pub fn replace_by(&mut self, id: NodeId, heir: NodeId) {
         self.crash(id);
-        self.shared.heirs.insert(id, heir);
+        self.executor.shared.heirs.insert(id, heir);
     }
 
-    /// From now on what this node sends and what is sent to it waits, while its timers run and calls reach it: the pause of
-    /// Lifeguard's experiments (Dadgar 2018, section V-A). What finds the buffer full is dropped and counted.
+    /// From now on packets from and to this node wait, while its timers run and calls reach it: the pause of Lifeguard's experiments
+    /// (Dadgar 2018, section V-A). A packet that finds the buffer full is dropped and counted.
     ///
     /// # Panics
     /// If there is no such node.
@@ -75,8 +77,7 @@ impl<P: Protocol> Sim<P> {
         self.node_mut(id).port.blocked = true;
     }
 
-    /// Ends [`Sim::block`]: what the node wanted to send leaves now, and what was sent to it is handed in, both in the order in which
-    /// they came.
+    /// Ends [`Sim::block`]: the packets of the node leave now, and the packets to it are handed in, both in their order.
     ///
     /// # Panics
     /// If there is no such node.
@@ -93,7 +94,7 @@ impl<P: Protocol> Sim<P> {
         self.hand_in(slot);
     }
 
-    /// From now on this node stands still, as by SIGSTOP: datagrams wait in its socket's buffer, as far as they fit, and timers become
+    /// From now on this node stands still, as by SIGSTOP: datagrams wait in its socket buffer, as far as they fit, and timers become
     /// overdue.
     ///
     /// # Panics
@@ -102,8 +103,8 @@ impl<P: Protocol> Sim<P> {
         self.node_mut(id).port.frozen = true;
     }
 
-    /// Ends [`Sim::freeze`]: what waited is handed in, in the order in which it came, and after that the overdue timers, in the order of
-    /// their deadlines.
+    /// Ends [`Sim::freeze`]: waiting packets are handed in in the order of their arrival, then overdue timers in the order of their
+    /// deadlines.
     ///
     /// # Panics
     /// If there is no such node.
@@ -113,7 +114,7 @@ impl<P: Protocol> Sim<P> {
         self.hand_in(slot);
     }
 
-    /// Queues what waited for a node.
+    /// Queues the packets and timers that waited for a node.
     fn hand_in(&mut self, slot: u32) {
         let port = &mut self.node_at(slot).port;
         if port.frozen || port.rare_if_any().is_none() {
@@ -125,17 +126,17 @@ impl<P: Protocol> Sim<P> {
             self.set_for(self.now, FIRST, slot, entry.life, entry.what);
         }
         for entry in overdue {
-            self.set_for(self.now, self.shared.timer_class(), slot, entry.life, entry.what);
+            self.set_for(self.now, self.executor.shared.timer_class(), slot, entry.life, entry.what);
         }
     }
 
-    /// From now on nothing that the first id sends reaches the second if `cut` says so of them; it is asked with both orders, so it may
-    /// cut one way alone. What is on its way arrives. Streams need both directions: what is sent over one that is cut comes back
-    /// as [`Loss::TimedOut`] 1 to 3 s later, and who watches such a connection hears the same unless it is healed before. Takes the
-    /// place of an earlier partition.
+    /// From now on packets of the first id do not reach the second where `cut` returns true; it is asked in both orders, so it may cut one
+    /// direction alone. Packets in flight arrive. Streams need both directions: the sender of a message over a cut stream gets
+    /// [`Loss::TimedOut`] 1 to 3 s later, and so does a watcher of such a connection unless it is healed before. Replaces an earlier
+    /// partition.
     pub fn partition(&mut self, cut: impl Fn(NodeId, NodeId) -> bool + Send + Sync + 'static) {
-        self.shared.cut = Some(Box::new(cut));
-        for slot in 0..self.shared.seats.len() as u32 {
+        self.executor.shared.cut = Some(Box::new(cut));
+        for slot in 0..self.executor.shared.seats.len() as u32 {
             if self.node_at(slot).port.rare_if_any().is_none_or(|rare| rare.watching.is_empty()) {
                 continue;
             }
@@ -143,31 +144,65 @@ impl<P: Protocol> Sim<P> {
                 for peer in port.rare().watching.clone() {
                     if network.shared.is_cut_either_way(port.id, peer) {
                         let delay = timeout(&mut port.chance);
-                        network.tell(port, delay, What::Silent(peer));
+                        network.notify(port, delay, What::Silent(peer));
                     }
                 }
             });
         }
     }
 
-    /// Like [`Sim::partition`], for datagrams alone, as by a firewall: streams get through. Holds beside it.
+    /// Like [`Sim::partition`], for datagrams alone, as by a firewall: streams pass. Both can hold at once.
     pub fn partition_datagrams(&mut self, cut: impl Fn(NodeId, NodeId) -> bool + Send + Sync + 'static) {
-        self.shared.cut_datagrams = Some(Box::new(cut));
+        self.executor.shared.cut_datagrams = Some(Box::new(cut));
     }
 
     /// Ends [`Sim::partition`] and [`Sim::partition_datagrams`].
     pub fn heal(&mut self) {
-        self.shared.cut = None;
-        self.shared.cut_datagrams = None;
+        self.executor.shared.cut = None;
+        self.executor.shared.cut_datagrams = None;
     }
 
-    /// Changes the part of datagrams that is lost, from now on.
+    /// Changes the share of datagrams that is lost, from now on.
     ///
     /// # Panics
     /// If it is not between 0 and 1.
     pub fn set_loss(&mut self, loss: f64) {
         assert!((0.0..=1.0).contains(&loss), "loss is {loss}: give a part of all between 0 and 1");
-        self.shared.world.loss = loss;
+        self.executor.shared.world.loss = loss;
+    }
+
+    /// Changes the loss in bursts, from now on; each node's channel is in its good state at first.
+    ///
+    /// # Panics
+    /// If their parts are not between 0 and 1.
+    pub fn set_bursts(&mut self, bursts: Option<Bursts>) {
+        if let Some(Err(e)) = bursts.as_ref().map(Bursts::check) {
+            panic!("no such bursts: {e}");
+        }
+        if bursts.is_some() {
+            for node in self.executor.partitions.iter_mut().flat_map(|partition| &mut partition.nodes) {
+                node.port.host.get_or_insert_default().end_burst();
+            }
+        }
+        self.executor.shared.world.bursts = bursts;
+    }
+
+    /// From now on a message takes this node so many times longer than at the beginning.
+    ///
+    /// # Panics
+    /// If there is no such node, if the factor is below 0 or above [`SLOWER_MAX`](crate::service::SLOWER_MAX), or if messages cost
+    /// nothing in this world.
+    pub fn set_slowness(&mut self, id: NodeId, factor: f64) {
+        if let Err(e) = service::check_factor(factor) {
+            panic!("{e}");
+        }
+        let Some(service) = &self.executor.shared.world.service else {
+            panic!("a message costs {id} nothing, so it cannot be slow: give the world a service time");
+        };
+        let factor = factor * service.factor_of(id);
+        if let Some(host) = &mut self.node_mut(id).port.host {
+            host.set_slowness(factor);
+        }
     }
 
     /// Sets a node's wall clock.

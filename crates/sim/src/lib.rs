@@ -6,23 +6,23 @@
 //!
 //! | file | what it does |
 //! | --- | --- |
-//! | `world` | what the world is like: latency, loss, buffers, clocks, cycles |
-//! | `sim` | what the caller holds: nodes, time, what has been counted |
-//! | `windows` | the loop: one window after the other, partitions in turn or each on a thread |
-//! | `part` | a partition: its nodes, one after the other through all that a window has for them |
-//! | `fault` | what the caller does to it: crash, restart, block, freeze, partition |
+//! | `sim` | what the caller holds: nodes, time, counters, digest |
+//! | `fault` | faults that the caller injects: crash, restart, block, freeze, partition |
+//! | `executor` | the loop: one window after the other, partitions in turn or each on a thread |
+//! | `partition` | nodes with a queue of their own; runs each node through its entries of a window |
+//! | `endpoint` | which input reaches a node's protocol and which waits, and where its effects go |
 //! | `network` | what becomes of a datagram, of a stream message, of a broken connection |
-//! | `content` | what is on its way: messages as they are, or as bytes |
-//! | `hands` | what reaches a node's protocol and what has to wait, and where its effects go |
-//! | `node` | what is kept for one node |
-//! | `queue`, `wheel`, `bundle` | what comes next: a timing wheel of bundles by region, and a heap to hold it against |
-//! | `latency`, `loss`, `uplink`, `service` | how long things take, what is lost, what lines carry, what a message costs its receiver |
-//! | `gear` | the same, as one node has it |
+//! | `node`, `local`, `shared` | the state of a node, of a partition, and what all partitions read |
+//! | `queue`, `wheel`, `bucket` | the event queue: a timing wheel of buckets by region, and a heap as its oracle |
+//! | `entry`, `content` | an entry of the queue and its order; messages in flight, as values or as bytes |
+//! | `host` | the host model of one node: its line, its processor, its channel |
+//! | `world` | the world as data: latency, loss, buffers, clocks, cycles |
+//! | `latency`, `loss`, `bandwidth`, `service` | its parts: delays, losses, lines, the cost of a message |
 //! | `plan` | fault plans as data: written, read, drawn at random, carried out |
 //! | `churn` | nodes that come and go, as a plan; traces |
 //! | `check`, `shrink` | what must hold, and the smallest plan with which it does not |
-//! | `ids`, `humane` | sets of nodes and durations, as people write them |
-//! | `clock`, `counters` | wall clocks that are off; what was sent, received and dropped |
+//! | `ids`, `humane` | sets of nodes and durations as text |
+//! | `clock`, `counters` | wall clocks that are off; packets sent, received and dropped |
 //!
 //! ```
 //! use rumormill_core::{Cx, Input, Message, NodeId, Protocol, Time, time::Duration};
@@ -60,38 +60,42 @@
 //! assert_eq!(sim.total().datagrams_received, 9);
 //! ```
 //!
-//! No IO, no clock, no global random source, no hash order; threads only in `windows`.
+//! No IO, no clock, no global random source, no hash order; threads only in `executor`.
 #![forbid(unsafe_code)]
 
-mod bundle;
+pub mod bandwidth;
+mod bucket;
 pub mod check;
 pub mod churn;
 mod clock;
 mod content;
 mod counters;
+mod endpoint;
+mod entry;
+mod executor;
 mod fault;
-mod gear;
-mod hands;
+mod host;
 pub mod humane;
 pub mod ids;
 pub mod latency;
+mod local;
 pub mod loss;
 mod network;
 mod node;
-mod part;
+mod partition;
 pub mod plan;
 mod queue;
 pub mod service;
+mod shared;
 pub mod shrink;
 mod sim;
-pub mod uplink;
 mod wheel;
-mod windows;
 mod world;
 
 pub use clock::Clock;
 pub use counters::{Counters, Dropped};
+pub use executor::Busy;
 pub use latency::{LATENCY_MAX, LATENCY_MIN, Latency};
-pub use sim::{Engine, SUBSTEPS_MAX, Sim};
-pub use windows::Busy;
+pub use queue::SUBSTEPS_MAX;
+pub use sim::{Engine, Sim};
 pub use world::World;

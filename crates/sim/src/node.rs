@@ -1,95 +1,16 @@
-//! What is kept for one node.
+//! The state of one node: its driver, its port to the network, and what waits while it is paused.
 
 use crate::clock::Clock;
-use crate::content::Content;
 use crate::counters::Counters;
-use crate::gear::{Gear, Stage};
-use crate::network::{ARRIVAL, TIMER_OF_CYCLE};
-use crate::queue::Class;
+use crate::entry::{Departure, Entry};
+use crate::host::Host;
 use crate::world::World;
 use rumormill_core::drive::Driver;
 use rumormill_core::identity::NodeId;
-use rumormill_core::protocol::{Loss, Protocol};
-use rumormill_core::rng::{Rng, mix};
+use rumormill_core::protocol::Protocol;
+use rumormill_core::rng::Rng;
 use rumormill_core::time::{Time, Wall};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-
-/// Something that is due at a node.
-pub(crate) struct Entry<P: Protocol> {
-    pub time: Time,
-    /// How many its source had set before it.
-    pub sequence: u64,
-    pub slot: u32,
-    /// The node that set it, or [`CALLER`].
-    pub source: u32,
-    /// Meant for this life of the node; datagrams are meant for any.
-    pub life: u32,
-    pub class: Class,
-    pub what: What<P>,
-}
-
-impl<P: Protocol> Entry<P> {
-    /// What a node gets in this order. It depends on neither the queue nor on who ran first.
-    pub fn order(&self, lots: u64) -> Order {
-        (self.time, self.class, self.rank(lots), self.source, self.sequence)
-    }
-
-    /// Orders what is due at one node, at one time and of one class.
-    fn rank(&self, lots: u64) -> u64 {
-        match &self.what {
-            What::Timer(deadline, _) if self.class == TIMER_OF_CYCLE => deadline.0,
-            _ if self.source == CALLER => 0,
-            // What comes from several at one instant comes in another order at each: nobody is always the first.
-            _ if self.class == ARRIVAL => {
-                mix(mix(lots ^ self.time.0) ^ (u64::from(self.source) << 32 | u64::from(self.slot)))
-            }
-            _ => self.source.into(),
-        }
-    }
-}
-
-/// Whose turn it is: the smallest.
-pub(crate) type Order = (Time, Class, u64, u32, u64);
-
-/// The source of what no node has set.
-pub(crate) const CALLER: u32 = u32::MAX;
-
-pub(crate) enum What<P: Protocol> {
-    Start,
-    Call(P::Call),
-    Packet(Packet<P::Message>),
-    /// With its deadline, which may be earlier than when it fires.
-    Timer(Time, P::Timer),
-    Lost(NodeId, Loss),
-    /// A watched connection was cut a while ago: it is lost if it still is.
-    Silent(NodeId),
-    /// The node in that slot, in that life, watches its connection to here, or no longer.
-    Watched(u32, u32, bool),
-    /// A watched connection broke.
-    Broken(NodeId, Loss),
-}
-
-impl<P: Protocol> What<P> {
-    /// The packet that this is.
-    pub fn packet(&mut self) -> Option<&mut Packet<P::Message>> {
-        match self {
-            What::Packet(packet) => Some(packet),
-            _ => None,
-        }
-    }
-}
-
-/// A datagram, or a message on a stream.
-pub(crate) struct Packet<M> {
-    pub stream: bool,
-    pub content: Content<M>,
-    pub from: u32,
-    pub from_life: u32,
-    pub bytes: u32,
-    /// How many messages there are in it.
-    pub messages: u16,
-    pub stage: Stage,
-}
 
 #[repr(align(64))]
 pub(crate) struct Node<P: Protocol> {
@@ -97,29 +18,29 @@ pub(crate) struct Node<P: Protocol> {
     pub port: Port<P>,
 }
 
-/// All of a node but its driver.
+/// All state of a node except its driver.
 pub(crate) struct Port<P: Protocol> {
     pub id: NodeId,
     pub slot: u32,
-    /// As its seat says, so that nothing that reaches it needs a look there.
+    /// A copy of its seat's `life`, so that a delivery does not read the seat.
     pub life: u32,
     pub up: bool,
     pub blocked: bool,
     pub frozen: bool,
     /// Timers in flight.
     pub timers: u32,
-    /// How much it has set and sent.
+    /// Number of entries that it has set.
     pub sequence: u64,
-    /// What decides the fate of what it sends.
+    /// Random source for latency and loss of what it sends.
     pub chance: Rng,
-    /// None: it is right.
+    /// `None`: the clock is right.
     clock: Option<Box<Clock>>,
     pub hot: Hot,
-    pub gear: Option<Box<Gear<P>>>,
+    pub host: Option<Box<Host<P>>>,
     rare: Option<Box<Rare<P>>>,
 }
 
-/// What nearly every node counts, in few bytes: what becomes too much is carried over to the rare counters.
+/// Counters that nearly every node uses, in few bytes; before one overflows it is carried over to the rare counters.
 #[derive(Copy, Clone, Default)]
 pub(crate) struct Hot {
     pub datagram_bytes_sent: u64,
@@ -130,29 +51,21 @@ pub(crate) struct Hot {
     pub timers_max: u32,
 }
 
-/// What most nodes never need.
+/// State that most nodes never need.
 pub(crate) struct Rare<P: Protocol> {
     pub counters: Counters,
     pub inbox: Waiting<Entry<P>>,
     pub outbox: Waiting<Departure<P::Message>>,
-    /// Timers that fell due while it was frozen, in the order in which they did.
+    /// Timers that expired while the node was frozen, in the order of their expiry.
     pub overdue: Vec<Entry<P>>,
     pub tails: Tails,
-    /// Whose connections it watches,
+    /// Peers to which this node watches its connection.
     pub watching: BTreeSet<NodeId>,
-    /// and who, in which life, watches its own.
+    /// Slots of the nodes that watch their connection to this node, with their lives.
     pub watchers: BTreeMap<u32, u32>,
 }
 
-/// What a blocked node wants to send.
-pub(crate) struct Departure<M> {
-    pub to: NodeId,
-    pub content: Content<M>,
-    pub bytes: usize,
-    pub stream: bool,
-}
-
-/// What waits for a node that is blocked or frozen, bounded in bytes.
+/// Packets that wait while a node is blocked or frozen, bounded in bytes.
 pub(crate) struct Waiting<T> {
     items: VecDeque<T>,
     datagram_bytes: usize,
@@ -166,12 +79,12 @@ impl<T> Default for Waiting<T> {
 }
 
 impl<T> Waiting<T> {
-    /// Adds what takes no room in a socket's buffer.
+    /// Adds an item that takes no room in a socket buffer.
     pub fn add(&mut self, item: T) {
         self.items.push_back(item);
     }
 
-    /// Adds `item`, or gives it back because the buffer is full.
+    /// Adds `item`, or returns it because the buffer is full.
     pub fn add_bytes(&mut self, item: T, bytes: usize, stream: bool, world: &World) -> Result<(), T> {
         let (used, max) = match stream {
             true => (&mut self.stream_bytes, world.stream_buffer_bytes),
@@ -185,13 +98,13 @@ impl<T> Waiting<T> {
         Ok(())
     }
 
-    /// Takes everything out, the oldest first.
+    /// Takes out all items, the oldest first.
     pub fn take(&mut self) -> VecDeque<T> {
         std::mem::take(self).items
     }
 }
 
-/// When the last message of each stream that is on its way arrives, so that the next one does not overtake it.
+/// Arrival time of the last message on each stream, so that the next one does not overtake it.
 pub(crate) struct Tails {
     arrivals: BTreeMap<u32, Time>,
     prune_at: usize,
@@ -204,7 +117,7 @@ impl Tails {
         Tails { arrivals: BTreeMap::new(), prune_at: Tails::PRUNE_AT_MIN }
     }
 
-    /// When a message that left now and takes until `at` arrives behind those before it.
+    /// Arrival time of a message that leaves now and would arrive at `at`, behind those before it.
     pub fn after(&mut self, to: u32, at: Time, now: Time) -> Time {
         if self.arrivals.len() >= self.prune_at {
             self.arrivals.retain(|_, last| *last > now);
@@ -216,13 +129,13 @@ impl Tails {
     }
 }
 
-/// A clock that is off; most are not, and take no room.
+/// Most clocks are right, and take no room.
 fn unless_right(clock: Clock) -> Option<Box<Clock>> {
     (clock != Clock::default()).then(|| Box::new(clock))
 }
 
 impl<P: Protocol> Port<P> {
-    pub fn new(id: NodeId, slot: u32, chance: Rng, clock: Clock, gear: Option<Box<Gear<P>>>) -> Self {
+    pub fn new(id: NodeId, slot: u32, chance: Rng, clock: Clock, host: Option<Box<Host<P>>>) -> Self {
         Port {
             id,
             slot,
@@ -235,7 +148,7 @@ impl<P: Protocol> Port<P> {
             chance,
             clock: unless_right(clock),
             hot: Hot::default(),
-            gear,
+            host,
             rare: None,
         }
     }
@@ -244,12 +157,12 @@ impl<P: Protocol> Port<P> {
         self.clock = unless_right(clock);
     }
 
-    /// What its clock shows at `now`.
+    /// The time that its wall clock shows at `now`.
     pub fn wall(&self, now: Time) -> Wall {
         self.clock.as_ref().map_or_else(|| Clock::default().wall(now), |clock| clock.wall(now))
     }
 
-    /// Carries over what the hot counters will soon have no room for.
+    /// Carries the hot counters over before one of them overflows.
     #[inline]
     pub fn carry(&mut self) {
         let Hot { inputs, datagrams_sent, datagrams_received, .. } = self.hot;
@@ -282,17 +195,17 @@ impl<P: Protocol> Port<P> {
         })
     }
 
-    /// What is rare, if there is any of it.
+    /// The rare state, if there is any.
     pub fn rare_if_any(&self) -> Option<&Rare<P>> {
         self.rare.as_deref()
     }
 
-    /// The counters of what does not happen all the time.
+    /// The counters of rare happenings.
     pub fn count(&mut self) -> &mut Counters {
         &mut self.rare().counters
     }
 
-    /// What it sent, received and lost.
+    /// All counters of the node.
     pub fn counters(&self) -> Counters {
         let rare = self.rare.as_ref().map(|rare| rare.counters).unwrap_or_default();
         let Hot {
@@ -337,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_hot_counters_have_no_room_for_is_carried_over() {
+    fn hot_counters_are_carried_over_before_they_overflow() {
         let mut port: Port<Mute> = Port::new(NodeId(1), 0, Rng::seeded(1), Clock::default(), None);
         for _ in 0..5 {
             port.hot.inputs += 1 << 31;

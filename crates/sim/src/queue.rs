@@ -1,66 +1,54 @@
-//! What comes next: entries in their order, in one of two queues.
+//! The event queue of a partition, in one of two forms.
 //!
-//! The wheel hands out whole windows and is what simulations run on; the heap hands out one instant after the other and is the
-//! oracle that the wheel is held against. What comes out is the same, for the order in which one node gets it is the entries' own.
+//! The wheel hands out whole windows, and simulations run on it; the heap hands out one instant after the other, and is the oracle that
+//! the wheel is compared with. Both give the same run, since the order in which one node gets its entries is the entries' own.
 
-use crate::bundle::{Bundle, Item, Line, is_due};
-use crate::node::{Entry, Order};
+use crate::bucket::{Bucket, Chunk, is_due};
+use crate::entry::{Class, Entry, Order};
 use crate::wheel::Wheel;
 use rumormill_core::protocol::Protocol;
 use rumormill_core::time::Time;
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 
-/// What comes first among what is due at one instant: the smaller class.
-pub(crate) type Class = u8;
+/// Sub-steps at one `now`: protocols that answer each other for longer than this without letting time pass never end.
+pub const SUBSTEPS_MAX: u32 = 10_000;
 
-/// All that is run side by side: what is due before `end`, and in the synchronous world of one class alone.
+/// Entries that all nodes can run side by side: those due before `end`, and in the synchronous world of one class alone.
 #[derive(Copy, Clone, Debug)]
-pub(crate) struct Turn {
+pub(crate) struct Window {
     pub end: Time,
     pub class: Option<Class>,
 }
 
-/// The earliest there is in a queue: not before this time; and the first class then.
+/// A lower bound for the time of the earliest entry of a queue, and the first class at that time.
 pub(crate) type Next = (Time, Class);
 
 pub(crate) enum Queue<P: Protocol> {
     Wheel(Wheel<Entry<P>>),
-    /// With the lots of their order.
-    Heap(BinaryHeap<Last<P>>, u64),
+    /// The heap, and the tie-break seed of its order.
+    Heap(BinaryHeap<Reversed<P>>, u64),
 }
 
-/// The greatest in a heap is the one that comes first.
-pub(crate) struct Last<P: Protocol>(Order, Entry<P>);
+/// An entry whose order is reversed, since [`BinaryHeap`] hands out the greatest first.
+pub(crate) struct Reversed<P: Protocol>(Order, Entry<P>);
 
-impl<P: Protocol> Ord for Last<P> {
+impl<P: Protocol> Ord for Reversed<P> {
     fn cmp(&self, other: &Self) -> Ordering {
         (other.0, other.1.slot).cmp(&(self.0, self.1.slot))
     }
 }
-impl<P: Protocol> PartialOrd for Last<P> {
+impl<P: Protocol> PartialOrd for Reversed<P> {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         Some(self.cmp(other))
     }
 }
-impl<P: Protocol> PartialEq for Last<P> {
+impl<P: Protocol> PartialEq for Reversed<P> {
     fn eq(&self, other: &Self) -> bool {
         self.cmp(other).is_eq()
     }
 }
-impl<P: Protocol> Eq for Last<P> {}
-
-impl<P: Protocol> Item for Entry<P> {
-    fn time(&self) -> Time {
-        self.time
-    }
-    fn class(&self) -> Class {
-        self.class
-    }
-    fn node(&self, first: u32) -> u32 {
-        self.slot - first
-    }
-}
+impl<P: Protocol> Eq for Reversed<P> {}
 
 impl<P: Protocol> Queue<P> {
     pub fn is_heap(&self) -> bool {
@@ -71,12 +59,12 @@ impl<P: Protocol> Queue<P> {
     pub fn push(&mut self, entry: Entry<P>) {
         match self {
             Queue::Wheel(wheel) => wheel.push(entry),
-            Queue::Heap(heap, lots) => heap.push(Last(entry.order(*lots), entry)),
+            Queue::Heap(heap, tie_break) => heap.push(Reversed(entry.order(*tie_break), entry)),
         }
     }
 
-    /// The earliest; the wheel says when its slot begins, and looks for the class only where there are cycles: then there is one instant in
-    /// a slot, the one that a cycle begins at.
+    /// When the next window may begin. The wheel answers with the beginning of its slot, and looks for the class only where there are
+    /// cycles: there a slot holds one instant, the beginning of a cycle.
     pub fn next(&self, cycle: Option<u64>) -> Option<Next> {
         match self {
             Queue::Wheel(wheel) => {
@@ -84,40 +72,40 @@ impl<P: Protocol> Queue<P> {
                 let Some(cycle) = cycle else { return Some((start, Class::default())) };
                 Some((Time(start.0.div_ceil(cycle).saturating_mul(cycle)), wheel.class()?))
             }
-            Queue::Heap(heap, _) => heap.peek().map(|Last(_, entry)| (entry.time, entry.class)),
+            Queue::Heap(heap, _) => heap.peek().map(|Reversed(_, entry)| (entry.time, entry.class)),
         }
     }
 
-    /// When exactly the next entry is due.
+    /// The exact time of the next entry.
     pub fn next_at(&self) -> Option<Time> {
         match self {
             Queue::Wheel(wheel) => wheel.next_at(),
-            Queue::Heap(heap, _) => heap.peek().map(|Last(_, entry)| entry.time),
+            Queue::Heap(heap, _) => heap.peek().map(|Reversed(_, entry)| entry.time),
         }
     }
 
-    /// Takes out what belongs to `turn`.
-    pub fn take(&mut self, turn: &Turn) -> Bundle<Entry<P>> {
+    /// Takes out the entries of `window`.
+    pub fn take(&mut self, window: &Window) -> Bucket<Entry<P>> {
         match self {
-            Queue::Wheel(wheel) => wheel.take(turn.end, turn.class),
+            Queue::Wheel(wheel) => wheel.take(window.end, window.class),
             Queue::Heap(heap, _) => {
-                let mut line = Line::new();
-                while heap.peek().is_some_and(|Last(_, entry)| is_due(entry, turn.end, turn.class)) {
-                    line.extend(heap.pop().map(|Last(_, entry)| Some(entry)));
+                let mut chunk = Chunk::new();
+                while heap.peek().is_some_and(|Reversed(_, entry)| is_due(entry, window.end, window.class)) {
+                    chunk.extend(heap.pop().map(|Reversed(_, entry)| Some(entry)));
                 }
-                Bundle::Line(line)
+                Bucket::Chunk(chunk)
             }
         }
     }
 
-    /// Takes back a line that has been read.
-    pub fn keep(&mut self, line: Line<Entry<P>>) {
+    /// Takes back a chunk that has been read.
+    pub fn keep(&mut self, chunk: Chunk<Entry<P>>) {
         if let Queue::Wheel(wheel) = self {
-            wheel.spare.keep(line);
+            wheel.spare.keep(chunk);
         }
     }
 
-    /// How many entries are pending.
+    /// Number of pending entries.
     pub fn len(&self) -> usize {
         match self {
             Queue::Wheel(wheel) => wheel.len(),

@@ -1,7 +1,7 @@
-//! What a message costs its receiver: time on a processor that does one after the other.
+//! What a message costs its receiver: time on a processor that handles one packet after the other.
 //!
-//! Messages that find it busy wait in a bounded inbox; what finds that full is dropped and counted. Timers, calls and notices cost
-//! nothing and do not wait: it is the messages' way to the protocol that gets longer.
+//! Packets that find the processor busy wait in a bounded inbox; a packet that finds the inbox full is dropped and counted. Timers, calls
+//! and notices cost nothing and do not wait: only the path of messages to the protocol gets longer.
 
 use crate::humane;
 use crate::ids;
@@ -10,7 +10,7 @@ use rumormill_core::rng::Rng;
 use rumormill_core::time::Duration;
 use serde::{Deserialize, Serialize};
 
-/// A node is at most so many times slower than the others.
+/// Upper bound on how many times slower than the others a node is.
 pub const SLOWER_MAX: f64 = 1e6;
 /// Sets the draw of slow nodes apart from other draws by a node's id.
 const SLOW_SALT: u64 = 0x510_77ed;
@@ -19,21 +19,21 @@ const SLOW_SALT: u64 = 0x510_77ed;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Service {
-    /// How long one message takes, on average.
+    /// Mean time that one message takes.
     #[serde(with = "humane")]
     pub time: Duration,
-    /// Whether that is exponentially distributed, or always the same.
+    /// Whether the time is exponentially distributed; otherwise it is constant.
     #[serde(default)]
     pub exponential: bool,
-    /// Messages that wait at one node, the one in work included; an idle node takes any packet.
+    /// Upper bound on messages that wait at one node, those in work included; an idle node takes any packet.
     #[serde(default = "inbox_messages_max")]
     pub inbox_messages_max: u32,
-    /// Nodes for which it takes longer.
+    /// Nodes for which a message takes longer.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub slow: Vec<Slow>,
 }
 
-/// Our guess: what a socket's buffer of 2 MiB holds of small datagrams.
+/// Our guess: the small datagrams that fit into a socket buffer of 2 MiB.
 fn inbox_messages_max() -> u32 {
     4_096
 }
@@ -53,7 +53,7 @@ pub struct Slow {
 }
 
 impl Service {
-    /// How many times longer than the others this node takes, at its start.
+    /// How many times longer than usual a message takes this node at its start.
     pub(crate) fn factor_of(&self, id: NodeId) -> f64 {
         let rest = 1.0 - self.slow.iter().map(|slow| slow.share).sum::<f64>();
         let groups = self.slow.iter().map(|slow| (slow.ids.as_ref(), slow.share));
@@ -82,7 +82,7 @@ impl Service {
     }
 }
 
-/// Says what is wrong with a factor of slowness, if anything is.
+/// Refuses a factor of slowness outside the range.
 pub(crate) fn check_factor(factor: f64) -> Result<(), String> {
     if !(0.0..=SLOWER_MAX).contains(&factor) {
         return Err(format!("a node cannot be {factor} times slower: give 0 to {SLOWER_MAX}"));
@@ -90,21 +90,21 @@ pub(crate) fn check_factor(factor: f64) -> Result<(), String> {
     Ok(())
 }
 
-/// The processor of one node: how many messages are there, the one in work included.
+/// The processor of one node, with the number of messages that wait, those in work included.
 #[derive(Copy, Clone, Debug, PartialEq)]
 pub(crate) struct Processor {
     messages: u32,
     pub factor: f64,
 }
 
-/// What becomes of a packet that comes to a processor.
+/// Whether a processor takes a packet.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Turn {
-    /// It is worked on now, for so long.
+pub(crate) enum Admission {
+    /// The packet is worked on now, for this long.
     Now(Duration),
-    /// It waits for those before it.
+    /// The packet waits for those before it.
     Waits,
-    /// There is no room.
+    /// The inbox is full.
     Full,
 }
 
@@ -113,22 +113,22 @@ impl Processor {
         Processor { messages: 0, factor }
     }
 
-    /// A packet of so many messages comes.
-    pub fn take(&mut self, messages: u32, service: &Service, rng: &mut Rng) -> Turn {
+    /// A packet of so many messages arrives.
+    pub fn take(&mut self, messages: u32, service: &Service, rng: &mut Rng) -> Admission {
         let is_idle = self.messages == 0;
         if !is_idle && self.messages + messages > service.inbox_messages_max {
-            return Turn::Full;
+            return Admission::Full;
         }
         self.messages += messages;
-        if is_idle { Turn::Now(service.draw(messages, self.factor, rng)) } else { Turn::Waits }
+        if is_idle { Admission::Now(service.draw(messages, self.factor, rng)) } else { Admission::Waits }
     }
 
-    /// A packet of so many messages has been worked on.
+    /// The work on a packet of so many messages is done.
     pub fn done(&mut self, messages: u32) {
         self.messages -= messages;
     }
 
-    /// One that waited is worked on now: for so long, at least for a moment.
+    /// How long the work on a packet that waited takes, at least a nanosecond.
     pub fn next(&self, messages: u32, service: &Service, rng: &mut Rng) -> Duration {
         service.draw(messages, self.factor, rng).max(Duration::from_nanos(1))
     }
@@ -147,15 +147,15 @@ mod tests {
         let (service, mut rng) = (service(false, 4), Rng::seeded(1));
         let mut processor = Processor::new(1.0);
         let ms = Duration::from_millis;
-        assert_eq!(processor.take(1, &service, &mut rng), Turn::Now(ms(2)));
-        assert_eq!(processor.take(2, &service, &mut rng), Turn::Waits);
-        assert_eq!(processor.take(2, &service, &mut rng), Turn::Full, "five would be there");
+        assert_eq!(processor.take(1, &service, &mut rng), Admission::Now(ms(2)));
+        assert_eq!(processor.take(2, &service, &mut rng), Admission::Waits);
+        assert_eq!(processor.take(2, &service, &mut rng), Admission::Full, "five would be there");
         processor.done(1);
         processor.factor = 3.0;
         assert_eq!(processor.next(2, &service, &mut rng), ms(12), "it is as slow as it is now");
         processor.done(2);
         processor.factor = 1.0;
-        assert_eq!(processor.take(9, &service, &mut rng), Turn::Now(ms(18)), "an idle one takes any");
+        assert_eq!(processor.take(9, &service, &mut rng), Admission::Now(ms(18)), "an idle one takes any");
     }
 
     #[test]

@@ -1,14 +1,17 @@
-//! What the caller holds: nodes, time, and what has been counted.
+//! A simulation as its caller holds it: nodes, time, counters, and the digest of the run.
 
 use crate::clock::Clock;
 use crate::counters::Counters;
-use crate::gear::Gear;
-use crate::network::{FIRST, Local, Network, Seat, Shared};
-use crate::node::{CALLER, Entry, Node, Port, What};
-use crate::part::Part;
+use crate::entry::{CALLER, Entry, FIRST, What};
+use crate::executor::{Busy, Executor};
+use crate::host::Host;
+use crate::local::Local;
+use crate::network::Network;
+use crate::node::{Node, Port};
+use crate::partition::Partition;
 use crate::queue::Queue;
+use crate::shared::{Seat, Shared};
 use crate::wheel::Wheel;
-use crate::windows::{self, Busy};
 use crate::world::World;
 use rumormill_core::drive::Driver;
 use rumormill_core::identity::NodeId;
@@ -17,20 +20,18 @@ use rumormill_core::rng::{Rng, mix};
 use rumormill_core::time::{Duration, Time};
 use std::collections::BinaryHeap;
 
-/// Sub-steps at one `now`: protocols that answer each other for longer than this without letting time pass never end.
-pub const SUBSTEPS_MAX: u32 = 10_000;
-/// A window is at most so long, whatever the least latency.
+/// Upper bound on the length of a window, whatever the least latency.
 const WINDOW_MAX: Duration = Duration::from_secs(1);
 
-/// How a simulation is run. Changes nothing of what comes out.
+/// How a simulation is run. The run is the same with any of these settings.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
 pub struct Engine {
-    /// Nodes are kept in so many partitions, each with a queue of its own, so that each can have a thread ([`Sim::threads`]).
+    /// Number of partitions, each with a queue of its own, so that each can have a thread ([`Sim::threads`]).
     pub partitions: usize,
-    /// How many nodes there will be, to share them out evenly; more may come.
+    /// Expected number of nodes, to share them out evenly; more may come.
     pub nodes: usize,
-    /// One instant after the other from a binary heap, in place of whole windows from a timing wheel: slow and plain, to hold the
-    /// other against.
+    /// Takes single instants from a binary heap instead of windows from a timing wheel: slow and plain, an oracle for tests of the
+    /// wheel.
     pub oracle: bool,
 }
 
@@ -43,26 +44,20 @@ impl Default for Engine {
 
 /// A simulation of nodes that run `P`.
 pub struct Sim<P: Protocol> {
-    pub(crate) shared: Shared,
-    pub(crate) parts: Vec<Part<P>>,
+    pub(crate) executor: Executor<P>,
     pub(crate) now: Time,
-    /// Nanoseconds of a window.
-    pub(crate) window: u64,
-    pub(crate) run: windows::Run<P>,
-    pub(crate) meter: Option<fn() -> u64>,
-    pub(crate) busy: Busy,
     seed: u64,
-    /// How much the caller has set.
+    /// Number of entries that the caller has set.
     sequence: u64,
 }
 
-/// What a seed is for: each use draws from a source of its own.
+/// The use of a seed: each use has a random source of its own.
 #[derive(Copy, Clone)]
 enum Use {
     Protocol = 1,
     Network = 2,
     Clock = 3,
-    Lots = 4,
+    TieBreak = 4,
 }
 
 impl<P: Protocol> Sim<P> {
@@ -86,27 +81,19 @@ impl<P: Protocol> Sim<P> {
         let window = world.synchronous.unwrap_or_else(|| world.latency.floor().min(WINDOW_MAX));
         let window = u64::try_from(window.as_nanos()).unwrap_or(u64::MAX).max(1);
         let window = 1 << window.ilog2(); // so that finding the slot of a time is a shift
-        let chunk = u32::try_from(engine.nodes.div_ceil(engine.partitions).max(1)).unwrap_or(u32::MAX);
-        let lots = mix(seed ^ (Use::Lots as u64) << 56);
-        let parts = (0..engine.partitions).map(|at| {
-            let first = at as u32 * chunk;
+        let slots = u32::try_from(engine.nodes.div_ceil(engine.partitions).max(1)).unwrap_or(u32::MAX);
+        let tie_break = mix(seed ^ (Use::TieBreak as u64) << 56);
+        let partitions = (0..engine.partitions).map(|at| {
+            let first = at as u32 * slots;
             let queue = match engine.oracle {
-                true => Queue::Heap(BinaryHeap::new(), lots),
+                true => Queue::Heap(BinaryHeap::new(), tie_break),
                 false => Queue::Wheel(Wheel::new(window, first)),
             };
-            Part::new(first, Local::new(queue, at, engine.partitions))
+            Partition::new(first, Local::new(queue, at, engine.partitions))
         });
-        Sim {
-            parts: parts.collect(),
-            shared: Shared::new(world, chunk, engine.partitions, lots),
-            now: Time::ZERO,
-            window,
-            run: windows::one_by_one,
-            meter: None,
-            busy: Busy::default(),
-            seed,
-            sequence: 0,
-        }
+        let shared = Shared::new(world, slots, engine.partitions, tie_break);
+        let executor = Executor::new(shared, partitions.collect(), window);
+        Sim { executor, now: Time::ZERO, seed, sequence: 0 }
     }
 
     /// Adds a node that starts at `at`, or now if that has passed. Until then it is down. Its randomness follows from the seed
@@ -115,24 +102,24 @@ impl<P: Protocol> Sim<P> {
     /// # Panics
     /// If there was a node of this id before: see [`Sim::restart`].
     pub fn spawn(&mut self, id: NodeId, node: P, at: Time) {
-        let Some(slot) = self.shared.seat(id) else { panic!("{id} exists: restart it") };
-        let world = &self.shared.world;
+        let Some(slot) = self.executor.shared.seat(id) else { panic!("{id} exists: restart it") };
+        let world = &self.executor.shared.world;
         let mut clock_rng = Rng::seeded(self.derive(id, 0, Use::Clock));
         let offset_ms_max = u64::try_from(world.clock_offset_max.as_millis()).unwrap_or(u64::MAX >> 2);
         let clock = Clock::drawn(&mut clock_rng, offset_ms_max, world.clock_drift_ppm_max);
         let chance = Rng::seeded(self.derive(id, 0, Use::Network));
-        let gear = Gear::of(world, id);
+        let host = Host::of(world, id);
         let driver = Driver::new(node, id, self.derive(id, 0, Use::Protocol), &world.limits);
-        let part = &mut self.parts[self.shared.partition(slot)];
-        part.nodes.push(Node { driver, port: Port::new(id, slot, chance, clock, gear) });
+        let node = Node { driver, port: Port::new(id, slot, chance, clock, host) };
+        self.partition_of(slot).nodes.push(node);
         self.set(at.max(self.now), FIRST, slot, What::Start);
     }
 
-    /// Puts a new protocol in the place of a node that is down.
+    /// Gives a node that is down a new protocol, and starts it.
     pub(crate) fn replace(&mut self, slot: u32, node: P) {
-        let Seat { id, life } = self.shared.seats[slot as usize];
+        let Seat { id, life } = self.executor.shared.seats[slot as usize];
         let seed = self.derive(id, life, Use::Protocol);
-        let driver = Driver::new(node, id, seed, &self.shared.world.limits);
+        let driver = Driver::new(node, id, seed, &self.executor.shared.world.limits);
         self.node_at(slot).driver = driver;
         self.set(self.now, FIRST, slot, What::Start);
     }
@@ -141,8 +128,8 @@ impl<P: Protocol> Sim<P> {
         mix(mix(mix(self.seed ^ (what as u64) << 56) ^ id.0) ^ u64::from(life))
     }
 
-    /// Asks something of a node. It is handed in, at this `now` (in the synchronous world: at the next boundary of a cycle), by the
-    /// next run, before anything else that is due then. A node that is down then does not hear it.
+    /// Calls a node. The next run hands the call in at this `now` (in the synchronous world: at the next boundary of a cycle), before
+    /// anything else that is due then. A node that is down then does not get it.
     ///
     /// # Panics
     /// If there is no such node.
@@ -151,45 +138,45 @@ impl<P: Protocol> Sim<P> {
         self.set(self.now, FIRST, slot, What::Call(call));
     }
 
-    /// The caller sets something for a node in its present life.
+    /// Sets an entry of the caller for a node in its present life.
     pub(crate) fn set(&mut self, at: Time, class: u8, slot: u32, what: What<P>) {
-        let life = self.shared.seats[slot as usize].life;
+        let life = self.executor.shared.seats[slot as usize].life;
         self.set_for(at, class, slot, life, what);
     }
 
-    /// The caller sets something for a node in that life of it.
+    /// Sets an entry of the caller for a node in that life of it.
     pub(crate) fn set_for(&mut self, at: Time, class: u8, slot: u32, life: u32, what: What<P>) {
-        let time = self.shared.instant(at);
+        let time = self.executor.shared.instant(at);
         let entry = Entry { time, sequence: self.sequence, slot, source: CALLER, life, class, what };
         self.sequence += 1;
-        self.parts[self.shared.partition(slot)].local.queue.push(entry);
+        self.partition_of(slot).local.queue.push(entry);
     }
 
-    /// Lets the caller act on a node with the network around it.
+    /// Acts on a node and its network, from outside of a run.
     pub(crate) fn with_port<R>(
         &mut self,
         slot: u32,
         act: impl FnOnce(&mut Port<P>, &mut Network<'_, P>) -> R,
     ) -> R {
-        let part = &mut self.parts[self.shared.partition(slot)];
-        let node = &mut part.nodes[(slot - part.first) as usize];
-        let mut network = Network { shared: &self.shared, local: &mut part.local, now: self.now };
-        let result = act(&mut node.port, &mut network);
-        windows::exchange(&mut self.parts);
+        let Executor { shared, partitions, .. } = &mut self.executor;
+        let Partition { nodes, first, local, .. } = &mut partitions[shared.partition(slot)];
+        let node = &mut nodes[(slot - *first) as usize];
+        let result = act(&mut node.port, &mut Network { shared, local, now: self.now });
+        self.executor.exchange();
         result
     }
 
-    /// Lets everything happen that is due up to and at `until`, and ends at that time. Each event that a node emits is handed to
-    /// `observe` with its time and the node, in the order of time.
+    /// Runs everything that is due up to and at `until`, and ends at that time. `observe` gets each event that a node emits, with its time
+    /// and the node, in the order of time.
     pub fn run_until<F>(&mut self, until: Time, observe: &mut F)
     where
         F: FnMut(Time, NodeId, P::Event) + ?Sized,
     {
-        (self.run)(self, until, &mut |at, id, event| observe(at, id, event));
+        self.executor.run(until, &mut |at, id, event| observe(at, id, event));
         self.now = self.now.max(until);
     }
 
-    /// [`Sim::run_until`] so long from now.
+    /// [`Sim::run_until`] this long from now.
     pub fn run_for<F>(&mut self, duration: Duration, observe: &mut F)
     where
         F: FnMut(Time, NodeId, P::Event) + ?Sized,
@@ -197,30 +184,41 @@ impl<P: Protocol> Sim<P> {
         self.run_until(self.now + duration, observe);
     }
 
-    /// From now on `meter` is read before and after each partition's part of each window, on the thread that runs it: what it adds up to
-    /// is told by [`Sim::busy`]. Meant for a clock of the thread's CPU time, which this crate does not know.
+    /// From now on `meter` is read before and after each partition's share of each window, on the thread that runs it; [`Sim::busy`] is the
+    /// sum. Meant for a clock of the thread's CPU time, which this crate does not know.
     pub fn meter(&mut self, meter: fn() -> u64) {
-        self.meter = Some(meter);
+        self.executor.meter = Some(meter);
     }
 
-    /// How busy the partitions were, in the units of [`Sim::meter`].
+    /// The time that the partitions took, in the units of [`Sim::meter`].
     pub fn busy(&self) -> Busy {
-        self.busy
+        self.executor.busy
     }
 
-    /// The time.
+    /// The simulated time.
     pub fn now(&self) -> Time {
         self.now
     }
 
-    /// When the next thing is due; `None` if nothing is to come.
-    pub fn next_at(&self) -> Option<Time> {
-        self.parts.iter().filter_map(|part| part.local.queue.next_at()).min()
+    /// Bytes per node, with one timer and so many messages in flight, besides what its protocol allocates: for an estimate before a run.
+    pub const fn node_bytes(messages: usize) -> usize {
+        // A quarter more: not all chunks are full, they grow by doubling, and the nodes' places are listed (measured, up to a million).
+        size_of::<Node<P>>() + size_of::<Seat>() + 8 + (1 + messages) * size_of::<Option<Entry<P>>>() * 5 / 4
     }
 
-    /// What the world is like.
+    /// Whether there is, or was, a node of this id.
+    pub fn has(&self, id: NodeId) -> bool {
+        self.executor.shared.slot(id).is_some()
+    }
+
+    /// When the next entry is due; `None` if there is none.
+    pub fn next_at(&self) -> Option<Time> {
+        self.executor.partitions.iter().filter_map(|partition| partition.local.queue.next_at()).min()
+    }
+
+    /// The world of this simulation.
     pub fn world(&self) -> &World {
-        &self.shared.world
+        &self.executor.shared.world
     }
 
     /// The protocol of a node; of one that is down, as it was when it went down.
@@ -233,7 +231,7 @@ impl<P: Protocol> Sim<P> {
 
     /// All nodes, in the order in which they were spawned.
     pub fn ids(&self) -> impl Iterator<Item = NodeId> + '_ {
-        self.shared.seats.iter().map(|seat| seat.id)
+        self.executor.shared.seats.iter().map(|seat| seat.id)
     }
 
     /// The nodes that have started and are not crashed, blocked and frozen ones included, in the order in which they were spawned.
@@ -249,7 +247,7 @@ impl<P: Protocol> Sim<P> {
         self.node_of(id).port.up
     }
 
-    /// What this node sent, received and lost.
+    /// The counters of this node.
     ///
     /// # Panics
     /// If there is no such node.
@@ -257,47 +255,66 @@ impl<P: Protocol> Sim<P> {
         self.node_of(id).port.counters()
     }
 
-    /// What all nodes together sent, received and lost.
+    /// The counters of all nodes together.
     pub fn total(&self) -> Counters {
         let mut total = Counters::default();
         self.nodes().for_each(|node| total += node.port.counters());
         total
     }
 
-    /// How much is on its way or set for later: messages, timers, notices.
+    /// Number of entries in flight or set for later: messages, timers, notices.
     pub fn pending(&self) -> usize {
-        self.parts.iter().map(|part| part.local.queue.len()).sum()
+        self.executor.partitions.iter().map(|partition| partition.local.queue.len()).sum()
     }
 
-    /// The sum over all deliveries so far of a hash of time, sender, receiver and size, and of a node's first and of one in 64 of
-    /// the content, too: the same for
-    /// the same run, another for any other.
+    /// The sum over all deliveries so far of a hash of time, sender, receiver and size; the hash of a node's first delivery and of one in
+    /// 64 includes the content. The same run has the same digest, another run has another.
     pub fn digest(&self) -> u64 {
-        self.parts.iter().fold(0, |sum, part| sum.wrapping_add(part.local.digest))
+        self.executor.partitions.iter().fold(0, |sum, partition| sum.wrapping_add(partition.local.digest))
     }
 
     pub(crate) fn slot(&self, id: NodeId) -> u32 {
-        match self.shared.slot(id) {
+        match self.executor.shared.slot(id) {
             Some(slot) => slot,
             None => panic!("there is no node {id}: spawn it first"),
         }
     }
 
+    fn partition_of(&mut self, slot: u32) -> &mut Partition<P> {
+        let Executor { shared, partitions, .. } = &mut self.executor;
+        &mut partitions[shared.partition(slot)]
+    }
+
     fn nodes(&self) -> impl Iterator<Item = &Node<P>> {
-        self.parts.iter().flat_map(|part| &part.nodes)
+        self.executor.partitions.iter().flat_map(|partition| &partition.nodes)
     }
 
     fn node_of(&self, id: NodeId) -> &Node<P> {
         let slot = self.slot(id);
-        let part = &self.parts[self.shared.partition(slot)];
-        &part.nodes[(slot - part.first) as usize]
+        self.executor.partitions[self.executor.shared.partition(slot)].node(slot)
     }
 
     pub(crate) fn node_at(&mut self, slot: u32) -> &mut Node<P> {
-        self.parts[self.shared.partition(slot)].node(slot)
+        self.partition_of(slot).node_mut(slot)
     }
 
     pub(crate) fn node_mut(&mut self, id: NodeId) -> &mut Node<P> {
         self.node_at(self.slot(id))
+    }
+}
+
+impl<P> Sim<P>
+where
+    P: Protocol + Send,
+    P::Call: Send,
+    P::Message: Send,
+    P::Timer: Send,
+    P::Event: Send,
+{
+    /// From now on each partition runs on a thread of its own.
+    #[must_use]
+    pub fn threads(mut self) -> Self {
+        self.executor.use_threads();
+        self
     }
 }

@@ -1,42 +1,42 @@
-//! A timing wheel of two levels (Varghese and Lauck 1987): slots of one window each for what is due soon, and for what lies further ahead
-//! piles of many slots each, which are poured into the slots when their time comes near.
+//! A timing wheel of two levels (Varghese and Lauck 1987): a ring of slots of one window each for the near future, and beyond it overflow
+//! lists of many slots each, which are moved into the ring when their time comes near.
 //!
 //! Gossip sets timers a period ahead and messages a latency ahead. A push is an append at one of few ends, so that these stay in the
-//! cache however many slots a period has, and taking a window out is taking its bundle.
+//! cache however many slots a period has, and taking a window out is taking its bucket.
 
-use crate::bundle::{Bundle, Item, Pile, Spare};
-use crate::queue::Class;
+use crate::bucket::{Bucket, Overflow, Spare};
+use crate::entry::{Class, Item};
 use rumormill_core::time::Time;
 use std::collections::BTreeMap;
 
-/// Slots of a pile (our guess: with windows of half a millisecond, the next tenth of a second is in the ring).
-const PILE: u64 = 256;
-/// Slots of the ring: those of the pile that time is in, and of the next.
-const SLOTS: usize = 2 * PILE as usize;
+/// Slots of an overflow list (our guess: with windows of half a millisecond, the next tenth of a second is in the ring).
+const OVERFLOW: u64 = 256;
+/// Slots of the ring: those of the current stretch of [`OVERFLOW`] slots, and those of the next.
+const SLOTS: usize = 2 * OVERFLOW as usize;
 
 pub(crate) struct Wheel<T> {
     /// Nanoseconds of a slot, as a power of two.
     width: u32,
-    /// Where the first node sits that it is for.
+    /// The slot number of the partition's first node.
     first: u32,
-    ring: Vec<Bundle<T>>,
+    ring: Vec<Bucket<T>>,
     /// One bit per slot of the ring.
     occupied: [u64; SLOTS / 64],
-    /// The number of the slot that was taken last: there is nothing before it.
+    /// The number of the slot that was taken last: nothing is due before it.
     cursor: u64,
-    /// What is due after the ring's end, by the number of its pile.
-    far: BTreeMap<u64, Pile<T>>,
+    /// Items beyond the ring, by the number of their stretch.
+    far: BTreeMap<u64, Overflow<T>>,
     pub spare: Spare<T>,
     len: usize,
 }
 
 impl<T: Item> Wheel<T> {
-    /// For a partition whose first node sits at `first`, with slots of at most `width` nanoseconds.
+    /// A wheel for the partition whose first node sits at `first`, with slots of at most `width` nanoseconds.
     pub fn new(width: u64, first: u32) -> Wheel<T> {
         Wheel {
             width: width.max(1).ilog2(),
             first,
-            ring: std::iter::repeat_with(Bundle::default).take(SLOTS).collect(),
+            ring: std::iter::repeat_with(Bucket::default).take(SLOTS).collect(),
             occupied: [0; SLOTS / 64],
             cursor: 0,
             far: BTreeMap::new(),
@@ -54,8 +54,8 @@ impl<T: Item> Wheel<T> {
         let number = item.time().0 >> self.width;
         assert!(number >= self.cursor, "nothing happens in the past");
         self.len += 1;
-        if number / PILE > self.cursor / PILE + 1 {
-            self.far.entry(number / PILE).or_default().push(item, &mut self.spare);
+        if number / OVERFLOW > self.cursor / OVERFLOW + 1 {
+            self.far.entry(number / OVERFLOW).or_default().push(item, &mut self.spare);
         } else {
             self.push_near(number, item);
         }
@@ -68,13 +68,13 @@ impl<T: Item> Wheel<T> {
         self.ring[at].push(self.first, item, &mut self.spare);
     }
 
-    /// When the first occupied slot begins.
+    /// The beginning of the first occupied slot.
     pub fn next(&self) -> Option<Time> {
         let far = || Some(self.far.first_key_value()?.1.first().0.0 >> self.width);
         Some(Time(self.next_in_ring().or_else(far)? << self.width))
     }
 
-    /// The first class of the first occupied slot, which is of one instant.
+    /// The first class in the first occupied slot. Only for the synchronous world, where a slot holds one instant.
     pub fn class(&self) -> Option<Class> {
         match self.next_in_ring() {
             Some(number) => self.ring[number as usize % SLOTS].class(),
@@ -82,7 +82,7 @@ impl<T: Item> Wheel<T> {
         }
     }
 
-    /// When exactly the first is due.
+    /// The exact time of the earliest item.
     pub fn next_at(&self) -> Option<Time> {
         match self.next_in_ring() {
             Some(number) => self.ring[number as usize % SLOTS].iter().map(Item::time).min(),
@@ -93,7 +93,7 @@ impl<T: Item> Wheel<T> {
     fn next_in_ring(&self) -> Option<u64> {
         let first = self.cursor as usize % SLOTS;
         let words = self.occupied.len();
-        // The word of the cursor is looked at twice: from the cursor on at first, and all of it after the others.
+        // The word of the cursor is read twice: its upper bits first, the whole word after all others.
         for step in 0..=words {
             let word = (first / 64 + step) % words;
             let mask = if step == 0 { !0 << (first % 64) } else { !0 };
@@ -106,39 +106,39 @@ impl<T: Item> Wheel<T> {
         None
     }
 
-    /// Takes out of the first occupied slot what is due before `end`, and of `class` if one is given. Nothing before `end` is left then
-    /// in a slot that lies before it wholly.
-    pub fn take(&mut self, end: Time, class: Option<Class>) -> Bundle<T> {
+    /// Takes the items of the first occupied slot that are due before `end`, and of `class` if one is given. A slot that ends before
+    /// `end` is empty afterwards.
+    pub fn take(&mut self, end: Time, class: Option<Class>) -> Bucket<T> {
         let Some(start) = self.next().filter(|start| *start < end) else {
-            return Bundle::default();
+            return Bucket::default();
         };
         self.cursor = start.0 >> self.width;
-        self.pour();
+        self.refill();
         let at = self.cursor as usize % SLOTS;
         self.occupied[at / 64] &= !(1 << (at % 64));
-        let mut bundle = std::mem::take(&mut self.ring[at]);
-        if !bundle.is_all(end, class) {
-            let (due, left) = bundle.part(self.first, end, class, &mut self.spare);
+        let mut bucket = std::mem::take(&mut self.ring[at]);
+        if !bucket.is_all(end, class) {
+            let (due, left) = bucket.split(self.first, end, class, &mut self.spare);
             if !left.is_empty() {
                 self.occupied[at / 64] |= 1 << (at % 64);
             }
             self.ring[at] = left;
-            bundle = due;
+            bucket = due;
         }
-        self.len -= bundle.len();
-        bundle
+        self.len -= bucket.len();
+        bucket
     }
 
-    /// Pours the piles that the ring reaches by now into their slots.
-    fn pour(&mut self) {
-        while let Some(pile) = self.far.first_entry()
-            && *pile.key() <= self.cursor / PILE + 1
+    /// Moves the overflow lists that the ring reaches by now into their slots.
+    fn refill(&mut self) {
+        while let Some(list) = self.far.first_entry()
+            && *list.key() <= self.cursor / OVERFLOW + 1
         {
-            for mut line in pile.remove().into_lines() {
-                for item in line.drain(..).flatten() {
+            for mut chunk in list.remove().into_chunks() {
+                for item in chunk.drain(..).flatten() {
                     self.push_near(item.time().0 >> self.width, item);
                 }
-                self.spare.keep(line);
+                self.spare.keep(chunk);
             }
         }
     }
@@ -149,10 +149,10 @@ mod tests {
     use super::*;
     use rumormill_core::rng::Rng;
 
-    /// When, of which class, for whom, and a number of its own.
-    type Told = (u64, Class, u32, u64);
+    /// Time, class, slot of the receiver, and a number of its own.
+    type Numbered = (u64, Class, u32, u64);
 
-    impl Item for Told {
+    impl Item for Numbered {
         fn time(&self) -> Time {
             Time(self.0)
         }
@@ -164,15 +164,15 @@ mod tests {
         }
     }
 
-    fn all(bundle: Bundle<Told>) -> Vec<u64> {
-        let mut numbers: Vec<u64> = bundle.iter().map(|told| told.3).collect();
-        assert_eq!(numbers.len(), bundle.len());
+    fn all(bucket: Bucket<Numbered>) -> Vec<u64> {
+        let mut numbers: Vec<u64> = bucket.iter().map(|item| item.3).collect();
+        assert_eq!(numbers.len(), bucket.len());
         numbers.sort_unstable();
         numbers
     }
 
     #[test]
-    fn items_leave_slot_by_slot_however_far_ahead_they_were_put() {
+    fn items_leave_slot_by_slot_however_far_ahead_they_were_set() {
         let seed = 11;
         let mut rng = Rng::seeded(seed);
         let mut wheel = Wheel::new(128, 5);
@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_wanted_yet_stays_be_it_little_or_much() {
+    fn items_outside_the_window_stay_in_small_and_in_large_buckets() {
         for many in [10, 30_000] {
             let mut wheel = Wheel::new(1_024, 0);
             (0..many).for_each(|i| wheel.push((i % 10, (i % 3) as Class, (i % 5_000) as u32, i)));
@@ -212,14 +212,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_much_lies_by_the_region_of_who_gets_it() {
+    fn a_large_bucket_is_split_by_the_region_of_the_receivers() {
         let (mut wheel, first, nodes) = (Wheel::new(1_024, 7), 7, 10_000);
         (0..50_000u64).for_each(|i| wheel.push((3, 2, first + (i * 7_919 % nodes) as u32, i)));
-        let bundle = wheel.take(Time(1_000), Some(2));
+        let bucket = wheel.take(Time(1_000), Some(2));
         let mut count = 0;
-        for (region, lines) in bundle.into_lines().enumerate() {
-            for told in lines.iter().flatten().flatten() {
-                assert_eq!((told.2 - first) / crate::bundle::REGION, region as u32);
+        for (region, chunks) in bucket.into_regions().enumerate() {
+            for item in chunks.iter().flatten().flatten() {
+                assert_eq!((item.2 - first) / crate::bucket::REGION, region as u32);
                 count += 1;
             }
         }

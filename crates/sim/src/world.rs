@@ -1,10 +1,10 @@
 //! What the world is like.
 
+use crate::bandwidth::{LINES_MAX, Line};
 use crate::humane;
 use crate::latency::Latency;
 use crate::loss::{Bursts, ONE_WAY_MAX, OneWay, Reorder};
 use crate::service::Service;
-use crate::uplink::{LINES_MAX, Line};
 use rumormill_core::drive::Limits;
 use rumormill_core::time::Duration;
 use serde::{Deserialize, Serialize};

@@ -3,7 +3,7 @@
 use crate::toy::*;
 use rumormill_core::NodeId;
 use rumormill_core::time::{Duration, Time};
-use rumormill_sim::uplink::Line;
+use rumormill_sim::bandwidth::Line;
 use rumormill_sim::{Sim, World};
 
 /// What one note of 1,000 bytes takes as a datagram, with everything around it.

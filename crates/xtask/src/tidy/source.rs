@@ -3,8 +3,8 @@
 
 /// Directories of code whose runs are pure functions.
 const PURE: [&str; 4] = ["crates/core/src/", "crates/protocols/src/", "crates/node/src/", "crates/sim/src/"];
-/// The one file of the simulator that may run threads, side by side in windows.
-const THREADS: &str = "crates/sim/src/windows.rs";
+/// The one file of the simulator that may run threads: it runs partitions side by side.
+const THREADS: &str = "crates/sim/src/executor.rs";
 
 /// What a pure crate may not name, and why.
 const IMPURE: [(&str, &str); 14] = [

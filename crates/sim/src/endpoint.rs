@@ -1,47 +1,48 @@
-//! What reaches a node's protocol and what has to wait, and where its driver's effects go.
+//! A node's endpoint for one instant: which input reaches its protocol and which has to wait, and where the driver's effects go.
 
 use crate::content::Content;
-use crate::gear::{Pass, Stage, Work};
-use crate::network::{ARRIVAL, Network};
-use crate::node::{Departure, Entry, Port, What};
+use crate::entry::{ARRIVAL, Departure, Entry, Stage, What};
+use crate::host::{Pass, Work};
+use crate::network::Network;
+use crate::node::Port;
 use rumormill_core::drive::Sink;
 use rumormill_core::identity::NodeId;
 use rumormill_core::protocol::{Input, Loss, Protocol};
 use rumormill_core::time::{Duration, Time};
 use std::mem;
 
-/// A node's hands, for one instant.
-pub(crate) struct Hands<'a, 'b, P: Protocol> {
+/// Implements [`Sink`] for one node during one instant: packets, timers and events go through it.
+pub(crate) struct Endpoint<'a, 'b, P: Protocol> {
     pub port: &'a mut Port<P>,
     pub network: Network<'b, P>,
 }
 
-/// What is to be handed to the protocol.
-pub(crate) enum Handed<P: Protocol> {
+/// Input that is ready for the protocol.
+pub(crate) enum Delivery<P: Protocol> {
     One(Input<P>),
     Messages(NodeId, Vec<P::Message>),
 }
 
-impl<P: Protocol> Hands<'_, '_, P> {
-    /// What of `entry` is to be handed to the protocol now; `None` if it comes too late, has to wait, or cannot be read.
+impl<P: Protocol> Endpoint<'_, '_, P> {
+    /// The input in `entry`; `None` if it comes too late, has to wait, or cannot be read.
     #[inline(always)]
-    pub fn take(&mut self, entry: &mut Option<Entry<P>>) -> Option<Handed<P>> {
+    pub fn take(&mut self, entry: &mut Option<Entry<P>>) -> Option<Delivery<P>> {
         if entry.as_ref().is_some_and(|entry| self.is_plain(entry)) {
             return self.open(entry.take()?.what);
         }
-        self.take_what_may_wait(entry.take()?)
+        self.take_with_checks(entry.take()?)
     }
 
     #[cold]
-    fn take_what_may_wait(&mut self, entry: Entry<P>) -> Option<Handed<P>> {
-        let entry = self.meant(entry)?;
-        let entry = self.come(entry)?;
-        let entry = self.wait(entry)?;
-        let entry = self.work(entry)?;
+    fn take_with_checks(&mut self, entry: Entry<P>) -> Option<Delivery<P>> {
+        let entry = self.unless_stale(entry)?;
+        let entry = self.unless_on_line(entry)?;
+        let entry = self.unless_paused(entry)?;
+        let entry = self.unless_in_work(entry)?;
         self.open(entry.what)
     }
 
-    /// Whether nothing stands between this entry and its node, as is usual: what follows would let it pass.
+    /// Whether all checks would let this entry pass, as is usual.
     #[inline(always)]
     fn is_plain(&self, entry: &Entry<P>) -> bool {
         let port = &*self.port;
@@ -50,24 +51,24 @@ impl<P: Protocol> Hands<'_, '_, P> {
             What::Timer(..) | What::Call(_) => port.life == entry.life,
             _ => false,
         };
-        is_meant && port.up && !port.blocked && !port.frozen && port.gear.is_none()
+        is_meant && port.up && !port.blocked && !port.frozen && port.host.is_none()
     }
 
     #[inline(always)]
-    fn open(&mut self, what: What<P>) -> Option<Handed<P>> {
+    fn open(&mut self, what: What<P>) -> Option<Delivery<P>> {
         match what {
             What::Start => {
                 self.port.up = true;
-                Some(Handed::One(Input::Start))
+                Some(Delivery::One(Input::Start))
             }
-            What::Call(call) => Some(Handed::One(Input::Call(call))),
+            What::Call(call) => Some(Delivery::One(Input::Call(call))),
             What::Timer(_, timer) => {
                 self.port.timers -= 1;
-                Some(Handed::One(Input::Timer(timer)))
+                Some(Delivery::One(Input::Timer(timer)))
             }
-            What::Lost(peer, loss) => Some(Handed::One(Input::Lost(peer, loss))),
-            What::Silent(peer) => Some(Handed::One(Input::Lost(peer, Loss::TimedOut))),
-            What::Broken(peer, loss) => Some(Handed::One(Input::Lost(peer, loss))),
+            What::Lost(peer, loss) => Some(Delivery::One(Input::Lost(peer, loss))),
+            What::Silent(peer) => Some(Delivery::One(Input::Lost(peer, Loss::TimedOut))),
+            What::Broken(peer, loss) => Some(Delivery::One(Input::Lost(peer, loss))),
             What::Watched(watcher, life, on) => {
                 self.watched(watcher, life, on);
                 None
@@ -85,7 +86,7 @@ impl<P: Protocol> Hands<'_, '_, P> {
                 };
                 self.port.hot.datagrams_received += 1;
                 self.port.hot.datagram_bytes_received += u64::from(packet.bytes);
-                Some(handed(from, content))
+                Some(delivery(from, content))
             }
             What::Packet(packet) => {
                 let from = self.network.shared.id(packet.from);
@@ -93,15 +94,15 @@ impl<P: Protocol> Hands<'_, '_, P> {
                 let counters = self.port.count();
                 counters.stream_messages_received += 1;
                 counters.stream_bytes_received += u64::from(packet.bytes);
-                Some(handed(from, content))
+                Some(delivery(from, content))
             }
         }
     }
 
-    /// Somebody watches its connection to here, or no longer.
+    /// A peer starts or stops watching its connection to this node.
     fn watched(&mut self, watcher: u32, life: u32, on: bool) {
         if on && !self.port.up {
-            self.network.tell_watcher(self.port, watcher, life, Loss::Refused);
+            self.network.notify_watcher(self.port, watcher, life, Loss::Refused);
         }
         if on {
             self.port.rare().watchers.insert(watcher, life);
@@ -110,8 +111,8 @@ impl<P: Protocol> Hands<'_, '_, P> {
         }
     }
 
-    /// `entry`, if the node is up and this is the life it was meant for.
-    fn meant(&mut self, entry: Entry<P>) -> Option<Entry<P>> {
+    /// Drops `entry` if the node is down or the entry was meant for an earlier life.
+    fn unless_stale(&mut self, entry: Entry<P>) -> Option<Entry<P>> {
         let up = self.port.up;
         let same_life = self.port.life == entry.life;
         let meant = match &entry.what {
@@ -142,15 +143,15 @@ impl<P: Protocol> Hands<'_, '_, P> {
         self.network.shared.is_cut_either_way(self.port.id, peer)
     }
 
-    /// `entry`, unless it is a packet that needs time on its line, or finds it full.
-    fn come(&mut self, mut entry: Entry<P>) -> Option<Entry<P>> {
-        let Some(gear) = &mut self.port.gear else { return Some(entry) };
+    /// Keeps `entry` if it is a packet that needs time on the line; drops it if the line is full.
+    fn unless_on_line(&mut self, mut entry: Entry<P>) -> Option<Entry<P>> {
+        let Some(host) = &mut self.port.host else { return Some(entry) };
         let Some(packet) = entry.what.packet() else { return Some(entry) };
         if packet.stage != Stage::Arrived {
             return Some(entry);
         }
         packet.stage = Stage::Here;
-        match gear.down(&self.network.shared.world, self.network.now, packet.bytes as usize, packet.stream) {
+        match host.down(&self.network.shared.world, self.network.now, packet.bytes as usize, packet.stream) {
             Pass::Now => return Some(entry),
             Pass::At(at) => {
                 let slot = self.port.slot;
@@ -164,19 +165,19 @@ impl<P: Protocol> Hands<'_, '_, P> {
         None
     }
 
-    /// `entry`, unless it is a packet that needs time on the processor, or finds too many before it.
-    fn work(&mut self, mut entry: Entry<P>) -> Option<Entry<P>> {
-        let Some(gear) = &mut self.port.gear else { return Some(entry) };
+    /// Keeps `entry` if it is a packet that needs time on the processor; drops it if the inbox is full.
+    fn unless_in_work(&mut self, mut entry: Entry<P>) -> Option<Entry<P>> {
+        let Some(host) = &mut self.port.host else { return Some(entry) };
         let Some(packet) = entry.what.packet() else { return Some(entry) };
         let (messages, chance) = (packet.messages.into(), &mut self.port.chance);
         let world = &self.network.shared.world;
         if packet.stage == Stage::Worked {
-            if let Some((next, time)) = gear.worked(world, messages, chance) {
+            if let Some((next, time)) = host.worked(world, messages, chance) {
                 self.work_on(next, time);
             }
             return Some(entry);
         }
-        match gear.work(world, entry, messages, chance) {
+        match host.work(world, entry, messages, chance) {
             Work::Done(entry) => return Some(entry),
             Work::Takes(entry, time) => self.work_on(entry, time),
             Work::Waits => {}
@@ -188,7 +189,7 @@ impl<P: Protocol> Hands<'_, '_, P> {
         None
     }
 
-    /// It is this packet's turn on the processor, and takes so long. A datagram that is being worked on ends with the process.
+    /// The processor begins work on this packet. A crash ends the work, so the packet is meant for the present life.
     fn work_on(&mut self, mut entry: Entry<P>, time: Duration) {
         if let Some(packet) = entry.what.packet() {
             packet.stage = Stage::Worked;
@@ -197,15 +198,15 @@ impl<P: Protocol> Hands<'_, '_, P> {
         self.network.push(self.port, self.network.now + time, ARRIVAL, slot, life, entry.what);
     }
 
-    /// There was no room for `entry`: the sender of a stream notices in time.
+    /// Drops `entry`, since there was no room for it. The sender of a stream message notices by a timeout.
     fn refuse(&mut self, entry: Entry<P>) {
         if let What::Packet(packet) = entry.what {
             self.network.bounce(self.port, &packet, Loss::TimedOut);
         }
     }
 
-    /// `entry`, unless the node stands still and it has to wait.
-    fn wait(&mut self, entry: Entry<P>) -> Option<Entry<P>> {
+    /// Keeps `entry` if the node is blocked or frozen and the entry has to wait.
+    fn unless_paused(&mut self, entry: Entry<P>) -> Option<Entry<P>> {
         let waits = match &entry.what {
             What::Start | What::Call(_) | What::Timer(..) => self.port.frozen,
             What::Packet(_) | What::Lost(..) | What::Silent(_) | What::Broken(..) => {
@@ -217,7 +218,7 @@ impl<P: Protocol> Hands<'_, '_, P> {
             return Some(entry);
         }
         let (bytes, stream) = match &entry.what {
-            // What was being worked on has left the socket's buffer; there is one of it at most.
+            // A packet in work has left the socket buffer; there is one at most.
             What::Packet(packet) if packet.stage == Stage::Worked => {
                 self.port.rare().inbox.add(entry);
                 return None;
@@ -240,7 +241,7 @@ impl<P: Protocol> Hands<'_, '_, P> {
         None
     }
 
-    /// Lets a departure go, or lets it wait because the node is blocked.
+    /// Sends a packet now, or queues it while the node is blocked.
     #[inline(always)]
     fn depart(&mut self, departure: Departure<P::Message>) {
         if !self.port.blocked {
@@ -256,20 +257,20 @@ impl<P: Protocol> Hands<'_, '_, P> {
     }
 }
 
-/// Messages as they are handed in.
+/// The input in unpacked messages.
 #[inline(always)]
-fn handed<P: Protocol>(from: NodeId, content: Content<P::Message>) -> Handed<P> {
+fn delivery<P: Protocol>(from: NodeId, content: Content<P::Message>) -> Delivery<P> {
     match content {
-        Content::One(message) => Handed::One(Input::Message(from, message)),
-        Content::Many(messages) => Handed::Messages(from, messages),
+        Content::One(message) => Delivery::One(Input::Message(from, message)),
+        Content::Many(messages) => Delivery::Messages(from, messages),
         Content::Bytes { .. } => unreachable!("it is unpacked"),
     }
 }
 
-impl<P: Protocol> Sink<P> for Hands<'_, '_, P> {
+impl<P: Protocol> Sink<P> for Endpoint<'_, '_, P> {
     #[inline]
     fn datagram(&mut self, to: NodeId, messages: &mut Vec<P::Message>, bytes: usize) {
-        let content = Content::Many(mem::replace(messages, self.network.local.vector()));
+        let content = Content::Many(mem::replace(messages, self.network.local.pool.vector()));
         self.depart(Departure { to, content, bytes, stream: false });
     }
 
@@ -297,7 +298,7 @@ impl<P: Protocol> Sink<P> for Hands<'_, '_, P> {
     }
 
     fn event(&mut self, event: P::Event) {
-        self.network.local.told.push((self.network.now, self.port.slot, event));
+        self.network.local.emitted.push((self.network.now, self.port.slot, event));
     }
 
     fn shed(&mut self, _: NodeId, _: usize, bytes: usize) {

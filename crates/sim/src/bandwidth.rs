@@ -1,19 +1,19 @@
-//! What a node's line carries: so many bytes a second up and down, behind a bounded queue.
+//! The bandwidth of a node's line: bytes per second up and down, each behind a bounded queue.
 //!
-//! A packet that finds the line busy waits until it is free, and then takes as long as its bytes need; one that finds the queue
-//! full is dropped (tail drop) and counted. First in, first out; a queue is kept as the one instant at which the line is free again.
+//! A packet that finds the line busy waits until it is free, and then takes as long as its bytes need; a packet that finds the queue full
+//! is dropped (tail drop) and counted. First in, first out, so the time at which the line is free again is all the state of a queue.
 
 use crate::ids::{self, Ids};
 use rumormill_core::identity::NodeId;
 use rumormill_core::time::{Duration, Time};
 use serde::{Deserialize, Serialize};
 
-/// Kinds of lines, at most.
+/// Upper bound on the kinds of lines of a world.
 pub const LINES_MAX: usize = 64;
-/// Sets the draw of lines apart from other draws by a node's id.
+/// Makes the draw of lines independent of other draws by a node's id.
 const LINE_SALT: u64 = 0x11_4e5a;
 
-/// The line of some nodes.
+/// One kind of line, and the nodes that have it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Line {
@@ -58,21 +58,21 @@ impl Line {
     }
 }
 
-/// Which line a node has; `None`: without limit.
+/// The line of a node; `None`: its bandwidth has no limit.
 pub(crate) fn line_of(lines: &[Line], id: NodeId) -> Option<usize> {
     let drawn = ids::group_of(lines.iter().map(|line| (line.ids.as_ref(), line.weight)), id, LINE_SALT);
     let any = || lines.iter().position(|line| line.ids.is_none() && line.weight == 0.0);
     drawn.or_else(any)
 }
 
-/// One direction of a line: when it is free again.
+/// One direction of a line: the time at which it is free again.
 #[derive(Copy, Clone, Debug, Default, PartialEq)]
 pub(crate) struct Queue {
     free: Time,
 }
 
 impl Queue {
-    /// When a packet of `bytes` that comes now is through; `None` if the queue is full.
+    /// The time at which a packet of `bytes` that arrives now has passed; `None` if the queue is full.
     pub fn pass(&mut self, now: Time, bytes: usize, rate: u64, queue_bytes: u64) -> Option<Time> {
         if rate == 0 {
             return Some(now);
@@ -88,7 +88,7 @@ impl Queue {
     }
 }
 
-/// How long so many bytes take.
+/// How long these bytes take.
 fn time_of(bytes: usize, rate: u64) -> Duration {
     let ns = bytes as u128 * 1_000_000_000 / u128::from(rate);
     Duration::from_nanos(u64::try_from(ns).unwrap_or(u64::MAX))
