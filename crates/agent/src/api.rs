@@ -43,7 +43,7 @@ use axum::extract::DefaultBodyLimit;
 use axum::http::{Method, StatusCode, Uri};
 use axum::middleware;
 use axum::routing::{MethodRouter, delete, get, post};
-use failure::Failure;
+use failure::HttpError;
 use guard::Guard;
 use std::sync::{Arc, OnceLock};
 use utoipa::OpenApi;
@@ -112,13 +112,17 @@ pub fn router(agent: Arc<Agent>, guard: Guard) -> Router {
         .with_state(agent)
 }
 
-async fn nowhere(uri: Uri) -> Failure {
-    Failure::not_found(format!("there is nothing at {}", uri.path()), "GET /openapi.json lists all there is")
+async fn nowhere(uri: Uri) -> HttpError {
+    HttpError::new(
+        StatusCode::NOT_FOUND,
+        format!("there is nothing at {}", uri.path()),
+        "GET /openapi.json lists all there is",
+    )
 }
 
-async fn not_so(method: Method, uri: Uri) -> Failure {
+async fn not_so(method: Method, uri: Uri) -> HttpError {
     let error = format!("{} does not answer {method}", uri.path());
-    Failure::new(StatusCode::METHOD_NOT_ALLOWED, error, "GET /openapi.json lists the methods of each path")
+    HttpError::new(StatusCode::METHOD_NOT_ALLOWED, error, "GET /openapi.json lists the methods of each path")
 }
 
 #[derive(OpenApi)]

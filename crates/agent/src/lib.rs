@@ -19,6 +19,7 @@
 //! | [`build`] | what runs here: version, commit, formats |
 //! | [`api`] | the admin API over TCP and a Unix socket |
 //! | [`serf_rpc`] | Serf's RPC, for clients made for Serf |
+//! | [`refusal`] | why the agent does not do what it was asked |
 //! | [`metrics`] | `/metrics` for Prometheus |
 
 pub mod admission;
@@ -42,6 +43,7 @@ pub mod node {
     pub type Node<K> = rumormill_node::Node<K, crate::queries::filter::known::Known>;
 }
 pub mod queries;
+pub mod refusal;
 pub mod run;
 pub mod serf_rpc;
 pub mod store;

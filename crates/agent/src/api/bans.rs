@@ -1,10 +1,11 @@
 //! Who is kept out of the cluster.
 
-use super::failure::{Answer, Body, Failure};
+use super::failure::{Answer, Body};
 use super::find::{find, id};
 use super::shape::{Shape, ban_age_s};
 use crate::metrics::Table;
 use crate::model;
+use crate::refusal::Refusal;
 use crate::run::{Agent, Inside};
 use axum::Json;
 use axum::extract::{Path, State};
@@ -96,7 +97,7 @@ pub async fn ban(
     let (id, is_known) = match (found, id(&member)) {
         (Ok(id), _) => (id, true),
         (Err(_), Some(id)) => (id, false),
-        (Err(failure), None) => return Err(failure),
+        (Err(refusal), None) => return Err(refusal),
     };
     let note = agent.ban(id, false, &reason).await?;
     let whom = match is_known {
@@ -129,15 +130,15 @@ pub async fn unban(State(agent): State<Arc<Agent>>, Path(member): Path<String>) 
 }
 
 /// Who of the banned carries that name.
-fn banned(inside: &Inside<'_>, name: &str) -> Result<NodeId, Failure> {
+fn banned(inside: &Inside<'_>, name: &str) -> Result<NodeId, Refusal> {
     let found = named(inside, name);
     match found[..] {
         [id] => Ok(id),
-        [] => Err(Failure::not_found(
+        [] => Err(Refusal::not_found(
             format!("nobody who is banned is called {name:?} or has that id"),
             "GET /v1/bans lists who is",
         )),
-        _ => Err(Failure::conflict(
+        _ => Err(Refusal::conflict(
             format!("{} who are banned carry the name {name:?}", found.len()),
             "ask by id",
         )),

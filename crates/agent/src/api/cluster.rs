@@ -1,10 +1,11 @@
 //! What changes the cluster: joining, leaving, forgetting, tags.
 
-use super::failure::{Answer, Body, Failure};
+use super::failure::{Answer, Body};
 use super::find::find_departed;
 use super::shape;
 use crate::model;
 use crate::node::Call;
+use crate::refusal::Refusal;
 use crate::run::Agent;
 use axum::Json;
 use axum::extract::State;
@@ -29,12 +30,12 @@ pub async fn join(
     Body(request): Body<model::JoinRequest>,
 ) -> Answer<model::JoinResult> {
     if request.addresses.is_empty() {
-        return Err(Failure::bad("no address is given", "send {\"addresses\": [\"10.0.0.1:7900\"]}"));
+        return Err(Refusal::invalid("no address is given", "send {\"addresses\": [\"10.0.0.1:7900\"]}"));
     }
     if request.addresses.len() > JOIN_ADDRESSES_MAX {
         let error =
             format!("{} addresses at once; {JOIN_ADDRESSES_MAX} are the most", request.addresses.len());
-        return Err(Failure::bad(
+        return Err(Refusal::invalid(
             error,
             "one that answers is enough: the rest of the cluster is learnt from it",
         ));
@@ -133,14 +134,14 @@ pub async fn patch_tags(
 
 async fn set(agent: &Agent, tags: BTreeMap<String, String>) -> Answer<model::Tags> {
     if tags.keys().any(String::is_empty) {
-        return Err(Failure::bad("a tag has no name", "give every tag a name"));
+        return Err(Refusal::invalid("a tag has no name", "give every tag a name"));
     }
     let map = TagMap(tags);
     let encoded = map.encoded();
     if encoded.len() > TAGS_BYTES_MAX {
         let error = format!("the tags take {} bytes; {TAGS_BYTES_MAX} are the most", encoded.len());
         let hint = "remove some: tags are for telling members apart, not for storing data";
-        return Err(Failure::new(axum::http::StatusCode::PAYLOAD_TOO_LARGE, error, hint));
+        return Err(Refusal::too_large(error, hint));
     }
     agent.set_tags(&encoded).await?;
     Ok(Json(model::Tags { tags: map.0 }))

@@ -1,21 +1,21 @@
 //! Application events: publishing them, and reading what was told here.
 
-use super::failure::{Answer, Body, Failure, Params};
+use super::failure::{Answer, Body, Params};
 use super::serve::told;
 use super::shape;
 use crate::events::desk::Coverage;
 use crate::events::feed::{Cursor, Entry, Gap, Page, Said, Since};
 use crate::model::{self, PublishState, PublishWait, ToldKind};
+use crate::refusal::Refusal;
 use crate::run::{Agent, NewEvent, Published};
 use axum::Json;
 use axum::extract::State;
-use axum::http::StatusCode;
 use data_encoding::BASE64;
 use rumormill_core::identity::NodeId;
 use rumormill_core::payload::Payload;
 use rumormill_protocols::member::swim::Status;
 use rumormill_protocols::spread::events::{
-    CONFIRM_MEMBERS_MAX, Cover, EventId, Flags, NAME_BYTES_MAX, PAYLOAD_BYTES_MAX, Refusal, Source,
+    self, CONFIRM_MEMBERS_MAX, Cover, EventId, Flags, NAME_BYTES_MAX, PAYLOAD_BYTES_MAX, Source,
 };
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -58,7 +58,7 @@ pub async fn publish(
 ) -> Answer<model::PublishResult> {
     if request.events.is_empty() || request.events.len() > BATCH_MAX {
         let error = format!("{} events in one request", request.events.len());
-        return Err(Failure::bad(error, format!("send 1 to {BATCH_MAX}")));
+        return Err(Refusal::invalid(error, format!("send 1 to {BATCH_MAX}")));
     }
     let events: Vec<NewEvent> = request.events.into_iter().map(checked).collect::<Result<_, _>>()?;
     let wait = request.timeout_ms.map_or(COVER_WAIT, Duration::from_millis).min(WAIT_MAX);
@@ -83,36 +83,41 @@ pub async fn publish(
 }
 
 /// An event that may be published.
-fn checked(event: model::PublishEvent) -> Result<NewEvent, Failure> {
+fn checked(event: model::PublishEvent) -> Result<NewEvent, Refusal> {
     let model::PublishEvent { name, payload, payload_base64, unordered, coalesce, durable } = event;
     let name = checked_name("event", &name)?;
     let payload = payload_of(payload, payload_base64)?;
     if payload.len() > PAYLOAD_BYTES_MAX {
         let error = format!("a payload takes {} bytes; {PAYLOAD_BYTES_MAX} are the most", payload.len());
         let hint = "publish where the data is to be had, not the data";
-        return Err(Failure::new(StatusCode::PAYLOAD_TOO_LARGE, error, hint));
+        return Err(Refusal::too_large(error, hint));
     }
     Ok(NewEvent { name, payload: Payload::from(&payload[..]), unordered, coalesce, durable })
 }
 
 /// A name that an event or a query may have; `what` says which of the two.
-pub(super) fn checked_name(what: &str, name: &str) -> Result<Payload, Failure> {
+pub(super) fn checked_name(what: &str, name: &str) -> Result<Payload, Refusal> {
     let wrong = match name.len() {
         0 => "is empty".to_string(),
         n if n > NAME_BYTES_MAX => format!("takes {n} bytes; {NAME_BYTES_MAX} are the most"),
         _ if name.contains(char::is_control) => "holds control characters".to_string(),
         _ => return Ok(Payload::from(name.as_bytes())),
     };
-    Err(Failure::bad(format!("the {what}'s name {wrong}"), "give a short name, such as deploy or load"))
+    Err(Refusal::invalid(format!("the {what}'s name {wrong}"), "give a short name, such as deploy or load"))
 }
 
 /// A payload that comes as text or in base64, or not at all.
-pub(super) fn payload_of(text: Option<String>, base64: Option<String>) -> Result<Vec<u8>, Failure> {
+pub(super) fn payload_of(text: Option<String>, base64: Option<String>) -> Result<Vec<u8>, Refusal> {
     match (text, base64) {
-        (Some(_), Some(_)) => Err(Failure::bad("there are two payloads", "send payload or payload_base64")),
+        (Some(_), Some(_)) => {
+            Err(Refusal::invalid("there are two payloads", "send payload or payload_base64"))
+        }
         (Some(text), None) => Ok(text.into_bytes()),
         (None, Some(text)) => BASE64.decode(text.as_bytes()).map_err(|error| {
-            Failure::bad(format!("payload_base64 is no base64: {error}"), "encode it by RFC 4648, section 4")
+            Refusal::invalid(
+                format!("payload_base64 is no base64: {error}"),
+                "encode it by RFC 4648, section 4",
+            )
         }),
         (None, None) => Ok(Vec::new()),
     }
@@ -126,36 +131,36 @@ pub(super) fn shown_payload(payload: &[u8]) -> (Option<String>, Option<String>) 
     }
 }
 
-fn why(refusal: Refusal) -> &'static str {
+fn why(refusal: events::Refusal) -> &'static str {
     match refusal {
-        Refusal::QueueFull => "the queue is full: too many of this agent's events are on their way",
-        Refusal::TooLarge => "it is larger than half of what this agent retains (events_window)",
-        Refusal::TooManyMembers => "too many members would have to confirm it",
+        events::Refusal::QueueFull => "the queue is full: too many of this agent's events are on their way",
+        events::Refusal::TooLarge => "it is larger than half of what this agent retains (events_window)",
+        events::Refusal::TooManyMembers => "too many members would have to confirm it",
     }
 }
 
-fn refused(refusal: Option<Refusal>) -> Failure {
+fn refused(refusal: Option<events::Refusal>) -> Refusal {
     match refusal {
-        Some(Refusal::TooLarge) => {
+        Some(events::Refusal::TooLarge) => {
             let hint = "publish less, or give the agent more with events_window";
-            Failure::new(StatusCode::PAYLOAD_TOO_LARGE, why(Refusal::TooLarge), hint)
+            Refusal::too_large(why(events::Refusal::TooLarge), hint)
         }
-        Some(Refusal::TooManyMembers) => {
+        Some(events::Refusal::TooManyMembers) => {
             let hint = format!(
                 "at most {CONFIRM_MEMBERS_MAX} members can confirm an event; wait for covered, a sample"
             );
-            Failure::conflict(why(Refusal::TooManyMembers), hint)
+            Refusal::conflict(why(events::Refusal::TooManyMembers), hint)
         }
-        Some(Refusal::QueueFull) | None => Failure::busy(why(Refusal::QueueFull)),
+        Some(events::Refusal::QueueFull) | None => Refusal::busy(why(events::Refusal::QueueFull)),
     }
 }
 
 async fn became(
     agent: &Arc<Agent>,
-    id: Result<EventId, Refusal>,
+    id: Result<EventId, events::Refusal>,
     coverage: Option<Coverage>,
     wait: PublishWait,
-) -> Result<model::PublishedEvent, Failure> {
+) -> Result<model::PublishedEvent, Refusal> {
     let id = match id {
         Ok(id) => id,
         Err(refusal) => {
@@ -196,7 +201,7 @@ struct Unconfirmed {
     left: u32,
 }
 
-async fn unconfirmed(agent: &Arc<Agent>, ids: Vec<NodeId>) -> Result<Unconfirmed, Failure> {
+async fn unconfirmed(agent: &Arc<Agent>, ids: Vec<NodeId>) -> Result<Unconfirmed, Refusal> {
     if ids.is_empty() {
         return Ok(Unconfirmed { members: Vec::new(), left: 0 });
     }
@@ -256,16 +261,19 @@ pub async fn events(
     State(agent): State<Arc<Agent>>,
     Params(params): Params<EventsParams>,
 ) -> Answer<model::Events> {
-    let since =
-        params.cursor.as_deref().unwrap_or("start").parse::<Since>().map_err(|error| {
-            Failure::bad(error, "take one from an answer of this agent, or say start or now")
-        })?;
+    let since = params.cursor.as_deref().unwrap_or("start").parse::<Since>().map_err(|error| {
+        Refusal::invalid(error, "take one from an answer of this agent, or say start or now")
+    })?;
     let limit = params.limit.unwrap_or(READ_DEFAULT);
     if !(1..=READ_MAX).contains(&limit) {
-        return Err(Failure::bad(format!("{limit} events at a time"), format!("ask for 1 to {READ_MAX}")));
+        return Err(Refusal::invalid(
+            format!("{limit} events at a time"),
+            format!("ask for 1 to {READ_MAX}"),
+        ));
     }
     let wait = Duration::try_from_secs_f64(params.wait_s.unwrap_or(0.0));
-    let wait = wait.map_err(|error| Failure::bad(format!("wait_s: {error}"), "say 0 to 60"))?.min(WAIT_MAX);
+    let wait =
+        wait.map_err(|error| Refusal::invalid(format!("wait_s: {error}"), "say 0 to 60"))?.min(WAIT_MAX);
     let name = params.name.as_deref().map(str::as_bytes);
     let page = match wait.is_zero() {
         true => agent.board().feed.read(since, limit, name),
@@ -281,9 +289,9 @@ async fn waited(
     limit: usize,
     name: Option<&[u8]>,
     wait: Duration,
-) -> Result<Page, Failure> {
+) -> Result<Page, Refusal> {
     let permit = agent.watchers().try_acquire_owned();
-    let _permit = permit.map_err(|_| Failure::busy("too many wait for events or changes already"))?;
+    let _permit = permit.map_err(|_| Refusal::busy("too many wait for events or changes already"))?;
     let (mut head, mut stop) = (agent.board().feed.subscribe(), agent.stopping());
     let deadline = Instant::now() + wait;
     let mut since = since;
@@ -304,7 +312,7 @@ async fn waited(
     }
 }
 
-async fn shown(agent: &Arc<Agent>, page: Page) -> Result<model::Events, Failure> {
+async fn shown(agent: &Arc<Agent>, page: Page) -> Result<model::Events, Refusal> {
     let origins: Vec<NodeId> = page.entries.iter().map(|entry| entry.said.source().origin).collect();
     let names = match origins.is_empty() {
         true => BTreeMap::new(),

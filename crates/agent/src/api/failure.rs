@@ -1,7 +1,7 @@
-//! Why a request was not carried out: a status, what is wrong, and what to do about it. Always JSON.
+//! Answers of the HTTP API: JSON, or an error as JSON with a status; and the extractors that read requests.
 
 use crate::model;
-use crate::store::NotStored;
+use crate::refusal::{Kind, Refusal};
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::rejection::QueryRejection;
@@ -15,64 +15,48 @@ use std::time::Duration;
 /// How long a body may take to arrive.
 pub const BODY_WAIT: Duration = Duration::from_secs(10);
 
-/// What a handler answers.
-pub type Answer<T> = Result<Json<T>, Failure>;
+/// A handler's answer.
+pub type Answer<T> = Result<Json<T>, Refusal>;
 
-/// Why a request was not carried out.
+/// An error with its status: a [`Refusal`], or a request that HTTP itself does not allow.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Failure {
+pub struct HttpError {
     /// The status: 400 and above.
     pub status: StatusCode,
     /// The body.
     pub error: model::Error,
 }
 
-impl Failure {
-    /// A failure with its status, what is wrong, and what to do.
-    pub fn new(status: StatusCode, error: impl Into<String>, hint: impl Into<String>) -> Failure {
+impl HttpError {
+    /// An error with its status, what is wrong, and what to do.
+    pub fn new(status: StatusCode, error: impl Into<String>, hint: impl Into<String>) -> HttpError {
         let error = model::Error { error: error.into(), hint: hint.into(), candidates: Vec::new() };
-        Failure { status, error }
-    }
-
-    /// 400: the request makes no sense.
-    pub fn bad(error: impl Into<String>, hint: impl Into<String>) -> Failure {
-        Failure::new(StatusCode::BAD_REQUEST, error, hint)
-    }
-
-    /// 404: there is no such thing.
-    pub fn not_found(error: impl Into<String>, hint: impl Into<String>) -> Failure {
-        Failure::new(StatusCode::NOT_FOUND, error, hint)
-    }
-
-    /// 409: not as things are.
-    pub fn conflict(error: impl Into<String>, hint: impl Into<String>) -> Failure {
-        Failure::new(StatusCode::CONFLICT, error, hint)
-    }
-
-    /// 403: not from there.
-    pub fn forbidden(error: impl Into<String>, hint: impl Into<String>) -> Failure {
-        Failure::new(StatusCode::FORBIDDEN, error, hint)
-    }
-
-    /// 503: too many of these at once.
-    pub fn busy(error: impl Into<String>) -> Failure {
-        Failure::new(StatusCode::SERVICE_UNAVAILABLE, error, "try again in a moment")
-    }
-
-    /// 503: the disk refused it, or does not answer.
-    pub fn not_stored(error: &NotStored, hint: &str) -> Failure {
-        Failure::new(StatusCode::SERVICE_UNAVAILABLE, format!("not stored: {error}"), hint)
-    }
-
-    /// 503: the node's task did not answer.
-    pub fn gone() -> Failure {
-        let hint =
-            "the agent is starting, stopping or overloaded: try again in a moment, and look at its log";
-        Failure::new(StatusCode::SERVICE_UNAVAILABLE, "the node does not answer", hint)
+        HttpError { status, error }
     }
 }
 
-impl IntoResponse for Failure {
+impl From<Refusal> for HttpError {
+    fn from(refusal: Refusal) -> HttpError {
+        let Refusal { kind, error, hint, candidates } = refusal;
+        let status = match kind {
+            Kind::Invalid => StatusCode::BAD_REQUEST,
+            Kind::NotFound => StatusCode::NOT_FOUND,
+            Kind::Conflict => StatusCode::CONFLICT,
+            Kind::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Kind::Unusable => StatusCode::UNPROCESSABLE_ENTITY,
+            Kind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+        };
+        HttpError { status, error: model::Error { error, hint, candidates } }
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        HttpError::from(self).into_response()
+    }
+}
+
+impl IntoResponse for HttpError {
     fn into_response(self) -> Response {
         let mut response = (self.status, Json(self.error)).into_response();
         if self.status == StatusCode::UNAUTHORIZED {
@@ -82,12 +66,12 @@ impl IntoResponse for Failure {
     }
 }
 
-/// A JSON object, refused with a reason if it is not what was asked for.
+/// A request's body: a JSON object of type `T`. Anything else is an error that names the reason.
 pub struct Body<T>(pub T);
 
 impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
-    type Rejection = Failure;
-    async fn from_request(request: Request, state: &S) -> Result<Self, Failure> {
+    type Rejection = HttpError;
+    async fn from_request(request: Request, state: &S) -> Result<Self, HttpError> {
         let Object(bytes) = Object::from_request(request, state).await?;
         serde_json::from_slice(&bytes).map(Body).map_err(|error| {
             let (status, error) = match error.is_data() {
@@ -96,24 +80,25 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
                 }
                 false => (StatusCode::BAD_REQUEST, format!("the body is no JSON: {error}")),
             };
-            Failure::new(status, error, "GET /openapi.json describes the body of each request")
+            HttpError::new(status, error, "GET /openapi.json describes the body of each request")
         })
     }
 }
 
-/// A body that is marked as JSON and begins like an object: unread, for those who must not repeat any of it.
+/// A request's body that is marked as JSON and begins like an object, not yet decoded. Requests with keys use it: no error may repeat any of it.
 ///
-/// The mark is asked for because a web page cannot set it without being asked first; the brace, because serde would take a list for an object.
+/// The mark (`Content-Type`) is required because a web page cannot send it without a preflight request; the brace, because serde would read a list
+/// as an object.
 pub struct Object(pub Bytes);
 
 impl<S: Send + Sync> FromRequest<S> for Object {
-    type Rejection = Failure;
-    async fn from_request(request: Request, state: &S) -> Result<Self, Failure> {
+    type Rejection = HttpError;
+    async fn from_request(request: Request, state: &S) -> Result<Self, HttpError> {
         let content_type = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
         let essence = content_type.and_then(|value| value.split(';').next()).unwrap_or_default().trim();
         if !essence.eq_ignore_ascii_case("application/json") {
             let hint = "send the header Content-Type: application/json";
-            return Err(Failure::new(
+            return Err(HttpError::new(
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
                 "the body is not marked as JSON",
                 hint,
@@ -122,15 +107,16 @@ impl<S: Send + Sync> FromRequest<S> for Object {
         let read = tokio::time::timeout(BODY_WAIT, Bytes::from_request(request, state)).await;
         let read = read.map_err(|_| {
             let hint = "send the whole body at once";
-            Failure::new(StatusCode::REQUEST_TIMEOUT, "the body did not arrive in time", hint)
+            HttpError::new(StatusCode::REQUEST_TIMEOUT, "the body did not arrive in time", hint)
         })?;
         let bytes = read.map_err(|rejection| {
             let hint = "send less, in several requests if need be";
-            Failure::new(rejection.status(), rejection.body_text(), hint)
+            HttpError::new(rejection.status(), rejection.body_text(), hint)
         })?;
         match bytes.iter().find(|byte| !byte.is_ascii_whitespace()) {
             Some(b'{') => Ok(Object(bytes)),
-            _ => Err(Failure::bad(
+            _ => Err(HttpError::new(
+                StatusCode::BAD_REQUEST,
                 "the body is no JSON object",
                 "GET /openapi.json describes the body of each request",
             )),
@@ -138,14 +124,18 @@ impl<S: Send + Sync> FromRequest<S> for Object {
     }
 }
 
-/// Query parameters, refused with a reason if they are not what was asked for.
+/// Query parameters of type `T`. Anything else is an error that names the reason.
 pub struct Params<T>(pub T);
 
 impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Params<T> {
-    type Rejection = Failure;
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Failure> {
+    type Rejection = HttpError;
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, HttpError> {
         let rejected = |rejection: QueryRejection| {
-            Failure::bad(rejection.body_text(), "GET /openapi.json describes the parameters of each request")
+            HttpError::new(
+                StatusCode::BAD_REQUEST,
+                rejection.body_text(),
+                "GET /openapi.json describes the parameters of each request",
+            )
         };
         Query::from_request_parts(parts, state).await.map(|Query(params)| Params(params)).map_err(rejected)
     }

@@ -3,7 +3,7 @@
 //! A name is a label that several members may carry: an agent without a data directory that is killed and started again leaves a failed member of
 //! the same name behind. So a name means the one live member that carries it; only where no or several live members do, the ids decide.
 
-use super::failure::Failure;
+use crate::refusal::Refusal;
 use crate::run::Inside;
 use rumormill_core::identity::NodeId;
 use rumormill_protocols::member::swim::Status;
@@ -16,7 +16,7 @@ type Carrier = (NodeId, Status);
 
 /// The member that `text` means: by id, or the one live member of that name, or the one member of that name. 404 if there is none, 409 with the
 /// ids if there are several.
-pub fn find(inside: &Inside<'_>, text: &str) -> Result<NodeId, Failure> {
+pub fn find(inside: &Inside<'_>, text: &str) -> Result<NodeId, Refusal> {
     if let Some(id) = known_id(inside, text) {
         return Ok(id);
     }
@@ -27,7 +27,7 @@ pub fn find(inside: &Inside<'_>, text: &str) -> Result<NodeId, Failure> {
 }
 
 /// The departed members that `text` means: by id, or the one departed member of that name, or `all` of them.
-pub fn find_departed(inside: &Inside<'_>, text: &str, all: bool) -> Result<Vec<NodeId>, Failure> {
+pub fn find_departed(inside: &Inside<'_>, text: &str, all: bool) -> Result<Vec<NodeId>, Refusal> {
     let by_id = known_id(inside, text).and_then(|id| inside.node.swim.member(id)).map(|m| (m.id, m.status));
     departed(text, &by_id.map_or_else(|| carriers(inside, text), |member| vec![member]), all)
 }
@@ -68,7 +68,7 @@ fn state(status: Status) -> &'static str {
 }
 
 /// Chooses for [`find`].
-fn one(text: &str, carriers: &[Carrier]) -> Result<NodeId, Failure> {
+fn one(text: &str, carriers: &[Carrier]) -> Result<NodeId, Refusal> {
     let live: Vec<&Carrier> = carriers.iter().filter(|(_, status)| is_live(*status)).collect();
     match (&live[..], carriers) {
         ([(id, _)], _) | ([], [(id, _)]) => Ok(*id),
@@ -78,7 +78,7 @@ fn one(text: &str, carriers: &[Carrier]) -> Result<NodeId, Failure> {
 }
 
 /// Chooses for [`find_departed`].
-fn departed(text: &str, carriers: &[Carrier], all: bool) -> Result<Vec<NodeId>, Failure> {
+fn departed(text: &str, carriers: &[Carrier], all: bool) -> Result<Vec<NodeId>, Refusal> {
     let departed = carriers.iter().filter(|(_, status)| !is_live(*status)).map(|(id, _)| *id);
     let departed: Vec<NodeId> = departed.collect();
     match departed.len() {
@@ -87,7 +87,7 @@ fn departed(text: &str, carriers: &[Carrier], all: bool) -> Result<Vec<NodeId>, 
             let ids: Vec<String> = carriers.iter().map(|(id, _)| id.to_string()).collect();
             let error =
                 format!("{text:?} ({}) is alive; only departed members can be forgotten", ids.join(", "));
-            Err(Failure::conflict(error, "stop its agent, or have it leave: rumormill leave"))
+            Err(Refusal::conflict(error, "stop its agent, or have it leave: rumormill leave"))
         }
         1 => Ok(departed),
         _ if all => Ok(departed),
@@ -101,13 +101,13 @@ fn departed(text: &str, carriers: &[Carrier], all: bool) -> Result<Vec<NodeId>, 
     }
 }
 
-fn unknown(text: &str) -> Failure {
+fn unknown(text: &str) -> Refusal {
     let hint = "GET /v1/members lists all members that this agent knows";
-    Failure::not_found(format!("no member has the name or id {text:?}"), hint)
+    Refusal::not_found(format!("no member has the name or id {text:?}"), hint)
 }
 
 /// 409 with the ids of all carriers, live ones first.
-fn several(text: &str, carriers: &[Carrier], hint: impl Into<String>) -> Failure {
+fn several(text: &str, carriers: &[Carrier], hint: impl Into<String>) -> Refusal {
     let shown = carriers.iter().take(IDS_SHOWN_MAX);
     let shown: Vec<String> = shown.map(|(id, status)| format!("{id} ({})", state(*status))).collect();
     let more = match carriers.len().saturating_sub(IDS_SHOWN_MAX) {
@@ -115,14 +115,14 @@ fn several(text: &str, carriers: &[Carrier], hint: impl Into<String>) -> Failure
         more => format!(" and {more} more"),
     };
     let error = format!("{} members carry the name {text:?}: {}{more}", carriers.len(), shown.join(", "));
-    let mut failure = Failure::conflict(error, hint);
-    failure.error.candidates = carriers.iter().map(|(id, _)| id.to_string()).collect();
-    failure
+    let candidates = carriers.iter().map(|(id, _)| id.to_string()).collect();
+    Refusal { candidates, ..Refusal::conflict(error, hint) }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::refusal::Kind;
 
     fn carriers(of: &[(u64, Status)]) -> Vec<Carrier> {
         of.iter().map(|(id, status)| (NodeId(*id), *status)).collect()
@@ -140,7 +140,7 @@ mod tests {
             (&[(1, Alive), (2, Alive), (3, Dead)], Err(3)),
             (&[(1, Dead), (2, Left)], Err(2)),
         ] {
-            let found = one("web-1", &carriers(of)).map_err(|failure| failure.error.candidates.len());
+            let found = one("web-1", &carriers(of)).map_err(|refusal| refusal.candidates.len());
             assert_eq!(found, meant.map(NodeId), "{of:?}");
         }
     }
@@ -150,8 +150,8 @@ mod tests {
         use Status::*;
         let ghosts = carriers(&[(9, Alive), (1, Dead), (2, Dead), (3, Left)]);
         let refused = departed("web-1", &ghosts, false).unwrap_err();
-        assert!(refused.error.error.contains("0000000000000002 (failed)"), "{}", refused.error.error);
-        assert!(refused.error.hint.contains("forget web-1 --all"), "{}", refused.error.hint);
+        assert!(refused.error.contains("0000000000000002 (failed)"), "{}", refused.error);
+        assert!(refused.hint.contains("forget web-1 --all"), "{}", refused.hint);
         assert_eq!(
             departed("web-1", &ghosts, true),
             Ok([1, 2, 3].map(NodeId).to_vec()),
@@ -160,8 +160,8 @@ mod tests {
         for all in [false, true] {
             assert_eq!(departed("web-1", &carriers(&[(9, Alive), (1, Dead)]), all), Ok(vec![NodeId(1)]));
             let alive = departed("web-1", &carriers(&[(9, Alive)]), all).unwrap_err();
-            assert!(alive.error.error.contains("is alive"), "{}", alive.error.error);
-            assert_eq!(departed("web-1", &[], all).unwrap_err().status, axum::http::StatusCode::NOT_FOUND);
+            assert!(alive.error.contains("is alive"), "{}", alive.error);
+            assert_eq!(departed("web-1", &[], all).unwrap_err().kind, Kind::NotFound);
         }
     }
 }

@@ -5,7 +5,7 @@
 //! own, and a browser's `Origin` and `Sec-Fetch-Site` must say that the request comes from the API itself. Any other address asks for a token, which
 //! no page knows. The Unix socket is out of a page's reach, and its mode says who may use it.
 
-use super::failure::Failure;
+use super::failure::HttpError;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::Next;
@@ -69,7 +69,7 @@ fn hash(bytes: &[u8]) -> [u8; 32] {
 }
 
 /// Lets a request pass, or says why not.
-pub async fn check(State(guard): State<Guard>, request: Request, next: Next) -> Result<Response, Failure> {
+pub async fn check(State(guard): State<Guard>, request: Request, next: Next) -> Result<Response, HttpError> {
     match &guard {
         Guard::Socket => {}
         Guard::Loopback(hosts) => check_host(request.headers(), hosts)?,
@@ -80,19 +80,23 @@ pub async fn check(State(guard): State<Guard>, request: Request, next: Next) -> 
     Ok(next.run(request).await)
 }
 
-fn check_host(headers: &HeaderMap, extra: &[String]) -> Result<(), Failure> {
+fn forbidden(error: impl Into<String>, hint: &str) -> HttpError {
+    HttpError::new(StatusCode::FORBIDDEN, error, hint)
+}
+
+fn check_host(headers: &HeaderMap, extra: &[String]) -> Result<(), HttpError> {
     let host = text(headers, header::HOST).ok_or_else(|| {
-        Failure::forbidden("the request names no host", "send a Host header, such as Host: localhost")
+        forbidden("the request names no host", "send a Host header, such as Host: localhost")
     })?;
     if !is_own(host, extra) {
-        return Err(Failure::forbidden(
+        return Err(forbidden(
             format!("{host:?} is no name of this machine's loopback interface"),
             "a web page may be behind this (DNS rebinding); ask by 127.0.0.1, [::1] or localhost, or name the host in http_hosts",
         ));
     }
     let foreign = |what: String| {
         let hint = "a web page may be behind this; programs send no Origin, and pages must come from the API's own address";
-        Err(Failure::forbidden(what, hint))
+        Err(forbidden(what, hint))
     };
     if headers.contains_key(header::ORIGIN) {
         let origin = text(headers, header::ORIGIN).unwrap_or_default();
@@ -106,14 +110,14 @@ fn check_host(headers: &HeaderMap, extra: &[String]) -> Result<(), Failure> {
     }
 }
 
-fn check_token(headers: &HeaderMap, token: &Token) -> Result<(), Failure> {
+fn check_token(headers: &HeaderMap, token: &Token) -> Result<(), HttpError> {
     let offered = text(headers, header::AUTHORIZATION)
         .and_then(|value| value.split_once(' '))
         .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
         .map(|(_, offered)| offered.trim());
     let refused = |error: &str| {
         let hint = "send the header Authorization: Bearer …, with the token of the agent's http_token_file; or use the agent's Unix socket";
-        Err(Failure::new(StatusCode::UNAUTHORIZED, error, hint))
+        Err(HttpError::new(StatusCode::UNAUTHORIZED, error, hint))
     };
     match offered {
         Some(offered) if token.is(offered.as_bytes()) => Ok(()),

@@ -3,12 +3,12 @@
 //! `/v1/keys/everywhere` acts on all live members; all else is local to the agent that is asked. Each agent keeps what changed in its key file, where it
 //! may write it, or in its data directory, so that a restart goes on with it.
 
-use super::failure::{Answer, Body, Failure, Object};
+use super::failure::{Answer, Body, Object};
 use crate::model;
+use crate::refusal::Refusal;
 use crate::run::{Agent, Refused, Wanted};
 use axum::Json;
 use axum::extract::State;
-use axum::http::StatusCode;
 use rumormill_protocols::agree::keys::{Order, Secret};
 use rumormill_runtime::keyring::{Fingerprint, Key, KeyringError};
 use std::sync::Arc;
@@ -39,7 +39,7 @@ pub async fn install(State(agent): State<Arc<Agent>>, Object(body): Object) -> A
     let key = request.ok().and_then(|request| request.key.parse::<Key>().ok()).ok_or_else(|| {
         let hint =
             "send {\"key\": …} with the 44 characters that rumormill keygen prints, or 64 hexadecimal digits";
-        Failure::bad("this is no key", hint)
+        Refusal::invalid("this is no key", hint)
     })?;
     change(&agent, Order::Install(Secret(*key.bytes())), "install it on every agent before any uses it").await
 }
@@ -80,7 +80,7 @@ pub async fn remove(
 ) -> Answer<model::KeysList> {
     let name = fingerprint(&request)?;
     if !agent.keyring().is_insecure() && !agent.keyring().list().contains(&name) {
-        return Err(failure(KeyringError::Unknown(name)));
+        return Err(refusal(KeyringError::Unknown(name)));
     }
     let order = Order::Remove { fingerprint: name.0, revoke: false };
     change(&agent, order, "remove it on every agent").await
@@ -106,13 +106,13 @@ pub async fn everywhere(
     // What cannot be read may still hold a key: nothing of it is repeated in an error.
     let request: model::KeysRequest = serde_json::from_slice(&body).map_err(|_| {
         let hint = "GET /openapi.json describes what can be asked for: an action, and a key or a fingerprint";
-        Failure::bad("this is no request about keys", hint)
+        Refusal::invalid("this is no request about keys", hint)
     })?;
     let model::KeysRequest { action, key, fingerprint, force, revoke } = request;
     let wanted = Wanted::of(action, key.as_deref(), fingerprint.as_deref(), force, revoke)?;
     // It goes on to its end, even if who asked hangs up.
     let course = tokio::spawn(async move { agent.keys_everywhere(wanted).await });
-    course.await.unwrap_or_else(|_| Err(Failure::gone())).map(Json)
+    course.await.unwrap_or_else(|_| Err(Refusal::gone())).map(Json)
 }
 
 async fn change(agent: &Arc<Agent>, order: Order, then: &str) -> Answer<model::KeysList> {
@@ -132,30 +132,30 @@ fn list(agent: &Agent, note: &str) -> Json<model::KeysList> {
     Json(model::KeysList { keys: keys.collect(), note: note.into() })
 }
 
-fn fingerprint(request: &model::KeyChoice) -> Result<Fingerprint, Failure> {
+fn fingerprint(request: &model::KeyChoice) -> Result<Fingerprint, Refusal> {
     request.fingerprint.parse().map_err(|_| {
         // It may be a key by mistake, so it is not repeated.
-        Failure::bad(
+        Refusal::invalid(
             "this is no fingerprint",
             "send {\"fingerprint\": …} with 16 digits that GET /v1/keys lists",
         )
     })
 }
 
-fn refused(refused: Refused) -> Failure {
+fn refused(refused: Refused) -> Refusal {
     match refused {
-        Refused::Ring(error) => failure(error),
+        Refused::Ring(error) => refusal(error),
         Refused::NotKept(_) => {
             let hint = "nothing was changed; the key file or the data directory must be writable, on a disk that answers";
-            Failure::new(StatusCode::SERVICE_UNAVAILABLE, refused.to_string(), hint)
+            Refusal::unavailable(refused.to_string(), hint)
         }
     }
 }
 
-fn failure(error: KeyringError) -> Failure {
+fn refusal(error: KeyringError) -> Refusal {
     let hint = "GET /v1/keys lists the keys of this agent";
     match error {
-        KeyringError::Unknown(_) => Failure::not_found(error.to_string(), hint),
-        _ => Failure::conflict(error.to_string(), hint),
+        KeyringError::Unknown(_) => Refusal::not_found(error.to_string(), hint),
+        _ => Refusal::conflict(error.to_string(), hint),
     }
 }

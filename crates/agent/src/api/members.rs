@@ -1,11 +1,12 @@
 //! Who is there, how they do, what was said about them, and whether they answer.
 
-use super::failure::{Answer, Failure, Params};
+use super::failure::{Answer, Params};
 use super::find::find;
 use super::shape::{self, Shape};
 use super::why;
 use crate::model;
 use crate::node::Call;
+use crate::refusal::Refusal;
 use crate::run::Agent;
 use axum::Json;
 use axum::extract::{Path, State};
@@ -48,7 +49,7 @@ pub async fn members(
         Ok(statuses) => statuses,
         Err(error) => {
             let error: String = error;
-            return Err(Failure::bad(error, "several are separated by commas: ?status=dead,left"));
+            return Err(Refusal::invalid(error, "several are separated by commas: ?status=dead,left"));
         }
     };
     let tag = params.tag.map(|tag| match tag.split_once('=') {
@@ -87,7 +88,7 @@ pub async fn member(State(agent): State<Arc<Agent>>, Path(member): Path<String>)
         });
         found.ok_or_else(|| {
             let hint = format!("GET /v1/why/{id} tells what is still known of it");
-            Failure::not_found(format!("{id} is on no list any more"), hint)
+            Refusal::not_found(format!("{id} is on no list any more"), hint)
         })
     });
     let (found, lacks_tags) = found.await??;
@@ -127,12 +128,12 @@ pub async fn vitals(State(agent): State<Arc<Agent>>, Path(member): Path<String>)
         let id = find(inside, &member)?;
         if inside.node.vitals.is_none() {
             let hint = "start it with --vitals on";
-            return Err(Failure::not_found("this agent was started with vitals off", hint));
+            return Err(Refusal::not_found("this agent was started with vitals off", hint));
         }
         let vitals = inside.node.swim.member(id).and_then(|member| Shape::new(inside).vitals(&member));
         vitals.ok_or_else(|| {
             let hint = "they come within a minute or so of a member's start, unless it was started with vitals off or is gone";
-            Failure::not_found(format!("no vitals of {id} have arrived here"), hint)
+            Refusal::not_found(format!("no vitals of {id} have arrived here"), hint)
         })
     });
     Ok(Json(found.await??))
@@ -152,10 +153,10 @@ pub async fn vitals(State(agent): State<Arc<Agent>>, Path(member): Path<String>)
 pub async fn ping(State(agent): State<Arc<Agent>>, Path(member): Path<String>) -> Answer<model::Ping> {
     let found = agent.inspect(move |inside| {
         let id = find(inside, &member)?;
-        Ok::<_, Failure>(inside.node.swim.member(id).map(|member| target(&member)))
+        Ok::<_, Refusal>(inside.node.swim.member(id).map(|member| target(&member)))
     });
     let target = found.await??;
-    let (id, answer) = target.ok_or_else(|| Failure::not_found("it is on no list any more", "ask again"))?;
+    let (id, answer) = target.ok_or_else(|| Refusal::not_found("it is on no list any more", "ask again"))?;
     pinged(agent, id, answer).await.map(Json)
 }
 
@@ -179,7 +180,7 @@ pub async fn reachability(State(agent): State<Arc<Agent>>) -> Answer<model::Reac
             running.spawn(pinged(agent.clone(), id, answer));
         }
         match running.join_next().await {
-            Some(done) => pings.push(done.map_err(|_| Failure::gone())??),
+            Some(done) => pings.push(done.map_err(|_| Refusal::gone())??),
             None => break,
         }
     }
@@ -198,7 +199,7 @@ fn target(member: &swim::Member<'_>) -> (NodeId, model::Ping) {
     (member.id, answer)
 }
 
-async fn pinged(agent: Arc<Agent>, id: NodeId, answer: model::Ping) -> Result<model::Ping, Failure> {
+async fn pinged(agent: Arc<Agent>, id: NodeId, answer: model::Ping) -> Result<model::Ping, Refusal> {
     let rtt = agent.ping(id).await?;
     Ok(model::Ping { rtt_ms: rtt.map(shape::millis), ..answer })
 }

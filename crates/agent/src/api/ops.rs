@@ -3,7 +3,7 @@
 use super::bans;
 use super::conditions;
 use super::events_counted;
-use super::failure::{Answer, Body, Failure};
+use super::failure::{Answer, Body, HttpError};
 use super::find::find;
 use super::queries_counted;
 use super::shape::Shape;
@@ -11,6 +11,7 @@ use crate::build;
 use crate::logging;
 use crate::metrics::{self, Table};
 use crate::model;
+use crate::refusal::Refusal;
 use crate::run::{Agent, Inside};
 use axum::Json;
 use axum::extract::State;
@@ -78,7 +79,7 @@ fn about_node(inside: &Inside<'_>, agent: &Agent) -> model::SelfInfo {
 pub async fn reload(State(agent): State<Arc<Agent>>) -> Answer<model::Reloaded> {
     // In a task of its own, which ends also when who asked has hung up.
     let reloaded = tokio::spawn(async move { agent.reload().await }).await;
-    Ok(Json(reloaded.map_err(|_| Failure::gone())??))
+    Ok(Json(reloaded.map_err(|_| Refusal::gone())??))
 }
 
 /// Whether the agent works.
@@ -94,7 +95,7 @@ pub async fn healthz(State(agent): State<Arc<Agent>>) -> Answer<model::Healthz> 
         Ok(Ok((health, live))) => {
             Ok(Json(model::Healthz { ok: true, health: Some(health), live: Some(live) }))
         }
-        Ok(Err(_)) | Err(_) => Err(Failure::gone()),
+        Ok(Err(_)) | Err(_) => Err(Refusal::gone()),
     }
 }
 
@@ -105,7 +106,7 @@ pub async fn healthz(State(agent): State<Arc<Agent>>) -> Answer<model::Healthz> 
     get, path = "/metrics",
     responses((status = 200, content_type = "text/plain", body = String), (status = 503, body = model::Error))
 )]
-pub async fn prometheus(State(agent): State<Arc<Agent>>, headers: HeaderMap) -> Result<Response, Failure> {
+pub async fn prometheus(State(agent): State<Arc<Agent>>, headers: HeaderMap) -> Result<Response, Refusal> {
     let text = table(&agent).await?.openmetrics(agent.histograms());
     let accepts = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
     Ok(if accepts.into_iter().any(|accepted| accepted.contains("application/openmetrics-text")) {
@@ -133,11 +134,11 @@ pub async fn openapi() -> Response {
 )]
 pub async fn faults(
     State(agent): State<Arc<Agent>>,
-    body: Result<Body<model::FaultsRequest>, Failure>,
-) -> Answer<model::Faults> {
+    body: Result<Body<model::FaultsRequest>, HttpError>,
+) -> Result<Json<model::Faults>, HttpError> {
     let Some(faults) = agent.faults().filter(Faults::is_enabled) else {
         let hint = "start the agent with --faults, for a demonstration or a test alone";
-        return Err(Failure::not_found("this agent injects no faults", hint));
+        return Err(Refusal::not_found("this agent injects no faults", hint).into());
     };
     let Body(request) = body?;
     let to_block = peers(&agent, &request.block).await?;
@@ -158,7 +159,7 @@ pub async fn faults(
         request.datagrams_blocked.map_or(Ok(()), |blocked| faults.block_datagrams(blocked))
     };
     change().map_err(|error: FaultsError| {
-        Failure::bad(error.to_string(), "GET /openapi.json describes the body")
+        Refusal::invalid(error.to_string(), "GET /openapi.json describes the body")
     })?;
     let state = faults.state();
     tracing::warn!(?state, "faults are injected as asked for");
@@ -173,7 +174,7 @@ enum Peer {
 }
 
 /// Ids are taken as they are: a cut may be asked for before its victim is known.
-async fn peers(agent: &Arc<Agent>, texts: &[String]) -> Result<Vec<Peer>, Failure> {
+async fn peers(agent: &Arc<Agent>, texts: &[String]) -> Result<Vec<Peer>, Refusal> {
     let mut peers = Vec::new();
     for text in texts {
         peers.push(match (text.parse(), super::find::id(text)) {
@@ -189,7 +190,7 @@ async fn peers(agent: &Arc<Agent>, texts: &[String]) -> Result<Vec<Peer>, Failur
 }
 
 /// Everything that is counted, as it stands now.
-async fn table(agent: &Arc<Agent>) -> Result<Table, Failure> {
+async fn table(agent: &Arc<Agent>) -> Result<Table, Refusal> {
     let inner = agent.clone();
     let mut table = agent.inspect(move |inside| in_node(inside, &inner)).await?;
     in_runtime(agent, &mut table);

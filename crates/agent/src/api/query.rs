@@ -1,10 +1,11 @@
 //! Asking everybody: one request, and a line of JSON for each thing that comes of it.
 
 use super::events::{checked_name, payload_of, shown_payload};
-use super::failure::{Body, Failure};
+use super::failure::Body;
 use super::serve::told;
 use crate::model::{self, QueryLine};
 use crate::queries::{Filter, NewQuery, TagPattern, Told};
+use crate::refusal::Refusal;
 use crate::run::{Agent, Asking};
 use axum::body::{Body as HttpBody, Bytes};
 use axum::extract::State;
@@ -38,7 +39,7 @@ pub const BODY_BYTES_MAX: usize = 256 * 1024;
 pub async fn query(
     State(agent): State<Arc<Agent>>,
     Body(request): Body<model::QueryRequest>,
-) -> Result<Response, Failure> {
+) -> Result<Response, Refusal> {
     let asking = agent.ask(checked(request)?).await?;
     let timeout_ms = u64::try_from(asking.timeout.as_millis()).unwrap_or(u64::MAX);
     let first = QueryLine::Asked { asked: asking.expected, timeout_ms };
@@ -47,7 +48,7 @@ pub async fn query(
     Ok(([(header::CONTENT_TYPE, LINES)], HttpBody::from_stream(lines)).into_response())
 }
 
-fn checked(request: model::QueryRequest) -> Result<NewQuery, Failure> {
+fn checked(request: model::QueryRequest) -> Result<NewQuery, Refusal> {
     let model::QueryRequest { name, payload, payload_base64, names, node, tags, timeout_ms } = request;
     let tags = tags.into_iter().map(|(key, pattern)| TagPattern { key, pattern }).collect();
     Ok(NewQuery {

@@ -1,6 +1,6 @@
 //! Listeners and connections: TCP and a Unix socket, HTTP/1.1, bounded in number and in time.
 
-use super::failure::Failure;
+use super::failure::HttpError;
 use super::guard::Guard;
 use super::refuse::{self, Refusals};
 use super::router;
@@ -193,7 +193,7 @@ pub(crate) async fn told(stop: &mut watch::Receiver<bool>) {
 /// Answers one request with the reason why this connection is not admitted.
 async fn refuse(stream: impl AsyncRead + AsyncWrite + Unpin, full: Full) {
     let hint = "close one, or wait until one is closed: each watcher and each stream of events is one";
-    let failure = move || Failure::new(StatusCode::SERVICE_UNAVAILABLE, refuse::reason(full), hint);
+    let failure = move || HttpError::new(StatusCode::SERVICE_UNAVAILABLE, refuse::reason(full), hint);
     let router: Router = Router::new().fallback(async move || failure());
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).keep_alive(false).header_read_timeout(HEAD_WAIT).half_close(false);

@@ -3,10 +3,11 @@
 //! A watcher owns nothing but a cursor into the agent's bounded log of changes. It is read only when the connection can take more, so a slow
 //! consumer costs no memory; once the log has moved on past its cursor it is told so by a `gap`, and starts again from a fresh `state`.
 
-use super::failure::{Failure, Params};
+use super::failure::Params;
 use super::serve::told;
 use super::shape::Shape;
 use crate::model;
+use crate::refusal::Refusal;
 use crate::run::Agent;
 use crate::view::{Cursor, Read};
 use axum::extract::State;
@@ -53,17 +54,17 @@ pub async fn watch(
     State(agent): State<Arc<Agent>>,
     headers: HeaderMap,
     Params(params): Params<WatchParams>,
-) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Failure> {
+) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Refusal> {
     let last = headers.get("last-event-id").map(|id| id.to_str().unwrap_or("?").to_string());
     let since = last.or(params.since).filter(|since| !since.is_empty());
     let cursor = match since.map(|since| since.parse::<Cursor>()).transpose() {
         Ok(cursor) => cursor,
         Err(error) => {
-            return Err(Failure::bad(error, "leave since and Last-Event-ID out to begin with the state"));
+            return Err(Refusal::invalid(error, "leave since and Last-Event-ID out to begin with the state"));
         }
     };
     let permit = agent.watchers().try_acquire_owned();
-    let permit = permit.map_err(|_| Failure::busy(format!("there are {WATCHERS_MAX} watchers already")))?;
+    let permit = permit.map_err(|_| Refusal::busy(format!("there are {WATCHERS_MAX} watchers already")))?;
     let news = agent.view().subscribe();
     let stop = agent.stopping();
     let watcher = Watcher { agent, cursor, news, stop, ready: VecDeque::new(), _permit: permit };

@@ -76,7 +76,7 @@ pub(super) async fn answer(agent: &Arc<Agent>, on: &On, id: QueryId, run: &Run, 
             agent.respond_failure(id, why.trim_end()).await
         }
     };
-    if let Err(failure) = answered {
-        tracing::debug!(error = failure.error.error, "an answer was not given");
+    if let Err(refusal) = answered {
+        tracing::debug!(error = refusal.error, "an answer was not given");
     }
 }

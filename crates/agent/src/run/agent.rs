@@ -9,7 +9,6 @@ use super::seeds::Seeds;
 use super::warnings::Warnings;
 use crate::admission::Admissions;
 use crate::api::WATCHERS_MAX;
-use crate::api::failure::Failure;
 use crate::api::guard::Token;
 use crate::aside::Single;
 use crate::build;
@@ -22,6 +21,7 @@ use crate::metrics::Histograms;
 use crate::model;
 use crate::node::{Call, Node};
 use crate::queries;
+use crate::refusal::Refusal;
 use crate::serf_rpc;
 use crate::store::StoreHandle;
 use crate::view::View;
@@ -210,27 +210,27 @@ impl Agent {
         std::mem::replace(&mut lock(&self.handle), handle)
     }
 
-    pub(super) fn handle(&self) -> Result<Handle, Failure> {
-        lock(&self.handle).clone().ok_or_else(Failure::gone)
+    pub(super) fn handle(&self) -> Result<Handle, Refusal> {
+        lock(&self.handle).clone().ok_or_else(Refusal::gone)
     }
 
     /// Looks at the node from inside its task. Fails if there is no node now.
     pub async fn inspect<R: Send + 'static>(
         self: &Arc<Self>,
         look: impl FnOnce(&Inside<'_>) -> R + Send + 'static,
-    ) -> Result<R, Failure> {
+    ) -> Result<R, Refusal> {
         let agent = self.clone();
         let handle = self.handle()?;
         let looked = handle.inspect(move |node, seen| {
             let view = agent.view();
             look(&Inside { node, view: &view, now: seen.now, wall: seen.wall })
         });
-        looked.await.map_err(|_| Failure::gone())
+        looked.await.map_err(|_| Refusal::gone())
     }
 
     /// Asks something of the node. Fails if there is no node now.
-    pub async fn call(&self, call: Call) -> Result<(), Failure> {
-        self.handle()?.call(call).await.map_err(|_| Failure::gone())
+    pub async fn call(&self, call: Call) -> Result<(), Refusal> {
+        self.handle()?.call(call).await.map_err(|_| Refusal::gone())
     }
 
     /// What is kept of what the node told. Not to be held across an await.
@@ -280,14 +280,14 @@ impl Agent {
     }
 
     /// Probes a member now; none if no answer came in time.
-    pub async fn ping(&self, id: NodeId) -> Result<Option<Duration>, Failure> {
+    pub async fn ping(&self, id: NodeId) -> Result<Option<Duration>, Refusal> {
         let waiting = self.view().await_pong(id);
-        let (pong, is_first) = waiting.ok_or_else(|| Failure::busy("too many pings are under way"))?;
+        let (pong, is_first) = waiting.ok_or_else(|| Refusal::busy("too many pings are under way"))?;
         if is_first {
             self.call(Call::Swim(swim::Call::Ping(id))).await?;
         }
         let answer = tokio::time::timeout(PONG_WAIT, pong).await;
-        answer.map_err(|_| Failure::gone())?.map_err(|_| Failure::gone())
+        answer.map_err(|_| Refusal::gone())?.map_err(|_| Refusal::gone())
     }
 
     /// Tells the others that this agent leaves, and has it stop. True if they have been told, false if that took too long.

@@ -2,10 +2,10 @@
 
 use super::agent::Agent;
 use super::warnings::About;
-use crate::api::failure::Failure;
 use crate::identity::NodeKeys;
 use crate::logging::limit::{self, Kind};
 use crate::node::Call;
+use crate::refusal::Refusal;
 use crate::store::{NotStored, StoreError};
 use rumormill_core::identity::NodeId;
 use rumormill_core::payload::Payload;
@@ -57,22 +57,22 @@ impl Agent {
         id: NodeId,
         lifted: bool,
         reason: &str,
-    ) -> Result<Option<String>, Failure> {
-        let me = self.id().ok_or_else(Failure::gone)?;
+    ) -> Result<Option<String>, Refusal> {
+        let me = self.id().ok_or_else(Refusal::gone)?;
         if id == me {
             return Err(match lifted {
                 true => {
-                    Failure::conflict("an agent does not lift its own ban", "ask another member to do so")
+                    Refusal::conflict("an agent does not lift its own ban", "ask another member to do so")
                 }
                 false => {
                     let hint = "`rumormill leave` takes this agent out; another member can ban it";
-                    Failure::conflict("an agent does not ban itself", hint)
+                    Refusal::conflict("an agent does not ban itself", hint)
                 }
             });
         }
         if reason.len() > REASON_BYTES_MAX {
             let error = format!("the reason takes {} bytes", reason.len());
-            return Err(Failure::bad(error, format!("at most {REASON_BYTES_MAX}: a sentence")));
+            return Err(Refusal::invalid(error, format!("at most {REASON_BYTES_MAX}: a sentence")));
         }
         let found = self.inspect(move |inside| {
             let name = inside.node.swim.member(id).map(|member| member.card.name.clone());
@@ -81,7 +81,7 @@ impl Agent {
         let (held, name) = found.await?;
         match (lifted, held) {
             (true, None) => {
-                return Err(Failure::not_found(
+                return Err(Refusal::not_found(
                     format!("{id} is not banned"),
                     "`rumormill bans` lists who is",
                 ));
@@ -96,7 +96,7 @@ impl Agent {
         let held = self.inspect(move |inside| inside.node.bans.of(id).is_some()).await?;
         if held == lifted {
             let hint = "`rumormill unban` some that need not be kept out any more";
-            return Err(Failure::conflict("as many are banned as are kept", hint));
+            return Err(Refusal::conflict("as many are banned as are kept", hint));
         }
         let kept = self.save_bans().await;
         Ok(kept.err().map(|error| format!("{NOT_KEPT}: {error}; it is tried again")))

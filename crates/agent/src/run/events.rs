@@ -2,16 +2,15 @@
 
 use super::agent::Agent;
 use super::warnings::About;
-use crate::api::failure::Failure;
 use crate::events::desk::{Coverage, DURABLE_MAX};
 use crate::events::feed::Said;
 use crate::events::{Kept, SAVE_INTERVAL_MS};
 use crate::node::Call;
-use axum::http::StatusCode;
+use crate::refusal::Refusal;
 use rumormill_core::identity::{Life, NodeId};
 use rumormill_core::payload::Payload;
 use rumormill_core::time::{Duration, Wall};
-use rumormill_protocols::spread::events::{self, Cover, EventId, Events, Flags, Item, Publish, Refusal};
+use rumormill_protocols::spread::events::{self, Cover, EventId, Events, Flags, Item, Publish};
 use std::sync::Arc;
 use tokio::sync::oneshot;
 
@@ -39,7 +38,7 @@ pub struct NewEvent {
 #[derive(Debug)]
 pub struct Published {
     /// What it is called, or why it was refused.
-    pub id: Result<EventId, Refusal>,
+    pub id: Result<EventId, events::Refusal>,
     /// How far it came, some time later.
     pub covered: oneshot::Receiver<Coverage>,
 }
@@ -73,7 +72,7 @@ impl Agent {
         self: &Arc<Self>,
         events: &[NewEvent],
         cover: Cover,
-    ) -> Result<Vec<Published>, Failure> {
+    ) -> Result<Vec<Published>, Refusal> {
         self.check_durable(events)?;
         let mut receipts = Vec::new();
         for event in events {
@@ -83,7 +82,7 @@ impl Agent {
         }
         let (mut published, mut durable) = (Vec::new(), Vec::new());
         for (event, receipt) in events.iter().zip(receipts) {
-            let id = receipt.queued.await.map_err(|_| Failure::gone())?;
+            let id = receipt.queued.await.map_err(|_| Refusal::gone())?;
             durable.extend(id.ok().filter(|_| event.durable).map(|id| event.item(id)));
             published.push(Published { id, covered: receipt.covered });
         }
@@ -91,29 +90,29 @@ impl Agent {
         Ok(published)
     }
 
-    fn check_durable(&self, events: &[NewEvent]) -> Result<(), Failure> {
+    fn check_durable(&self, events: &[NewEvent]) -> Result<(), Refusal> {
         let durable = || events.iter().filter(|event| event.durable);
         if durable().count() == 0 {
             return Ok(());
         }
         if self.config.data_dir.is_none() {
             let hint = "start it with a data directory, or publish without durable";
-            return Err(Failure::conflict("this agent keeps nothing on disk", hint));
+            return Err(Refusal::conflict("this agent keeps nothing on disk", hint));
         }
         if let Some(complaint) = self.store.complaint() {
             let hint = "nothing was published; publish again when the disk answers, or without durable";
-            return Err(Failure::new(StatusCode::SERVICE_UNAVAILABLE, complaint, hint));
+            return Err(Refusal::unavailable(complaint, hint));
         }
         let bytes = durable().map(|event| event.name.len() + event.payload.len()).sum();
         if !self.board().desk.has_room(durable().count(), bytes) {
-            return Err(Failure::busy(format!(
+            return Err(Refusal::busy(format!(
                 "durable events wait until others are known to hold them, and there is no room for more ({DURABLE_MAX} at most)"
             )));
         }
         Ok(())
     }
 
-    async fn save_durable(self: &Arc<Self>, durable: Vec<Item>) -> Result<(), Failure> {
+    async fn save_durable(self: &Arc<Self>, durable: Vec<Item>) -> Result<(), Refusal> {
         if durable.is_empty() {
             return Ok(());
         }
@@ -121,7 +120,7 @@ impl Agent {
         if let Err(error) = self.store.save_durable(durable.clone()).await {
             let hint =
                 "the events are on their way, but not on disk: should this node crash now, they may be lost";
-            return Err(Failure::not_stored(&error, hint));
+            return Err(Refusal::not_stored(&error, hint));
         }
         self.board().desk.keep(&durable);
         Ok(())

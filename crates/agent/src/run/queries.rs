@@ -1,17 +1,16 @@
 //! Asking everybody, and answering what is asked here.
 
 use super::agent::{Agent, lock};
-use crate::api::failure::Failure;
 use crate::node::Call;
 use crate::queries::desk::Inbox;
 use crate::queries::filter::{BadFilter, Patterns};
 use crate::queries::{
     ANSWER_BYTES_MAX, Answer, Arrived, Board, NewQuery, TIMEOUT_MAX, Told, default_timeout,
 };
-use axum::http::StatusCode;
+use crate::refusal::Refusal;
 use rumormill_core::time::Duration;
 use rumormill_protocols::member::swim::Status;
-use rumormill_protocols::spread::queries::{self, Ask, QUESTION_BYTES_MAX, QueryId, Refusal};
+use rumormill_protocols::spread::queries::{self, Ask, QUESTION_BYTES_MAX, QueryId};
 use std::sync::{Arc, MutexGuard};
 use tokio::sync::broadcast;
 
@@ -57,7 +56,7 @@ impl Agent {
     }
 
     /// Asks all members that are meant, this one included if it is. Returns when the question is on its way, or refused.
-    pub async fn ask(self: &Arc<Self>, query: NewQuery) -> Result<Asking, Failure> {
+    pub async fn ask(self: &Arc<Self>, query: NewQuery) -> Result<Asking, Refusal> {
         let NewQuery { name, filter, payload: body, timeout } = query;
         let encoded = filter.encoded();
         let patterns = filter.compile().map_err(bad_filter)?;
@@ -72,9 +71,9 @@ impl Agent {
         self.call(Call::Queries(queries::Call::Ask(ask))).await?;
         match begun.await {
             Ok(Ok(())) => Ok(asking),
-            Ok(Err(Refusal::TooSlow)) => Err(bad_timeout(timeout)),
+            Ok(Err(queries::Refusal::TooSlow)) => Err(bad_timeout(timeout)),
             Ok(Err(why)) => Err(refused(why)),
-            Err(_) => Err(Failure::gone()),
+            Err(_) => Err(Refusal::gone()),
         }
     }
 
@@ -84,21 +83,21 @@ impl Agent {
     }
 
     /// Answers a question, with at most [`ANSWER_BYTES_MAX`] bytes. One that is over, or answered, is passed over.
-    pub async fn respond(&self, id: QueryId, payload: &[u8]) -> Result<(), Failure> {
+    pub async fn respond(&self, id: QueryId, payload: &[u8]) -> Result<(), Refusal> {
         if payload.len() > ANSWER_BYTES_MAX {
             let error = format!("an answer takes {} bytes; {ANSWER_BYTES_MAX} are the most", payload.len());
             let hint = "answer where the data is to be had, not the data";
-            return Err(Failure::new(StatusCode::PAYLOAD_TOO_LARGE, error, hint));
+            return Err(Refusal::too_large(error, hint));
         }
         self.answer(id, &Answer::Said(payload.into())).await
     }
 
     /// Answers a question: that what was asked for could not be found out, and why.
-    pub async fn respond_failure(&self, id: QueryId, why: &str) -> Result<(), Failure> {
+    pub async fn respond_failure(&self, id: QueryId, why: &str) -> Result<(), Refusal> {
         self.answer(id, &Answer::failed(why)).await
     }
 
-    async fn answer(&self, id: QueryId, answer: &Answer) -> Result<(), Failure> {
+    async fn answer(&self, id: QueryId, answer: &Answer) -> Result<(), Refusal> {
         self.call(Call::Queries(queries::Call::Answer(id, answer.encoded()))).await
     }
 }
@@ -109,28 +108,28 @@ fn count(inside: &super::Inside<'_>, patterns: &Patterns) -> (usize, u32) {
     live.fold((0, 0), |(live, meant), member| (live + 1, meant + u32::from(patterns.matches_member(&member))))
 }
 
-fn bad_filter(error: BadFilter) -> Failure {
+fn bad_filter(error: BadFilter) -> Refusal {
     let hint = "patterns are regular expressions for the whole name, or the whole value of a tag: node web.*, tag role=web|db";
-    Failure::bad(error.to_string(), hint)
+    Refusal::invalid(error.to_string(), hint)
 }
 
-fn bad_timeout(timeout: Duration) -> Failure {
+fn bad_timeout(timeout: Duration) -> Refusal {
     let error = format!(
         "a query cannot wait {timeout:?} for answers: its place at every member would be held for as long"
     );
-    Failure::bad(error, format!("set a timeout from 1 ms to {} s", TIMEOUT_MAX.as_secs()))
+    Refusal::invalid(error, format!("set a timeout from 1 ms to {} s", TIMEOUT_MAX.as_secs()))
 }
 
-fn refused(why: Refusal) -> Failure {
+fn refused(why: queries::Refusal) -> Refusal {
     match why {
-        Refusal::TooMany | Refusal::TooSlow => {
-            Failure::busy("too many queries or events of this agent are on their way")
+        queries::Refusal::TooMany | queries::Refusal::TooSlow => {
+            Refusal::busy("too many queries or events of this agent are on their way")
         }
-        Refusal::TooLarge => {
+        queries::Refusal::TooLarge => {
             let error =
                 format!("name, filter and payload take more than {QUESTION_BYTES_MAX} bytes together");
             let hint = "ask where the data is to be had, not the data";
-            Failure::new(StatusCode::PAYLOAD_TOO_LARGE, error, hint)
+            Refusal::too_large(error, hint)
         }
     }
 }

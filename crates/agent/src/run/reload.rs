@@ -6,14 +6,13 @@
 
 use super::agent::{Agent, lock};
 use super::upkeep;
-use crate::api::failure::Failure;
 use crate::api::guard::Token;
 use crate::config::{Config, Origin};
 use crate::discover::Seed;
 use crate::logging;
 use crate::model::{ReloadInfo, Reloaded, SettingChange};
 use crate::node::Call;
-use axum::http::StatusCode;
+use crate::refusal::Refusal;
 use rumormill_runtime::keyring::Keyring;
 use sd_notify::NotifyState;
 use std::collections::{BTreeMap, BTreeSet};
@@ -63,7 +62,7 @@ pub(super) struct Reloads {
 }
 
 impl Reloads {
-    fn count(&mut self, done: &Result<Reloaded, Failure>) {
+    fn count(&mut self, done: &Result<Reloaded, Refusal>) {
         self.last = Some(Instant::now());
         match done {
             Ok(done) => {
@@ -71,9 +70,9 @@ impl Reloads {
                 self.last_error = None;
                 self.restart.clone_from(&done.restart);
             }
-            Err(failure) => {
+            Err(refusal) => {
                 self.refused += 1;
-                self.last_error = Some(failure.error.error.clone());
+                self.last_error = Some(refusal.error.clone());
             }
         }
     }
@@ -112,7 +111,7 @@ impl Agent {
     /// Reads the configuration again, and changes what can be changed. Fails, and changes nothing, if it is not usable.
     ///
     /// To be awaited to its end: the service manager is told when it begins and when it ends.
-    pub async fn reload(self: &Arc<Self>) -> Result<Reloaded, Failure> {
+    pub async fn reload(self: &Arc<Self>) -> Result<Reloaded, Refusal> {
         let mut in_force = self.in_force.lock().await;
         let begun = NotifyState::monotonic_usec_now().map(|at| [NotifyState::Reloading, at]);
         if let Ok(begun) = &begun {
@@ -133,15 +132,15 @@ impl Agent {
                 done.restart.iter().for_each(|change| tracing::warn!("needs a restart: {}", differs(change)));
                 done.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
             }
-            Err(failure) => tracing::error!("the configuration is kept as it was: {}", failure.error.error),
+            Err(refusal) => tracing::error!("the configuration is kept as it was: {}", refusal.error),
         }
         done
     }
 
-    async fn reload_into(self: &Arc<Self>, in_force: &mut InForce) -> Result<Reloaded, Failure> {
+    async fn reload_into(self: &Arc<Self>, in_force: &mut InForce) -> Result<Reloaded, Refusal> {
         let origin = in_force.origin.clone().ok_or_else(|| {
             let hint = "start it anew with its new settings";
-            Failure::conflict("this agent was not started from settings that can be read again", hint)
+            Refusal::conflict("this agent was not started from settings that can be read again", hint)
         })?;
         // What is read of the key file must not be older than what the cluster made of the keys meanwhile.
         let _keys_stay = self.keys.changing.lock().await;
@@ -149,11 +148,11 @@ impl Agent {
         let agent = self.clone();
         let read = self.reading.ask(move || agent.read_again(&origin)).await.map_err(|stuck| {
             let error = format!("the configuration's files cannot be read: {stuck}");
-            Failure::new(StatusCode::SERVICE_UNAVAILABLE, error, "nothing was changed; look at their disk")
+            Refusal::unavailable(error, "nothing was changed; look at their disk")
         })?;
         let Again { config, warnings, keys, token } = read.map_err(|error| {
             let hint = "nothing was changed; `rumormill config check` shows what the agent would read";
-            Failure::new(StatusCode::UNPROCESSABLE_ENTITY, error, hint)
+            Refusal::unusable(error, hint)
         })?;
         let now = config.origin.as_deref().map(settings).unwrap_or_default();
         let mut done = Reloaded { warnings, ..Reloaded::default() };
@@ -210,7 +209,7 @@ impl Agent {
             }
             "vitals_budget" => {
                 let call = Call::Ration(ration(config));
-                self.call(call).await.map_err(|failure| failure.error.error)?;
+                self.call(call).await.map_err(|refusal| refusal.error)?;
                 in_force.vitals_bytes_per_s = ration(config);
                 Ok(())
             }

@@ -1,9 +1,9 @@
 //! This agent's tags: set at run time and kept on disk, or from the configuration.
 
 use super::agent::Agent;
-use crate::api::failure::Failure;
 use crate::api::shape;
 use crate::node::Call;
+use crate::refusal::Refusal;
 use rumormill_core::payload::Payload;
 use rumormill_protocols::member::swim;
 use rumormill_protocols::member::swim::record::{TAGS_BYTES_MAX, TagMap};
@@ -19,15 +19,15 @@ impl Agent {
     }
 
     /// Keeps these encoded tags and gossips them.
-    pub async fn set_tags(&self, encoded: &[u8]) -> Result<(), Failure> {
+    pub async fn set_tags(&self, encoded: &[u8]) -> Result<(), Refusal> {
         self.store.save_tags(encoded.to_vec()).await.map_err(|error| {
             let hint = "nothing was changed; the data directory must be writable, on a disk that has room and answers";
-            Failure::not_stored(&error, hint)
+            Refusal::not_stored(&error, hint)
         })?;
         self.gossip_tags(encoded).await
     }
 
-    async fn gossip_tags(&self, encoded: &[u8]) -> Result<(), Failure> {
+    async fn gossip_tags(&self, encoded: &[u8]) -> Result<(), Refusal> {
         self.call(Call::Swim(swim::Call::SetTags(Payload::from(encoded)))).await
     }
 
@@ -35,7 +35,7 @@ impl Agent {
     pub(super) async fn retag(self: &Arc<Self>, before: &Map, after: &Map) -> Result<(), String> {
         let _one_at_a_time = self.tags_lock().await;
         let current = self.inspect(|inside| shape::tags(&inside.node.swim.me())).await;
-        let tags = merged(current.map_err(|failure| failure.error.error)?, before, after);
+        let tags = merged(current.map_err(|refusal| refusal.error)?, before, after);
         let encoded = TagMap(tags).encoded();
         let bytes = encoded.len();
         if bytes > TAGS_BYTES_MAX {
@@ -46,7 +46,7 @@ impl Agent {
         // Only tags set at run time are kept on disk, where they win over the configuration at the next start.
         let is_kept = self.store.tags().await.map_err(|error| error.to_string())?.is_some();
         let set = if is_kept { self.set_tags(&encoded).await } else { self.gossip_tags(&encoded).await };
-        set.map_err(|failure| failure.error.error)
+        set.map_err(|refusal| refusal.error)
     }
 }
 

@@ -3,10 +3,10 @@
 use super::codec::{FrameError, Frames, decode, encode};
 use super::messages::{self, Request, Response};
 use super::{HELLO_WAIT, QUEUE_MAX, STREAMS_MAX, events, keys, members, monitor, queries, stats};
-use crate::api::failure::Failure;
 use crate::api::guard::Token;
 use crate::api::serve::told;
 use crate::logging::limit::{self, Kind};
+use crate::refusal::Refusal;
 use crate::run::Agent;
 use rumormill_runtime::admission::Place;
 use serde::Serialize;
@@ -131,9 +131,9 @@ impl Answer {
 /// What is answered, or what is wrong with the request.
 pub(super) type Answered = Result<Answer, String>;
 
-/// A failure of the API as Serf's clients can say it: what is wrong, and what to do.
-pub(super) fn text(failure: &Failure) -> String {
-    format!("{}; {}", failure.error.error, failure.error.hint)
+/// A refusal as one line, which is all that Serf's clients show: what is wrong, and what to do.
+pub(super) fn text(refusal: &Refusal) -> String {
+    format!("{}; {}", refusal.error, refusal.hint)
 }
 
 /// The way to a client: in order, and bounded.

@@ -29,7 +29,7 @@ pub(super) async fn publish(agent: &Arc<Agent>, asked: messages::Event) -> Answe
     let event = model::PublishEvent { name, payload_base64, coalesce, ..model::PublishEvent::default() };
     let request = model::PublishRequest { events: vec![event], ..model::PublishRequest::default() };
     let published = publish_by_api(State(agent.clone()), Body(request)).await;
-    published.map(|_| Answer::default()).map_err(|failure| text(&failure))
+    published.map(|_| Answer::default()).map_err(|refusal| text(&refusal))
 }
 
 /// What somebody wants to hear of.

@@ -57,7 +57,7 @@ async fn act(agent: &Arc<Agent>, ask: Ask, key: &str) -> Result<Outcome, String>
         Ask::Use => Wanted::Use(named()?, false),
         Ask::Remove => Wanted::Remove(named()?, false, false),
     };
-    let course = agent.keys_everywhere(wanted).await.map_err(|failure| text(&failure))?;
+    let course = agent.keys_everywhere(wanted).await.map_err(|refusal| text(&refusal))?;
     let members = course.steps.into_iter().next_back().map(|step| step.members).unwrap_or_default();
     let mut outcome =
         Outcome { nodes: members.len() as u32, answered: 0, failed: BTreeMap::new(), keys: BTreeMap::new() };

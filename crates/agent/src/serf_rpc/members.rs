@@ -7,9 +7,9 @@ use crate::api::cluster;
 use crate::api::failure::Body;
 use crate::api::shape::Shape;
 use crate::model::{self, Status};
+use crate::refusal::Kind;
 use crate::run::Agent;
 use axum::extract::State;
-use axum::http::StatusCode;
 use regex::{Regex, RegexBuilder};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -67,7 +67,7 @@ pub(super) async fn members(agent: &Arc<Agent>) -> Answered {
 
 async fn all(agent: &Arc<Agent>) -> Result<Vec<Member>, String> {
     let all = agent.inspect(|inside| Shape::new(inside).members(|_, _| true).0).await;
-    Ok(all.map_err(|failure| text(&failure))?.iter().map(member).collect())
+    Ok(all.map_err(|refusal| text(&refusal))?.iter().map(member).collect())
 }
 
 /// Those that match.
@@ -100,7 +100,7 @@ fn exactly(pattern: &str) -> Result<Regex, String> {
 pub(super) async fn join(agent: &Arc<Agent>, asked: messages::Join) -> Answered {
     let request = model::JoinRequest { addresses: asked.existing };
     let joined =
-        cluster::join(State(agent.clone()), Body(request)).await.map_err(|failure| text(&failure))?;
+        cluster::join(State(agent.clone()), Body(request)).await.map_err(|refusal| text(&refusal))?;
     let num = joined.addresses.iter().filter(|one| one.id.is_some()).count();
     let errors = joined.addresses.iter().filter_map(|one| Some((&one.address, one.error.as_ref()?)));
     let errors: Vec<String> = errors.map(|(at, error)| format!("{at}: {error}")).collect();
@@ -118,8 +118,8 @@ pub(super) async fn force_leave(agent: &Arc<Agent>, asked: messages::ForceLeave)
         cluster::forget(State(agent.clone()), Body(model::ForgetRequest { member: asked.node, all: true }));
     match forget.await {
         Ok(_) => Ok(Answer::default()),
-        Err(failure) if failure.status == StatusCode::NOT_FOUND => Ok(Answer::default()),
-        Err(failure) => Err(text(&failure)),
+        Err(refusal) if refusal.kind == Kind::NotFound => Ok(Answer::default()),
+        Err(refusal) => Err(text(&refusal)),
     }
 }
 
@@ -135,5 +135,5 @@ pub(super) async fn leave(agent: &Arc<Agent>) -> Answered {
 pub(super) async fn tags(agent: &Arc<Agent>, asked: messages::Tags) -> Answered {
     let patch = model::TagsPatch { set: asked.tags, remove: asked.delete_tags };
     let patched = cluster::patch_tags(State(agent.clone()), Body(patch)).await;
-    patched.map(|_| Answer::default()).map_err(|failure| text(&failure))
+    patched.map(|_| Answer::default()).map_err(|refusal| text(&refusal))
 }

@@ -150,7 +150,7 @@ pub(super) async fn ask(agent: &Arc<Agent>, out: &Out, seq: u64, asked: Query) -
         payload: Payload::from(&asked.payload.0[..]),
         timeout: u64::try_from(asked.timeout).ok().filter(|ns| *ns > 0).map(Duration::from_nanos),
     };
-    let asking = agent.ask(query).await.map_err(|failure| text(&failure))?;
+    let asking = agent.ask(query).await.map_err(|refusal| text(&refusal))?;
     Ok(Answer::then(tell(asking, out.clone(), seq, asked.request_ack)))
 }
 
@@ -181,7 +181,7 @@ async fn tell(mut asking: Asking, out: Out, seq: u64, tells: bool) {
 pub(super) async fn respond(agent: &Arc<Agent>, pending: &Pending, said: Respond) -> Answered {
     let query = pending.take(said.id).ok_or("No pending queries matching ID")?;
     let answered = agent.respond(query.id, &said.payload.0).await;
-    answered.map(|()| Answer::default()).map_err(|failure| text(&failure))
+    answered.map(|()| Answer::default()).map_err(|refusal| text(&refusal))
 }
 /// Probes all live members, and tells which of them answered.
 async fn ping_all(agent: Arc<Agent>, out: Out, seq: u64, tells: bool) {

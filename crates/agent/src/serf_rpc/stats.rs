@@ -13,7 +13,7 @@ type Group = BTreeMap<&'static str, String>;
 /// The figures, in groups.
 pub(super) async fn stats(agent: &Arc<Agent>) -> Answered {
     let looked = agent.inspect(|inside| (membership(inside), shape::tags(&inside.node.swim.me()))).await;
-    let (mut serf, tags) = looked.map_err(|failure| text(&failure))?;
+    let (mut serf, tags) = looked.map_err(|refusal| text(&refusal))?;
     serf.insert("encrypted", (!agent.keyring().is_insecure()).to_string());
     serf.insert("event_time", agent.board().feed.told().to_string());
     let id = agent.id().map(|id| id.to_string()).unwrap_or_default();

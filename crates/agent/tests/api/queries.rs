@@ -4,6 +4,7 @@ use crate::harness::*;
 use rumormill_agent::model::*;
 use rumormill_agent::node::Call;
 use rumormill_agent::queries::{ANSWER_BYTES_MAX, Filter, NewQuery, TIMEOUT_MAX, Told};
+use rumormill_agent::refusal::Kind;
 use rumormill_agent::run::Running;
 use rumormill_core::payload::Payload;
 use rumormill_protocols::spread::queries;
@@ -94,7 +95,7 @@ async fn a_query_ends_at_its_time_or_with_the_one_who_asked_and_too_many_are_ref
             Err(failure) => break failure,
         }
     };
-    assert_eq!((refused.status.as_u16(), open.len()), (503, queries::Config::default().asks_max));
+    assert_eq!((refused.kind, open.len()), (Kind::Unavailable, queries::Config::default().asks_max));
     let too_many = ask(&agents[0], "POST", "/v1/query", Some(json!({ "name": "n" }))).await;
     too_many.error(503);
     drop(open);

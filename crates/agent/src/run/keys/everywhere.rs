@@ -1,9 +1,9 @@
 //! Orders to all live members: who did what, and a rotation whose every step waits for all to have confirmed the one before.
 
 use super::super::agent::{Agent, lock};
-use crate::api::failure::Failure;
 use crate::model::{KeysAction, KeysEverywhere, KeysKept, KeysMember, KeysResult, KeysStep};
 use crate::node::Call;
+use crate::refusal::Refusal;
 use rumormill_core::identity::NodeId;
 use rumormill_core::time::Duration;
 use rumormill_protocols::agree::keys::{self, Config, Kept, Order, Report, Secret};
@@ -96,17 +96,17 @@ impl Wanted {
         name: Option<&str>,
         force: bool,
         revoke: bool,
-    ) -> Result<Wanted, Failure> {
+    ) -> Result<Wanted, Refusal> {
         let key = || {
             key.and_then(|key| key.parse::<Key>().ok()).ok_or_else(|| {
                 let hint =
                     "send \"key\": the 44 characters that rumormill keygen prints, or 64 hexadecimal digits";
-                Failure::bad("this is no key", hint)
+                Refusal::invalid("this is no key", hint)
             })
         };
         let name = || {
             name.and_then(|name| name.parse::<Fingerprint>().ok()).ok_or_else(|| {
-                Failure::bad(
+                Refusal::invalid(
                     "this is no fingerprint",
                     "send \"fingerprint\": 16 digits that rumormill keys list shows",
                 )
@@ -124,13 +124,13 @@ impl Wanted {
 
 impl Agent {
     /// Has all live members do something with their keys, and tells who did.
-    pub async fn keys_everywhere(self: &Arc<Self>, wanted: Wanted) -> Result<KeysEverywhere, Failure> {
+    pub async fn keys_everywhere(self: &Arc<Self>, wanted: Wanted) -> Result<KeysEverywhere, Refusal> {
         if self.keyring.is_insecure() {
             let hint = "start all agents with a key file; rumormill keygen makes one";
-            return Err(Failure::conflict("this agent runs without a cluster key", hint));
+            return Err(Refusal::conflict("this agent runs without a cluster key", hint));
         }
         let Ok(_one_at_a_time) = self.keys.asking.try_lock() else {
-            return Err(Failure::busy("keys are being changed through this agent"));
+            return Err(Refusal::busy("keys are being changed through this agent"));
         };
         let mut course = Course::default();
         match wanted {
@@ -155,7 +155,7 @@ impl Agent {
         self: &Arc<Self>,
         mut course: Course,
         key: &Key,
-    ) -> Result<KeysEverywhere, Failure> {
+    ) -> Result<KeysEverywhere, Refusal> {
         let name = key.fingerprint();
         let told = self.step(&mut course, "install", &Order::Install(Secret(*key.bytes()))).await?;
         Ok(match lacking(&told, |told| told.holds(name)) {
@@ -175,7 +175,7 @@ impl Agent {
         mut course: Course,
         name: Fingerprint,
         force: bool,
-    ) -> Result<KeysEverywhere, Failure> {
+    ) -> Result<KeysEverywhere, Refusal> {
         let told = self.step(&mut course, "list", &Order::List).await?;
         if let Some(who) = lacking(&told, |told| told.holds(name)).filter(|_| !force) {
             let note = format!(
@@ -196,7 +196,7 @@ impl Agent {
         name: Fingerprint,
         revoke: bool,
         force: bool,
-    ) -> Result<KeysEverywhere, Failure> {
+    ) -> Result<KeysEverywhere, Refusal> {
         let told = self.step(&mut course, "list", &Order::List).await?;
         if let Some(who) = lacking(&told, |told| !told.seals_with(name)) {
             let note = format!("nothing was changed: {who} seal with {name}; have all use another one first");
@@ -229,7 +229,7 @@ impl Agent {
         )
     }
 
-    async fn rotate(self: &Arc<Self>, mut course: Course, key: &Key) -> Result<KeysEverywhere, Failure> {
+    async fn rotate(self: &Arc<Self>, mut course: Course, key: &Key) -> Result<KeysEverywhere, Refusal> {
         let name = key.fingerprint();
         let told = self.step(&mut course, "list", &Order::List).await?;
         if let Some(who) = lacking(&told, Told::is_done) {
@@ -283,14 +283,14 @@ impl Agent {
         course: &mut Course,
         what: &str,
         order: &Order,
-    ) -> Result<Vec<Told>, Failure> {
+    ) -> Result<Vec<Told>, Refusal> {
         let told = self.ask_everybody(order).await?;
         course.note(what, &told);
         Ok(told)
     }
 
     /// Has every live member carry out an order, this node last: it can still be asked what became of it if it fails.
-    async fn ask_everybody(self: &Arc<Self>, order: &Order) -> Result<Vec<Told>, Failure> {
+    async fn ask_everybody(self: &Arc<Self>, order: &Order) -> Result<Vec<Told>, Refusal> {
         let live = self.inspect(|inside| {
             let live =
                 inside.node.swim.members().filter(|m| matches!(m.status, Status::Alive | Status::Suspect));
@@ -317,11 +317,11 @@ impl Agent {
         self: &Arc<Self>,
         of: Vec<NodeId>,
         order: &Order,
-    ) -> Result<Vec<(NodeId, Option<Report>)>, Failure> {
+    ) -> Result<Vec<(NodeId, Option<Report>)>, Refusal> {
         let Config { parallel_max, first_wait, tries_max, .. } = Config::default();
         let rounds = u32::try_from(of.len().div_ceil(parallel_max)).unwrap_or(u32::MAX);
         let wait = first_wait.saturating_mul(1 << tries_max).saturating_mul(rounds) + REPORTS_GRACE;
-        let ticket = getrandom::u64().map_err(|_| Failure::gone())?;
+        let ticket = getrandom::u64().map_err(|_| Refusal::gone())?;
         let (sender, mut reports) = mpsc::unbounded_channel(); // one report for each that is asked
         lock(&self.keys.reports).insert(ticket, sender);
         let (count, order) = (of.len(), order.clone());
