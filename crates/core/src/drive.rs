@@ -6,12 +6,13 @@
 //! leaves. What is shed is told ([`Input::Shed`]) and counted. Nothing is queued here between two flushes.
 
 use crate::identity::NodeId;
+use crate::lane::Lane;
 use crate::protocol::{Cx, Input, Message, Output, Protocol, Via};
 use crate::rng::Rng;
 use crate::time::{Time, Wall};
 use crate::wire;
 use alloc::vec::Vec;
-use smallvec::{SmallVec, smallvec};
+use smallvec::SmallVec;
 
 /// Sizes that a driver packs and counts by.
 #[derive(Copy, Clone, Debug)]
@@ -99,7 +100,7 @@ impl<P: Protocol> Default for Scratch<P> {
 impl<P: Protocol> Driver<P> {
     /// Drives `node` as `me`, with randomness from `seed`.
     pub fn new(node: P, me: NodeId, seed: u64, limits: &Limits) -> Self {
-        Driver { node, me, rng: Rng::seeded(seed), budget: Budget::new(limits, P::Message::lanes().len()) }
+        Driver { node, me, rng: Rng::seeded(seed), budget: Budget::new::<P::Message>(limits) }
     }
 
     /// Who it drives.
@@ -126,7 +127,7 @@ impl<P: Protocol> Driver<P> {
             Output::Watch(peer, on) => sink.watch(peer, on),
             Output::Event(event) => sink.event(event),
         };
-        let room = self.budget.room(now);
+        let room = self.budget.room::<P::Message>(now);
         self.node.handle(&mut Cx { now, wall, me: self.me, rng: &mut self.rng, room, out: &mut out }, input);
     }
 
@@ -185,8 +186,8 @@ impl<P: Protocol> Driver<P> {
         }
         let Frame { to, bytes, message, .. } = frame;
         let around = limits.datagram_overhead_bytes;
-        if !self.affords(scratch, sink, now, wall, to, &message, bytes + around) {
-            return;
+        if !self.affords(now, &message, bytes + around) {
+            return self.shed(scratch, sink, now, wall, to, message, bytes + around);
         }
         let spare = limits.datagram_bytes_max - bytes;
         let taken = if offer && spare > 0 { self.offer(scratch, sink, now, wall, to, spare) } else { 0 };
@@ -222,9 +223,12 @@ impl<P: Protocol> Driver<P> {
                 used = 0;
             }
             let around = if used == 0 { limits.datagram_overhead_bytes } else { 0 };
-            if self.affords(scratch, sink, now, wall, peer, &frame.message, frame.bytes + around) {
-                used += frame.bytes;
-                scratch.packed.push(frame.message);
+            let (bytes, message) = (frame.bytes, frame.message);
+            if self.affords(now, &message, bytes + around) {
+                used += bytes;
+                scratch.packed.push(message);
+            } else {
+                self.shed(scratch, sink, now, wall, peer, message, bytes + around);
             }
         }
         if used == 0 {
@@ -247,8 +251,10 @@ impl<P: Protocol> Driver<P> {
         frame: Frame<P::Message>,
     ) {
         let bytes = frame.bytes + limits.stream_overhead_bytes;
-        if self.affords(scratch, sink, now, wall, frame.to, &frame.message, bytes) {
+        if self.affords(now, &frame.message, bytes) {
             sink.stream(frame.to, frame.message, bytes);
+        } else {
+            self.shed(scratch, sink, now, wall, frame.to, frame.message, bytes);
         }
     }
 
@@ -272,39 +278,42 @@ impl<P: Protocol> Driver<P> {
                 at += 1; // not for this datagram: it leaves in the next round
                 continue;
             }
-            let frame = scratch.frames.remove(at);
-            if self.affords(scratch, sink, now, wall, peer, &frame.message, frame.bytes) {
-                taken += frame.bytes;
-                scratch.packed.push(frame.message);
+            let Frame { bytes, message, .. } = scratch.frames.remove(at);
+            if self.affords(now, &message, bytes) {
+                taken += bytes;
+                scratch.packed.push(message);
+            } else {
+                self.shed(scratch, sink, now, wall, peer, message, bytes);
             }
         }
         taken
     }
 
-    /// Takes `bytes` from the budget, or tells protocol and sink that this message is shed.
-    #[allow(clippy::too_many_arguments)]
-    fn affords(
+    /// Takes `bytes` for `message` from the budget, if it has them.
+    fn affords(&mut self, now: Time, message: &P::Message, bytes: usize) -> bool {
+        self.budget.take::<P::Message>(now, message.lane(), bytes)
+    }
+
+    /// Drops `message` for the budget: the sink counts it, and the protocol gets it back.
+    #[cold]
+    #[allow(clippy::too_many_arguments)] // as above
+    fn shed(
         &mut self,
         scratch: &mut Scratch<P>,
         sink: &mut impl Sink<P>,
         now: Time,
         wall: Wall,
         peer: NodeId,
-        message: &P::Message,
+        message: P::Message,
         bytes: usize,
-    ) -> bool {
-        let lane = message.lane();
-        let affords = self.budget.take(now, lane, bytes);
-        if !affords {
-            sink.shed(peer, lane, bytes);
-            self.input(scratch, sink, now, wall, Input::Shed(peer, lane));
-        }
-        affords
+    ) {
+        sink.shed(peer, message.lane(), bytes);
+        self.input(scratch, sink, now, wall, Input::Shed(peer, message));
     }
 }
 
-/// Bytes per second, shared fairly among protocols: each lane fills a bucket of its own at its even share, what overflows there
-/// fills one that all may draw on. A lane that is idle lends its share; one that floods cannot touch the others'.
+/// Bytes per second, shared among the lanes of a message type: each lane fills a bucket of its own at the share that its weight gives it, what
+/// overflows there fills one that all may draw on. A lane that is idle lends its share; one that floods cannot touch the others'.
 struct Budget {
     rate: u64,
     shared: u64,
@@ -317,26 +326,29 @@ impl Budget {
     /// What is earned in a longer time than this overflows in any case.
     const EARNING_NS_MAX: u64 = 1_000_000_000;
 
-    fn new(limits: &Limits, lanes: usize) -> Budget {
-        let (rate, lanes) = (limits.budget_bytes_per_s, lanes.max(1));
-        let full = rate / 2 / lanes as u64;
-        Budget { rate, shared: rate / 2, lanes: smallvec![full; lanes], filled: Time::ZERO }
+    fn new<M: Message>(limits: &Limits) -> Budget {
+        let rate = limits.budget_bytes_per_s;
+        let unit = Budget::unit::<M>(rate / 2);
+        let lanes = M::LANES.iter().map(|lane| unit * lane.weight).collect();
+        Budget { rate, shared: rate / 2, lanes, filled: Time::ZERO }
+    }
+
+    /// What a lane of weight 1 has of `bytes`.
+    fn unit<M: Message>(bytes: u64) -> u64 {
+        bytes / const { Lane::weights(M::LANES) } // a constant, so nothing is divided at run time
     }
 
     /// Buckets hold one second in all: half of it in the lanes, half in common.
-    fn fill(&mut self, now: Time) {
+    fn fill<M: Message>(&mut self, now: Time) {
         if now <= self.filled {
             return;
         }
         let elapsed_ns = now.0 - self.filled.0;
-        let count = self.lanes.len() as u64;
-        // Divisions are what costs here, and most protocols have one lane or two.
-        let even = |bytes: u64| {
-            if count.is_power_of_two() { bytes >> count.trailing_zeros() } else { bytes / count }
-        };
-        let lane_max = even(self.rate / 2);
+        let unit_max = Budget::unit::<M>(self.rate / 2);
         if elapsed_ns >= Budget::EARNING_NS_MAX {
-            self.lanes.fill(lane_max);
+            for (level, lane) in self.lanes.iter_mut().zip(M::LANES) {
+                *level = unit_max * lane.weight;
+            }
             (self.shared, self.filled) = (self.rate / 2, now);
             return;
         }
@@ -344,26 +356,26 @@ impl Budget {
             Some(product) => product / 1_000_000_000,
             None => (u128::from(self.rate) * u128::from(elapsed_ns) / 1_000_000_000) as u64,
         };
-        let share = even(earned);
-        if share == 0 {
+        let unit = Budget::unit::<M>(earned);
+        if unit == 0 {
             return; // too early to be counted in whole bytes: let the time add up
         }
-        for lane in &mut self.lanes {
-            let level = *lane + share;
-            *lane = level.min(lane_max);
-            self.shared += level - *lane;
+        for (level, lane) in self.lanes.iter_mut().zip(M::LANES) {
+            let filled = *level + unit * lane.weight;
+            *level = filled.min(unit_max * lane.weight);
+            self.shared += filled - *level;
         }
         self.shared = self.shared.min(self.rate / 2);
         self.filled = now;
     }
 
-    fn room(&mut self, now: Time) -> usize {
-        self.fill(now);
+    fn room<M: Message>(&mut self, now: Time) -> usize {
+        self.fill::<M>(now);
         (self.shared + self.lanes.iter().sum::<u64>()) as usize
     }
 
-    fn take(&mut self, now: Time, lane: usize, bytes: usize) -> bool {
-        self.fill(now);
+    fn take<M: Message>(&mut self, now: Time, lane: usize, bytes: usize) -> bool {
+        self.fill::<M>(now);
         let lane = &mut self.lanes[lane];
         let own = (*lane).min(bytes as u64);
         let common = bytes as u64 - own;
@@ -394,9 +406,7 @@ mod tests {
         Filler(#[cbor(n(0), with = "minicbor::bytes")] Vec<u8>),
     }
     impl Message for Say {
-        fn lanes() -> Vec<&'static str> {
-            vec!["important", "filler"]
-        }
+        const LANES: &'static [Lane] = &[Lane::new("important"), Lane::new("filler")];
         fn lane(&self) -> usize {
             matches!(self, Say::Filler(_)) as usize
         }
@@ -406,6 +416,7 @@ mod tests {
         type Message = Say;
         type Timer = ();
         type Event = ();
+        const FILLS: bool = true;
         fn handle(&mut self, cx: &mut Cx<'_, Self>, input: Input<Self>) {
             match input {
                 Input::Call((to, Via::Auto, say)) => cx.send(NodeId(to), say),
@@ -413,7 +424,7 @@ mod tests {
                 Input::Spare(peer, spare) if self.filler > 0 && spare > self.filler + 10 => {
                     cx.send(peer, Say::Filler(vec![0; self.filler]));
                 }
-                Input::Shed(_, lane) => self.shed.push(lane),
+                Input::Shed(_, say) => self.shed.push(say.lane()),
                 _ => {}
             }
         }

@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | [`protocol`] | the trait: a state machine that never sees a socket, a clock, a thread or a global random source |
 //! | [`stack`] | one protocol on top of another |
+//! | [`lane`] | shares of the budget |
 //! | [`drive`] | what every driver does alike: packing frames, offering what is spare, keeping the budget |
 //! | [`wire`] | how a message becomes bytes, and why no bytes can hurt the one who reads them |
 //! | [`record`] | what is gossiped *about*: signed by its owner, relayed verbatim, guarded in memory |
@@ -18,6 +19,7 @@ extern crate alloc;
 
 pub mod drive;
 pub mod identity;
+pub mod lane;
 pub mod payload;
 pub mod protocol;
 pub mod record;
@@ -27,6 +29,7 @@ pub mod time;
 pub mod wire;
 
 pub use identity::NodeId;
+pub use lane::Lane;
 pub use protocol::{Change, Cx, Input, Loss, Message, Output, Protocol, Via};
 pub use rng::Rng;
 pub use time::{Duration, Time, Wall};

@@ -5,10 +5,10 @@
 //! in [`wire`](crate::wire), and a broken invariant is an `assert!`.
 
 use crate::identity::NodeId;
+pub use crate::lane::Lane;
 use crate::rng::Rng;
 use crate::time::{Duration, Time, Wall};
 use crate::wire::Wire;
-use alloc::vec::Vec;
 use core::fmt::Debug;
 
 /// A gossip protocol as a state machine: a run is a pure function of (state, seed, inputs).
@@ -22,16 +22,16 @@ pub trait Protocol: Sized {
     /// What it tells the application, or the layer above.
     type Event;
     /// Whether it has use for what is left of a datagram: if not, [`Input::Spare`] is not handed in.
-    const FILLS: bool = true;
+    const FILLS: bool;
     /// Takes one input and pushes what follows from it into `cx`. One `match`: the protocol's table of contents.
     fn handle(&mut self, cx: &mut Cx<'_, Self>, input: Input<Self>);
 }
 
 /// What a protocol says to its peers.
 pub trait Message: Wire + Clone + Debug {
-    /// The lanes of this message type, for a fair budget and for counting: one name per protocol in it.
-    fn lanes() -> Vec<&'static str>;
-    /// Which of [`lanes`](Message::lanes) this message belongs to.
+    /// The lanes of this message type: the budget is shared among them, and traffic is counted by them.
+    const LANES: &'static [Lane];
+    /// The place in [`LANES`](Message::LANES) of the lane that this message takes.
     fn lane(&self) -> usize {
         0
     }
@@ -87,8 +87,8 @@ pub enum Input<P: Protocol> {
     Timer(P::Timer),
     /// A datagram to that peer leaves now and has so many bytes to spare.
     Spare(NodeId, usize),
-    /// A message of that lane to that peer was dropped for the budget: it does not count as sent.
-    Shed(NodeId, usize),
+    /// The driver gives this message to that peer back: it was dropped for the budget and does not count as sent.
+    Shed(NodeId, P::Message),
     /// Something did not arrive, for this reason.
     Lost(NodeId, Loss),
 }

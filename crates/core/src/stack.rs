@@ -4,6 +4,7 @@
 //! talk to their own kind on the peers; what is sent to one peer at one instant shares a datagram. Events of the lower
 //! layer are queued and delivered, in order, after its `handle` has returned.
 
+use crate::lane::{Lane, Lanes};
 use crate::protocol::{Cx, Input, Message, Protocol};
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
@@ -88,10 +89,8 @@ impl<U: Protocol + Told<L::Event>, L: Protocol> Protocol for Stack<U, L> {
                     self.upper(cx, Input::Spare(peer, bytes - if L::FILLS { lower } else { 0 }));
                 }
             }
-            Input::Shed(peer, lane) => match lane.checked_sub(L::Message::lanes().len()) {
-                None => self.lower(cx, Input::Shed(peer, lane)),
-                Some(lane) => self.upper(cx, Input::Shed(peer, lane)),
-            },
+            Input::Shed(peer, Layer::Upper(m)) => self.upper(cx, Input::Shed(peer, m)),
+            Input::Shed(peer, Layer::Lower(m)) => self.lower(cx, Input::Shed(peer, m)),
             Input::Lost(peer, loss) => {
                 self.lower(cx, Input::Lost(peer, loss));
                 self.upper(cx, Input::Lost(peer, loss));
@@ -100,16 +99,16 @@ impl<U: Protocol + Told<L::Event>, L: Protocol> Protocol for Stack<U, L> {
     }
 }
 
+impl<U: Message, L: Message> Layer<U, L> {
+    const ALL_LANES: Lanes = Lanes::of(&[L::LANES, U::LANES]);
+}
+
 impl<U: Message, L: Message> Message for Layer<U, L> {
-    fn lanes() -> Vec<&'static str> {
-        let mut lanes = L::lanes();
-        lanes.extend(U::lanes());
-        lanes
-    }
+    const LANES: &'static [Lane] = Self::ALL_LANES.as_slice();
     fn lane(&self) -> usize {
         match self {
             Layer::Lower(m) => m.lane(),
-            Layer::Upper(m) => L::lanes().len() + m.lane(),
+            Layer::Upper(m) => L::LANES.len() + m.lane(),
         }
     }
     fn replayable(&self) -> bool {

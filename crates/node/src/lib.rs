@@ -33,15 +33,6 @@ use rumormill_protocols::spread::queries::{self, Queries};
 use std::cell::Cell;
 use std::collections::VecDeque;
 
-const SWIM: usize = 0;
-const VITALS: usize = 1;
-/// The first of the events' lanes.
-const EVENTS: usize = 2;
-/// After the three of the events.
-const QUERIES: usize = 5;
-const KEYS: usize = 6;
-const BANS: usize = 7;
-
 /// Set in the tickets of events that are questions; the rest is the query's.
 const QUESTION: u64 = 1 << 63;
 
@@ -423,6 +414,7 @@ impl<K: Keys, A: Audience> Protocol for Node<K, A> {
     type Message = Message;
     type Timer = Timer;
     type Event = Event;
+    const FILLS: bool = true;
 
     fn handle(&mut self, cx: &mut Cx<'_, Self>, input: Input<Self>) {
         match input {
@@ -456,12 +448,13 @@ impl<K: Keys, A: Audience> Protocol for Node<K, A> {
             Input::Timer(Timer::Keys(t)) => self.keys(cx, Input::Timer(t)),
             Input::Timer(Timer::Bans(t)) => self.bans(cx, Input::Timer(t)),
             Input::Spare(peer, bytes) => self.on_spare(cx, peer, bytes),
-            Input::Shed(peer, SWIM) => self.swim(cx, Input::Shed(peer, 0)),
-            Input::Shed(peer, VITALS) => self.vitals(cx, Input::Shed(peer, 0)),
-            Input::Shed(peer, QUERIES) => self.queries(cx, Input::Shed(peer, 0)),
-            Input::Shed(peer, KEYS) => self.keys(cx, Input::Shed(peer, 0)),
-            Input::Shed(peer, BANS) => self.bans(cx, Input::Shed(peer, 0)),
-            Input::Shed(peer, lane) => self.events(cx, Input::Shed(peer, lane - EVENTS)),
+            Input::Shed(peer, Message::Swim(m)) => self.swim(cx, Input::Shed(peer, m)),
+            Input::Shed(peer, Message::Vitals(m)) => self.vitals(cx, Input::Shed(peer, m)),
+            Input::Shed(peer, Message::Events(m)) => self.events(cx, Input::Shed(peer, m)),
+            Input::Shed(peer, Message::Queries(m)) => self.queries(cx, Input::Shed(peer, m)),
+            Input::Shed(peer, Message::Keys(m)) => self.keys(cx, Input::Shed(peer, m)),
+            Input::Shed(peer, Message::Bans(m)) => self.bans(cx, Input::Shed(peer, m)),
+            Input::Shed(_, Message::Unknown) => {}
             Input::Lost(peer, loss) => {
                 self.swim(cx, Input::Lost(peer, loss));
                 self.vitals(cx, Input::Lost(peer, loss));

@@ -180,7 +180,7 @@ fn no_message_that_can_be_read_makes_one_panic_or_grow() {
                 0 => Input::Call(Call::Publish(Payload::from(&[1; 9][..]))),
                 1 => Input::Call(Call::Peer(Change::Up(from))),
                 2 => Input::Call(Call::Peer(Change::Down(from))),
-                3 => Input::Shed(from, rng.below(3)),
+                3 if !said.is_empty() => Input::Shed(from, said[rng.below(said.len())].clone()),
                 4 => Input::Lost(from, Loss::Reset),
                 5 => Input::Spare(from, 1_000),
                 6 if step % 50 == 0 => Input::Call(Call::Peers(Peers::Everyone(rng.below(9) as u64))),

@@ -8,7 +8,7 @@ use rumormill::core::stack::{Layer, Stack, Told};
 use rumormill::protocols::kit::peers::Peers;
 use rumormill::runtime::{App, Book, Config, Contact, Handle, Keyring, Sockets, start};
 use rumormill::swim::{self, Me};
-use rumormill::{Change, Cx, Input, Message, NodeId, Protocol, Swim, Time, Wall};
+use rumormill::{Change, Cx, Input, Lane, Message, NodeId, Protocol, Swim, Time, Wall};
 use rumormill_sim::{Sim, World};
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -38,9 +38,7 @@ struct Again {
 }
 
 impl Message for Said {
-    fn lanes() -> Vec<&'static str> {
-        vec!["rumor"]
-    }
+    const LANES: &'static [Lane] = &[Lane::new("rumor")];
     fn replayable(&self) -> bool {
         true // hearing it again changes nothing
     }
@@ -51,6 +49,7 @@ impl Protocol for Rumor {
     type Message = Said;
     type Timer = Again;
     type Event = u64;
+    const FILLS: bool = false;
 
     fn handle(&mut self, cx: &mut Cx<'_, Self>, input: Input<Self>) {
         match input {

@@ -18,5 +18,5 @@ pub use rumormill_core as core;
 pub use rumormill_protocols as protocols;
 pub use rumormill_runtime as runtime;
 
-pub use rumormill_core::{Change, Cx, Input, Message, NodeId, Output, Protocol, Time, Via, Wall};
+pub use rumormill_core::{Change, Cx, Input, Lane, Message, NodeId, Output, Protocol, Time, Via, Wall};
 pub use rumormill_protocols::member::swim::{self, Swim};

@@ -185,10 +185,10 @@ impl Snapshot {
 
 impl Counters {
     /// All zero, with these lanes.
-    pub(crate) fn new(lanes: &[&'static str]) -> Counters {
+    pub(crate) fn new(lanes: &[rumormill_core::Lane]) -> Counters {
         let zero = AtomicU64::default;
-        let lane = |name: &&'static str| Lane {
-            name,
+        let lane = |lane: &rumormill_core::Lane| Lane {
+            name: lane.name,
             sent: zero(),
             sent_bytes: zero(),
             received: zero(),
@@ -290,7 +290,7 @@ mod tests {
         for (at, (cause, name)) in Cause::ALL.iter().enumerate() {
             assert_eq!(*cause as usize, at, "{name}");
         }
-        let counters = Counters::new(&["a", "b"]);
+        let counters = Counters::new(&["a", "b"].map(rumormill_core::Lane::new));
         counters.lose(Cause::Fault);
         counters.lane_sent(1, 10);
         counters.lane_shed(0);

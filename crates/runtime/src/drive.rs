@@ -98,7 +98,7 @@ impl<P: Protocol, A: App<P>> Engine<P, A> {
         let drawn = random().map_err(|_| StartError::NoRandom)?;
         let drawn = u64::from_be_bytes(*drawn.first_chunk().expect("it has 16 bytes"));
         let seed = seed.unwrap_or(drawn);
-        let counters = Arc::new(Counters::new(&P::Message::lanes()));
+        let counters = Arc::new(Counters::new(P::Message::LANES));
         let faults = Faults::new(faults, seed);
         let strangers = Arc::<Strangers>::default();
         let shared = Arc::new(Shared {
@@ -261,7 +261,7 @@ impl<P: Protocol, A: App<P>> Engine<P, A> {
                 None => break,
                 Some(Due::Timer(timer)) => self.input(Input::Timer(timer)),
                 Some(Due::Lost(peer, loss)) => self.input(Input::Lost(peer, loss)),
-                Some(Due::Shed(peer, lane)) => self.input(Input::Shed(peer, lane)),
+                Some(Due::Shed(peer, message)) => self.input(Input::Shed(peer, message)),
                 Some(Due::Resolve(ticket)) => {
                     self.receiver.resolve(&mut self.effects, &mut self.resolves, ticket)
                 }

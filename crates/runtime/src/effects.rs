@@ -68,7 +68,7 @@ pub(crate) struct Effects<P: Protocol, A> {
     pub shared: Arc<Shared>,
     pub datagrams: Datagrams,
     pub streams: Streams,
-    pub timers: Timers<P::Timer>,
+    pub timers: Timers<P::Timer, P::Message>,
     pub now: Time,
     pub wall: Wall,
     /// Events since the application was last called for a whole batch.
@@ -140,7 +140,7 @@ impl<P: Protocol, A> Effects<P, A> {
             Err(_) => {
                 counters.lose(Cause::StreamQueueFull);
                 counters.lane_shed(lane);
-                self.timers.push(self.now + HINT_DELAY, Due::Shed(to, lane));
+                self.timers.push(self.now + HINT_DELAY, Due::Shed(to, message.clone()));
             }
         }
     }

@@ -6,39 +6,39 @@ use std::collections::BinaryHeap;
 
 /// Something that is due.
 #[derive(Debug)]
-pub enum Due<T> {
+pub enum Due<T, M> {
     /// The protocol's own timer.
     Timer(T),
     /// Tell the protocol that something did not arrive.
     Lost(NodeId, Loss),
-    /// Tell the protocol that a message of that lane was dropped.
-    Shed(NodeId, usize),
+    /// Tell the protocol that this message to that peer was dropped.
+    Shed(NodeId, M),
     /// Ask again who is at an address.
     Resolve(u64),
 }
 
 /// All that is due, the earliest first; what is due at one time, in the order in which it was asked for.
 #[derive(Debug)]
-pub struct Timers<T> {
-    heap: BinaryHeap<Entry<T>>,
+pub struct Timers<T, M> {
+    heap: BinaryHeap<Entry<T, M>>,
     count: u64,
 }
 
 #[derive(Debug)]
-struct Entry<T> {
+struct Entry<T, M> {
     at: Time,
     count: u64,
-    due: Due<T>,
+    due: Due<T, M>,
 }
 
-impl<T> Timers<T> {
+impl<T, M> Timers<T, M> {
     /// Nothing is due.
-    pub fn new() -> Timers<T> {
+    pub fn new() -> Timers<T, M> {
         Timers { heap: BinaryHeap::new(), count: 0 }
     }
 
     /// Makes something due at `at`.
-    pub fn push(&mut self, at: Time, due: Due<T>) {
+    pub fn push(&mut self, at: Time, due: Due<T, M>) {
         self.count += 1;
         self.heap.push(Entry { at, count: self.count, due });
     }
@@ -49,7 +49,7 @@ impl<T> Timers<T> {
     }
 
     /// Takes the earliest if it is due at `now` and was asked for before `limit` (see [`mark`](Timers::mark)).
-    pub fn pop(&mut self, now: Time, limit: u64) -> Option<Due<T>> {
+    pub fn pop(&mut self, now: Time, limit: u64) -> Option<Due<T, M>> {
         let entry = self.heap.peek()?;
         if entry.at > now || entry.count > limit {
             return None;
@@ -63,25 +63,25 @@ impl<T> Timers<T> {
     }
 }
 
-impl<T> Ord for Entry<T> {
+impl<T, M> Ord for Entry<T, M> {
     fn cmp(&self, other: &Self) -> Ordering {
         (other.at, other.count).cmp(&(self.at, self.count)) // the heap gives the greatest first
     }
 }
 
-impl<T> PartialOrd for Entry<T> {
+impl<T, M> PartialOrd for Entry<T, M> {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         Some(self.cmp(other))
     }
 }
 
-impl<T> PartialEq for Entry<T> {
+impl<T, M> PartialEq for Entry<T, M> {
     fn eq(&self, other: &Self) -> bool {
         self.cmp(other).is_eq()
     }
 }
 
-impl<T> Eq for Entry<T> {}
+impl<T, M> Eq for Entry<T, M> {}
 
 #[cfg(test)]
 mod tests {
@@ -89,7 +89,7 @@ mod tests {
 
     #[test]
     fn what_is_due_comes_in_order_and_what_is_asked_for_meanwhile_waits() {
-        let mut timers = Timers::new();
+        let mut timers = Timers::<_, ()>::new();
         for (at, name) in [(5, 'c'), (1, 'a'), (5, 'd'), (3, 'b'), (9, 'z')] {
             timers.push(Time(at), Due::Timer(name));
         }

@@ -25,7 +25,7 @@
 //! | `clock`, `counters` | wall clocks that are off; packets sent, received and dropped |
 //!
 //! ```
-//! use rumormill_core::{Cx, Input, Message, NodeId, Protocol, Time, time::Duration};
+//! use rumormill_core::{Cx, Input, Lane, Message, NodeId, Protocol, Time, time::Duration};
 //! use rumormill_sim::{Sim, World};
 //!
 //! /// Passes a number on to the next node, one lower, until it is zero.
@@ -33,15 +33,14 @@
 //! #[derive(Clone, Debug, minicbor::Encode, minicbor::Decode, minicbor::CborLen)]
 //! struct Number(#[n(0)] u64);
 //! impl Message for Number {
-//!     fn lanes() -> Vec<&'static str> {
-//!         vec!["chain"]
-//!     }
+//!     const LANES: &'static [Lane] = &[Lane::new("chain")];
 //! }
 //! impl Protocol for Chain {
 //!     type Call = u64;
 //!     type Message = Number;
 //!     type Timer = ();
 //!     type Event = u64;
+//!     const FILLS: bool = false;
 //!     fn handle(&mut self, cx: &mut Cx<'_, Self>, input: Input<Self>) {
 //!         match input {
 //!             Input::Call(0) | Input::Message(_, Number(0)) => cx.emit(0),

@@ -231,21 +231,20 @@ impl<P: Protocol> Port<P> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rumormill_core::protocol::{self, Cx, Input};
+    use rumormill_core::protocol::{self, Cx, Input, Lane};
 
     struct Mute;
     #[derive(Clone, Debug, minicbor::Encode, minicbor::Decode, minicbor::CborLen)]
     struct Nothing;
     impl protocol::Message for Nothing {
-        fn lanes() -> Vec<&'static str> {
-            vec!["nothing"]
-        }
+        const LANES: &'static [Lane] = &[Lane::new("nothing")];
     }
     impl Protocol for Mute {
         type Call = ();
         type Message = Nothing;
         type Timer = ();
         type Event = ();
+        const FILLS: bool = false;
         fn handle(&mut self, _: &mut Cx<'_, Self>, _: Input<Self>) {}
     }
 

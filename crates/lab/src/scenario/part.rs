@@ -205,6 +205,7 @@ impl<U: Part, L: 'static> Protocol for Fed<U, L> {
     type Message = <U::Node as Protocol>::Message;
     type Timer = <U::Node as Protocol>::Timer;
     type Event = EventOf<U>;
+    const FILLS: bool = true;
 
     fn handle(&mut self, cx: &mut Cx<'_, Self>, input: Input<Self>) {
         let input = match input {
@@ -213,7 +214,7 @@ impl<U: Part, L: 'static> Protocol for Fed<U, L> {
             Input::Message(from, message) => Input::Message(from, message),
             Input::Timer(timer) => Input::Timer(timer),
             Input::Spare(to, bytes) => Input::Spare(to, bytes),
-            Input::Shed(to, lane) => Input::Shed(to, lane),
+            Input::Shed(to, message) => Input::Shed(to, message),
             Input::Lost(to, loss) => Input::Lost(to, loss),
         };
         let (node, mut told) = (&mut self.node, Vec::new());

@@ -17,7 +17,7 @@ use alloc::vec::Vec;
 use minicbor::{CborLen, Decode, Encode};
 use rumormill_core::identity::{Life, NodeId};
 use rumormill_core::payload::Payload;
-use rumormill_core::protocol::{self, Change, Cx, Input, Protocol};
+use rumormill_core::protocol::{self, Change, Cx, Input, Lane, Protocol};
 use rumormill_core::record::checksum;
 use rumormill_core::time::{Duration, Time, Wall};
 use rumormill_core::wire::{self, Item};
@@ -123,9 +123,7 @@ impl Record {
 }
 
 impl protocol::Message for Message {
-    fn lanes() -> Vec<&'static str> {
-        alloc::vec!["vitals"]
-    }
+    const LANES: &'static [Lane] = &[Lane::new("vitals")];
     /// The newer wins, whatever the order.
     fn replayable(&self) -> bool {
         true
@@ -177,6 +175,7 @@ impl Protocol for Latest {
     type Message = Message;
     type Timer = Timer;
     type Event = Event;
+    const FILLS: bool = true;
 
     fn handle(&mut self, cx: &mut Cx<'_, Self>, input: Input<Self>) {
         match input {

@@ -16,11 +16,10 @@ use crate::kit::peers::Peers;
 use crate::spread::{Call, Counters, Event, Intake, Spreader, Taken, Update};
 use alloc::collections::VecDeque;
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 use minicbor::{CborLen, Decode, Encode};
 use rumormill_core::identity::{Life, NodeId};
 use rumormill_core::payload::Payload;
-use rumormill_core::protocol::{self, Cx, Input, Protocol};
+use rumormill_core::protocol::{self, Cx, Input, Lane, Protocol};
 use rumormill_core::time::Duration;
 
 /// Settings.
@@ -63,9 +62,7 @@ pub enum Timer {
 }
 
 impl protocol::Message for Message {
-    fn lanes() -> Vec<&'static str> {
-        alloc::vec!["direct-mail"]
-    }
+    const LANES: &'static [Lane] = &[Lane::new("direct-mail")];
 }
 
 /// The state machine.
@@ -100,7 +97,7 @@ impl Protocol for DirectMail {
             Input::Call(Call::Publish(payload)) => self.on_publish(cx, payload),
             Input::Message(from, Message(update)) => self.on_update(cx, from, update),
             Input::Timer(Timer::Round) => self.on_round(cx),
-            Input::Shed(_, lane) => self.counters.shed(lane),
+            Input::Shed(_, message) => self.counters.shed(&message),
             Input::Lost(..) => self.counters.lost += 1,
             Input::Start | Input::Spare(..) => {}
         }

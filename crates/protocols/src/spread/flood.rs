@@ -18,11 +18,10 @@ use crate::kit::peers::Peers;
 use crate::kit::regular::Regular;
 use crate::spread::{Call, Counters, Event, Intake, Spreader, Taken, Update};
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 use minicbor::{CborLen, Decode, Encode};
 use rumormill_core::identity::{Life, NodeId};
 use rumormill_core::payload::Payload;
-use rumormill_core::protocol::{self, Cx, Input, Protocol};
+use rumormill_core::protocol::{self, Cx, Input, Lane, Protocol};
 use rumormill_core::time::Duration;
 
 /// Settings.
@@ -74,9 +73,7 @@ pub struct Message {
 pub enum Timer {}
 
 impl protocol::Message for Message {
-    fn lanes() -> Vec<&'static str> {
-        alloc::vec!["flood"]
-    }
+    const LANES: &'static [Lane] = &[Lane::new("flood")];
 }
 
 /// The state machine.
@@ -104,7 +101,7 @@ impl Protocol for Flood {
             Input::Call(Call::Publish(payload)) => self.on_publish(cx, payload),
             Input::Message(from, Message { update, hops }) => self.on_update(cx, from, update, hops),
             Input::Timer(timer) => match timer {},
-            Input::Shed(_, lane) => self.counters.shed(lane),
+            Input::Shed(_, message) => self.counters.shed(&message),
             Input::Lost(..) => self.counters.lost += 1,
             Input::Start | Input::Spare(..) => {}
         }

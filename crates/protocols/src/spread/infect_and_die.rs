@@ -16,11 +16,10 @@ use crate::kit::choice::Choice;
 use crate::kit::peers::Peers;
 use crate::spread::{Call, Counters, Event, Intake, Spreader, Taken, Update};
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 use minicbor::{CborLen, Decode, Encode};
 use rumormill_core::identity::{Life, NodeId};
 use rumormill_core::payload::Payload;
-use rumormill_core::protocol::{self, Cx, Input, Protocol};
+use rumormill_core::protocol::{self, Cx, Input, Lane, Protocol};
 use rumormill_core::time::Duration;
 
 /// Settings.
@@ -69,9 +68,7 @@ pub struct Message {
 pub enum Timer {}
 
 impl protocol::Message for Message {
-    fn lanes() -> Vec<&'static str> {
-        alloc::vec!["infect-and-die"]
-    }
+    const LANES: &'static [Lane] = &[Lane::new("infect-and-die")];
 }
 
 /// The state machine.
@@ -99,7 +96,7 @@ impl Protocol for InfectAndDie {
             Input::Call(Call::Publish(payload)) => self.on_publish(cx, payload),
             Input::Message(from, Message { update, hops }) => self.on_update(cx, from, update, hops),
             Input::Timer(timer) => match timer {},
-            Input::Shed(_, lane) => self.counters.shed(lane),
+            Input::Shed(_, message) => self.counters.shed(&message),
             Input::Lost(..) => self.counters.lost += 1,
             Input::Start | Input::Spare(..) => {}
         }

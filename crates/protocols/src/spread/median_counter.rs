@@ -33,7 +33,7 @@ use alloc::vec::Vec;
 use minicbor::{CborLen, Decode, Encode};
 use rumormill_core::identity::{Life, NodeId};
 use rumormill_core::payload::Payload;
-use rumormill_core::protocol::{self, Cx, Input, Protocol};
+use rumormill_core::protocol::{self, Cx, Input, Lane, Protocol};
 use rumormill_core::time::{Duration, Time};
 
 /// On the wire and in the state, the counter of one in C.
@@ -117,9 +117,7 @@ pub enum Timer {
 }
 
 impl protocol::Message for Message {
-    fn lanes() -> Vec<&'static str> {
-        alloc::vec!["median-counter", "median-counter-talk"]
-    }
+    const LANES: &'static [Lane] = &[Lane::new("median-counter"), Lane::new("median-counter-talk")];
     fn lane(&self) -> usize {
         usize::from(!matches!(self, Message::Update { .. }))
     }
@@ -171,7 +169,7 @@ impl Protocol for MedianCounter {
             Input::Message(_, Message::Counter { id, counter }) => self.on_counter(id, counter),
             Input::Message(from, Message::Call) => self.on_call(cx, from),
             Input::Timer(Timer::Round) => self.on_round(cx),
-            Input::Shed(_, lane) => self.counters.shed(lane),
+            Input::Shed(_, message) => self.counters.shed(&message),
             Input::Lost(..) => self.counters.lost += 1,
             Input::Spare(..) => {}
         }

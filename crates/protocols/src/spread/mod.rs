@@ -16,7 +16,7 @@ use core::ops::AddAssign;
 use minicbor::{CborLen, Decode, Encode};
 use rumormill_core::identity::{Life, NodeId};
 use rumormill_core::payload::Payload;
-use rumormill_core::protocol::{Change, Protocol};
+use rumormill_core::protocol::{self, Change, Protocol};
 use rumormill_core::wire::Item;
 
 /// Which update: who published it, and its number there.
@@ -109,10 +109,10 @@ pub struct Counters {
 }
 
 impl Counters {
-    /// A message of the first lane, in which updates travel, or of another one was not sent after all.
-    fn shed(&mut self, lane: usize) {
+    /// This message was not sent after all. Updates travel in the first lane.
+    fn shed(&mut self, message: &impl protocol::Message) {
         self.shed += 1;
-        if lane == 0 {
+        if message.lane() == 0 {
             self.updates_sent = self.updates_sent.saturating_sub(1);
         }
     }

@@ -29,7 +29,7 @@ use alloc::vec::Vec;
 use minicbor::{CborLen, Decode, Encode};
 use rumormill_core::identity::{Life, NodeId};
 use rumormill_core::payload::Payload;
-use rumormill_core::protocol::{self, Cx, Input, Protocol};
+use rumormill_core::protocol::{self, Cx, Input, Lane, Protocol};
 use rumormill_core::time::{Duration, Time};
 
 /// Settings.
@@ -100,9 +100,7 @@ pub enum Timer {
 }
 
 impl protocol::Message for Message {
-    fn lanes() -> Vec<&'static str> {
-        alloc::vec!["push-then-pull", "push-then-pull-ask"]
-    }
+    const LANES: &'static [Lane] = &[Lane::new("push-then-pull"), Lane::new("push-then-pull-ask")];
     fn lane(&self) -> usize {
         usize::from(matches!(self, Message::Ask(_)))
     }
@@ -149,7 +147,7 @@ impl Protocol for PushThenPull {
             Input::Message(from, Message::Update { update, age }) => self.on_update(cx, from, update, age),
             Input::Message(from, Message::Ask(known)) => self.on_ask(cx, from, &known),
             Input::Timer(Timer::Round) => self.on_round(cx),
-            Input::Shed(_, lane) => self.counters.shed(lane),
+            Input::Shed(_, message) => self.counters.shed(&message),
             Input::Lost(..) => self.counters.lost += 1,
             Input::Spare(..) => {}
         }

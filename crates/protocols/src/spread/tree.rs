@@ -19,11 +19,10 @@ use crate::kit::allowance::Allowance;
 use crate::kit::peers::Peers;
 use crate::spread::{Call, Counters, Event, Intake, Spreader, Taken, Update};
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 use minicbor::{CborLen, Decode, Encode};
 use rumormill_core::identity::{Life, NodeId};
 use rumormill_core::payload::Payload;
-use rumormill_core::protocol::{self, Cx, Input, Protocol};
+use rumormill_core::protocol::{self, Cx, Input, Lane, Protocol};
 use rumormill_core::time::Duration;
 
 /// Settings.
@@ -60,9 +59,7 @@ pub struct Message(#[n(0)] pub Update);
 pub enum Timer {}
 
 impl protocol::Message for Message {
-    fn lanes() -> Vec<&'static str> {
-        alloc::vec!["tree"]
-    }
+    const LANES: &'static [Lane] = &[Lane::new("tree")];
 }
 
 /// The state machine.
@@ -90,7 +87,7 @@ impl Protocol for Tree {
             Input::Call(Call::Publish(payload)) => self.on_publish(cx, payload),
             Input::Message(from, Message(update)) => self.on_update(cx, from, update),
             Input::Timer(timer) => match timer {},
-            Input::Shed(_, lane) => self.counters.shed(lane),
+            Input::Shed(_, message) => self.counters.shed(&message),
             Input::Lost(..) => self.counters.lost += 1,
             Input::Start | Input::Spare(..) => {}
         }
@@ -195,6 +192,7 @@ impl Row<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use alloc::vec::Vec;
 
     #[test]
     fn a_row_has_its_asker_in_the_right_place_whether_it_is_listed_or_not() {

@@ -29,7 +29,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use minicbor::{CborLen, Decode, Encode};
 use rumormill_core::identity::NodeId;
-use rumormill_core::protocol::{self, Change, Cx, Input, Protocol};
+use rumormill_core::protocol::{self, Change, Cx, Input, Lane, Protocol};
 use rumormill_core::rng::mix;
 use rumormill_core::time::{Duration, Time};
 use rumormill_core::wire::Item;
@@ -245,9 +245,7 @@ pub enum Message {
 const _: () = assert!(size_of::<Message>() <= 40 && size_of::<Averaging>() <= 304);
 
 impl protocol::Message for Message {
-    fn lanes() -> Vec<&'static str> {
-        alloc::vec!["averaging"]
-    }
+    const LANES: &'static [Lane] = &[Lane::new("averaging")];
 }
 
 /// What it asks to be reminded of: one of each at a time.

@@ -24,7 +24,7 @@ use alloc::vec::Vec;
 use minicbor::{CborLen, Decode, Encode};
 use rumormill_core::identity::NodeId;
 use rumormill_core::payload::Payload;
-use rumormill_core::protocol::{self, Cx, Input, Protocol};
+use rumormill_core::protocol::{self, Cx, Input, Lane, Protocol};
 use rumormill_core::rng::Rng;
 use rumormill_core::time::Duration;
 
@@ -161,9 +161,7 @@ pub struct Message {
 const _: () = assert!(size_of::<Message>() <= 64 && size_of::<Extrema>() <= 512);
 
 impl protocol::Message for Message {
-    fn lanes() -> Vec<&'static str> {
-        alloc::vec!["extrema"]
-    }
+    const LANES: &'static [Lane] = &[Lane::new("extrema")];
     /// A minimum does not care how often it is told.
     fn replayable(&self) -> bool {
         true

@@ -15,9 +15,8 @@
 use super::{Aggregator, Call, Event};
 use crate::kit::peers::Peers;
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 use minicbor::{CborLen, Decode, Encode};
-use rumormill_core::protocol::{self, Cx, Input, Protocol};
+use rumormill_core::protocol::{self, Cx, Input, Lane, Protocol};
 use rumormill_core::time::Duration;
 
 /// Settings.
@@ -46,9 +45,7 @@ pub enum Message {
 }
 
 impl protocol::Message for Message {
-    fn lanes() -> Vec<&'static str> {
-        alloc::vec!["plain-averaging"]
-    }
+    const LANES: &'static [Lane] = &[Lane::new("plain-averaging")];
 }
 
 /// It asks to be reminded of its next cycle.
@@ -135,6 +132,7 @@ impl Plain {
 mod tests {
     use super::*;
     use crate::sum::testing::{hostile, quick, run, start, unit};
+    use alloc::vec::Vec;
     use rumormill_sim::Sim;
 
     fn mean(sim: &Sim<Plain>) -> f64 {

@@ -29,11 +29,10 @@ use crate::kit::epochs::{Epochs, Heard, PERIOD_MIN, Stamp};
 use crate::kit::peers::Peers;
 use crate::kit::sketch::{BUCKET_BYTES, Sketch};
 use alloc::boxed::Box;
-use alloc::vec::Vec;
 use minicbor::{CborLen, Decode, Encode};
 use rumormill_core::identity::NodeId;
 use rumormill_core::payload::Payload;
-use rumormill_core::protocol::{self, Cx, Input, Protocol};
+use rumormill_core::protocol::{self, Cx, Input, Lane, Protocol};
 use rumormill_core::rng::mix;
 use rumormill_core::time::Duration;
 
@@ -144,9 +143,7 @@ pub struct Message {
 const _: () = assert!(size_of::<Message>() <= 64 && size_of::<PushSum>() <= 512);
 
 impl protocol::Message for Message {
-    fn lanes() -> Vec<&'static str> {
-        alloc::vec!["push-sum"]
-    }
+    const LANES: &'static [Lane] = &[Lane::new("push-sum")];
 }
 
 /// What it asks to be reminded of: one at a time.
@@ -352,6 +349,7 @@ fn is_root(peers: &Peers, me: NodeId, epoch: u32) -> bool {
 mod tests {
     use super::*;
     use crate::sum::testing::*;
+    use alloc::vec::Vec;
     use rumormill_core::time::Time;
     use rumormill_sim::{Sim, World};
 

@@ -27,10 +27,9 @@ use crate::kit::epochs::{Epochs, Heard, PERIOD_MIN, Stamp, millis};
 use crate::kit::evidence::Evidence;
 use crate::kit::ledger::{Asked, Counters, Ledger};
 use crate::kit::peers::Peers;
-use alloc::vec::Vec;
 use minicbor::{CborLen, Decode, Encode};
 use rumormill_core::identity::NodeId;
-use rumormill_core::protocol::{self, Change, Cx, Input, Protocol};
+use rumormill_core::protocol::{self, Change, Cx, Input, Lane, Protocol};
 use rumormill_core::time::Duration;
 
 /// An unanswered question is asked again so many times a cycle.
@@ -126,9 +125,7 @@ pub enum Message {
 const _: () = assert!(size_of::<Message>() <= 64 && size_of::<Threshold>() <= 512);
 
 impl protocol::Message for Message {
-    fn lanes() -> Vec<&'static str> {
-        alloc::vec!["threshold"]
-    }
+    const LANES: &'static [Lane] = &[Lane::new("threshold")];
 }
 
 /// What it asks to be reminded of: one of each at a time, and of the ends of two epochs.
@@ -488,6 +485,7 @@ impl Threshold {
 mod tests {
     use super::*;
     use crate::sum::testing::*;
+    use alloc::vec::Vec;
     use rumormill_sim::{Sim, World};
 
     const N: u64 = 500;

@@ -4,7 +4,7 @@
 use minicbor::{CborLen, Decode, Encode};
 use rumormill_core::identity::Life;
 use rumormill_core::payload::Payload;
-use rumormill_core::{Cx, Duration, Input, Loss, Message, NodeId, Protocol, Time, Via, Wall};
+use rumormill_core::{Cx, Duration, Input, Lane, Loss, Message, NodeId, Protocol, Time, Via, Wall};
 use rumormill_runtime::{App, Book, Cause, Config, Contact, Handle, Key, Keyring, Sockets, View, start};
 use std::future::Future;
 use std::net::SocketAddr;
@@ -46,9 +46,7 @@ impl Word {
 }
 
 impl Message for Word {
-    fn lanes() -> Vec<&'static str> {
-        vec!["tame", "wild"]
-    }
+    const LANES: &'static [Lane] = &[Lane::new("tame"), Lane::new("wild")];
     fn lane(&self) -> usize {
         usize::from(!self.tame)
     }
@@ -82,6 +80,7 @@ impl Protocol for Toy {
     type Message = Word;
     type Timer = u64;
     type Event = Event;
+    const FILLS: bool = false;
     fn handle(&mut self, cx: &mut Cx<'_, Self>, input: Input<Self>) {
         match input {
             Input::Start | Input::Spare(..) => {}
@@ -100,7 +99,7 @@ impl Protocol for Toy {
                 cx.emit(Event::Heard(from, word.number, word.load.len()));
             }
             Input::Timer(tag) => cx.emit(Event::Tick(tag, cx.now)),
-            Input::Shed(to, lane) => cx.emit(Event::Shed(to, lane)),
+            Input::Shed(to, word) => cx.emit(Event::Shed(to, word.lane())),
             Input::Lost(from, loss) => cx.emit(Event::Lost(from, loss)),
         }
     }

@@ -1,7 +1,7 @@
 //! A protocol that does what it is told and tells what it sees.
 
 use minicbor::{CborLen, Decode, Encode};
-use rumormill_core::protocol::{Cx, Input, Loss, Message, Protocol};
+use rumormill_core::protocol::{Cx, Input, Lane, Loss, Message, Protocol};
 use rumormill_core::time::{Duration, Time, Wall};
 use rumormill_core::{NodeId, drive::Limits};
 use rumormill_sim::{Latency, Sim, World};
@@ -62,9 +62,7 @@ pub enum Event {
 }
 
 impl Message for Say {
-    fn lanes() -> Vec<&'static str> {
-        vec!["toy"]
-    }
+    const LANES: &'static [Lane] = &[Lane::new("toy")];
 }
 
 impl Protocol for Toy {
@@ -72,6 +70,7 @@ impl Protocol for Toy {
     type Message = Say;
     type Timer = Timer;
     type Event = Event;
+    const FILLS: bool = true;
 
     fn handle(&mut self, cx: &mut Cx<'_, Self>, input: Input<Self>) {
         match input {

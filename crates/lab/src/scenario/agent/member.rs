@@ -321,6 +321,7 @@ impl Protocol for Member {
     type Message = Message;
     type Timer = Timer;
     type Event = Event;
+    const FILLS: bool = Node::FILLS;
 
     fn handle(&mut self, cx: &mut Cx<'_, Self>, input: Input<Self>) {
         match input {
@@ -332,7 +333,7 @@ impl Protocol for Member {
             Input::Timer(Timer::Join) => self.on_join(cx),
             Input::Timer(Timer::Read) => self.on_read(cx),
             Input::Spare(peer, bytes) => self.node(cx, Input::Spare(peer, bytes)),
-            Input::Shed(peer, lane) => self.node(cx, Input::Shed(peer, lane)),
+            Input::Shed(peer, message) => self.node(cx, Input::Shed(peer, message)),
             Input::Lost(peer, loss) => self.node(cx, Input::Lost(peer, loss)),
         }
     }

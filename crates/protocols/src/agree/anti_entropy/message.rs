@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 use core::cmp::Ordering;
 use minicbor::{CborLen, Decode, Encode};
 use rumormill_core::payload::Payload;
-use rumormill_core::protocol;
+use rumormill_core::protocol::{self, Lane};
 
 /// Who gives to whom from here on, as the sender of a message sees it.
 #[derive(Copy, Clone, Debug, PartialEq, Eq, Encode, Decode, CborLen)]
@@ -289,8 +289,6 @@ impl Message {
 }
 
 impl protocol::Message for Message {
-    fn lanes() -> Vec<&'static str> {
-        alloc::vec!["anti-entropy"]
-    }
+    const LANES: &'static [Lane] = &[Lane::new("anti-entropy")];
     // Not replayable: what was deleted so long ago that its certificate is gone would live again.
 }

@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 use minicbor::{CborLen, Decode, Encode};
 use rumormill_core::identity::NodeId;
 use rumormill_core::payload::Payload;
-use rumormill_core::protocol;
+use rumormill_core::protocol::{self, Lane};
 use rumormill_core::record::Record;
 use rumormill_core::wire::Item;
 
@@ -128,9 +128,7 @@ pub enum Message {
 }
 
 impl protocol::Message for Message {
-    fn lanes() -> Vec<&'static str> {
-        alloc::vec!["bans"]
-    }
+    const LANES: &'static [Lane] = &[Lane::new("bans")];
     /// The newest word counts, whoever brings it and whenever. What costs an answer is taken from the living alone.
     fn replayable(&self) -> bool {
         matches!(self, Message::Give(_))

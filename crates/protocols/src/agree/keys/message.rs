@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 use core::fmt;
 use minicbor::{CborLen, Decode, Decoder, Encode, Encoder};
 use rumormill_core::payload::Payload;
-use rumormill_core::protocol;
+use rumormill_core::protocol::{self, Lane};
 
 /// Bytes of a cluster key.
 pub const SECRET_BYTES: usize = 32;
@@ -165,7 +165,5 @@ pub enum Message {
 }
 
 impl protocol::Message for Message {
-    fn lanes() -> Vec<&'static str> {
-        alloc::vec!["keys"]
-    }
+    const LANES: &'static [Lane] = &[Lane::new("keys")];
 }

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use minicbor::{CborLen, Decode, Decoder, Encode};
 use rumormill_core::identity::NodeId;
 use rumormill_core::payload::Payload;
-use rumormill_core::protocol;
+use rumormill_core::protocol::{self, Lane};
 use rumormill_core::record::Record;
 use rumormill_core::wire::{self, Item};
 
@@ -139,9 +139,7 @@ pub enum Message {
 }
 
 impl protocol::Message for Message {
-    fn lanes() -> Vec<&'static str> {
-        alloc::vec!["swim"]
-    }
+    const LANES: &'static [Lane] = &[Lane::new("swim")];
     /// News only goes up, questions cost an answer, answers carry the asker's nonce; all else comes over streams, which are live.
     fn replayable(&self) -> bool {
         use Message::*;

@@ -141,6 +141,7 @@ impl<K: Keys> Protocol for Swim<K> {
     type Message = Message;
     type Timer = Timer;
     type Event = Event;
+    const FILLS: bool = true;
 
     fn handle(&mut self, cx: &mut Cx<'_, Self>, input: Input<Self>) {
         match input {

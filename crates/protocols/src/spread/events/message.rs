@@ -4,7 +4,7 @@ use super::item::{EventId, Item, Source, Span, fixed};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use minicbor::{CborLen, Decode, Encode};
-use rumormill_core::protocol;
+use rumormill_core::protocol::{self, Lane};
 use rumormill_core::wire;
 
 /// What somebody holds of one source: all from `low` to `top` but the gaps.
@@ -177,9 +177,8 @@ const _: () = assert!(size_of::<Message>() <= 80);
 pub(super) const LANE_PUSH: usize = 0;
 
 impl protocol::Message for Message {
-    fn lanes() -> Vec<&'static str> {
-        alloc::vec!["events", "events-talk", "events-repair"]
-    }
+    const LANES: &'static [Lane] =
+        &[Lane::new("events"), Lane::new("events-talk"), Lane::new("events-repair")];
     fn lane(&self) -> usize {
         match self {
             Message::Push { .. } | Message::Have { .. } => LANE_PUSH,

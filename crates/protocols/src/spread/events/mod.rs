@@ -208,6 +208,7 @@ impl Protocol for Events {
     type Message = Message;
     type Timer = Timer;
     type Event = Event;
+    const FILLS: bool = true;
 
     fn handle(&mut self, cx: &mut Cx<'_, Self>, input: Input<Self>) {
         match input {
@@ -234,7 +235,7 @@ impl Protocol for Events {
             Input::Timer(Timer::Cover) => self.on_cover_timer(cx),
             Input::Timer(Timer::Join) => self.on_join_timer(cx),
             Input::Spare(peer, bytes) => self.on_spare(cx, peer, bytes),
-            Input::Shed(_, lane) => self.on_shed(cx.now, lane),
+            Input::Shed(_, message) => self.on_shed(cx.now, &message),
             Input::Lost(..) => self.counters.lost += 1,
         }
     }
@@ -338,9 +339,9 @@ impl Events {
         self.arm_join(cx);
     }
 
-    /// Nobody says which message it was: what was pushed is repaired, what was asked is asked again.
-    fn on_shed(&mut self, now: Time, lane: usize) {
-        if lane == message::LANE_PUSH {
+    /// A push that was shed is repaired, a question is asked again.
+    fn on_shed(&mut self, now: Time, message: &Message) {
+        if rumormill_core::Message::lane(message) == message::LANE_PUSH {
             self.mongering.shed(now);
             self.counters.shed_pushes += 1;
         } else {

@@ -2,11 +2,10 @@
 
 use super::{BODY_BYTES_MAX, QueryId};
 use alloc::boxed::Box;
-use alloc::vec::Vec;
 use minicbor::{CborLen, Decode, Encode};
 use rumormill_core::identity::NodeId;
 use rumormill_core::payload::Payload;
-use rumormill_core::protocol;
+use rumormill_core::protocol::{self, Lane};
 use rumormill_core::time::Wall;
 
 /// A question as it is spread: the payload of an event, whose name is the query's.
@@ -160,7 +159,5 @@ pub enum Message {
 }
 
 impl protocol::Message for Message {
-    fn lanes() -> Vec<&'static str> {
-        alloc::vec!["queries"]
-    }
+    const LANES: &'static [Lane] = &[Lane::new("queries")];
 }

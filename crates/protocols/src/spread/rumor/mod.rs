@@ -31,13 +31,12 @@ use crate::kit::peers::Peers;
 use crate::spread::{Call, Counters, Event, Intake, Spreader, Taken, Update, UpdateId};
 use alloc::boxed::Box;
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 pub use config::{Config, Credit, Direction, Removal, Tally};
 use hot::{Brought, Hot};
 use minicbor::{CborLen, Decode, Encode};
 use rumormill_core::identity::{Life, NodeId};
 use rumormill_core::payload::Payload;
-use rumormill_core::protocol::{self, Cx, Input, Protocol};
+use rumormill_core::protocol::{self, Cx, Input, Lane, Protocol};
 use rumormill_core::time::{Duration, Time};
 use smallvec::SmallVec;
 
@@ -98,9 +97,7 @@ pub enum Timer {
 }
 
 impl protocol::Message for Message {
-    fn lanes() -> Vec<&'static str> {
-        alloc::vec!["rumor", "rumor-talk"]
-    }
+    const LANES: &'static [Lane] = &[Lane::new("rumor"), Lane::new("rumor-talk")];
     fn lane(&self) -> usize {
         usize::from(!matches!(self, Message::Update { .. }))
     }
@@ -160,7 +157,7 @@ impl Protocol for Rumor {
             Input::Message(from, Message::Accept) => self.on_accept(cx, from),
             Input::Message(_, Message::Refuse) => self.on_refuse(cx),
             Input::Timer(Timer::Round) => self.on_round(cx),
-            Input::Shed(_, lane) => self.on_shed(lane),
+            Input::Shed(_, message) => self.on_shed(&message),
             Input::Lost(..) => self.count().lost += 1,
             Input::Spare(..) => {}
         }
@@ -342,7 +339,8 @@ impl Rumor {
 
     /// An update was not sent after all. Nobody says which one it was: it is taken that the budget was used up by those before it, so
     /// that it was the last that was told and not yet taken back. With it the next contact begins.
-    fn on_shed(&mut self, lane: usize) {
+    fn on_shed(&mut self, message: &Message) {
+        let lane = protocol::Message::lane(message);
         self.count().shed += 1;
         if lane == 0 {
             self.updates_sent = self.updates_sent.saturating_sub(1);
