@@ -3,6 +3,7 @@
 //! | module | what it defines |
 //! | --- | --- |
 //! | [`protocol`] | the trait: a state machine that never sees a socket, a clock, a thread or a global random source |
+//! | [`composite`](mod@composite) | many protocols in one node; [`numbered`](mod@numbered) is how their messages share the wire |
 //! | [`stack`] | one protocol on top of another |
 //! | [`lane`] | shares of the budget |
 //! | [`drive`] | what every driver does alike: packing frames, offering what is spare, keeping the budget |
@@ -17,9 +18,11 @@
 
 extern crate alloc;
 
+pub mod composite;
 pub mod drive;
 pub mod identity;
 pub mod lane;
+pub mod numbered;
 pub mod payload;
 pub mod protocol;
 pub mod record;

@@ -8,7 +8,8 @@ use crate::identity::NodeId;
 pub use crate::lane::Lane;
 use crate::rng::Rng;
 use crate::time::{Duration, Time, Wall};
-use crate::wire::Wire;
+use crate::wire::{self, Wire};
+use core::cell::Cell;
 use core::fmt::Debug;
 
 /// A gossip protocol as a state machine: a run is a pure function of (state, seed, inputs).
@@ -145,6 +146,32 @@ impl<P: Protocol> Cx<'_, P> {
     /// Asks to be told (or no longer) of a broken connection to `peer`.
     pub fn watch(&mut self, peer: NodeId, on: bool) {
         (self.out)(Output::Watch(peer, on));
+    }
+
+    /// Runs `body`, and adds to `taken` the bytes that it says to `peer` in datagrams: how several protocols share spare room.
+    pub fn counted<R>(
+        &mut self,
+        peer: NodeId,
+        taken: &Cell<usize>,
+        body: impl FnOnce(&mut Cx<'_, P>) -> R,
+    ) -> R {
+        let out = &mut *self.out;
+        let mut counting = |output: Output<P>| {
+            if let Output::Send(to, Via::Auto, message) = &output
+                && *to == peer
+            {
+                taken.set(taken.get() + wire::len(message));
+            }
+            out(output);
+        };
+        body(&mut Cx {
+            now: self.now,
+            wall: self.wall,
+            me: self.me,
+            rng: self.rng,
+            room: self.room,
+            out: &mut counting,
+        })
     }
 
     /// Lends the context to an inner protocol: its messages and timers are wrapped, its events go to `on_event`.
