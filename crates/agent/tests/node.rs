@@ -75,7 +75,7 @@ impl Cluster {
                     *written = Some(now);
                     self.readings = self.readings.wrapping_add(1);
                     let value = Payload::from(&[self.readings; VITALS_BYTES][..]);
-                    self.sim.call(id, Call::Vitals { value, gossip: true });
+                    self.sim.call(id, Call::Vitals(latest::Call::Put(value)));
                 }
             }
             self.sim.run_for(Duration::from_secs(1), &mut |_, _, _| ());
@@ -147,7 +147,7 @@ fn who_has_vitals_off_says_nothing_keeps_nothing_and_harms_nobody() {
     sim.run_for(Duration::from_secs(10), &mut |_, _, _| ());
     for id in 0..3 {
         let value = Payload::from(&[id as u8 + 1; 9][..]);
-        sim.call(NodeId(id), Call::Vitals { value, gossip: true });
+        sim.call(NodeId(id), Call::Vitals(latest::Call::Put(value)));
     }
     sim.run_for(Duration::from_secs(60), &mut |_, _, _| ());
     assert!((0..3).all(|id| sim.node(NodeId(0)).vitals_of(NodeId(id)).is_none()));

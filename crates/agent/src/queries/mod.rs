@@ -111,7 +111,7 @@ impl Board {
             },
             Event::Refused { ticket, why } => self.desk.refused(ticket, why),
             Event::Done { ticket, summary } => self.desk.done(ticket, summary),
-            Event::Spread(_) => {} // the node's own business
+            Event::Spread(_) | Event::Sent { .. } => {} // the node's own business
         }
     }
 

@@ -60,12 +60,12 @@ impl App<Node<NodeKeys>> for Ears {
                     agent.hear(event, wall);
                 }
             }
-            Event::Queries(event) => self.queries.push(event),
-            Event::Asked(ticket) => {
+            Event::Queries(queries::Event::Sent { ticket }) => {
                 if let Some(agent) = self.agent.upgrade() {
                     agent.query_board().desk.begun(ticket);
                 }
             }
+            Event::Queries(event) => self.queries.push(event),
         }
     }
 

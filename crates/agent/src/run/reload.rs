@@ -13,6 +13,7 @@ use crate::logging;
 use crate::model::{ReloadInfo, Reloaded, SettingChange};
 use crate::node::Call;
 use crate::refusal::Refusal;
+use rumormill_protocols::agree::latest;
 use rumormill_runtime::keyring::Keyring;
 use sd_notify::NotifyState;
 use std::collections::{BTreeMap, BTreeSet};
@@ -208,7 +209,7 @@ impl Agent {
                 Ok(())
             }
             "vitals_budget" => {
-                let call = Call::Ration(ration(config));
+                let call = Call::Vitals(latest::Call::Ration(ration(config)));
                 self.call(call).await.map_err(|refusal| refusal.error)?;
                 in_force.vitals_bytes_per_s = ration(config);
                 Ok(())

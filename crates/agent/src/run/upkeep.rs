@@ -9,6 +9,7 @@ use crate::store::{KnownMember, MEMBERS_MAX, NotStored, SAVE_INTERVAL_S};
 use rumormill_core::identity::NodeId;
 use rumormill_core::payload::Payload;
 use rumormill_core::time::{Duration, Time};
+use rumormill_protocols::agree::latest;
 use rumormill_protocols::member::swim::{self, Status};
 use sd_notify::NotifyState;
 use std::sync::{Arc, OnceLock};
@@ -116,7 +117,8 @@ pub(super) async fn read_machine(agent: Arc<Agent>) {
         });
         if let Ok((now, gossip)) = due.await {
             let value = Payload::from(&vitals.encoded()[..]);
-            if agent.call(Call::Vitals { value, gossip }).await.is_ok() && gossip {
+            let call = if gossip { latest::Call::Put(value) } else { latest::Call::Keep(value) };
+            if agent.call(Call::Vitals(call)).await.is_ok() && gossip {
                 gossiped = Some(now);
             }
         } else {

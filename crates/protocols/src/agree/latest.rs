@@ -53,6 +53,8 @@ impl Default for Config {
 pub enum Call {
     /// This is my newest value (at most [`VALUE_BYTES_MAX`] bytes; a longer one is ignored and counted).
     Put(Payload),
+    /// This is my newest value, for whoever asks this node: it does not travel.
+    Keep(Payload),
     /// From now on `budget_bytes_per_s` is this.
     Ration(u32),
     /// Follow a change of the view: records are kept of those who are up.
@@ -156,6 +158,8 @@ pub struct Latest {
     life: Life,
     counter: u64,
     mine: Option<Record>,
+    /// My newest value, with when it was written and put, whether or not it travels.
+    kept: Option<(Payload, Wall, Time)>,
     peers: Vec<NodeId>,
     known: BTreeMap<NodeId, Slot>,
     fresh: Buffer<NodeId, Record>,
@@ -180,6 +184,7 @@ impl Protocol for Latest {
     fn handle(&mut self, cx: &mut Cx<'_, Self>, input: Input<Self>) {
         match input {
             Input::Call(Call::Put(value)) => self.on_put(cx, value),
+            Input::Call(Call::Keep(value)) => self.on_keep(cx, value),
             Input::Call(Call::Ration(bytes_per_s)) => self.config.budget_bytes_per_s = bytes_per_s,
             Input::Call(Call::Peer(Change::Up(peer))) => self.on_up(peer),
             Input::Call(Call::Peer(Change::Down(peer))) => self.on_down(peer),
@@ -200,6 +205,7 @@ impl Latest {
             life,
             counter: 0,
             mine: None,
+            kept: None,
             peers: Vec::new(),
             known: BTreeMap::new(),
             tokens: 0.0,
@@ -211,6 +217,11 @@ impl Latest {
     /// The latest word of a member, if any has come.
     pub fn get(&self, owner: NodeId) -> Option<&Known> {
         self.known.get(&owner).and_then(|slot| slot.known.as_ref())
+    }
+
+    /// My newest value, with when it was written, by the wall clock and by the monotonic one.
+    pub fn mine(&self) -> Option<(&Payload, Wall, Time)> {
+        self.kept.as_ref().map(|(value, written, put)| (value, *written, *put))
     }
 
     /// What has been counted.
@@ -233,12 +244,17 @@ impl Latest {
             self.counters.values_refused += 1;
             return;
         }
+        self.on_keep(cx, value.clone());
         self.counter += 1;
         let version = Version { epoch: self.life.epoch, counter: self.counter };
         let mut record = Record { owner: cx.me, version, written: cx.wall, sum: 0, value };
         record.sum = record.sum_of();
         self.mine = Some(record.clone());
         self.pass_on(record);
+    }
+
+    fn on_keep(&mut self, cx: &mut Cx<'_, Self>, value: Payload) {
+        self.kept = Some((value, cx.wall, cx.now));
     }
 
     fn pass_on(&mut self, record: Record) {

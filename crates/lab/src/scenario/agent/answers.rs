@@ -49,8 +49,7 @@ impl Answers {
         (id, self.epochs.get(&id).copied().unwrap_or_default(), ticket)
     }
 
-    /// The query of that ticket is on its way.
-    pub fn asked(&mut self, at: Time, by: NodeId, ticket: u64) {
+    fn asked(&mut self, at: Time, by: NodeId, ticket: u64) {
         let ticket = self.ticket(by, ticket);
         if self.queries.len() < ASKED_MAX {
             self.queries.entry(ticket).or_insert_with(|| Asked::new(at, 0));
@@ -88,6 +87,7 @@ impl Answers {
                     asked.done = true;
                 }
             }
+            queries::Event::Sent { ticket } => self.asked(at, id, *ticket),
             queries::Event::Spread(_) | queries::Event::Refused { .. } | queries::Event::Acked { .. } => {}
         }
     }

@@ -233,7 +233,9 @@ impl Member {
         self.readings += 1;
         let mut reading = [0; READING_BYTES];
         reading[..8].copy_from_slice(&self.readings.to_be_bytes());
-        self.ask_node(cx, node::Call::Vitals { value: Payload::from(&reading[..]), gossip });
+        let value = Payload::from(&reading[..]);
+        let call = if gossip { latest::Call::Put(value) } else { latest::Call::Keep(value) };
+        self.ask_node(cx, node::Call::Vitals(call));
     }
 
     fn ask_node(&mut self, cx: &mut Cx<'_, Self>, call: node::Call) {

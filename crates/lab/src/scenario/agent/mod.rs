@@ -140,7 +140,6 @@ impl Part for AgentPart {
             }
             Event::Node(node::Event::Events(event)) => seen.deliveries.on_event(at, id, event),
             Event::Node(node::Event::Queries(event)) => seen.answers.on_query(at, id, event),
-            Event::Node(node::Event::Asked(ticket)) => seen.answers.asked(at, id, *ticket),
             Event::Node(node::Event::Keys(event)) => seen.answers.on_keys(at, id, event),
             Event::Node(node::Event::Bans(bans::Event::Changed(ban))) => seen.verdicts.bans(ban.id),
             Event::Node(node::Event::Bans(bans::Event::Refused(..)) | node::Event::Vitals(_)) => {}
@@ -170,7 +169,6 @@ impl Part for AgentPart {
             Event::Node(node::Event::Vitals(event)) => LatestPart::tell(event),
             Event::Node(node::Event::Events(event)) => tell_event(event),
             Event::Node(node::Event::Queries(event)) => tell_query(event),
-            Event::Node(node::Event::Asked(_)) => Line::of("query-sent", None),
             Event::Node(node::Event::Keys(keys::Event::Ordered { by, .. })) => Line::about("key-order", *by),
             Event::Node(node::Event::Keys(keys::Event::Reported { by, .. })) => {
                 Line::about("key-report", *by)
@@ -275,6 +273,7 @@ fn tell_event(event: &events::Event) -> Line {
 fn tell_query(event: &queries::Event) -> Line {
     match event {
         queries::Event::Spread(_) => Line::of("query-spread", None),
+        queries::Event::Sent { .. } => Line::of("query-sent", None),
         queries::Event::Refused { .. } => Line::of("query-refused", None),
         queries::Event::Acked { from, .. } => Line::about("query-acked", *from),
         queries::Event::Answered { from, .. } => Line::about("query-answered", *from),

@@ -177,6 +177,11 @@ pub enum Refusal {
 pub enum Event {
     /// Tell everybody this, as an event: a question ([`Flags::QUESTION`](crate::spread::events::Flags::QUESTION)).
     Spread(SpreadQuestion),
+    /// The question is on its way as an event.
+    Sent {
+        /// The asker's.
+        ticket: u64,
+    },
     /// It was not asked.
     Refused {
         /// The asker's.
