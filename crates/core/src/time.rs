@@ -1,5 +1,7 @@
 //! The two clocks a protocol may look at, both handed to it: one that only goes forward, one that may jump.
 
+pub mod text;
+
 pub use core::time::Duration;
 
 /// Monotonic time in nanoseconds since the driver started. What timers and round trips are measured in.

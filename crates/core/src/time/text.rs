@@ -1,6 +1,9 @@
-//! Durations as people write them: `500ms`, `1.5s`, `1m30s`. For serde: `#[serde(with = "humane")]`.
+//! Durations as people write them: `500ms`, `1.5s`, `1m30s`. With the feature `serde`, as a field's `#[serde(with = "rumormill_core::time::text")]`.
 
-use rumormill_core::time::Duration;
+use super::Duration;
+use alloc::format;
+use alloc::string::String;
+#[cfg(feature = "serde")]
 use serde::{Deserialize, Deserializer, Serializer, de::Error as _};
 
 /// Units by name, in nanoseconds, from the largest.
@@ -48,11 +51,11 @@ pub fn parse(text: &str) -> Result<Duration, String> {
         }
         rest = tail.trim_start();
     }
-    let nanos = libm::round(nanos);
     if nanos >= u64::MAX as f64 {
         return Err(refused());
     }
-    whole.checked_add(nanos as u64).map(Duration::from_nanos).ok_or_else(refused)
+    let rounded = nanos as u64 + u64::from(nanos % 1.0 >= 0.5);
+    whole.checked_add(rounded).map(Duration::from_nanos).ok_or_else(refused)
 }
 
 /// Writes a duration so that [`parse`] reads the same again: `1m30s500ms`. What is above 584 years is written as that.
@@ -75,6 +78,7 @@ pub fn show(duration: Duration) -> String {
 ///
 /// # Errors
 /// Those of the serializer.
+#[cfg(feature = "serde")]
 pub fn serialize<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(&show(*duration))
 }
@@ -83,11 +87,13 @@ pub fn serialize<S: Serializer>(duration: &Duration, serializer: S) -> Result<S:
 ///
 /// # Errors
 /// If it is no text that [`parse`] reads.
+#[cfg(feature = "serde")]
 pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
     parse(&String::deserialize(deserializer)?).map_err(D::Error::custom)
 }
 
 /// The same for a duration that may be missing.
+#[cfg(feature = "serde")]
 pub mod option {
     use super::*;
 
@@ -109,6 +115,30 @@ pub mod option {
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
         let text = Option::<String>::deserialize(deserializer)?;
         text.map(|text| parse(&text)).transpose().map_err(D::Error::custom)
+    }
+}
+
+/// The same for two durations, in a list.
+#[cfg(feature = "serde")]
+pub mod pair {
+    use super::*;
+    use serde::Serialize;
+
+    /// For serde.
+    ///
+    /// # Errors
+    /// Those of the serializer.
+    pub fn serialize<S: Serializer>(pair: &(Duration, Duration), serializer: S) -> Result<S::Ok, S::Error> {
+        (show(pair.0), show(pair.1)).serialize(serializer)
+    }
+
+    /// For serde.
+    ///
+    /// # Errors
+    /// If it is not two texts that [`parse`] reads.
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<(Duration, Duration), D::Error> {
+        let (first, second) = <(String, String)>::deserialize(deserializer)?;
+        Ok((parse(&first).map_err(D::Error::custom)?, parse(&second).map_err(D::Error::custom)?))
     }
 }
 
@@ -142,7 +172,7 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read_again_exactly() {
-        let mut rng = rumormill_core::Rng::seeded(4);
+        let mut rng = crate::Rng::seeded(4);
         for shift in 0..64 {
             let duration = Duration::from_nanos(rng.next() >> shift);
             assert_eq!(parse(&show(duration)), Ok(duration), "{}", show(duration));
