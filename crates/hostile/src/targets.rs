@@ -3,15 +3,12 @@
 use crate::counting;
 use rumormill_core::identity::{Life, NodeId};
 use rumormill_core::wire::{self, ALLOCATION_FACTOR_MAX, DEPTH_MAX, Wire, WireError};
-use rumormill_protocols::agree::{anti_entropy, bans, keys, latest};
-use rumormill_protocols::member::swim;
-use rumormill_protocols::spread::{
-    direct_mail, events, flood, infect_and_die, median_counter, push_then_pull, queries, rumor, tree,
-};
-use rumormill_protocols::sum::{averaging, extrema, plain, push_sum, threshold};
+use rumormill_protocols::agree::{bans, keys};
+use rumormill_protocols::catalog::{self, Catalogued, Visit};
 use rumormill_runtime::contact::Contact;
 use rumormill_runtime::keyring::{Key, Keyring};
 use rumormill_runtime::seal::{Kind, Refused, SEAL_BYTES, Seal};
+use std::sync::OnceLock;
 
 /// What a refusal may allocate besides: the text of one error, which is as long for a short packet as for a long one.
 pub const ERROR_BYTES_MAX: usize = 128;
@@ -29,7 +26,7 @@ pub struct Known {
 }
 
 impl Known {
-    const fn new<M: Wire>(name: &'static str) -> Known {
+    fn new<M: Wire>(name: &'static str) -> Known {
         Known { name, check: datagram::<M>, read: |bytes| wire::get::<M>(bytes).map(drop) }
     }
 
@@ -50,45 +47,41 @@ impl Known {
     }
 }
 
-/// All protocols.
-pub static PROTOCOLS: [Known; 24] = [
-    Known::new::<swim::Message>("swim"),
-    Known::new::<latest::Message>("latest"),
-    Known::new::<anti_entropy::Message>("anti-entropy"),
-    Known::new::<events::Message>("events"),
-    Known::new::<queries::Message>("queries"),
-    Known::new::<bans::Message>("bans"),
-    Known::new::<bans::Kept>("kept-bans"),
-    Known::new::<keys::Message>("keys"),
-    Known::new::<keys::Away>("away"),
-    Known::new::<keys::Back>("back"),
-    Known::new::<keys::Letter>("letter"),
-    Known::new::<keys::Record>("kept-keys"),
-    Known::new::<rumor::Message>("rumor"),
-    Known::new::<push_then_pull::Message>("push-then-pull"),
-    Known::new::<median_counter::Message>("median-counter"),
-    Known::new::<infect_and_die::Message>("infect-and-die"),
-    Known::new::<flood::Message>("flood"),
-    Known::new::<tree::Message>("tree"),
-    Known::new::<direct_mail::Message>("direct-mail"),
-    Known::new::<push_sum::Message>("push-sum"),
-    Known::new::<averaging::Message>("averaging"),
-    Known::new::<extrema::Message>("extrema"),
-    Known::new::<plain::Message>("plain-averaging"),
-    Known::new::<threshold::Message>("threshold"),
-];
+struct Messages;
+
+impl Visit for Messages {
+    type Out = Known;
+    fn visit<P: Catalogued>(self) -> Known {
+        Known::new::<P::Message>(P::NAME)
+    }
+}
+
+/// All protocols of the catalog, and the other formats.
+pub fn known() -> &'static [Known] {
+    static KNOWN: OnceLock<Vec<Known>> = OnceLock::new();
+    KNOWN.get_or_init(|| {
+        let formats = [
+            Known::new::<bans::Kept>("kept-bans"),
+            Known::new::<keys::Away>("away"),
+            Known::new::<keys::Back>("back"),
+            Known::new::<keys::Letter>("letter"),
+            Known::new::<keys::Record>("kept-keys"),
+        ];
+        catalog::each(|| Messages).into_iter().chain(formats).collect()
+    })
+}
 
 /// The protocol that a seed is of, by its name.
 ///
 /// # Panics
 /// If it is of none.
 pub fn protocol_of(seed: &str) -> &'static Known {
-    PROTOCOLS.iter().find(|protocol| protocol.has(seed)).unwrap_or_else(|| panic!("{seed}: of no protocol"))
+    known().iter().find(|protocol| protocol.has(seed)).unwrap_or_else(|| panic!("{seed}: of no protocol"))
 }
 
 /// Datagrams of each protocol's messages.
 pub fn decode(bytes: &[u8]) {
-    PROTOCOLS.iter().for_each(|protocol| (protocol.check)(bytes));
+    known().iter().for_each(|protocol| (protocol.check)(bytes));
 }
 
 /// A datagram of messages of one type: each is decoded, up to the first error.

@@ -18,7 +18,7 @@ fn seal(id: NodeId, session: u64) -> Seal {
 
 /// The datagram of the seeds, sealed as a member of that life with that key would.
 fn packet() -> Vec<u8> {
-    let all = seeds::membership();
+    let all = seeds::messages();
     let (_, content) = all.iter().find(|(name, _)| name == "swim-datagram").expect("it is among the seeds");
     let mut packet = Vec::new();
     Seal::start(&mut packet);

@@ -1,31 +1,13 @@
 //! What the fuzzer starts from: one well-formed input for each thing that can be said, so that it need not find them by chance.
 //!
-//! The name of a message's seed begins with that of its protocol in [`PROTOCOLS`](crate::targets::PROTOCOLS).
+//! The name of a message's seed begins with that of its protocol, or format, in [`known`](crate::targets::known).
 
-mod anti_entropy;
-mod bans;
-mod events;
-mod keys;
-mod queries;
-mod spread;
-mod sum;
+mod formats;
 
-pub use anti_entropy::anti_entropy;
-pub use bans::bans;
-pub use events::events;
-pub use keys::keys;
-pub use queries::queries;
-pub use spread::spread;
-pub use sum::sum;
+pub use formats::formats;
 
-use rumormill_core::identity::{Life, NodeId, Unsigned};
-use rumormill_core::payload::Payload;
-use rumormill_core::record::Record;
-use rumormill_core::time::Wall;
 use rumormill_core::wire::{self, Wire};
-use rumormill_protocols::agree::latest;
-use rumormill_protocols::member::swim::record::{Accusation, Card, Charge, Evidence, Tags};
-use rumormill_protocols::member::swim::{Message, News};
+use rumormill_protocols::catalog::{self, Catalogued, Visit};
 use rumormill_runtime::contact::Contact;
 
 /// A name, and the bytes.
@@ -37,116 +19,39 @@ fn bytes<T: Wire>(value: &T) -> Vec<u8> {
     out
 }
 
-/// A seed of each message, and all of them in one datagram.
-fn all_of<M: Wire>(protocol: &str, messages: &[(&str, M)]) -> Vec<Seed> {
-    let seeds = messages.iter().map(|(name, message)| ((*name).to_owned(), bytes(message))).collect();
-    datagram(protocol, seeds)
+/// A seed of each value, and all of them in one datagram.
+fn all_of<M: Wire>(name: &str, values: &[(&str, M)]) -> Vec<Seed> {
+    some_of(name, values, values.len())
 }
 
-/// Seeds of a protocol, of messages that are already written.
-fn datagram(protocol: &str, mut messages: Vec<Seed>) -> Vec<Seed> {
-    let all = messages.iter().flat_map(|(_, bytes)| bytes.clone()).collect();
-    messages.push(("datagram".to_owned(), all));
-    messages.into_iter().map(|(name, bytes)| (format!("{protocol}-{name}"), bytes)).collect()
-}
-
-fn card(tags: Tags, copied_from: Option<NodeId>) -> News {
-    let card = Card {
-        id: NodeId(0x0123_4567_89ab_cdef),
-        life: Life { epoch: 3, session: 0xfeed_f00d_dead_beef },
-        incarnation: 2,
-        left: false,
-        written: Wall(1_763_800_000_000),
-        name: "web-1.example".into(),
-        contact: Contact::new(["192.0.2.1:7900".parse().expect("an address")]).payload(),
-        tags,
-        copied_from,
-    };
-    News::Card(Record::signed(card, &Unsigned))
-}
-
-fn accusation(charge: Charge) -> News {
-    let said = Accusation {
-        accuser: NodeId(7),
-        accused: NodeId(0x0123_4567_89ab_cdef),
-        epoch: 3,
-        incarnation: 2,
-        charge,
-        written: Wall(1_763_800_000_000),
-        evidence: Evidence {
-            helpers: 3,
-            nacks: 2,
-            confirmations: 1,
-            waited_ms: 500,
-            silent_ms: Some(1_500),
-            accuser_health: 1,
-            replaced_by: None,
-        },
-    };
-    News::Accusation(Record::signed(said, &Unsigned))
-}
-
-/// One of each message of membership.
-pub fn membership() -> Vec<Seed> {
-    let (nonce, owner) = (0x1122_3344_5566_7788, NodeId(9));
-    let news = vec![
-        card(Tags::Inline(Payload::from(&b"\xa1\x64role\x63web"[..])), None),
-        accusation(Charge::Suspect),
-    ];
-    let more = vec![
-        card(Tags::Hashed(5, 60_000), Some(NodeId(8))),
-        accusation(Charge::Dead),
-        accusation(Charge::Forget),
-    ];
-    let messages = [
-        ("ping", Message::Ping { nonce, stream: false }),
-        ("ack", Message::Ack { nonce, stream: true, root: 42 }),
-        ("ping-req", Message::PingReq { nonce, target: owner }),
-        ("relayed", Message::Relayed { nonce }),
-        ("nack", Message::Nack { nonce }),
-        ("news", Message::News(news)),
-        (
-            "sums",
-            Message::Sums {
-                sums: (0..256).map(rumormill_core::rng::mix).collect(),
-                from_bucket: 3,
-                after: None,
-            },
-        ),
-        ("give", Message::Give { news: more, done: true }),
-        ("tags-want", Message::TagsWant { owner, hash: 5, offset: 0 }),
-        ("tags-have", Message::TagsHave { owner, hash: 5, offset: 1, bytes: Payload::from(&[9; 100][..]) }),
-    ];
+/// A seed of each value, and the first `together` of them in one datagram, unless that is none.
+fn some_of<M: Wire>(name: &str, values: &[(&str, M)], together: usize) -> Vec<Seed> {
     let mut seeds: Vec<Seed> =
-        messages.iter().map(|(name, message)| (format!("swim-{name}"), bytes(message))).collect();
-    // [7, [buckets, [[id, hash], …], next]] and [8, [[id, …]]]: their items are SWIM's own business.
-    seeds.push(("swim-stamps".into(), vec![0x82, 7, 0x83, 0x42, 1, 2, 0x82, 0x82, 9, 5, 0x82, 8, 4, 7]));
-    seeds.push(("swim-want".into(), vec![0x82, 8, 0x81, 0x82, 1, 9]));
-    let datagram = messages[..6].iter().flat_map(|(_, message)| bytes(message)).collect();
-    seeds.push(("swim-datagram".into(), datagram));
+        values.iter().map(|(value_name, value)| (format!("{name}-{value_name}"), bytes(value))).collect();
+    if together > 0 {
+        let datagram = seeds[..together].iter().flat_map(|(_, bytes)| bytes.clone()).collect();
+        seeds.push((format!("{name}-datagram"), datagram));
+    }
     seeds
 }
 
-/// Messages of vitals.
-pub fn vitals() -> Vec<Seed> {
-    let record = |owner: u64, value: &[u8]| latest::Record {
-        owner: NodeId(owner),
-        version: latest::Version { epoch: 3, counter: 17 },
-        written: Wall(1_763_800_000_000),
-        sum: rumormill_core::rng::mix(owner),
-        value: Payload::from(value),
-    };
-    let messages = [
-        ("one", latest::Message(vec![record(1, &[0x83, 1, 2, 3])])),
-        ("three", latest::Message((1..=3).map(|owner| record(owner, &[owner as u8; 60])).collect())),
-        ("empty", latest::Message(Vec::new())),
-    ];
-    messages.iter().map(|(name, message)| (format!("latest-{name}"), bytes(message))).collect()
+/// Golden datagrams that are shorter than the list of their protocol's samples: what came later is in none, and their bytes stay as they are.
+const DATAGRAMS: [(&str, usize); 3] = [("swim", 6), ("latest", 0), ("events", 15)];
+
+struct Samples;
+
+impl Visit for Samples {
+    type Out = Vec<Seed>;
+    fn visit<P: Catalogued>(self) -> Vec<Seed> {
+        let samples = P::samples();
+        let shorter = DATAGRAMS.iter().find(|(name, _)| *name == P::NAME);
+        some_of(P::NAME, &samples, shorter.map_or(samples.len(), |(_, together)| *together))
+    }
 }
 
-/// Messages of each protocol.
+/// Messages of each protocol, and the other formats.
 pub fn messages() -> Vec<Seed> {
-    [membership(), vitals(), anti_entropy(), bans(), events(), keys(), queries(), spread(), sum()].concat()
+    catalog::each(|| Samples).into_iter().flatten().chain(formats()).collect()
 }
 
 /// Orders for the `seal` target: each kind unchanged, and one change in each part of a packet.

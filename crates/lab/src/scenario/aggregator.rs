@@ -1,14 +1,17 @@
 //! Any aggregator in scenarios: they share what they are asked and what they tell.
 
-use super::part::{CallOf, Called, Check, Line, Names, Part, View};
+use super::part::{self, CallOf, Called, Check, Line, Names, Part, View};
+use super::settings;
 use rumormill_core::identity::NodeId;
 use rumormill_core::protocol::Change;
 use rumormill_core::rng::mix;
 use rumormill_core::time::Time;
 use rumormill_protocols::kit::peers::Peers;
-use rumormill_protocols::sum::{Aggregator, Call, Event};
+use rumormill_protocols::sum::{Aggregator, Call, Event, Truth};
 use serde::Deserialize;
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use toml::Table;
 
 /// What the nodes have at first.
 #[derive(Copy, Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -25,27 +28,21 @@ pub(super) enum Values {
     Peak,
 }
 
-/// What an aggregator should come to.
-#[derive(Copy, Clone, Debug, PartialEq)]
-pub(super) enum Truth {
-    Average,
-    Sum,
-    Count,
-    Minimum,
-    Maximum,
-    /// The value below which this part of all lies.
-    Quantile(f64),
-    /// Whether the average is above the second, or below the first.
-    Between(f64, f64),
-}
+/// What an aggregator allocates: answers that are remembered, sketches, vectors (our guess).
+const HEAP_BYTES: u64 = 1_024;
 
 /// An aggregator.
-pub struct AggregatorPart<N> {
-    pub(super) nodes: u64,
-    pub(super) heap_bytes: u64,
-    pub(super) values: Values,
-    pub(super) truth: Truth,
-    pub(super) make: Box<dyn Fn() -> N>,
+pub struct AggregatorPart<N: Aggregator> {
+    world: Truths,
+    config: Arc<N::Config>,
+}
+
+/// What the nodes have, and what comes of it.
+#[derive(Copy, Clone)]
+struct Truths {
+    nodes: u64,
+    values: Values,
+    of: Truth,
 }
 
 /// What was set, and what was told.
@@ -57,50 +54,37 @@ pub struct Seen {
     crossings: u64,
 }
 
-impl<N> AggregatorPart<N> {
-    fn first_value(&self, id: NodeId) -> f64 {
+impl Truths {
+    fn first_value(self, id: NodeId) -> f64 {
         match self.values {
             Values::Index => id.0 as f64 + 1.0,
             Values::Uniform => (mix(id.0) >> 11) as f64 / (1u64 << 53) as f64 * 100.0,
             Values::Ones => 1.0,
-            Values::Peak => {
-                if id.0 == 0 {
-                    self.nodes as f64
-                } else {
-                    0.0
-                }
-            }
+            Values::Peak if id.0 == 0 => self.nodes as f64,
+            Values::Peak => 0.0,
         }
     }
 
-    /// The values of those that are up.
-    fn live_values(&self, view: &dyn View<N>, seen: &Seen) -> Vec<f64> {
+    /// What the values of those that are up come to.
+    fn truth<N>(self, view: &dyn View<N>, seen: &Seen) -> f64 {
         let value = |id: NodeId| match seen.set.get(&id) {
             Some((at, value)) if view.since(id) <= *at => *value,
             _ => self.first_value(id),
         };
-        view.live().map(value).collect()
-    }
-
-    fn truth(&self, view: &dyn View<N>, seen: &Seen) -> f64 {
-        let mut values = self.live_values(view, seen);
-        let (n, sum) = (values.len().max(1) as f64, values.iter().sum::<f64>());
-        match self.truth {
-            Truth::Average | Truth::Between(..) => sum / n,
-            Truth::Sum => sum,
-            Truth::Count => values.len() as f64,
-            Truth::Minimum => values.iter().copied().fold(f64::INFINITY, f64::min),
-            Truth::Maximum => values.iter().copied().fold(f64::NEG_INFINITY, f64::max),
-            Truth::Quantile(part) => {
-                values.sort_by(f64::total_cmp);
-                let at = ((values.len() as f64 * part) as usize).min(values.len().saturating_sub(1));
-                values.get(at).copied().unwrap_or(0.0)
-            }
-        }
+        self.of.of(view.live().map(value).collect())
     }
 }
 
-impl<N: Aggregator<Message: Send, Timer: Send> + Send + 'static> AggregatorPart<N> {
+impl<N: Aggregator> AggregatorPart<N> {
+    /// For nodes `0..nodes`, with these settings; `values` is what the nodes have at first.
+    pub(super) fn new(table: &Table, nodes: u64) -> Result<AggregatorPart<N>, String> {
+        let mut table = table.clone();
+        let values = settings::take(N::NAME, &mut table, "values")?.unwrap_or_default();
+        let config = settings::read::<N>(&table, nodes, &N::Config::default())?;
+        let of = N::truth(&config);
+        Ok(AggregatorPart { world: Truths { nodes, values, of }, config: Arc::new(config) })
+    }
+
     /// What the live nodes hold the result to be: that of the last epoch, else as it stands.
     fn results<'a>(view: &'a dyn View<N>) -> impl Iterator<Item = (NodeId, Option<f64>)> + 'a {
         view.live().map(|id| (id, view.node(id).settled().or_else(|| view.node(id).estimate())))
@@ -112,17 +96,17 @@ fn error(estimate: f64, truth: f64) -> f64 {
     if truth == 0.0 { off } else { off / truth.abs() }
 }
 
-impl<N: Aggregator<Message: Send, Timer: Send> + Send + 'static> Part for AggregatorPart<N> {
+impl<N: Aggregator> Part for AggregatorPart<N> {
     type Node = N;
     type Seen = Seen;
 
-    fn make(&self, _: NodeId, _: u32, _: Option<&N>) -> N {
-        (self.make)()
+    fn make(&self, id: NodeId, life: u32, _: Option<&N>) -> N {
+        N::start(&self.config, id, part::life(id, life))
     }
 
     fn greet(&self, id: NodeId, _: u32, alone: bool) -> Vec<Call> {
-        let peers = alone.then_some(Call::Peers(Peers::Everyone(self.nodes)));
-        peers.into_iter().chain([Call::Set(self.first_value(id))]).collect()
+        let peers = alone.then_some(Call::Peers(Peers::Everyone(self.world.nodes)));
+        peers.into_iter().chain([Call::Set(self.world.first_value(id))]).collect()
     }
 
     fn calls(&self) -> Names {
@@ -173,7 +157,7 @@ impl<N: Aggregator<Message: Send, Timer: Send> + Send + 'static> Part for Aggreg
     }
 
     fn measure(&self, view: &dyn View<N>, seen: &Seen) -> Vec<(&'static str, f64)> {
-        let truth = self.truth(view, seen);
+        let truth = self.world.truth(view, seen);
         let (mut n, mut sum, mut worst) = (0u64, 0.0, 0.0f64);
         for estimate in Self::results(view).filter_map(|(_, estimate)| estimate) {
             (n, sum, worst) = (n + 1, sum + estimate, worst.max(error(estimate, truth)));
@@ -189,7 +173,7 @@ impl<N: Aggregator<Message: Send, Timer: Send> + Send + 'static> Part for Aggreg
     }
 
     fn checks(&self) -> Names {
-        match self.truth {
+        match self.world.of {
             Truth::Between(..) => {
                 vec![("alarm_right", "each live node says above or below where the average clearly is")]
             }
@@ -202,36 +186,26 @@ impl<N: Aggregator<Message: Send, Timer: Send> + Send + 'static> Part for Aggreg
 
     fn check(&self, name: &str, with: Option<&str>) -> Result<Check<Self>, String> {
         let known = self.checks();
-        let twin = AggregatorPart::<N> {
-            nodes: self.nodes,
-            heap_bytes: 0,
-            values: self.values,
-            truth: self.truth,
-            make: Box::new(|| unreachable!("a check makes no nodes")),
-        };
-        match (name, self.truth) {
+        let world = self.world;
+        match (name, world.of) {
             ("alarm_right", Truth::Between(lower, upper)) => {
-                Ok(Box::new(move |view, seen| alarm_right(view, seen, twin.truth(view, seen), lower, upper)))
+                Ok(Box::new(move |view, seen| alarm_right(view, seen, world.truth(view, seen), lower, upper)))
             }
             ("near", truth) if !matches!(truth, Truth::Between(..)) => {
                 let most = with.and_then(|with| with.parse::<f64>().ok()).filter(|most| *most >= 0.0);
                 let most = most.ok_or("near what? Write near(0.05): off by 5 % at most")?;
-                Ok(Box::new(move |view, seen| near(view, twin.truth(view, seen), most)))
+                Ok(Box::new(move |view, seen| near(view, world.truth(view, seen), most)))
             }
             _ => Err(super::unknown("check", name, &known)),
         }
     }
 
     fn heap_bytes(&self, _: u64) -> u64 {
-        self.heap_bytes
+        HEAP_BYTES
     }
 }
 
-fn near<N: Aggregator<Message: Send, Timer: Send> + Send + 'static>(
-    view: &dyn View<N>,
-    truth: f64,
-    most: f64,
-) -> Result<(), String> {
+fn near<N: Aggregator>(view: &dyn View<N>, truth: f64, most: f64) -> Result<(), String> {
     for (id, estimate) in AggregatorPart::results(view) {
         match estimate {
             None => return Err(format!("node {} has no result yet", id.0)),

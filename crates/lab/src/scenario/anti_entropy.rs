@@ -1,18 +1,14 @@
 //! Anti-entropy in scenarios: stores that are written at any node, and are to become equal.
 
-use super::knobs::{self, Span, knobs};
 use super::part::{CallOf, Called, Check, Line, Names, Part, View};
-use super::settings::{self, Direction};
+use super::settings;
 use rumormill_core::identity::NodeId;
 use rumormill_core::payload::Payload;
 use rumormill_core::protocol::Change;
 use rumormill_core::time::Time;
-use rumormill_protocols::agree::anti_entropy::{
-    self, AntiEntropy, Call, Certificates, Compare, Config, Event, KEY_BYTES_MAX,
-};
+use rumormill_protocols::agree::anti_entropy::{AntiEntropy, Call, Config, Event, KEY_BYTES_MAX};
 use rumormill_protocols::kit::peers::Peers;
 use rumormill_protocols::kit::stamp::Stamp;
-use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use toml::Table;
@@ -28,58 +24,6 @@ pub struct AntiEntropyPart {
     config: Arc<Config>,
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "kebab-case")]
-enum CompareKnob {
-    Full,
-    Checksum,
-    Recent(Span),
-    PeelBack,
-    Merkle,
-}
-
-impl From<CompareKnob> for Compare {
-    fn from(compare: CompareKnob) -> Compare {
-        match compare {
-            CompareKnob::Full => Compare::Full,
-            CompareKnob::Checksum => Compare::Checksum,
-            CompareKnob::Recent(window) => Compare::Recent { window: window.into() },
-            CompareKnob::PeelBack => Compare::PeelBack,
-            CompareKnob::Merkle => Compare::Merkle,
-        }
-    }
-}
-
-impl From<Direction> for anti_entropy::Direction {
-    fn from(direction: Direction) -> anti_entropy::Direction {
-        match direction {
-            Direction::Push => anti_entropy::Direction::Push,
-            Direction::Pull => anti_entropy::Direction::Pull,
-            Direction::PushPull => anti_entropy::Direction::PushPull,
-        }
-    }
-}
-
-knobs!(Knobs for Config {
-    direction: Direction,
-    compare: CompareKnob,
-    period: Span,
-    jitter: Span,
-    connection_limit: u32,
-    hunt: u32,
-    skew_max: Span,
-    entries_max: usize,
-    page_bytes_max: usize,
-    answers_max: u32,
-});
-
-knobs!(CertificatesKnobs for Certificates {
-    active: Span,
-    dormant: Span,
-    sites: usize,
-    dormant_max: usize,
-});
-
 /// The newest version of each key that any node told of, so also what only a node had that has crashed.
 #[derive(Debug, Default)]
 pub struct Seen {
@@ -89,14 +33,7 @@ pub struct Seen {
 
 impl AntiEntropyPart {
     pub(super) fn new(table: &Table, nodes: u64) -> Result<AntiEntropyPart, String> {
-        let (name, mut table) = ("anti-entropy", table.clone());
-        let choice = settings::choice(name, &mut table, nodes)?;
-        let mut certificates = Certificates::default();
-        if let Some(knobs) = settings::take::<CertificatesKnobs>(name, &mut table, "certificates")? {
-            knobs.apply(&mut certificates);
-        }
-        let mut config = Config { choice, certificates: Some(certificates), ..Config::default() };
-        knobs::read::<Knobs>(name, &table)?.apply(&mut config);
+        let config = settings::read::<AntiEntropy>(table, nodes, &Config::default())?;
         Ok(AntiEntropyPart { nodes, config: Arc::new(config) })
     }
 }

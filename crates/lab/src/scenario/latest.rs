@@ -1,7 +1,7 @@
 //! Newest-wins records in scenarios. They travel in what datagrams of others have to spare, so they need something beneath them.
 
-use super::knobs::{self, Span, knobs};
 use super::part::{self, CallOf, Called, Check, Line, Names, Part, View};
+use super::settings;
 use rumormill_core::identity::NodeId;
 use rumormill_core::payload::Payload;
 use rumormill_core::protocol::Change;
@@ -14,12 +14,6 @@ pub struct LatestPart {
     pub(super) config: Config,
 }
 
-knobs!(Knobs for Config {
-    budget_bytes_per_s: u32,
-    period: Span,
-    owners_max: usize,
-});
-
 /// What was put, and what was told.
 #[derive(Debug, Default)]
 pub struct Seen {
@@ -28,10 +22,8 @@ pub struct Seen {
 }
 
 impl LatestPart {
-    pub(super) fn new(table: &toml::Table) -> Result<LatestPart, String> {
-        let mut config = Config::default();
-        knobs::read::<Knobs>("latest", table)?.apply(&mut config);
-        Ok(LatestPart { config })
+    pub(super) fn new(table: &toml::Table, nodes: u64) -> Result<LatestPart, String> {
+        Ok(LatestPart { config: settings::read::<Latest>(table, nodes, &Config::default())? })
     }
 }
 

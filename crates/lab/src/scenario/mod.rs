@@ -32,7 +32,7 @@
 //! | `part` | what a protocol has to say for itself; one on top of another |
 //! | `agent` | the composite that an agent runs |
 //! | `swim`, `latest`, `anti_entropy`, `spreader`, `aggregator` | protocols, the last two any of their kind |
-//! | `settings`, `knobs` | the protocols' settings |
+//! | `settings` | the protocols' settings |
 //! | `registry` | their names |
 //! | `checks` | how checks are written |
 //! | `drive` | one run |
@@ -43,7 +43,6 @@ mod aggregator;
 mod anti_entropy;
 mod checks;
 mod drive;
-mod knobs;
 mod latest;
 mod output;
 pub mod part;
@@ -54,6 +53,7 @@ mod swim;
 
 pub use output::{Done, Event, FailureReport, Outcome, Output, Progress, Sample, Silent};
 pub use registry::{StackInfo, stacks};
+pub use settings::keys;
 
 use crate::threads::Threads;
 use part::Names;

@@ -1,12 +1,20 @@
 //! The protocols by name, and how a stack is put together from them.
 
 use super::agent::AgentPart;
+use super::aggregator::AggregatorPart;
 use super::anti_entropy::AntiEntropyPart;
 use super::latest::LatestPart;
 use super::output::{Outcome, Output};
 use super::part::{On, Part};
+use super::spreader::SpreaderPart;
 use super::swim::SwimPart;
-use super::{Scenario, drive, settings};
+use super::{Scenario, drive};
+use rumormill_core::identity::Unsigned;
+use rumormill_protocols::agree::anti_entropy::AntiEntropy;
+use rumormill_protocols::agree::latest::Latest;
+use rumormill_protocols::catalog::Catalogued;
+use rumormill_protocols::member::swim::Swim;
+use rumormill_protocols::{spread, sum};
 use rumormill_sim::plan::Plan;
 use serde::Serialize;
 use std::ops::Range;
@@ -15,7 +23,7 @@ use std::ops::Range;
 #[derive(Clone, Debug, Serialize)]
 pub struct StackInfo {
     /// As it is written.
-    pub name: &'static str,
+    pub name: String,
     /// What it is.
     pub about: &'static str,
     /// Its calls, with what they ask.
@@ -33,14 +41,15 @@ trait Visit {
 /// All stacks, with what each knows.
 pub fn stacks() -> Vec<StackInfo> {
     let nothing = Default::default();
-    let info = |(name, about): &(&'static str, &'static str)| {
-        with_stack(name, &nothing, 2, Describe { name, about }).expect("each name in the list is known")
+    let info = |(name, about): (String, &'static str)| {
+        with_stack(&name, &nothing, 2, Describe { name: name.clone(), about })
+            .expect("each name in the list is known")
     };
-    STACKS.iter().map(info).collect()
+    known().into_iter().map(info).collect()
 }
 
 struct Describe {
-    name: &'static str,
+    name: String,
     about: &'static str,
 }
 
@@ -121,66 +130,103 @@ fn with<V: Visit>(scenario: &Scenario, visit: V) -> Result<V::Out, String> {
     with_stack(&scenario.stack, &scenario.settings, scenario.nodes, visit)
 }
 
-/// What there is, for messages and lists. Each but SWIM and the agent also goes on SWIM, whose view then tells it who is there; alone, all know of the
+/// The stacks, for messages and lists. Each but SWIM and the agent also goes on SWIM, whose view then tells it who is there; alone, all know of the
 /// nodes of the beginning.
-const STACKS: [(&str, &str); 16] = [
-    ("swim", "membership: SWIM with Lifeguard"),
-    ("agent", "all that an agent runs: membership, vitals, events, queries, keys and bans"),
-    ("latest on swim", "newest-wins records in the spare room of SWIM's datagrams"),
-    ("anti-entropy", "stores of keys that become equal by pairs, with death certificates"),
-    ("rumor", "rumor mongering: blind or feedback, coin or counter, push, pull or push-pull"),
-    ("push-then-pull", "pushes first, pulls then"),
-    ("median-counter", "the median-counter algorithm"),
-    ("infect-and-die", "each passes an update on once, to a fixed number"),
-    ("flood", "along all edges of a random graph"),
-    ("tree", "down a spanning tree"),
-    ("direct-mail", "the publisher tells everybody"),
-    ("push-sum", "averages, sums, counts and quantiles by push-sum"),
-    ("averaging", "averages and counts by push-pull averaging"),
-    ("plain-averaging", "averages by push-pull as in the lectures, with nothing against loss"),
-    ("extrema", "size, sum, minimum and maximum by extrema propagation"),
-    ("threshold", "whether the average is above a threshold"),
-];
+fn known() -> Vec<(String, &'static str)> {
+    let line = |about: (&'static str, &'static str)| (about.0.to_owned(), about.1);
+    let on_swim = (format!("{} on {}", Latest::NAME, Member::NAME), Latest::ABOUT);
+    let agent = ("agent", "all that an agent runs: membership, vitals, events, queries, keys and bans");
+    let first = [
+        line((Member::NAME, Member::ABOUT)),
+        line(agent),
+        on_swim,
+        line((AntiEntropy::NAME, AntiEntropy::ABOUT)),
+    ];
+    let families = [spread::each(|| About), sum::each(|| About)];
+    first.into_iter().chain(families.into_iter().flatten().map(line)).collect()
+}
+
+struct About;
+
+impl spread::Visit for About {
+    type Out = (&'static str, &'static str);
+    fn visit<P: spread::Spreader>(self) -> Self::Out {
+        (P::NAME, P::ABOUT)
+    }
+}
+
+impl sum::Visit for About {
+    type Out = (&'static str, &'static str);
+    fn visit<P: sum::Aggregator>(self) -> Self::Out {
+        (P::NAME, P::ABOUT)
+    }
+}
+
+type Member = Swim<Unsigned>;
+
+/// A protocol's place: alone, or on SWIM.
+struct Place<'a, V> {
+    table: &'a toml::Table,
+    nodes: u64,
+    on: Option<Box<SwimPart>>,
+    visit: V,
+}
+
+impl<V: Visit> Place<'_, V> {
+    fn put<P: Part>(self, upper: P) -> V::Out {
+        match self.on {
+            Some(lower) => self.visit.visit(On { upper, lower: *lower }),
+            None => self.visit.visit(upper),
+        }
+    }
+}
+
+impl<V: Visit> spread::Visit for Place<'_, V> {
+    type Out = Result<V::Out, String>;
+    fn visit<P: spread::Spreader>(self) -> Self::Out {
+        let part = SpreaderPart::<P>::new(self.table, self.nodes)?;
+        Ok(self.put(part))
+    }
+}
+
+impl<V: Visit> sum::Visit for Place<'_, V> {
+    type Out = Result<V::Out, String>;
+    fn visit<P: sum::Aggregator>(self) -> Self::Out {
+        let part = AggregatorPart::<P>::new(self.table, self.nodes)?;
+        Ok(self.put(part))
+    }
+}
 
 fn with_stack<V: Visit>(name: &str, knobs: &Settings, nodes: u64, visit: V) -> Result<V::Out, String> {
     let empty = toml::Table::new();
     let of = |name: &str| knobs.get(name).unwrap_or(&empty);
-    let swim = || SwimPart::new(of("swim"));
+    let swim = || SwimPart::new(of(Member::NAME), nodes);
     let words: Vec<&str> = name.split_whitespace().collect();
-    let (upper, on_swim) = match words[..] {
-        ["swim"] => return Ok(visit.visit(swim()?)),
-        ["agent"] => return Ok(visit.visit(AgentPart::new(of("swim"), of("latest"))?)),
-        [upper] if upper != "latest" => (upper, false),
-        [upper, "on", "swim"] if upper != "agent" => (upper, true),
+    let (upper, on) = match words[..] {
+        [Member::NAME] => return Ok(visit.visit(swim()?)),
+        ["agent"] => return Ok(visit.visit(AgentPart::new(of(Member::NAME), of(Latest::NAME), nodes)?)),
+        [upper] if upper != Latest::NAME => (upper, None),
+        [upper, "on", Member::NAME] if upper != "agent" => (upper, Some(Box::new(swim()?))),
         _ => return Err(no_stack(name)),
     };
-    macro_rules! place {
-        ($part:expr) => {{
-            let upper = $part?;
-            if on_swim { visit.visit(On { upper, lower: swim()? }) } else { visit.visit(upper) }
-        }};
+    let place = Place { table: of(upper), nodes, on, visit };
+    match upper {
+        Latest::NAME => {
+            let part = LatestPart::new(place.table, nodes)?;
+            return Ok(place.put(part));
+        }
+        AntiEntropy::NAME => {
+            let part = AntiEntropyPart::new(place.table, nodes)?;
+            return Ok(place.put(part));
+        }
+        _ => {}
     }
-    let table = of(upper);
-    Ok(match upper {
-        "latest" => place!(LatestPart::new(table)),
-        "anti-entropy" => place!(AntiEntropyPart::new(table, nodes)),
-        "rumor" => place!(settings::rumor(table, nodes)),
-        "push-then-pull" => place!(settings::push_then_pull(table, nodes)),
-        "median-counter" => place!(settings::median_counter(table, nodes)),
-        "infect-and-die" => place!(settings::infect_and_die(table, nodes)),
-        "flood" => place!(settings::flood(table, nodes)),
-        "tree" => place!(settings::tree(table, nodes)),
-        "direct-mail" => place!(settings::direct_mail(table, nodes)),
-        "push-sum" => place!(settings::push_sum(table, nodes)),
-        "averaging" => place!(settings::averaging(table, nodes)),
-        "plain-averaging" => place!(settings::plain(table, nodes)),
-        "extrema" => place!(settings::extrema(table, nodes)),
-        "threshold" => place!(settings::threshold(table, nodes)),
-        _ => return Err(no_stack(name)),
-    })
+    spread::named(upper, place)
+        .or_else(|place| sum::named(upper, place))
+        .unwrap_or_else(|_| Err(no_stack(name)))
 }
 
 fn no_stack(name: &str) -> String {
-    let known: Vec<&str> = STACKS.iter().map(|(name, _)| *name).collect();
+    let known: Vec<String> = known().into_iter().map(|(name, _)| name).collect();
     format!("no stack is called {name:?}: there are {}, and each but agent on swim", known.join(", "))
 }

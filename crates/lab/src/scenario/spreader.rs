@@ -1,31 +1,34 @@
 //! Any spreader in scenarios: they share what they are asked and what they tell.
 
 use super::part::{self, CallOf, Called, Check, Line, Names, Part, View};
-use rumormill_core::identity::{Life, NodeId};
+use super::settings;
+use rumormill_core::identity::NodeId;
 use rumormill_core::payload::Payload;
-use rumormill_core::protocol::{Change, Protocol};
+use rumormill_core::protocol::Change;
 use rumormill_core::time::Time;
 use rumormill_protocols::kit::peers::Peers;
-use rumormill_protocols::spread::{Call, Event, UpdateId};
+use rumormill_protocols::spread::{Call, Event, Spreader, UpdateId};
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use toml::Table;
 
 /// Updates that are followed; of more it is only counted how many there are.
 const UPDATES_MAX: usize = 1_024;
 
-/// Makes one in that life.
-type Make<N> = Box<dyn Fn(Life) -> N>;
+/// What a spreader allocates: what is hot and what is known, when little happens (our guess).
+const HEAP_BYTES: u64 = 512;
 
 /// A spreader.
-pub struct Spreader<N> {
+pub struct SpreaderPart<N: Spreader> {
     nodes: u64,
-    heap_bytes: u64,
-    make: Make<N>,
+    config: Arc<N::Config>,
 }
 
-impl<N> Spreader<N> {
-    /// One that is made so, for nodes `0..nodes`; each allocates so many bytes, about.
-    pub(super) fn new(nodes: u64, heap_bytes: u64, make: impl Fn(Life) -> N + 'static) -> Spreader<N> {
-        Spreader { nodes, heap_bytes, make: Box::new(make) }
+impl<N: Spreader> SpreaderPart<N> {
+    /// For nodes `0..nodes`, with these settings.
+    pub(super) fn new(table: &Table, nodes: u64) -> Result<SpreaderPart<N>, String> {
+        let config = Arc::new(settings::read::<N>(table, nodes, &N::Config::default())?);
+        Ok(SpreaderPart { nodes, config })
     }
 }
 
@@ -69,14 +72,12 @@ impl Spread {
     }
 }
 
-impl<N: Protocol<Call = Call, Event = Event, Message: Send, Timer: Send> + Send + 'static> Part
-    for Spreader<N>
-{
+impl<N: Spreader> Part for SpreaderPart<N> {
     type Node = N;
     type Seen = Seen;
 
     fn make(&self, id: NodeId, life: u32, _: Option<&N>) -> N {
-        (self.make)(part::life(id, life))
+        N::start(&self.config, id, part::life(id, life))
     }
 
     fn greet(&self, _: NodeId, _: u32, alone: bool) -> Vec<Call> {
@@ -165,7 +166,7 @@ impl<N: Protocol<Call = Call, Event = Event, Message: Send, Timer: Send> + Send 
     }
 
     fn heap_bytes(&self, _: u64) -> u64 {
-        self.heap_bytes
+        HEAP_BYTES
     }
 }
 

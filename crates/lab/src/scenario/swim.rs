@@ -1,7 +1,7 @@
 //! SWIM in scenarios.
 
-use super::knobs::{self, Span, knobs};
 use super::part::{CallOf, Called, Check, EventOf, Line, Names, Part, View};
+use super::settings;
 use crate::swim::card_for;
 use rumormill_core::identity::{NodeId, Unsigned};
 use rumormill_core::protocol::Change;
@@ -20,23 +20,6 @@ pub struct SwimPart {
     pub(super) config: Config,
 }
 
-knobs!(Knobs for Config {
-    period: Span,
-    probe_timeout: Span,
-    probe_turns: bool,
-    helpers: usize,
-    gossip_interval: Span,
-    push_delay: Span,
-    gossip_fanout: usize,
-    retransmit_mult: u32,
-    suspicion_alpha: f64,
-    suspicion_beta: f64,
-    suspicion_confirmations: u32,
-    suspicion: bool,
-    lifeguard: bool,
-    leave_linger: Span,
-});
-
 /// What the members told.
 #[derive(Debug, Default)]
 pub struct Seen {
@@ -51,16 +34,15 @@ pub struct Seen {
 
 impl SwimPart {
     /// With these settings; `preset` is one of them: `local`, `lan` (the default) or `wan`.
-    pub(super) fn new(table: &toml::Table) -> Result<SwimPart, String> {
+    pub(super) fn new(table: &toml::Table, nodes: u64) -> Result<SwimPart, String> {
         let mut table = table.clone();
-        let mut config = match table.remove("preset").as_ref().map(toml::Value::as_str) {
+        let base = match table.remove("preset").as_ref().map(toml::Value::as_str) {
             None | Some(Some("lan")) => Config::lan(),
             Some(Some("local")) => Config::local(),
             Some(Some("wan")) => Config::wan(),
             Some(_) => return Err("[settings.swim]: preset is \"local\", \"lan\" or \"wan\"".into()),
         };
-        knobs::read::<Knobs>("swim", &table)?.apply(&mut config);
-        Ok(SwimPart { config })
+        Ok(SwimPart { config: settings::read::<Node>(&table, nodes, &base)? })
     }
 }
 

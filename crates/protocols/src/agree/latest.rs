@@ -11,14 +11,17 @@
 //! **Cost.** At most `budget_bytes_per_s`, whatever n: so the larger the cluster, the less often a new value is worth putting
 //! ([`Latest::put_interval`]). State: the latest record of each live member.
 
+use crate::catalog::Catalogued;
 use crate::kit::buffer::Buffer;
 use alloc::collections::BTreeMap;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use minicbor::{CborLen, Decode, Encode};
 use rumormill_core::identity::{Life, NodeId};
 use rumormill_core::payload::Payload;
 use rumormill_core::protocol::{self, Change, Cx, Input, Lane, Protocol};
 use rumormill_core::record::checksum;
+use rumormill_core::rng::mix;
 use rumormill_core::time::{Duration, Time, Wall};
 use rumormill_core::wire::{self, Item};
 
@@ -33,10 +36,16 @@ const DRAWS_MAX: usize = 16;
 
 /// Settings.
 #[derive(Clone, Debug)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(default, deny_unknown_fields)
+)]
 pub struct Config {
     /// What this protocol adds to what the node sends, in bytes per second (our guess: a hundredth of a slow uplink).
     pub budget_bytes_per_s: u32,
     /// A new value is not worth putting more often than this (our guess: as often as a person looks).
+    #[cfg_attr(feature = "serde", serde(with = "rumormill_core::time::text"))]
     pub period: Duration,
     /// Owners that are remembered at most.
     pub owners_max: usize,
@@ -336,5 +345,31 @@ impl Latest {
             self.tokens -= wire::len(&message) as f64;
             cx.send(peer, message);
         }
+    }
+}
+impl Catalogued for Latest {
+    type Config = Config;
+    const NAME: &'static str = "latest";
+    const ABOUT: &'static str = "newest-wins records in the spare room of datagrams";
+    const PAPER: &'static str = "Demers 1987, anti-entropy by recent updates; newest-wins registers";
+    const COST: &'static str = "a fixed ration of each datagram that leaves anyway";
+
+    fn start(config: &Arc<Config>, _: NodeId, life: Life) -> Latest {
+        Latest::new(Config::clone(config), life)
+    }
+
+    fn samples() -> Vec<(&'static str, Message)> {
+        let record = |owner: u64, value: &[u8]| Record {
+            owner: NodeId(owner),
+            version: Version { epoch: 3, counter: 17 },
+            written: Wall(1_763_800_000_000),
+            sum: mix(owner),
+            value: Payload::from(value),
+        };
+        alloc::vec![
+            ("one", Message(alloc::vec![record(1, &[0x83, 1, 2, 3])])),
+            ("three", Message((1..=3).map(|owner| record(owner, &[owner as u8; 60])).collect())),
+            ("empty", Message(Vec::new())),
+        ]
     }
 }

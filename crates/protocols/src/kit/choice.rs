@@ -17,17 +17,21 @@ pub const DRAWS_MAX: u32 = 64;
 /// Sites of a table of distances, at most: it has an entry for each pair.
 pub const SITES_MAX: usize = 4_096;
 
-/// How a peer is chosen. Tables are shared: a clone costs a reference count.
+/// How a peer is chosen. Tables are shared: a clone costs a reference count. In a file: `"uniform"`, or `{ ring = { sites = 100, exponent = 2.0 } }`; the
+/// others cannot be written.
 #[derive(Clone, Debug, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "kebab-case"))]
 pub enum Choice {
     /// All alike.
     #[default]
     Uniform,
     /// The nearer on a ring the likelier.
-    Ring(Arc<Ring>),
+    Ring(#[cfg_attr(feature = "serde", serde(with = "ring_text"))] Arc<Ring>),
     /// The nearer in any network the likelier.
+    #[cfg_attr(feature = "serde", serde(skip))]
     Sites(Arc<Sites>),
     /// A level first (host, rack, site), then uniformly in it.
+    #[cfg_attr(feature = "serde", serde(skip))]
     Domains(Arc<Domains>),
 }
 
@@ -57,6 +61,28 @@ impl Choice {
             Choice::Domains(domains) => among(peers, || domains.draw(me, rng)),
         };
         drawn.or_else(|| peers.pick(me, rng))
+    }
+}
+
+/// A ring in a file: what it is made from.
+#[cfg(feature = "serde")]
+mod ring_text {
+    use super::{Arc, Ring};
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    #[derive(Serialize, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Shape {
+        sites: u64,
+        exponent: f64,
+    }
+
+    pub(super) fn serialize<S: Serializer>(ring: &Arc<Ring>, serializer: S) -> Result<S::Ok, S::Error> {
+        Shape { sites: ring.sites, exponent: ring.exponent }.serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Arc<Ring>, D::Error> {
+        Shape::deserialize(deserializer).map(|shape| Arc::new(Ring::new(shape.sites, shape.exponent)))
     }
 }
 

@@ -28,6 +28,11 @@ pub struct Stamp {
     pub age_ms: u32,
 }
 
+impl Stamp {
+    /// The stamp in the catalog's samples.
+    pub(crate) const SAMPLE: Stamp = Stamp { epoch: 3, age_ms: 15_250 };
+}
+
 /// What a stamp means to who hears it.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 pub enum Heard {

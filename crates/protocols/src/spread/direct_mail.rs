@@ -12,10 +12,12 @@
 //! **Ours.** Mail is paced: at most [`Config::mails_per_period_max`] messages and so many bytes in a period, the oldest update first. A
 //! view that changes while mail goes out may cost somebody its copy or bring it twice (it is delivered once).
 
+use crate::catalog::Catalogued;
 use crate::kit::peers::Peers;
-use crate::spread::{Call, Counters, Event, Intake, Spreader, Taken, Update};
+use crate::spread::{Call, Counters, Ends, Event, Intake, Reach, Setup, Spreader, Taken, Trial, Update};
 use alloc::collections::VecDeque;
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 use minicbor::{CborLen, Decode, Encode};
 use rumormill_core::identity::{Life, NodeId};
 use rumormill_core::payload::Payload;
@@ -24,12 +26,18 @@ use rumormill_core::time::Duration;
 
 /// Settings.
 #[derive(Clone, Debug)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(default, deny_unknown_fields)
+)]
 pub struct Config {
     /// Messages in a period.
     pub mails_per_period_max: usize,
     /// Bytes of payloads in a period; one message always goes.
     pub bytes_per_period_max: usize,
     /// The period.
+    #[cfg_attr(feature = "serde", serde(with = "rumormill_core::time::text"))]
     pub period: Duration,
     /// Updates that wait or are on their way; beyond it the oldest is given up.
     pub outgoing_max: usize,
@@ -184,5 +192,29 @@ impl Spreader for DirectMail {
     }
     fn hot_len(&self) -> usize {
         self.outgoing.len()
+    }
+    const REACH: Reach = Reach { whole: 1.0, lossy: 0.88 };
+    fn bounded(known_max: usize, hot_max: usize) -> Config {
+        Config { known_max, outgoing_max: hot_max, ..Config::default() }
+    }
+    fn setup(trial: &Trial) -> Setup<Config> {
+        let config = Config { period: trial.period, ..Config::default() };
+        Setup { config, ends: Ends::Silence, at_once: false, in_flight: 1, heap_bytes: 0 }
+    }
+}
+
+impl Catalogued for DirectMail {
+    type Config = Config;
+    const NAME: &'static str = "direct-mail";
+    const ABOUT: &'static str = "the publisher tells everybody";
+    const PAPER: &'static str = "Demers 1987, section 1.2";
+    const COST: &'static str = "n - 1 updates at the publisher, paced";
+
+    fn start(config: &Arc<Config>, _: NodeId, life: Life) -> DirectMail {
+        DirectMail::new(config.clone(), life)
+    }
+
+    fn samples() -> Vec<(&'static str, Message)> {
+        alloc::vec![("update", Message(Update::sample())), ("update-empty", Message(Update::smallest()))]
     }
 }

@@ -13,11 +13,13 @@
 //! **Ours.** The neighbours are the view. If the view is everybody, they are those in a random regular graph that each node works out
 //! for itself ([`Regular`]). A node passes on at most [`Config::updates_per_period_max`]; what comes faster it delivers and does not pass on.
 
+use crate::catalog::Catalogued;
 use crate::kit::allowance::Allowance;
 use crate::kit::peers::Peers;
 use crate::kit::regular::Regular;
-use crate::spread::{Call, Counters, Event, Intake, Spreader, Taken, Update};
+use crate::spread::{Call, Counters, Ends, Event, Intake, Reach, Setup, Spreader, Taken, Trial, Update};
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 use minicbor::{CborLen, Decode, Encode};
 use rumormill_core::identity::{Life, NodeId};
 use rumormill_core::payload::Payload;
@@ -26,6 +28,11 @@ use rumormill_core::time::Duration;
 
 /// Settings.
 #[derive(Clone, Debug)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(default, deny_unknown_fields)
+)]
 pub struct Config {
     /// d: neighbours of each node if the view is everybody, rounded up to an even number.
     pub degree: u32,
@@ -38,6 +45,7 @@ pub struct Config {
     /// Updates passed on in a period.
     pub updates_per_period_max: u32,
     /// The period.
+    #[cfg_attr(feature = "serde", serde(with = "rumormill_core::time::text"))]
     pub period: Duration,
     /// Ids remembered, so that an update is delivered once.
     pub known_max: usize,
@@ -168,5 +176,34 @@ impl Spreader for Flood {
     }
     fn hot_len(&self) -> usize {
         0
+    }
+    const REACH: Reach = Reach { whole: 1.0, lossy: 0.98 };
+    fn bounded(known_max: usize, _: usize) -> Config {
+        Config { known_max, ..Config::default() }
+    }
+    fn setup(trial: &Trial) -> Setup<Config> {
+        let mut config = Config { graph_seed: trial.seed, ..Config::default() };
+        config.degree = trial.fanout.unwrap_or(config.degree);
+        let in_flight = config.degree as usize;
+        Setup { config, ends: Ends::Silence, at_once: true, in_flight, heap_bytes: 0 }
+    }
+}
+
+impl Catalogued for Flood {
+    type Config = Config;
+    const NAME: &'static str = "flood";
+    const ABOUT: &'static str = "along all edges of a random graph";
+    const PAPER: &'static str = "folklore: the baseline in time";
+    const COST: &'static str = "d - 1 updates per update";
+
+    fn start(config: &Arc<Config>, _: NodeId, life: Life) -> Flood {
+        Flood::new(config.clone(), life)
+    }
+
+    fn samples() -> Vec<(&'static str, Message)> {
+        alloc::vec![
+            ("update", Message { update: Update::sample(), hops: 300 }),
+            ("update-empty", Message { update: Update::smallest(), hops: 0 })
+        ]
     }
 }

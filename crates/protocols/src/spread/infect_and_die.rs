@@ -11,11 +11,13 @@
 //!
 //! **Ours.** A node passes on at most [`Config::updates_per_period_max`]; what comes faster it delivers and does not pass on.
 
+use crate::catalog::Catalogued;
 use crate::kit::allowance::Allowance;
 use crate::kit::choice::Choice;
 use crate::kit::peers::Peers;
-use crate::spread::{Call, Counters, Event, Intake, Spreader, Taken, Update};
+use crate::spread::{Call, Counters, Ends, Event, Intake, Reach, Setup, Spreader, Taken, Trial, Update};
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 use minicbor::{CborLen, Decode, Encode};
 use rumormill_core::identity::{Life, NodeId};
 use rumormill_core::payload::Payload;
@@ -24,6 +26,11 @@ use rumormill_core::time::Duration;
 
 /// Settings.
 #[derive(Clone, Debug)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(default, deny_unknown_fields)
+)]
 pub struct Config {
     /// f: how many are told.
     pub fanout: u32,
@@ -34,6 +41,7 @@ pub struct Config {
     /// Updates passed on in a period.
     pub updates_per_period_max: u32,
     /// The period.
+    #[cfg_attr(feature = "serde", serde(with = "rumormill_core::time::text"))]
     pub period: Duration,
     /// Ids remembered, so that an update is delivered once.
     pub known_max: usize,
@@ -156,5 +164,34 @@ impl Spreader for InfectAndDie {
     }
     fn hot_len(&self) -> usize {
         0
+    }
+    const REACH: Reach = Reach { whole: 0.99, lossy: 0.99 };
+    fn bounded(known_max: usize, _: usize) -> Config {
+        Config { known_max, ..Config::default() }
+    }
+    fn setup(trial: &Trial) -> Setup<Config> {
+        let mut config = Config { choice: trial.choice.clone(), ..Config::default() };
+        config.fanout = trial.fanout.unwrap_or(config.fanout);
+        let in_flight = config.fanout as usize;
+        Setup { config, ends: Ends::Silence, at_once: true, in_flight, heap_bytes: 0 }
+    }
+}
+
+impl Catalogued for InfectAndDie {
+    type Config = Config;
+    const NAME: &'static str = "infect-and-die";
+    const ABOUT: &'static str = "each passes an update on once, to a fixed number";
+    const PAPER: &'static str = "Eugster 2004";
+    const COST: &'static str = "f updates per update";
+
+    fn start(config: &Arc<Config>, _: NodeId, life: Life) -> InfectAndDie {
+        InfectAndDie::new(config.clone(), life)
+    }
+
+    fn samples() -> Vec<(&'static str, Message)> {
+        alloc::vec![
+            ("update", Message { update: Update::sample(), hops: 300 }),
+            ("update-empty", Message { update: Update::smallest(), hops: 0 })
+        ]
     }
 }

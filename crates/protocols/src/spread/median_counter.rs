@@ -24,10 +24,14 @@
 //! is told the update and has it answers with its counter alone, which counts as a transmission. Rounds are bounded by the age that an
 //! update carries ([`Config::age_rounds_max`]): without that a small cluster may take dozens of rounds to fall silent.
 
+use crate::catalog::Catalogued;
 use crate::kit::allowance::Allowance;
 use crate::kit::choice::Choice;
 use crate::kit::peers::Peers;
-use crate::spread::{Call, Counters, Event, Intake, Spreader, Taken, Update, UpdateId};
+use crate::spread::{
+    Call, Counters, Ends, Event, Intake, KNOWN_HEAP_BYTES, Reach, Setup, Spreader, Taken, Trial, Update,
+    UpdateId,
+};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use minicbor::{CborLen, Decode, Encode};
@@ -41,6 +45,11 @@ const C: u8 = u8::MAX;
 
 /// Settings.
 #[derive(Clone, Debug)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(default, deny_unknown_fields)
+)]
 pub struct Config {
     /// The highest counter in B, and the rounds in C; `None` for ⌈ln ln n⌉, n from the view.
     pub counter_max: Option<u8>,
@@ -49,8 +58,10 @@ pub struct Config {
     /// Whom to call.
     pub choice: Choice,
     /// A round.
+    #[cfg_attr(feature = "serde", serde(with = "rumormill_core::time::text"))]
     pub period: Duration,
     /// Each is shorter by a random time below this.
+    #[cfg_attr(feature = "serde", serde(with = "rumormill_core::time::text"))]
     pub jitter: Duration,
     /// Updates passed on at a time; beyond it the one heard first is dropped.
     pub hot_max: usize,
@@ -317,6 +328,15 @@ impl Spreader for MedianCounter {
     fn hot_len(&self) -> usize {
         self.hot.len()
     }
+    const REACH: Reach = Reach { whole: 1.0, lossy: 1.0 };
+    fn bounded(known_max: usize, hot_max: usize) -> Config {
+        Config { known_max, hot_max, ..Config::default() }
+    }
+    fn setup(trial: &Trial) -> Setup<Config> {
+        let Trial { choice, period, jitter, .. } = trial.clone();
+        let config = Config { choice, period, jitter, ..Config::default() };
+        Setup { config, ends: Ends::Rest, at_once: false, in_flight: 2, heap_bytes: 96 + KNOWN_HEAP_BYTES }
+    }
 }
 
 impl Hot {
@@ -348,5 +368,26 @@ impl Hot {
         let keep = self.rounds_in_c < counter_max && self.age <= age_max;
         self.rounds_in_c = self.rounds_in_c.saturating_add(u8::from(self.counter == C));
         keep
+    }
+}
+
+impl Catalogued for MedianCounter {
+    type Config = Config;
+    const NAME: &'static str = "median-counter";
+    const ABOUT: &'static str = "the median-counter algorithm";
+    const PAPER: &'static str = "Karp 2000";
+    const COST: &'static str = "14.5 messages per update and one call per period";
+
+    fn start(config: &Arc<Config>, _: NodeId, life: Life) -> MedianCounter {
+        MedianCounter::new(config.clone(), life)
+    }
+
+    fn samples() -> Vec<(&'static str, Message)> {
+        let update = Update::sample();
+        alloc::vec![
+            ("update", Message::Update { update: update.clone(), counter: 2, age: 300 }),
+            ("counter", Message::Counter { id: update.id, counter: C }),
+            ("call", Message::Call),
+        ]
     }
 }

@@ -10,14 +10,23 @@ pub mod queries;
 pub mod rumor;
 pub mod tree;
 
+use crate::catalog::{Catalogued, family};
+use crate::kit::choice::Choice;
 use crate::kit::known::Known;
 use crate::kit::peers::Peers;
 use core::ops::AddAssign;
 use minicbor::{CborLen, Decode, Encode};
 use rumormill_core::identity::{Life, NodeId};
 use rumormill_core::payload::Payload;
-use rumormill_core::protocol::{self, Change, Protocol};
+use rumormill_core::protocol::{self, Change};
+use rumormill_core::time::Duration;
 use rumormill_core::wire::Item;
+
+family! {
+    Spreader: rumor::Rumor, push_then_pull::PushThenPull, median_counter::MedianCounter, infect_and_die::InfectAndDie, flood::Flood, tree::Tree,
+    direct_mail::DirectMail;
+    events::Events, queries::Queries
+}
 
 /// Which update: who published it, and its number there.
 #[derive(Copy, Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode, CborLen)]
@@ -46,6 +55,19 @@ pub struct Update {
     pub payload: Payload,
 }
 
+impl Update {
+    /// The update in the catalog's samples.
+    fn sample() -> Update {
+        let id = UpdateId { origin: NodeId(0x0123_4567_89ab_cdef), seq: 3 << 32 | 17 };
+        Update { id, payload: Payload::from(&b"what is new"[..]) }
+    }
+
+    /// The smallest update.
+    fn smallest() -> Update {
+        Update { id: UpdateId { origin: NodeId(7), seq: 1 }, payload: Payload::EMPTY }
+    }
+}
+
 /// What a spreader is asked.
 #[derive(Clone, Debug)]
 pub enum Call {
@@ -72,14 +94,75 @@ pub enum Event {
 }
 
 /// Every spreader: it is asked and tells the same as the others, so that one can take another's place.
-pub trait Spreader: Protocol<Call = Call, Event = Event> {
+pub trait Spreader: Catalogued<Call = Call, Event = Event> {
     /// What has been counted.
     fn counters(&self) -> Counters;
     /// How many ids of updates are remembered.
     fn known_len(&self) -> usize;
     /// How many updates are kept to be passed on, or asked for.
     fn hot_len(&self) -> usize;
+    /// Settings with these bounds on remembered ids and on updates that are passed on.
+    fn bounded(known_max: usize, hot_max: usize) -> Self::Config;
+    /// The least share of nodes that an update reaches in 60 nodes, where messages come twice and in any order, and where a tenth of them is lost.
+    const REACH: Reach;
+    /// Set up for an experiment with one update.
+    fn setup(trial: &Trial) -> Setup<Self::Config>;
 }
+
+/// The least share of nodes that an update reaches.
+#[derive(Copy, Clone, Debug, PartialEq)]
+pub struct Reach {
+    /// Nothing is lost.
+    pub whole: f64,
+    /// A tenth of all messages is lost.
+    pub lossy: f64,
+}
+
+/// One update in rounds: what experiments vary, whichever spreader it is. A spreader ignores what it has no use for.
+#[derive(Clone, Debug)]
+pub struct Trial {
+    /// Whom to contact.
+    pub choice: Choice,
+    /// Length of a round.
+    pub period: Duration,
+    /// Each round is shorter by a random time below this.
+    pub jitter: Duration,
+    /// Nodes told in a round or in all, neighbours or children; `None`: as the protocol has it.
+    pub fanout: Option<u32>,
+    /// The round in which pushing ends; `None`: as the protocol has it.
+    pub switch: Option<u32>,
+    /// Draws the graph, where there is one.
+    pub seed: u64,
+}
+
+/// A spreader set up for a [`Trial`].
+#[derive(Clone, Debug)]
+pub struct Setup<C> {
+    /// Its settings.
+    pub config: C,
+    /// How it ends.
+    pub ends: Ends,
+    /// Whether a node passes on what it hears at once, without waiting for a round of its own.
+    pub at_once: bool,
+    /// Messages of one node that are on their way at a time, at most.
+    pub in_flight: usize,
+    /// Bytes that a node allocates while one update is hot.
+    pub heap_bytes: usize,
+}
+
+/// How spreading one update ends.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub enum Ends {
+    /// No message and no timer is left.
+    Silence,
+    /// No node passes the update on any more; the nodes go on asking each other.
+    Rest,
+    /// Never: nodes that lack the update go on asking for it.
+    Never,
+}
+
+/// What one remembered id allocates, in bytes.
+const KNOWN_HEAP_BYTES: usize = 32;
 
 /// What spreaders count; each uses what applies to it. All only go up, but `updates_sent`, from which is taken what was shed.
 #[derive(Copy, Clone, Debug, Default, PartialEq, Eq)]

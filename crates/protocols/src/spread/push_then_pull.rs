@@ -20,10 +20,14 @@
 //! has one of two and missed the other does not: something has to repair behind it. An update is kept for
 //! [`Config::hold_rounds`] to answer requests, and all is bounded: updates held, answers per period.
 
+use crate::catalog::Catalogued;
 use crate::kit::allowance::Allowance;
 use crate::kit::choice::Choice;
 use crate::kit::peers::Peers;
-use crate::spread::{Call, Counters, Event, Intake, Spreader, Taken, Update, UpdateId};
+use crate::spread::{
+    Call, Counters, Ends, Event, Intake, KNOWN_HEAP_BYTES, Reach, Setup, Spreader, Taken, Trial, Update,
+    UpdateId,
+};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use minicbor::{CborLen, Decode, Encode};
@@ -34,6 +38,11 @@ use rumormill_core::time::{Duration, Time};
 
 /// Settings.
 #[derive(Clone, Debug)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(default, deny_unknown_fields)
+)]
 pub struct Config {
     /// R: rounds in which an update is pushed; `None` for round(log2 n), n from the view.
     pub push_rounds: Option<u32>,
@@ -44,8 +53,10 @@ pub struct Config {
     /// Whom to contact.
     pub choice: Choice,
     /// A round.
+    #[cfg_attr(feature = "serde", serde(with = "rumormill_core::time::text"))]
     pub period: Duration,
     /// Each is shorter by a random time below this.
+    #[cfg_attr(feature = "serde", serde(with = "rumormill_core::time::text"))]
     pub jitter: Duration,
     /// Updates that are held at a time; beyond it the oldest is dropped.
     pub hot_max: usize,
@@ -311,5 +322,42 @@ impl Spreader for PushThenPull {
     }
     fn hot_len(&self) -> usize {
         self.held.len()
+    }
+    const REACH: Reach = Reach { whole: 0.95, lossy: 0.93 };
+    fn bounded(known_max: usize, hot_max: usize) -> Config {
+        Config { known_max, hot_max, ..Config::default() }
+    }
+    fn setup(trial: &Trial) -> Setup<Config> {
+        let Trial { choice, period, jitter, switch, .. } = trial.clone();
+        let config = Config {
+            push_rounds: switch,
+            hold_rounds: u32::MAX,
+            choice,
+            period,
+            jitter,
+            ..Config::default()
+        };
+        Setup { config, ends: Ends::Never, at_once: false, in_flight: 1, heap_bytes: 64 + KNOWN_HEAP_BYTES }
+    }
+}
+
+impl Catalogued for PushThenPull {
+    type Config = Config;
+    const NAME: &'static str = "push-then-pull";
+    const ABOUT: &'static str = "pushes first, pulls then";
+    const PAPER: &'static str = "Saidi, Mohtashemi 2012";
+    const COST: &'static str = "1.9 messages per update";
+
+    fn start(config: &Arc<Config>, _: NodeId, life: Life) -> PushThenPull {
+        PushThenPull::new(config.clone(), life)
+    }
+
+    fn samples() -> Vec<(&'static str, Message)> {
+        let known = (1..=5).map(|seq| UpdateId { seq, ..Update::sample().id }).collect();
+        alloc::vec![
+            ("update", Message::Update { update: Update::sample(), age: 12 }),
+            ("ask", Message::Ask(known)),
+            ("ask-all", Message::Ask(Vec::new())),
+        ]
     }
 }

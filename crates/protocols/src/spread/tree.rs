@@ -15,9 +15,10 @@
 //! **Ours.** Each publisher is the root of a tree of its own: the row begins with it and goes on in the order of the ids. A node
 //! passes on at most [`Config::updates_per_period_max`].
 
+use crate::catalog::Catalogued;
 use crate::kit::allowance::Allowance;
 use crate::kit::peers::Peers;
-use crate::spread::{Call, Counters, Event, Intake, Spreader, Taken, Update};
+use crate::spread::{Call, Counters, Ends, Event, Intake, Reach, Setup, Spreader, Taken, Trial, Update};
 use alloc::sync::Arc;
 use minicbor::{CborLen, Decode, Encode};
 use rumormill_core::identity::{Life, NodeId};
@@ -27,12 +28,18 @@ use rumormill_core::time::Duration;
 
 /// Settings.
 #[derive(Clone, Debug)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(default, deny_unknown_fields)
+)]
 pub struct Config {
     /// k: children of a node. 0 counts as 1, which is a chain.
     pub arity: u32,
     /// Updates passed on in a period.
     pub updates_per_period_max: u32,
     /// The period.
+    #[cfg_attr(feature = "serde", serde(with = "rumormill_core::time::text"))]
     pub period: Duration,
     /// Ids remembered, so that an update is delivered once.
     pub known_max: usize,
@@ -150,6 +157,15 @@ impl Spreader for Tree {
     fn hot_len(&self) -> usize {
         0
     }
+    const REACH: Reach = Reach { whole: 1.0, lossy: 0.5 };
+    fn bounded(known_max: usize, _: usize) -> Config {
+        Config { known_max, ..Config::default() }
+    }
+    fn setup(trial: &Trial) -> Setup<Config> {
+        let mut config = Config::default();
+        config.arity = trial.fanout.unwrap_or(config.arity);
+        Setup { config, ends: Ends::Silence, at_once: true, in_flight: 1, heap_bytes: 0 }
+    }
 }
 
 /// Sorted peers, with the asker in its place among them, whether its view has it or not.
@@ -186,6 +202,22 @@ impl Row<'_> {
             },
             None => NodeId(place as u64),
         }
+    }
+}
+
+impl Catalogued for Tree {
+    type Config = Config;
+    const NAME: &'static str = "tree";
+    const ABOUT: &'static str = "down a spanning tree";
+    const PAPER: &'static str = "folklore: the baseline in messages";
+    const COST: &'static str = "1 update per update";
+
+    fn start(config: &Arc<Config>, _: NodeId, life: Life) -> Tree {
+        Tree::new(config.clone(), life)
+    }
+
+    fn samples() -> Vec<(&'static str, Message)> {
+        alloc::vec![("update", Message(Update::sample())), ("update-empty", Message(Update::smallest()))]
     }
 }
 

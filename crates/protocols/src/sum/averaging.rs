@@ -19,7 +19,8 @@
 //! variance falls to 0.49 a cycle instead. Epochs are by time, not by counting cycles (`kit::epochs`). A node that joins late refuses to take part
 //! until the next epoch.
 
-use super::{Aggregator, Call, Event, Standing};
+use super::{Aggregator, Call, Event, Standing, Truth};
+use crate::catalog::Catalogued;
 use crate::kit::epochs::{Epochs, Heard, PERIOD_MIN, Stamp, millis};
 use crate::kit::ledger::{Asked, Counters, Ledger};
 use crate::kit::matching;
@@ -28,7 +29,7 @@ use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use minicbor::{CborLen, Decode, Encode};
-use rumormill_core::identity::NodeId;
+use rumormill_core::identity::{Life, NodeId};
 use rumormill_core::protocol::{self, Change, Cx, Input, Lane, Protocol};
 use rumormill_core::rng::mix;
 use rumormill_core::time::{Duration, Time};
@@ -41,6 +42,7 @@ const ASKS_PER_PERIOD: u32 = 8;
 
 /// When a node begins an exchange, and with whom.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "kebab-case"))]
 pub enum Pairing {
     /// Once in each cycle with a random peer, always at the same phase, as the paper's protocol does it. The variance falls to 0.295 a cycle (ours,
     /// measured): each begins when its last exchange is longest ago, which the paper's model leaves out.
@@ -66,14 +68,21 @@ pub enum What {
 
 /// Settings.
 #[derive(Clone, Debug)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(default, deny_unknown_fields)
+)]
 pub struct Config {
     /// Length of a cycle. Where it is not much longer than a round trip, exchanges overlap.
+    #[cfg_attr(feature = "serde", serde(with = "rumormill_core::time::text"))]
     pub period: Duration,
     /// Cycles of an epoch.
     pub cycles: u32,
     /// When to begin an exchange, and with whom.
     pub pairing: Pairing,
-    /// What is averaged.
+    /// What is averaged. As text: `leaders`, the mean of a count's leaders, or nothing for the average.
+    #[cfg_attr(feature = "serde", serde(rename = "leaders", with = "leaders"))]
     pub what: What,
     /// An answer is remembered for so many periods, and what it answers asked again for as long. Each takes 32 bytes, and there is one
     /// a period on average. In the synchronous world, where nothing can be asked again within a cycle, a loss that matters asks for as many as
@@ -98,6 +107,24 @@ impl Default for Config {
 impl Config {
     fn period(&self) -> Duration {
         self.period.max(PERIOD_MIN)
+    }
+}
+
+#[cfg(feature = "serde")]
+mod leaders {
+    use super::What;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(what: &What, serializer: S) -> Result<S::Ok, S::Error> {
+        match what {
+            What::Average => serializer.serialize_none(),
+            What::Count(leaders) => leaders.serialize(serializer),
+        }
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<What, D::Error> {
+        let leaders = Option::<f64>::deserialize(deserializer)?;
+        Ok(leaders.map_or(What::Average, What::Count))
     }
 }
 
@@ -312,6 +339,13 @@ impl Aggregator for Averaging {
 
     fn epoch(&self) -> u32 {
         self.standing.epoch
+    }
+
+    fn truth(config: &Config) -> Truth {
+        match config.what {
+            What::Average => Truth::Moment(1),
+            What::Count(_) => Truth::Count,
+        }
     }
 }
 
@@ -531,6 +565,36 @@ fn trimmed_mean_of_counts(shares: &[Share]) -> Option<f64> {
     let cut = counts.len() / 3;
     let middle = &counts[cut..counts.len() - cut];
     (!middle.is_empty()).then(|| middle.iter().sum::<f64>() / middle.len() as f64)
+}
+
+impl Catalogued for Averaging {
+    type Config = Config;
+    const NAME: &'static str = "averaging";
+    const ABOUT: &'static str = "averages and counts by push-pull averaging";
+    const PAPER: &'static str = "Jelasity, Montresor, Babaoglu 2005, with the mass conserved";
+    const COST: &'static str = "one question, one answer";
+
+    fn start(config: &Arc<Config>, _: NodeId, _: Life) -> Averaging {
+        Averaging::new(config.clone())
+    }
+
+    fn samples() -> Vec<(&'static str, Message)> {
+        let stamp = Stamp::SAMPLE;
+        let counts = |n: u32| {
+            let share = |i| Share { tag: i * 0x0400_0001, amount: 1.0 / f64::from(i + 1) };
+            Shares::Many(Box::new((0..n).map(share).collect()))
+        };
+        let ask = |have| Message::Ask { stamp, number: 70_000, have, opened_ms: 15_000 };
+        let moved = |amount| Message::Moved { stamp, number: 70_000, amount };
+        alloc::vec![
+            ("ask", ask(Shares::One(42.5))),
+            ("ask-counts", ask(counts(5))),
+            ("ask-most-counts", ask(counts(LEADERS_MAX as u32))),
+            ("moved", moved(Shares::One(-0.25))),
+            ("moved-counts", moved(counts(0))),
+            ("refused", Message::Refused { stamp, number: 70_000 }),
+        ]
+    }
 }
 
 #[cfg(test)]

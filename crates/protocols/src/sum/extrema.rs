@@ -17,12 +17,14 @@
 //! [`Config::quiet_after`] answers in a row is silent until it is. Epochs (`kit::epochs`), so that who is gone no longer counts from the next one on; a
 //! node that joins late learns and passes on, and adds its own numbers in the next.
 
-use super::{Aggregator, Call, Event, Standing};
+use super::{Aggregator, Call, Event, Standing, Truth};
+use crate::catalog::Catalogued;
 use crate::kit::epochs::{Epochs, Heard, PERIOD_MIN, Stamp};
 use crate::kit::peers::Peers;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use minicbor::{CborLen, Decode, Encode};
-use rumormill_core::identity::NodeId;
+use rumormill_core::identity::{Life, NodeId};
 use rumormill_core::payload::Payload;
 use rumormill_core::protocol::{self, Cx, Input, Lane, Protocol};
 use rumormill_core::rng::Rng;
@@ -36,6 +38,7 @@ pub const NUMBERS_MIN: usize = 3;
 
 /// What [`Aggregator::estimate`] is of. Minimum and maximum can be read beside the others.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "kebab-case"))]
 pub enum What {
     /// How many nodes there are, with a value or without.
     Size,
@@ -49,8 +52,14 @@ pub enum What {
 
 /// Settings.
 #[derive(Clone, Debug)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(default, deny_unknown_fields)
+)]
 pub struct Config {
     /// Length of a cycle.
+    #[cfg_attr(feature = "serde", serde(with = "rumormill_core::time::text"))]
     pub period: Duration,
     /// Cycles of an epoch.
     pub cycles: u32,
@@ -233,6 +242,15 @@ impl Aggregator for Extrema {
     fn epoch(&self) -> u32 {
         self.standing.epoch
     }
+
+    fn truth(config: &Config) -> Truth {
+        match config.what {
+            What::Size => Truth::Count,
+            What::Sum => Truth::Sum,
+            What::Minimum => Truth::Minimum,
+            What::Maximum => Truth::Maximum,
+        }
+    }
 }
 
 impl Extrema {
@@ -385,6 +403,33 @@ fn draw(rng: &mut Rng, numbers: usize, rate: f64) -> Payload {
     let one = |_| (-libm::log(1.0 - rng.unit()) / rate) as f32;
     let bytes: Vec<u8> = (0..numbers).map(one).flat_map(f32::to_be_bytes).collect();
     Payload::from(&bytes[..])
+}
+
+impl Catalogued for Extrema {
+    type Config = Config;
+    const NAME: &'static str = "extrema";
+    const ABOUT: &'static str = "size, sum, minimum and maximum by extrema propagation";
+    const PAPER: &'static str = "Baquero, Almeida, Menezes 2009";
+    const COST: &'static str = "one question, one answer while there is news";
+
+    fn start(config: &Arc<Config>, _: NodeId, _: Life) -> Extrema {
+        Extrema::new(Config::clone(config))
+    }
+
+    fn samples() -> Vec<(&'static str, Message)> {
+        let extreme = |value| Extreme { value, owner: NodeId(300) };
+        let message = |numbers: &[f32], least, greatest, answer| {
+            let bytes: Vec<u8> = numbers.iter().flat_map(|x| x.to_be_bytes()).collect();
+            let numbers = Payload::from(&bytes[..]);
+            let knowledge = Knowledge { numbers, least: extreme(least), greatest: extreme(greatest) };
+            Message { stamp: Stamp::SAMPLE, knowledge, answer }
+        };
+        let most = [0.25, 1e-6, 3.5, f32::INFINITY, 0.0];
+        alloc::vec![
+            ("knowledge", message(&most, -1.5, 99.0, false)),
+            ("nothing", message(&[], f64::INFINITY, f64::NEG_INFINITY, true)),
+        ]
+    }
 }
 
 #[cfg(test)]

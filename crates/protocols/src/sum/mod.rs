@@ -20,10 +20,16 @@ pub mod push_sum;
 mod testing;
 pub mod threshold;
 
+use crate::catalog::{Catalogued, family};
 use crate::kit::epochs::Epochs;
 use crate::kit::peers::Peers;
-use rumormill_core::protocol::{Change, Protocol};
+use alloc::vec::Vec;
+use rumormill_core::protocol::Change;
 use rumormill_core::time::Time;
+
+family! {
+    Aggregator: push_sum::PushSum, averaging::Averaging, plain::Plain, extrema::Extrema, threshold::Threshold
+}
 
 /// What an aggregator is asked.
 #[derive(Clone, Debug)]
@@ -57,13 +63,57 @@ pub enum Event {
 }
 
 /// What all aggregators have in common, for whoever drives one without caring which.
-pub trait Aggregator: Protocol<Call = Call, Event = Event> {
+pub trait Aggregator: Catalogued<Call = Call, Event = Event> {
     /// The estimate as it stands now, in the midst of an epoch; `None` while there is nothing to go by.
     fn estimate(&self) -> Option<f64>;
     /// The result of the last epoch that ended here with one.
     fn settled(&self) -> Option<f64>;
     /// The epoch that this node is in; 0 before the first.
     fn epoch(&self) -> u32;
+    /// What the result of a node with these settings is of.
+    fn truth(config: &Self::Config) -> Truth;
+}
+
+/// What an aggregator's result is of.
+#[derive(Copy, Clone, Debug, PartialEq)]
+pub enum Truth {
+    /// The average of the values to this power.
+    Moment(u8),
+    /// Their sum.
+    Sum,
+    /// How many there are.
+    Count,
+    /// The least of them.
+    Minimum,
+    /// The greatest of them.
+    Maximum,
+    /// The value below which this part of them lies.
+    Quantile(f64),
+    /// Their average, by whether it is below the first number or above the second.
+    Between(f64, f64),
+}
+
+impl Truth {
+    /// What these values come to.
+    pub fn of(self, mut values: Vec<f64>) -> f64 {
+        let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len().max(1) as f64;
+        match self {
+            Truth::Moment(1) | Truth::Between(..) => mean(&values),
+            Truth::Moment(power) => {
+                values.iter_mut().for_each(|value| *value = libm::pow(*value, f64::from(power)));
+                mean(&values)
+            }
+            Truth::Sum => values.iter().sum(),
+            Truth::Count => values.len() as f64,
+            Truth::Minimum => values.iter().copied().fold(f64::INFINITY, f64::min),
+            Truth::Maximum => values.iter().copied().fold(f64::NEG_INFINITY, f64::max),
+            Truth::Quantile(part) => {
+                values.sort_by(f64::total_cmp);
+                let at = ((values.len() as f64 * part) as usize).min(values.len().saturating_sub(1));
+                values.get(at).copied().unwrap_or(0.0)
+            }
+        }
+    }
 }
 
 /// How averaging, push-sum and extrema propagation stand in an epoch: with which value, whether in time, and what the one before came to.

@@ -12,17 +12,25 @@
 //! **Failure.** An answer that is lost has changed one of the two and not the other, and an exchange that another one overlaps moves what is no longer
 //! there: either changes the sum of all values, and nothing sets it right. [`averaging`](super::averaging) is the one to use.
 
-use super::{Aggregator, Call, Event};
+use super::{Aggregator, Call, Event, Truth};
+use crate::catalog::Catalogued;
 use crate::kit::peers::Peers;
 use alloc::sync::Arc;
 use minicbor::{CborLen, Decode, Encode};
+use rumormill_core::identity::{Life, NodeId};
 use rumormill_core::protocol::{self, Cx, Input, Lane, Protocol};
 use rumormill_core::time::Duration;
 
 /// Settings.
 #[derive(Clone, Debug)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(default, deny_unknown_fields)
+)]
 pub struct Config {
     /// Length of a cycle.
+    #[cfg_attr(feature = "serde", serde(with = "rumormill_core::time::text"))]
     pub period: Duration,
 }
 
@@ -105,6 +113,10 @@ impl Aggregator for Plain {
     fn epoch(&self) -> u32 {
         0
     }
+
+    fn truth(_: &Config) -> Truth {
+        Truth::Moment(1)
+    }
 }
 
 impl Plain {
@@ -125,6 +137,22 @@ impl Plain {
         let mine = self.value.filter(|_| theirs.is_finite())?;
         self.value = Some(mine + (theirs - mine) / 2.0);
         Some(mine)
+    }
+}
+
+impl Catalogued for Plain {
+    type Config = Config;
+    const NAME: &'static str = "plain-averaging";
+    const ABOUT: &'static str = "averages by push-pull as in the lectures, with nothing against loss";
+    const PAPER: &'static str = "Jelasity, Montresor, Babaoglu 2005, figure 1: the baseline";
+    const COST: &'static str = "one question, one answer";
+
+    fn start(config: &Arc<Config>, _: NodeId, _: Life) -> Plain {
+        Plain::new(config.clone())
+    }
+
+    fn samples() -> Vec<(&'static str, Message)> {
+        alloc::vec![("ask", Message::Ask(42.5)), ("answer", Message::Answer(-0.25))]
     }
 }
 

@@ -24,13 +24,16 @@
 //! joins late takes part with no mass: it learns the result and changes nothing. The root is another node in each epoch, found by hashing
 //! its number with the ids, so that a dead root spoils one count and no more.
 
-use super::{Aggregator, Call, Event, Standing};
+use super::{Aggregator, Call, Event, Standing, Truth};
+use crate::catalog::Catalogued;
 use crate::kit::epochs::{Epochs, Heard, PERIOD_MIN, Stamp};
 use crate::kit::peers::Peers;
 use crate::kit::sketch::{BUCKET_BYTES, Sketch};
 use alloc::boxed::Box;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
 use minicbor::{CborLen, Decode, Encode};
-use rumormill_core::identity::NodeId;
+use rumormill_core::identity::{Life, NodeId};
 use rumormill_core::payload::Payload;
 use rumormill_core::protocol::{self, Cx, Input, Lane, Protocol};
 use rumormill_core::rng::mix;
@@ -46,6 +49,7 @@ const PART_MIN: f64 = 1e-18;
 
 /// What [`Aggregator::estimate`] is of. The others can be read beside it.
 #[derive(Copy, Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "kebab-case"))]
 pub enum Read {
     /// The average.
     Average,
@@ -55,14 +59,23 @@ pub enum Read {
     Count,
     /// The average of this one of [`Config::powers`].
     Moment(usize),
-    /// The value below which this part of all values lies; needs [`Config::quantile_error`].
+    /// The value below which this part of all values lies, with 5 % error if [`Config::quantile_error`] says nothing else.
     Quantile(f64),
 }
 
+/// Relative error of a quantile that is read without [`Config::quantile_error`] (our guess).
+const QUANTILE_ERROR: f64 = 0.05;
+
 /// Settings.
 #[derive(Clone, Debug)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(default, deny_unknown_fields)
+)]
 pub struct Config {
     /// Length of a cycle.
+    #[cfg_attr(feature = "serde", serde(with = "rumormill_core::time::text"))]
     pub period: Duration,
     /// Cycles of an epoch.
     pub cycles: u32,
@@ -202,11 +215,24 @@ impl Aggregator for PushSum {
     fn epoch(&self) -> u32 {
         self.standing.epoch
     }
+
+    fn truth(config: &Config) -> Truth {
+        match config.read {
+            Read::Average => Truth::Moment(config.powers[0]),
+            Read::Sum => Truth::Sum,
+            Read::Count => Truth::Count,
+            Read::Moment(which) => Truth::Moment(config.powers.get(which).copied().unwrap_or(1)),
+            Read::Quantile(part) => Truth::Quantile(part),
+        }
+    }
 }
 
 impl PushSum {
     /// Without peers and without a value yet.
     pub fn new(mut config: Config) -> PushSum {
+        if matches!(config.read, Read::Quantile(_)) {
+            config.quantile_error.get_or_insert(QUANTILE_ERROR);
+        }
         config.period = config.period.max(PERIOD_MIN);
         PushSum {
             peers: Peers::default(),
@@ -342,6 +368,30 @@ fn is_root(peers: &Peers, me: NodeId, epoch: u32) -> bool {
     match peers {
         Peers::Everyone(n) => *n > 0 && mix(u64::from(epoch)) % n == me.0,
         _ => peers.iter().all(|peer| lot(&peer) <= lot(&me)),
+    }
+}
+
+impl Catalogued for PushSum {
+    type Config = Config;
+    const NAME: &'static str = "push-sum";
+    const ABOUT: &'static str = "averages, sums, counts and quantiles by push-sum";
+    const PAPER: &'static str = "Kempe, Dobra, Gehrke 2003; quantiles by DDSketch (Masson 2019)";
+    const COST: &'static str = "one message";
+
+    fn start(config: &Arc<Config>, _: NodeId, _: Life) -> PushSum {
+        PushSum::new(Config::clone(config))
+    }
+
+    fn samples() -> Vec<(&'static str, Message)> {
+        let stamp = Stamp::SAMPLE;
+        let mass = Mass { one: 0.5, root: 0.015_625, powers: [21.0, 882.0, 37_044.0] };
+        let mut sketch = Sketch::new(0.05, SKETCH_BUCKETS_MAX);
+        [-3.0, 0.0, 0.5, 42.0, 1e6].iter().for_each(|value| sketch.add(*value, 1.0));
+        alloc::vec![
+            ("mass", Message { stamp, mass, sketch: Payload::EMPTY }),
+            ("sketch", Message { stamp, mass, sketch: sketch.take_half() }),
+            ("no-mass", Message { stamp, mass: Mass::default(), sketch: Payload::EMPTY }),
+        ]
     }
 }
 

@@ -22,13 +22,18 @@
 //! (`kit::ledger`), so that loss falsifies nothing, and there is no estimate to keep fresh. What is lost with a node that crashes is
 //! repaired at the next epoch, when every amount is its node's value again.
 
-use super::{Aggregator, Call, Event};
+use super::{Aggregator, Call, Event, Truth};
+use crate::catalog::Catalogued;
 use crate::kit::epochs::{Epochs, Heard, PERIOD_MIN, Stamp, millis};
 use crate::kit::evidence::Evidence;
 use crate::kit::ledger::{Asked, Counters, Ledger};
 use crate::kit::peers::Peers;
+use alloc::format;
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
 use minicbor::{CborLen, Decode, Encode};
-use rumormill_core::identity::NodeId;
+use rumormill_core::identity::{Life, NodeId};
 use rumormill_core::protocol::{self, Change, Cx, Input, Lane, Protocol};
 use rumormill_core::time::Duration;
 
@@ -39,8 +44,14 @@ const REMEMBER_PERIODS: u32 = 3;
 
 /// Settings.
 #[derive(Clone, Debug)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(default, deny_unknown_fields)
+)]
 pub struct Config {
     /// Length of a cycle of those that have something to say.
+    #[cfg_attr(feature = "serde", serde(with = "rumormill_core::time::text"))]
     pub period: Duration,
     /// Cycles of an epoch: after so many, what was lost with crashed nodes is repaired.
     pub cycles: u32,
@@ -54,6 +65,13 @@ pub struct Config {
     pub sigmas: f64,
     /// A new alarm is told on until so many have known it already.
     pub told_max: u32,
+}
+
+impl Default for Config {
+    /// For shares in percent: between 45 and 55 (our guess).
+    fn default() -> Config {
+        Config::between(45.0, 55.0)
+    }
 }
 
 impl Config {
@@ -211,6 +229,10 @@ impl Aggregator for Threshold {
 
     fn epoch(&self) -> u32 {
         self.epoch
+    }
+
+    fn truth(config: &Config) -> Truth {
+        Truth::Between(config.lower, config.upper)
     }
 }
 
@@ -478,6 +500,35 @@ impl Threshold {
         self.ledger.clear(cx.rng.next() as u32);
         self.await_end(cx);
         self.wake(cx);
+    }
+}
+
+impl Catalogued for Threshold {
+    type Config = Config;
+    const NAME: &'static str = "threshold";
+    const ABOUT: &'static str = "whether the average is above a threshold";
+    const PAPER: &'static str = "Wuhib, Dam, Stadler 2010 (TG-GAP); Sharfman, Schuster, Keren 2006";
+    const COST: &'static str = "none far from the threshold, near it as averaging";
+
+    fn start(config: &Arc<Config>, _: NodeId, _: Life) -> Threshold {
+        Threshold::new(Config::clone(config))
+    }
+
+    fn check(config: &Config) -> Result<(), String> {
+        let Config { lower, upper, .. } = *config;
+        if lower <= upper {
+            return Ok(());
+        }
+        Err(format!("lower is {lower} and upper {upper}: give two numbers, the lower one first"))
+    }
+
+    fn samples() -> Vec<(&'static str, Message)> {
+        let (stamp, number, crossings) = (Stamp::SAMPLE, 70_000, 3);
+        alloc::vec![
+            ("ask", Message::Ask { stamp, number, have: 42.5, opened_ms: 15_000, crossings }),
+            ("moved", Message::Moved { stamp, number, amount: -0.25, had: 43.0, crossings }),
+            ("refused", Message::Refused { stamp, number, crossings }),
+        ]
     }
 }
 

@@ -47,10 +47,10 @@ pub struct Seen {
 
 impl AgentPart {
     /// Membership and vitals with these settings, all else as an agent has it by default.
-    pub(super) fn new(swim: &toml::Table, latest: &toml::Table) -> Result<AgentPart, String> {
+    pub(super) fn new(swim: &toml::Table, latest: &toml::Table, nodes: u64) -> Result<AgentPart, String> {
         let config = Config {
-            swim: SwimPart::new(swim)?.config,
-            latest: LatestPart::new(latest)?.config,
+            swim: SwimPart::new(swim, nodes)?.config,
+            latest: LatestPart::new(latest, nodes)?.config,
             events: events::Config::default(),
             queries: queries::Config::default(),
             bans: bans::Config::default(),

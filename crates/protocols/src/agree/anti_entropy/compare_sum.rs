@@ -99,7 +99,7 @@ impl AntiEntropy {
     /// What was written within the window, the newest first, less what is in `known`; one page of it.
     fn recent(&self, cx: &Cx<'_, Self>, known: &Entries) -> Entries {
         let window = match self.config.compare {
-            Compare::Recent { window } => window,
+            Compare::Recent(window) => window,
             _ => Duration::ZERO, // somebody is set otherwise: everything will be compared
         };
         let marks = known.marks();

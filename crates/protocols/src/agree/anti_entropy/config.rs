@@ -12,6 +12,7 @@ pub const PAGE_BYTES_MAX: usize = 48 * 1024;
 
 /// Who gives to whom in a contact (section 1.3).
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "kebab-case"))]
 pub enum Direction {
     /// The one who calls.
     Push,
@@ -23,16 +24,16 @@ pub enum Direction {
 
 /// How two stores find out where they differ (section 1.3).
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "kebab-case"))]
 pub enum Compare {
     /// Everything travels.
     Full,
     /// Checksums first; everything if they differ.
     Checksum,
     /// What was written within this time first, then checksums, everything if they still differ.
-    Recent {
-        /// It must exceed the time that an update takes to reach everybody, or the checksums never agree.
-        window: Duration,
-    },
+    ///
+    /// It must exceed the time that an update takes to reach everybody, or the checksums never agree.
+    Recent(#[cfg_attr(feature = "serde", serde(with = "rumormill_core::time::text"))] Duration),
     /// Checksums, then entry by entry, the newest first, until the checksums agree.
     PeelBack,
     /// Checksums of ever smaller parts of the key space, then those parts that differ.
@@ -41,10 +42,17 @@ pub enum Compare {
 
 /// What becomes of what is deleted (section 2).
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(default, deny_unknown_fields)
+)]
 pub struct Certificates {
     /// τ1: for so long everybody keeps a certificate, and passes it on.
+    #[cfg_attr(feature = "serde", serde(with = "rumormill_core::time::text"))]
     pub active: Duration,
     /// τ2: for so long after that its retention sites keep it, and do not pass it on.
+    #[cfg_attr(feature = "serde", serde(with = "rumormill_core::time::text"))]
     pub dormant: Duration,
     /// r: how many retention sites a certificate has, at most [`SITES_MAX`](super::SITES_MAX).
     pub sites: usize,
@@ -66,6 +74,11 @@ impl Default for Certificates {
 
 /// Settings.
 #[derive(Clone, Debug)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(default, deny_unknown_fields)
+)]
 pub struct Config {
     /// Push, pull or both.
     pub direction: Direction,
@@ -74,8 +87,10 @@ pub struct Config {
     /// Whom to contact.
     pub choice: Choice,
     /// Time between the contacts of one node.
+    #[cfg_attr(feature = "serde", serde(with = "rumormill_core::time::text"))]
     pub period: Duration,
     /// Each period is shorter by a random time below this.
+    #[cfg_attr(feature = "serde", serde(with = "rumormill_core::time::text"))]
     pub jitter: Duration,
     /// Contacts that a node takes in a period; it refuses the others.
     pub connection_limit: Option<u32>,
@@ -84,6 +99,7 @@ pub struct Config {
     /// Certificates of what was deleted; `None` forgets it, and whoever has missed that brings it back.
     pub certificates: Option<Certificates>,
     /// A stamp further ahead of this node's clock is not taken.
+    #[cfg_attr(feature = "serde", serde(with = "rumormill_core::time::text"))]
     pub skew_max: Duration,
     /// Keys stored at most, dead ones included; entries of others are refused.
     pub entries_max: usize,

@@ -32,6 +32,7 @@
 //! of [`Config::answers_max`] is gone on with where it stopped. Retention sites keep dormant certificates by themselves, without a timer:
 //! they look at their age whenever they are awake.
 
+mod catalogued;
 mod compare_full;
 mod compare_merkle;
 mod compare_peel;
@@ -349,7 +350,7 @@ impl AntiEntropy {
         match self.config.compare {
             Compare::Full => self.open_pages(cx, peer, way),
             Compare::Checksum => self.send_sum(cx, peer, Then::Pages(self.resume.clone()), way),
-            Compare::Recent { .. } => self.open_recent(cx, peer, way),
+            Compare::Recent(_) => self.open_recent(cx, peer, way),
             Compare::PeelBack => self.send_sum(cx, peer, Then::Peel, way),
             Compare::Merkle => self.send_sum(cx, peer, Then::Merkle, way),
         }

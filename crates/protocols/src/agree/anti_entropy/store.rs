@@ -43,7 +43,7 @@ impl Store {
     pub fn new(compare: Compare) -> Store {
         let index = match compare {
             Compare::Full | Compare::Checksum => None,
-            Compare::Recent { .. } | Compare::PeelBack => Some(Box::new(Index::ByTime(Vec::new()))),
+            Compare::Recent(_) | Compare::PeelBack => Some(Box::new(Index::ByTime(Vec::new()))),
             Compare::Merkle => Some(Box::new(Index::ByPlace(Tree::default()))),
         };
         Store { slots: Vec::new(), sum: 0, index }
@@ -229,7 +229,7 @@ mod tests {
     const ALL: [Compare; 5] = [
         Compare::Full,
         Compare::Checksum,
-        Compare::Recent { window: Duration::from_secs(1) },
+        Compare::Recent(Duration::from_secs(1)),
         Compare::PeelBack,
         Compare::Merkle,
     ];
@@ -266,7 +266,7 @@ mod tests {
                     (0..16).fold(0, |sum: u64, child| sum.wrapping_add(store.sum_below(1, child).0));
                 assert_eq!(of_children, sum, "{compare:?}");
                 assert!(store.slots().is_sorted_by_key(|slot| (slot.place, slot.entry.key().clone())));
-                if matches!(compare, Compare::Recent { .. } | Compare::PeelBack) {
+                if matches!(compare, Compare::Recent(_) | Compare::PeelBack) {
                     let newest: Vec<Turn> = store.newest(None).map(turn).collect();
                     assert_eq!(newest.len(), model.len());
                     assert!(newest.is_sorted_by(|a, b| a > b));

@@ -13,6 +13,7 @@
 //!
 //! A ban acts on an identity. Whoever has the key can make another one: to keep a *machine* out, the key must change as well.
 
+mod catalogued;
 mod message;
 
 pub use message::{Ban, Kept, Known, Message, NAME_BYTES_MAX, REASON_BYTES_MAX, Signed};
@@ -29,11 +30,17 @@ use rumormill_core::wire;
 
 /// How much, and how often.
 #[derive(Clone, Debug)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(default, deny_unknown_fields)
+)]
 pub struct Config {
     /// Words kept, bans and lifted ones; beyond it the oldest lifted one makes room, and without one more are refused (our guess: a list that
     /// a person still reads).
     pub bans_max: usize,
     /// Time between two comparisons (corrosion and gossipsub compare each second; this is rarer, for bans are rare: our guess).
+    #[cfg_attr(feature = "serde", serde(with = "rumormill_core::time::text"))]
     pub period: Duration,
     /// Each is shorter by a random part below one in so many (our guess).
     pub jitter_part: u32,

@@ -11,6 +11,7 @@
 //!
 //! Key material is in [`Order::Install`] alone, sealed as every packet is. It is not kept by who was asked, and dropped by who asks with the report.
 
+mod catalogued;
 mod message;
 mod wire;
 
@@ -24,10 +25,16 @@ use rumormill_core::{NodeId, time::Duration};
 
 /// How patient it is.
 #[derive(Clone, Debug)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(default, deny_unknown_fields)
+)]
 pub struct Config {
     /// Members that are asked at one time (issue: 100).
     pub parallel_max: usize,
     /// How long the first try is given; each further one twice as long (our guess: ten round trips on a wide network).
+    #[cfg_attr(feature = "serde", serde(with = "rumormill_core::time::text"))]
     pub first_wait: Duration,
     /// How often one member is asked (our guess: with `first_wait` eight seconds, longer than a busy machine is silent).
     pub tries_max: u32,

@@ -4,12 +4,20 @@ use rumormill_core::time::Duration;
 
 /// Settings. The same on all members of a cluster, or nearly so.
 #[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(default, deny_unknown_fields)
+)]
 pub struct Config {
     /// The protocol period T' (SWIM, section 3.1): one member is probed in each.
+    #[cfg_attr(feature = "serde", serde(with = "rumormill_core::time::text"))]
     pub period: Duration,
     /// How long a direct probe may take before helpers are asked; the round trip of the peer shortens it.
+    #[cfg_attr(feature = "serde", serde(with = "rumormill_core::time::text"))]
     pub probe_timeout: Duration,
     /// A direct probe waits at least so long, however short the round trip (our guess: what a busy scheduler may cost).
+    #[cfg_attr(feature = "serde", serde(with = "rumormill_core::time::text"))]
     pub probe_timeout_min: Duration,
     /// Whether members probe by turns, counted by the wall clock, so that each is probed by one other in each period; otherwise each walks a
     /// shuffled list of its own (SWIM, section 4.3), and in e^-1 of all periods a member is probed by nobody.
@@ -17,8 +25,10 @@ pub struct Config {
     /// k: how many helpers are asked (SWIM, section 3.1).
     pub helpers: usize,
     /// How often news goes out in rounds of its own.
+    #[cfg_attr(feature = "serde", serde(with = "rumormill_core::time::text"))]
     pub gossip_interval: Duration,
     /// News waits so long for its first push, so that what happens together travels together.
+    #[cfg_attr(feature = "serde", serde(with = "rumormill_core::time::text"))]
     pub push_delay: Duration,
     /// To how many members in each such round.
     pub gossip_fanout: usize,
@@ -39,13 +49,23 @@ pub struct Config {
     /// S: the saturation of the local health score (Lifeguard, section IV-A: 8).
     pub health_max: u32,
     /// Departed members (dead and left) are remembered so long.
+    #[cfg_attr(feature = "serde", serde(with = "rumormill_core::time::text"))]
     pub departed_for: Duration,
     /// And at most so many of them, the oldest dropped first.
     pub departed_max: usize,
     /// The cluster as a whole tries its dead members at intervals between these two.
+    #[cfg_attr(feature = "serde", serde(with = "rumormill_core::time::text::pair"))]
     pub retry_interval: (Duration, Duration),
     /// After leaving is announced, how long the member stays to spread it.
+    #[cfg_attr(feature = "serde", serde(with = "rumormill_core::time::text"))]
     pub leave_linger: Duration,
+}
+
+impl Default for Config {
+    /// One site.
+    fn default() -> Config {
+        Config::lan()
+    }
 }
 
 impl Config {

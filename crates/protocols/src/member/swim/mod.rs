@@ -44,6 +44,7 @@
 
 mod api;
 mod card;
+mod catalogued;
 pub mod config;
 mod departed;
 mod exchange;

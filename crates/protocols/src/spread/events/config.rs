@@ -23,6 +23,11 @@ pub const CONFIRMS_MAX: usize = 65_536;
 
 /// Settings.
 #[derive(Clone, Debug)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(default, deny_unknown_fields)
+)]
 pub struct Config {
     /// How many members the first pushes of all together may miss, on average: what their fanout follows from.
     pub missed: f64,
@@ -31,10 +36,13 @@ pub struct Config {
     /// Whom to contact.
     pub choice: Choice,
     /// What has just come is passed on so soon.
+    #[cfg_attr(feature = "serde", serde(with = "rumormill_core::time::text"))]
     pub flush_idle: Duration,
     /// Time between two such flushes at least, so that what comes meanwhile shares datagrams.
+    #[cfg_attr(feature = "serde", serde(with = "rumormill_core::time::text"))]
     pub flush_busy: Duration,
     /// Time between the later contacts about an event.
+    #[cfg_attr(feature = "serde", serde(with = "rumormill_core::time::text"))]
     pub period: Duration,
     /// Each period of any kind is shorter by a random part below one in so many.
     pub jitter_part: u32,
@@ -49,12 +57,16 @@ pub struct Config {
     /// Bytes of events in one contact; what is hot beyond it has its turn in the next. One event always goes.
     pub contact_bytes_max: usize,
     /// Time between two comparisons with a peer while there is news.
+    #[cfg_attr(feature = "serde", serde(with = "rumormill_core::time::text"))]
     pub repair_period: Duration,
     /// The same while something is known to be missing.
+    #[cfg_attr(feature = "serde", serde(with = "rumormill_core::time::text"))]
     pub repair_gap: Duration,
     /// News makes for so long that comparisons come at that pace.
+    #[cfg_attr(feature = "serde", serde(with = "rumormill_core::time::text"))]
     pub repair_busy: Duration,
     /// Time between two comparisons when there has been none.
+    #[cfg_attr(feature = "serde", serde(with = "rumormill_core::time::text"))]
     pub repair_idle: Duration,
     /// Messages sent in answer to others in a repair period: so many pages, whoever asks.
     pub answers_max: u32,
@@ -71,28 +83,35 @@ pub struct Config {
     /// A gap is known to be lost when so many comparisons in a row found that the other did not have it,
     pub gap_votes: u8,
     /// but not sooner than this after it was seen, if its origin said so too, or is no longer among the peers;
+    #[cfg_attr(feature = "serde", serde(with = "rumormill_core::time::text"))]
     pub gap_wait: Duration,
     /// and not sooner than this if the origin is, and has not said anything.
+    #[cfg_attr(feature = "serde", serde(with = "rumormill_core::time::text"))]
     pub gap_patience: Duration,
     /// Events published here of which it is not yet told how far they came; beyond it more are refused.
     pub queue_max: usize,
     /// Their bytes.
     pub queue_bytes_max: usize,
     /// For so long after publication the members of a sample may answer whether they deliver an event.
+    #[cfg_attr(feature = "serde", serde(with = "rumormill_core::time::text"))]
     pub cover_wait: Duration,
     /// So many members are asked, at most [`SAMPLES_MAX`].
     pub samples: usize,
     /// A member that has not answered is asked again after this, then after twice as long, and so on.
+    #[cfg_attr(feature = "serde", serde(with = "rumormill_core::time::text"))]
     pub cover_retry: Duration,
     /// The longest of these waits.
+    #[cfg_attr(feature = "serde", serde(with = "rumormill_core::time::text"))]
     pub cover_retry_max: Duration,
     /// Members asked about one event at once; the others follow `flush_busy` later each, so that their answers do not come all at once.
     pub cover_batch: usize,
     /// Whether the application is told what is retained from before its first join.
     pub replay: bool,
     /// A peer that was asked for a baseline and is silent is asked again after this.
+    #[cfg_attr(feature = "serde", serde(with = "rumormill_core::time::text"))]
     pub join_period: Duration,
     /// So long a joiner that was answered by other joiners only waits for the answer of an established member.
+    #[cfg_attr(feature = "serde", serde(with = "rumormill_core::time::text"))]
     pub join_grace: Duration,
 }
 

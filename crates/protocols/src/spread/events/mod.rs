@@ -45,6 +45,7 @@
 //! only then could something be told twice.
 
 mod baseline;
+mod catalogued;
 mod config;
 mod counters;
 mod cover;

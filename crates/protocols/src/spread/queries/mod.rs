@@ -21,6 +21,7 @@
 
 mod answer;
 mod ask;
+mod catalogued;
 mod message;
 
 use crate::kit::allowance::Allowance;
@@ -63,6 +64,11 @@ pub struct QueryId {
 
 /// Settings.
 #[derive(Clone, Debug)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(default, deny_unknown_fields)
+)]
 pub struct Config {
     /// Answers a second that an asker wants to get: they are spread over as much time as those expected take.
     pub answers_per_s: u32,
@@ -71,10 +77,13 @@ pub struct Config {
     /// Large answers under way to an asker at a time.
     pub takes_max: usize,
     /// For so long one of them may take before another has its turn.
+    #[cfg_attr(feature = "serde", serde(with = "rumormill_core::time::text"))]
     pub take_wait: Duration,
     /// What is not confirmed is said again after this, then after twice as long, and so on.
+    #[cfg_attr(feature = "serde", serde(with = "rumormill_core::time::text"))]
     pub retry: Duration,
     /// The longest of these waits.
+    #[cfg_attr(feature = "serde", serde(with = "rumormill_core::time::text"))]
     pub retry_max: Duration,
     /// How often it is said in all.
     pub tries_max: u8,

@@ -5,6 +5,7 @@ use rumormill_core::time::Duration;
 
 /// Who passes on to whom in a contact.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "kebab-case"))]
 pub enum Direction {
     /// The one who calls.
     Push,
@@ -16,6 +17,7 @@ pub enum Direction {
 
 /// When a node loses interest.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "kebab-case"))]
 pub enum Removal {
     /// Not before [`Config::contacts_max`].
     Never,
@@ -27,6 +29,7 @@ pub enum Removal {
 
 /// Which contacts were useful.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "kebab-case"))]
 pub enum Credit {
     /// The first that brought the update.
     First,
@@ -36,6 +39,7 @@ pub enum Credit {
 
 /// How the useless contacts of one period are counted.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "kebab-case"))]
 pub enum Tally {
     /// Each of them.
     Each,
@@ -45,6 +49,11 @@ pub enum Tally {
 
 /// Settings.
 #[derive(Clone, Debug)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(default, deny_unknown_fields)
+)]
 pub struct Config {
     /// Push, pull or both.
     pub direction: Direction,
@@ -65,8 +74,10 @@ pub struct Config {
     /// Whom to contact.
     pub choice: Choice,
     /// Time between the contacts of one node.
+    #[cfg_attr(feature = "serde", serde(with = "rumormill_core::time::text"))]
     pub period: Duration,
     /// Each period is shorter by a random time below this.
+    #[cfg_attr(feature = "serde", serde(with = "rumormill_core::time::text"))]
     pub jitter: Duration,
     /// Whether to pass an update on at once when it arrives, besides the periods. Not with a connection limit.
     pub on_arrival: bool,

@@ -23,12 +23,13 @@
 //! shed meanwhile does not count. A node tells at once what it has just heard ([`Config::on_arrival`]), besides its periods. Hops and
 //! contacts are bounded, so that neither an update whose id was forgotten nor one among dead peers goes round for ever.
 
+mod catalogued;
 mod config;
 mod hot;
 
 use crate::kit::allowance::Allowance;
 use crate::kit::peers::Peers;
-use crate::spread::{Call, Counters, Event, Intake, Spreader, Taken, Update, UpdateId};
+use crate::spread::{Call, Counters, Event, Intake, Taken, Update, UpdateId};
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 pub use config::{Config, Credit, Direction, Removal, Tally};
@@ -470,18 +471,5 @@ impl Rumor {
             self.last = at as u32;
             self.updates_sent += 1;
         }
-    }
-}
-
-impl Spreader for Rumor {
-    fn counters(&self) -> Counters {
-        let rare = self.rare.as_ref().map(|rare| rare.counters).unwrap_or_default();
-        Counters { updates_sent: self.updates_sent, useless: self.useless, ..rare }
-    }
-    fn known_len(&self) -> usize {
-        self.intake.known_len()
-    }
-    fn hot_len(&self) -> usize {
-        self.hot.len()
     }
 }

@@ -19,7 +19,7 @@ const DIRECTIONS: [Direction; 3] = [Direction::Push, Direction::Pull, Direction:
 const COMPARISONS: [Compare; 5] = [
     Compare::Full,
     Compare::Checksum,
-    Compare::Recent { window: Duration::from_secs(20) },
+    Compare::Recent(Duration::from_secs(20)),
     Compare::PeelBack,
     Compare::Merkle,
 ];
