@@ -6,6 +6,9 @@
 use crate::epidemic::{Epidemic, Outcome, Removal, Strategy};
 use crate::theory::{anti_entropy, epidemic as theory, rounds};
 use rumormill_core::time::Duration;
+use rumormill_protocols::spread::infect_and_die::InfectAndDie;
+use rumormill_protocols::spread::push_then_pull::PushThenPull;
+use rumormill_protocols::spread::tree::Tree;
 use rumormill_sim::World;
 use serde::Serialize;
 
@@ -229,7 +232,7 @@ impl Question {
             },
             Plan {
                 name: "push-then-pull",
-                strategy: Strategy::PushThenPull,
+                strategy: Strategy::of::<PushThenPull>(),
                 removal: None,
                 k: None,
                 fanout: None,
@@ -240,7 +243,7 @@ impl Question {
             },
             Plan {
                 name: "infect-and-die",
-                strategy: Strategy::InfectAndDie,
+                strategy: Strategy::of::<InfectAndDie>(),
                 removal: None,
                 k: None,
                 fanout: Some(fanout as u32),
@@ -251,7 +254,7 @@ impl Question {
             },
             Plan {
                 name: "tree",
-                strategy: Strategy::Tree,
+                strategy: Strategy::of::<Tree>(),
                 removal: None,
                 k: None,
                 fanout: Some(4),
@@ -285,7 +288,7 @@ impl Question {
                 break;
             }
             match (&mut epidemic.fanout, plan.k) {
-                (Some(fanout), _) if plan.strategy == Strategy::InfectAndDie => *fanout += 2,
+                (Some(fanout), _) if plan.strategy == Strategy::of::<InfectAndDie>() => *fanout += 2,
                 (_, Some(_)) => epidemic.k += 2,
                 _ => break,
             }
@@ -302,8 +305,8 @@ impl Question {
         let latency_s = seconds(outcome.t_last_max * more);
         let in_time = self.deadline.is_none_or(|deadline| latency_s <= deadline.as_secs_f64());
         let meets = in_time && self.reaches(&outcome);
-        let polls =
-            matches!(plan.strategy, Strategy::PushPull | Strategy::PushThenPull | Strategy::AntiEntropy);
+        let polls = [Strategy::PushPull, Strategy::of::<PushThenPull>(), Strategy::AntiEntropy]
+            .contains(&plan.strategy);
         Candidate {
             protocol: plan.strategy.to_string(),
             removal: plan.removal.map(|removal| removal.to_string()),

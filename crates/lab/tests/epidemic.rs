@@ -4,6 +4,10 @@ use rumormill_core::time::Duration;
 use rumormill_lab::epidemic::{Counting, Epidemic, Outcome, Removal, Strategy};
 use rumormill_lab::theory::{epidemic as theory, markov};
 use rumormill_lab::threads::Threads;
+use rumormill_protocols::spread::direct_mail::DirectMail;
+use rumormill_protocols::spread::flood::Flood;
+use rumormill_protocols::spread::infect_and_die::InfectAndDie;
+use rumormill_protocols::spread::push_then_pull::PushThenPull;
 use rumormill_sim::{Latency, World};
 
 fn run(epidemic: &Epidemic) -> Outcome {
@@ -50,7 +54,7 @@ fn every_strategy_reaches_all_or_leaves_what_it_must() {
     for name in Strategy::names() {
         let strategy: Strategy = name.parse().expect("its own name");
         assert_eq!(strategy.to_string(), name);
-        let fanout = (strategy == Strategy::InfectAndDie).then_some(14);
+        let fanout = (strategy == Strategy::of::<InfectAndDie>()).then_some(14);
         let epidemic =
             seeded(Epidemic { nodes: 500, strategy, k: 4, fanout, runs: 5, ..Epidemic::default() });
         let outcome = run(&epidemic);
@@ -60,7 +64,7 @@ fn every_strategy_reaches_all_or_leaves_what_it_must() {
             "{name}: {outcome:?}"
         );
         // Mail needs no round of its own for the first that it goes to.
-        let first = if strategy == Strategy::Mail { 0.258 } else { 0.002 };
+        let first = if strategy == Strategy::of::<DirectMail>() { 0.258 } else { 0.002 };
         let rises = outcome.curve.windows(2).all(|w| w[0] <= w[1]);
         assert!(rises && (outcome.curve[0] - first).abs() < 1e-12, "{name}: {:?}", outcome.curve);
         let end = outcome.curve.last().expect("it has rounds");
@@ -75,7 +79,7 @@ fn every_strategy_reaches_all_or_leaves_what_it_must() {
 fn on_a_real_network_rumors_reach_as_many_as_in_rounds() {
     let latency =
         Some(Latency::Exponential { min: Duration::from_millis(1), mean: Duration::from_millis(50) });
-    for strategy in [Strategy::Push, Strategy::Pull, Strategy::PushPull, Strategy::PushThenPull] {
+    for strategy in [Strategy::Push, Strategy::Pull, Strategy::PushPull, Strategy::of::<PushThenPull>()] {
         let epidemic = seeded(Epidemic {
             nodes: 400,
             strategy,
@@ -177,7 +181,7 @@ fn a_run_that_does_not_fit_the_memory_is_refused_with_the_figure() {
 #[test]
 fn the_default_world_is_not_needed_for_rounds_to_be_rounds() {
     // Protocols that pass on at once count hops, one a round, whatever the world's latencies are.
-    let flood = seeded(Epidemic { nodes: 300, strategy: Strategy::Flood, ..Epidemic::default() });
+    let flood = seeded(Epidemic { nodes: 300, strategy: Strategy::of::<Flood>(), ..Epidemic::default() });
     let hops = run(&flood).t_last;
     assert!((4.0..=10.0).contains(&hops) && hops.fract() == 0.0, "{hops} hops");
     let timed = run(&Epidemic { latency: Some(World::default().latency), ..flood });

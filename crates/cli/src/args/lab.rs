@@ -34,8 +34,8 @@ pub struct EpidemicArgs {
     /// Nodes
     #[arg(long, default_value_t = 1_000)]
     pub nodes: u64,
-    /// push, pull, push-pull, push-then-pull, median-counter, anti-entropy, anti-entropy-push, anti-entropy-pull, infect-and-die, flood, tree, mail
-    #[arg(long, value_name = "NAME", default_value = "push")]
+    /// How the update spreads
+    #[arg(long, value_name = "NAME", default_value = "push", help = Strategy::names().join(", "))]
     pub strategy: Strategy,
     /// When a node loses interest: none, feedback-counter, feedback-coin, blind-counter, blind-coin
     #[arg(long, value_name = "NAME", default_value = "none")]

@@ -24,17 +24,17 @@ pub struct Progress {
 }
 
 /// A protocol that can be the subject of an epidemic.
-pub(super) trait Subject:
-    Protocol<Call: Send, Message: Send, Timer: Send, Event: Send> + Send
-{
+pub(super) trait Subject {
+    /// The protocol.
+    type Node: Protocol<Call: Send, Message: Send, Timer: Send, Event: Send> + Send;
     /// Tells it its peers.
-    fn meet(peers: Peers) -> Self::Call;
+    fn meet(peers: Peers) -> <Self::Node as Protocol>::Call;
     /// Lets it begin an epidemic.
-    fn publish(payload: Payload) -> Self::Call;
+    fn publish(payload: Payload) -> <Self::Node as Protocol>::Call;
     /// What an event means.
-    fn read(event: &Self::Event) -> Heard;
+    fn read(event: &<Self::Node as Protocol>::Event) -> Heard;
     /// What it has sent and refused.
-    fn sent(&self) -> Sent;
+    fn sent(node: &Self::Node) -> Sent;
 }
 
 /// What a node tells.
@@ -100,12 +100,12 @@ pub(super) fn run<S: Subject>(
     epidemic: &Epidemic,
     seed: u64,
     until: Until,
-    make: &dyn Fn() -> S,
+    make: &dyn Fn(NodeId) -> S::Node,
     progress: &mut dyn FnMut(u32, u64),
 ) -> Told {
     let mut sim = epidemic.threads.sim(world(epidemic), seed, epidemic.nodes);
     for id in (0..epidemic.nodes).map(NodeId) {
-        sim.spawn(id, make(), Time::ZERO);
+        sim.spawn(id, make(id), Time::ZERO);
         sim.call(id, S::meet(Peers::Everyone(epidemic.nodes)));
     }
     let content = vec![0u8; epidemic.bytes];
@@ -144,7 +144,7 @@ pub(super) fn run<S: Subject>(
         round += 1;
     }
     for id in (0..epidemic.nodes).map(NodeId) {
-        let sent = sim.node(id).sent();
+        let sent = S::sent(sim.node(id));
         told.updates += sent.updates;
         told.spared += sent.spared;
         told.contacts += sent.contacts;

@@ -6,12 +6,15 @@ use rumormill_core::identity::Life;
 use rumormill_core::payload::Payload;
 use rumormill_core::time::Duration;
 use rumormill_protocols::agree::anti_entropy::{self, AntiEntropy};
+use rumormill_protocols::catalog::Catalogued;
 use rumormill_protocols::kit::peers::Peers;
-use rumormill_protocols::spread::{
-    Call, Event, Spreader, direct_mail, flood, infect_and_die, median_counter, push_then_pull, rumor, tree,
-};
+use rumormill_protocols::spread::direct_mail::DirectMail;
+use rumormill_protocols::spread::push_then_pull::PushThenPull;
+use rumormill_protocols::spread::rumor::{self, Rumor};
+use rumormill_protocols::spread::{self, Call, Ends, Event, Spreader, Trial};
 use rumormill_sim::Sim;
 use std::fmt;
+use std::marker::PhantomData;
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -24,24 +27,14 @@ pub enum Strategy {
     Pull,
     /// Rumor mongering: both.
     PushPull,
-    /// Push for log2 n rounds; then who does not know asks.
-    PushThenPull,
-    /// Everybody calls somebody; a counter that follows the median says when to stop.
-    MedianCounter,
     /// Stores are compared in pairs, and both take what is newer in the other.
     AntiEntropy,
     /// Stores are compared in pairs, and the one who is called takes what is newer.
     AntiEntropyPush,
     /// Stores are compared in pairs, and the one who calls takes what is newer.
     AntiEntropyPull,
-    /// Who hears it tells so many others at once, and never again.
-    InfectAndDie,
-    /// Who hears it tells all its neighbours, in a random regular graph.
-    Flood,
-    /// Who hears it tells its children.
-    Tree,
-    /// Who publishes it tells everybody, one after the other.
-    Mail,
+    /// Any other spreader, by its name in the catalog.
+    Spreader(&'static str),
 }
 
 /// When a node loses interest in a rumor (Demers 1987, section 1.4).
@@ -69,20 +62,33 @@ pub enum Counting {
     Plain,
 }
 
-const STRATEGIES: [(&str, Strategy); 12] = [
-    ("push", Strategy::Push),
-    ("pull", Strategy::Pull),
-    ("push-pull", Strategy::PushPull),
-    ("push-then-pull", Strategy::PushThenPull),
-    ("median-counter", Strategy::MedianCounter),
+/// Rumor mongering by the direction of its contacts.
+const RUMORS: [(&str, Strategy); 3] =
+    [("push", Strategy::Push), ("pull", Strategy::Pull), ("push-pull", Strategy::PushPull)];
+/// Anti-entropy likewise.
+const COMPARISONS: [(&str, Strategy); 3] = [
     ("anti-entropy", Strategy::AntiEntropy),
     ("anti-entropy-push", Strategy::AntiEntropyPush),
     ("anti-entropy-pull", Strategy::AntiEntropyPull),
-    ("infect-and-die", Strategy::InfectAndDie),
-    ("flood", Strategy::Flood),
-    ("tree", Strategy::Tree),
-    ("mail", Strategy::Mail),
 ];
+/// A spreader that has a shorter name here than in the catalog.
+const SHORT: (&str, &str) = (DirectMail::NAME, "mail");
+
+struct Name;
+
+impl spread::Visit for Name {
+    type Out = &'static str;
+    fn visit<P: Spreader>(self) -> &'static str {
+        P::NAME
+    }
+}
+
+/// All strategies by name: a spreader of the catalog each, and those that are told apart by the direction of their contacts.
+fn strategies() -> Vec<(&'static str, Strategy)> {
+    let spreaders = spread::each(|| Name).into_iter().filter(|name| *name != Rumor::NAME);
+    let named = |name| (if name == SHORT.0 { SHORT.1 } else { name }, Strategy::Spreader(name));
+    RUMORS.into_iter().chain(spreaders.map(named)).chain(COMPARISONS).collect()
+}
 
 const REMOVALS: [(&str, Removal); 5] = [
     ("none", Removal::None),
@@ -107,13 +113,13 @@ fn name_of<T: PartialEq>(all: &[(&'static str, T)], value: &T) -> &'static str {
 impl FromStr for Strategy {
     type Err = String;
     fn from_str(text: &str) -> Result<Self, String> {
-        named(&STRATEGIES, text, "strategy")
+        named(&strategies(), text, "strategy")
     }
 }
 
 impl fmt::Display for Strategy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(name_of(&STRATEGIES, self))
+        f.pad(name_of(&strategies(), self))
     }
 }
 
@@ -139,8 +145,13 @@ impl Removal {
 
 impl Strategy {
     /// All of them, by name.
-    pub fn names() -> impl Iterator<Item = &'static str> {
-        STRATEGIES.iter().map(|(name, _)| *name)
+    pub fn names() -> Vec<&'static str> {
+        strategies().into_iter().map(|(name, _)| name).collect()
+    }
+
+    /// This spreader.
+    pub const fn of<P: Spreader>() -> Strategy {
+        Strategy::Spreader(P::NAME)
     }
 
     fn is_anti_entropy(self) -> bool {
@@ -153,7 +164,8 @@ impl Strategy {
 
     /// Whether a node passes on what it hears at once, without waiting for a round of its own.
     pub(crate) fn passes_on_at_once(self) -> bool {
-        matches!(self, Strategy::InfectAndDie | Strategy::Flood | Strategy::Tree)
+        let Strategy::Spreader(name) = self else { return false };
+        spread::named(name, AtOnce).unwrap_or(false)
     }
 
     /// Whether it would go on for ever, so that a run is over when all know.
@@ -185,7 +197,7 @@ impl Strategy {
                 anti_entropy::VALUE_BYTES_MAX
             ));
         }
-        if epidemic.switch.is_some() && self != Strategy::PushThenPull {
+        if epidemic.switch.is_some() && self != Strategy::of::<PushThenPull>() {
             return Err(format!(
                 "--switch ends the pushing of push-then-pull, and {self} has no such round: leave it out"
             ));
@@ -199,22 +211,15 @@ pub(super) fn node_bytes(epidemic: &Epidemic) -> usize {
     const KNOWN: usize = 32;
     let fanout = |default: u32| epidemic.fanout.unwrap_or(default) as usize;
     match epidemic.strategy {
-        Strategy::Push => Sim::<rumor::Rumor>::node_bytes(fanout(1)),
+        Strategy::Push => Sim::<Rumor>::node_bytes(fanout(1)),
         // Who pulls counts requests and answers, which is kept aside.
-        Strategy::Pull => Sim::<rumor::Rumor>::node_bytes(2 * fanout(1)) + 160,
+        Strategy::Pull => Sim::<Rumor>::node_bytes(2 * fanout(1)) + 160,
         // An update and a request, and the answer.
-        Strategy::PushPull => Sim::<rumor::Rumor>::node_bytes(3 * fanout(1)) + 160,
-        Strategy::PushThenPull => Sim::<push_then_pull::PushThenPull>::node_bytes(1) + 64 + KNOWN,
-        Strategy::MedianCounter => Sim::<median_counter::MedianCounter>::node_bytes(2) + 96 + KNOWN,
+        Strategy::PushPull => Sim::<Rumor>::node_bytes(3 * fanout(1)) + 160,
         Strategy::AntiEntropy | Strategy::AntiEntropyPush | Strategy::AntiEntropyPull => {
             Sim::<AntiEntropy>::node_bytes(1) + 64 + KNOWN
         }
-        Strategy::InfectAndDie => {
-            Sim::<infect_and_die::InfectAndDie>::node_bytes(fanout(infect_and_die::Config::default().fanout))
-        }
-        Strategy::Flood => Sim::<flood::Flood>::node_bytes(fanout(flood::Config::default().degree)),
-        Strategy::Tree => Sim::<tree::Tree>::node_bytes(1),
-        Strategy::Mail => Sim::<direct_mail::DirectMail>::node_bytes(1),
+        Strategy::Spreader(name) => spread::named(name, NodeBytes(epidemic)).unwrap_or(0),
     }
 }
 
@@ -229,31 +234,13 @@ pub(super) fn run(epidemic: &Epidemic, seed: u64, progress: &mut dyn FnMut(u32, 
                 Strategy::Push => Until::Silence,
                 _ => Until::Rest,
             };
-            run_subject(epidemic, seed, until, &|| rumor::Rumor::new(config.clone(), life), progress)
-        }
-        Strategy::PushThenPull => {
-            let config = push_then_pull::Config {
-                push_rounds: epidemic.switch,
-                hold_rounds: u32::MAX,
-                choice: epidemic.choice.clone(),
-                period: Epidemic::PERIOD,
-                jitter: jitter(epidemic),
-                ..Default::default()
-            };
-            let config = Arc::new(config);
-            let make = || push_then_pull::PushThenPull::new(config.clone(), life);
-            run_subject(epidemic, seed, Until::All, &make, progress)
-        }
-        Strategy::MedianCounter => {
-            let config = median_counter::Config {
-                choice: epidemic.choice.clone(),
-                period: Epidemic::PERIOD,
-                jitter: jitter(epidemic),
-                ..Default::default()
-            };
-            let config = Arc::new(config);
-            let make = || median_counter::MedianCounter::new(config.clone(), life);
-            run_subject(epidemic, seed, Until::Rest, &make, progress)
+            run_subject::<Spread<Rumor>>(
+                epidemic,
+                seed,
+                until,
+                &|_| Rumor::new(config.clone(), life),
+                progress,
+            )
         }
         Strategy::AntiEntropy | Strategy::AntiEntropyPush | Strategy::AntiEntropyPull => {
             let direction = match epidemic.strategy {
@@ -269,32 +256,64 @@ pub(super) fn run(epidemic: &Epidemic, seed: u64, progress: &mut dyn FnMut(u32, 
                 ..anti_entropy::Config::demers(direction)
             };
             let config = Arc::new(config);
-            run_subject(epidemic, seed, Until::All, &|| AntiEntropy::new(config.clone()), progress)
+            run_subject::<Stores>(epidemic, seed, Until::All, &|_| AntiEntropy::new(config.clone()), progress)
         }
-        Strategy::InfectAndDie => {
-            let mut config = infect_and_die::Config { choice: epidemic.choice.clone(), ..Default::default() };
-            config.fanout = epidemic.fanout.unwrap_or(config.fanout);
-            let config = Arc::new(config);
-            let make = || infect_and_die::InfectAndDie::new(config.clone(), life);
-            run_subject(epidemic, seed, Until::Silence, &make, progress)
+        Strategy::Spreader(name) => {
+            let run = RunOne { epidemic, seed, progress };
+            spread::named(name, run).unwrap_or_else(|_| unreachable!("{name} is in the catalog"))
         }
-        Strategy::Flood => {
-            let mut config = flood::Config { graph_seed: seed, ..Default::default() };
-            config.degree = epidemic.fanout.unwrap_or(config.degree);
-            let config = Arc::new(config);
-            run_subject(epidemic, seed, Until::Silence, &|| flood::Flood::new(config.clone(), life), progress)
-        }
-        Strategy::Tree => {
-            let mut config = tree::Config::default();
-            config.arity = epidemic.fanout.unwrap_or(config.arity);
-            let config = Arc::new(config);
-            run_subject(epidemic, seed, Until::Silence, &|| tree::Tree::new(config.clone(), life), progress)
-        }
-        Strategy::Mail => {
-            let config = Arc::new(direct_mail::Config { period: Epidemic::PERIOD, ..Default::default() });
-            let make = || direct_mail::DirectMail::new(config.clone(), life);
-            run_subject(epidemic, seed, Until::Silence, &make, progress)
-        }
+    }
+}
+
+struct AtOnce;
+
+impl spread::Visit for AtOnce {
+    type Out = bool;
+    fn visit<P: Spreader>(self) -> bool {
+        P::setup(&trial(&Epidemic::default(), 0)).at_once
+    }
+}
+
+struct NodeBytes<'a>(&'a Epidemic);
+
+impl spread::Visit for NodeBytes<'_> {
+    type Out = usize;
+    fn visit<P: Spreader>(self) -> usize {
+        let setup = P::setup(&trial(self.0, 0));
+        Sim::<P>::node_bytes(setup.in_flight) + setup.heap_bytes
+    }
+}
+
+struct RunOne<'a> {
+    epidemic: &'a Epidemic,
+    seed: u64,
+    progress: &'a mut dyn FnMut(u32, u64),
+}
+
+impl spread::Visit for RunOne<'_> {
+    type Out = Told;
+    fn visit<P: Spreader>(self) -> Told {
+        let setup = P::setup(&trial(self.epidemic, self.seed));
+        let until = match setup.ends {
+            Ends::Silence => Until::Silence,
+            Ends::Rest => Until::Rest,
+            Ends::Never => Until::All,
+        };
+        let config = Arc::new(setup.config);
+        let make = |id| P::start(&config, id, Life::default());
+        run_subject::<Spread<P>>(self.epidemic, self.seed, until, &make, self.progress)
+    }
+}
+
+/// What an experiment varies of a spreader.
+fn trial(epidemic: &Epidemic, seed: u64) -> Trial {
+    Trial {
+        choice: epidemic.choice.clone(),
+        period: Epidemic::PERIOD,
+        jitter: jitter(epidemic),
+        fanout: epidemic.fanout,
+        switch: epidemic.switch,
+        seed,
     }
 }
 
@@ -329,46 +348,40 @@ fn rumor_config(epidemic: &Epidemic) -> rumor::Config {
     }
 }
 
-macro_rules! spreads {
-    ($($protocol:ty),*) => {
-        $(impl Subject for $protocol {
-            fn meet(peers: Peers) -> Call {
-                Call::Peers(peers)
-            }
-            fn publish(payload: Payload) -> Call {
-                Call::Publish(payload)
-            }
-            fn read(event: &Event) -> Heard {
-                match event {
-                    Event::Delivered { .. } => Heard::New,
-                    Event::Removed(_) => Heard::Over,
-                }
-            }
-            fn sent(&self) -> Sent {
-                let counters = self.counters();
-                Sent {
-                    updates: counters.updates_sent,
-                    spared: counters.updates_spared,
-                    // Who asks does so once in each contact; who only pushes has one update to push.
-                    contacts: if counters.asks_sent > 0 { counters.asks_sent } else { counters.updates_sent },
-                    refused: counters.refused,
-                }
-            }
-        })*
-    };
+/// A spreader as the subject of an epidemic.
+struct Spread<P>(PhantomData<P>);
+
+impl<P: Spreader> Subject for Spread<P> {
+    type Node = P;
+    fn meet(peers: Peers) -> Call {
+        Call::Peers(peers)
+    }
+    fn publish(payload: Payload) -> Call {
+        Call::Publish(payload)
+    }
+    fn read(event: &Event) -> Heard {
+        match event {
+            Event::Delivered { .. } => Heard::New,
+            Event::Removed(_) => Heard::Over,
+        }
+    }
+    fn sent(node: &P) -> Sent {
+        let counters = node.counters();
+        Sent {
+            updates: counters.updates_sent,
+            spared: counters.updates_spared,
+            // Who asks does so once in each contact; who only pushes has one update to push.
+            contacts: if counters.asks_sent > 0 { counters.asks_sent } else { counters.updates_sent },
+            refused: counters.refused,
+        }
+    }
 }
 
-spreads!(
-    rumor::Rumor,
-    push_then_pull::PushThenPull,
-    median_counter::MedianCounter,
-    infect_and_die::InfectAndDie,
-    flood::Flood,
-    tree::Tree,
-    direct_mail::DirectMail
-);
+/// Anti-entropy as the subject of an epidemic.
+struct Stores;
 
-impl Subject for AntiEntropy {
+impl Subject for Stores {
+    type Node = AntiEntropy;
     fn meet(peers: Peers) -> anti_entropy::Call {
         anti_entropy::Call::Peers(peers)
     }
@@ -378,8 +391,8 @@ impl Subject for AntiEntropy {
     fn read(_: &anti_entropy::Event) -> Heard {
         Heard::New // there is one key, and it is written once
     }
-    fn sent(&self) -> Sent {
-        let counters = self.counters();
+    fn sent(node: &AntiEntropy) -> Sent {
+        let counters = node.counters();
         Sent {
             updates: counters.entries_sent,
             spared: 0,

@@ -6,6 +6,7 @@ use crate::plot::{Draw, Plot};
 use crate::stats::Samples;
 use crate::theory::epidemic;
 use rumormill_core::rng::mix;
+use rumormill_protocols::spread::infect_and_die::InfectAndDie;
 
 /// An epidemic that reaches less than this part of the nodes has not taken off.
 const TAKEN_OFF: f64 = 0.1;
@@ -72,7 +73,7 @@ fn measure(bench: &mut Bench<'_>, part: f64, nodes: u64, fanout: u32, runs: usiz
     for run in 0..runs {
         let epidemic = Epidemic {
             nodes,
-            strategy: Strategy::InfectAndDie,
+            strategy: Strategy::of::<InfectAndDie>(),
             fanout: Some(fanout),
             seed: mix(seed ^ run as u64),
             ..Epidemic::default()

@@ -4,6 +4,8 @@ use super::Bench;
 use crate::epidemic::{Epidemic, Strategy};
 use crate::plot::{Draw, Plot};
 use crate::theory::rounds;
+use rumormill_protocols::spread::median_counter::MedianCounter;
+use rumormill_protocols::spread::push_then_pull::PushThenPull;
 
 pub(super) fn push_then_pull(bench: &mut Bench<'_>) -> Plot {
     let sizes =
@@ -16,7 +18,7 @@ pub(super) fn push_then_pull(bench: &mut Bench<'_>) -> Plot {
         }
         let seed = bench.seed(nodes);
         let epidemic =
-            Epidemic { nodes, strategy: Strategy::PushThenPull, runs, seed, ..Epidemic::default() };
+            Epidemic { nodes, strategy: Strategy::of::<PushThenPull>(), runs, seed, ..Epidemic::default() };
         let outcome = bench.epidemic(&format!("{nodes} nodes"), at as f64 / 4.0, &epidemic);
         let errors = &outcome.standard_error;
         bench.put(&cell("transmissions"), outcome.messages, errors.messages);
@@ -30,7 +32,7 @@ pub(super) fn push_then_pull(bench: &mut Bench<'_>) -> Plot {
     let switch: Vec<(f64, f64)> = (6..=14)
         .map(|round| {
             let epidemic = Epidemic {
-                strategy: Strategy::PushThenPull,
+                strategy: Strategy::of::<PushThenPull>(),
                 switch: Some(round),
                 runs: bench.runs(20, 200),
                 seed: bench.seed(u64::from(round)),
@@ -56,7 +58,7 @@ pub(super) fn median_counter(bench: &mut Bench<'_>) -> Plot {
         }
         let seed = bench.seed(nodes);
         let epidemic =
-            Epidemic { nodes, strategy: Strategy::MedianCounter, runs, seed, ..Epidemic::default() };
+            Epidemic { nodes, strategy: Strategy::of::<MedianCounter>(), runs, seed, ..Epidemic::default() };
         let outcome = bench.epidemic(&format!("{nodes} nodes"), at as f64 / 3.0, &epidemic);
         let errors = &outcome.standard_error;
         bench.put(&cell("all informed"), outcome.t_last, errors.t_last);
