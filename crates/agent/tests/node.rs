@@ -1,16 +1,14 @@
 //! The agent's composite protocol on the simulator: the same code that the agent runs, without keys.
 
+mod composite;
+
 use rumormill_agent::node::{Call, Node};
-use rumormill_agent::queries::filter::known::Known;
 use rumormill_core::drive::Limits;
-use rumormill_core::identity::{Life, NodeId, Unsigned};
+use rumormill_core::identity::{NodeId, Unsigned};
 use rumormill_core::payload::Payload;
 use rumormill_core::time::{Duration, Time};
-use rumormill_protocols::agree::bans::{self, Bans};
 use rumormill_protocols::agree::latest::{self, Latest};
-use rumormill_protocols::member::swim::{self, Me, Swim};
-use rumormill_protocols::spread::events::{self, Events};
-use rumormill_protocols::spread::queries::{self, Queries};
+use rumormill_protocols::member::swim;
 use rumormill_sim::{Sim, World};
 use std::net::Ipv4Addr;
 
@@ -22,21 +20,8 @@ const VITALS_BYTES: usize = 120;
 const BUDGET_BYTES_PER_S: u32 = 2048;
 
 fn node(id: u64, vitals: bool) -> Node<Unsigned> {
-    let life = Life { epoch: 1, session: id + 1 };
-    let me = Me {
-        id: NodeId(id),
-        life,
-        name: format!("n{id}"),
-        contact: Payload::EMPTY,
-        tags: Payload::EMPTY,
-        copied_from: None,
-    };
     let config = latest::Config { budget_bytes_per_s: BUDGET_BYTES_PER_S, ..latest::Config::default() };
-    let latest = vitals.then(|| Latest::new(config, life));
-    let events = Events::new(events::Config::default(), life);
-    let queries = Queries::new(queries::Config::default(), life);
-    let bans = Bans::new(bans::Config::default(), Unsigned);
-    Node::new(Swim::new(swim::Config::lan(), me, Unsigned), latest, events, queries, Known::default(), bans)
+    composite::node(id, |life| vitals.then(|| Latest::new(config, life)))
 }
 
 /// The sizes with which an agent packs and counts: sealed, with all headers.

@@ -1,37 +1,22 @@
 //! What is published at a member after it lists another is delivered at that other: the agent's composite on the simulator.
 
+mod composite;
+
 use rumormill_agent::node::{Call, Event, Node};
-use rumormill_agent::queries::filter::known::Known;
-use rumormill_core::identity::{Life, NodeId, Unsigned};
+use rumormill_core::identity::{NodeId, Unsigned};
 use rumormill_core::payload::Payload;
 use rumormill_core::rng::Rng;
 use rumormill_core::time::{Duration, Time};
-use rumormill_protocols::agree::bans::{self, Bans};
-use rumormill_protocols::member::swim::{self, Me, Swim};
-use rumormill_protocols::spread::events::{self, Cover, Events, Publish};
-use rumormill_protocols::spread::queries::{self, Ask, Queries};
-use rumormill_sim::latency::Latency;
+use rumormill_protocols::member::swim;
+use rumormill_protocols::spread::events::{self, Cover, Publish};
+use rumormill_protocols::spread::queries::{self, Ask};
+use rumormill_sim::ids::{Group, Ids};
+use rumormill_sim::latency::{Latency, Matrix};
 use rumormill_sim::{Sim, World};
 use std::collections::{BTreeMap, BTreeSet};
 
 const SECOND: Duration = Duration::from_secs(1);
 const MILLI: Duration = Duration::from_millis(1);
-
-fn node(id: u64) -> Node<Unsigned> {
-    let life = Life { epoch: 1, session: id + 1 };
-    let me = Me {
-        id: NodeId(id),
-        life,
-        name: format!("n{id}"),
-        contact: Payload::EMPTY,
-        tags: Payload::EMPTY,
-        copied_from: None,
-    };
-    let events = Events::new(events::Config::default(), life);
-    let queries = Queries::new(queries::Config::default(), life);
-    let bans = Bans::new(bans::Config::default(), Unsigned);
-    Node::new(Swim::new(swim::Config::lan(), me, Unsigned), None, events, queries, Known::default(), bans)
-}
 
 /// An event, and whom its publisher listed just before.
 struct Sent {
@@ -74,7 +59,7 @@ impl Story {
     }
 
     fn spawn(&mut self, id: u64, seeds: &[u64]) {
-        self.sim.spawn(NodeId(id), node(id), self.sim.now());
+        self.sim.spawn(NodeId(id), composite::node(id, |_| None), self.sim.now());
         self.seeds.insert(id, seeds.to_vec());
         seeds.iter().for_each(|seed| self.join(id, *seed));
     }
@@ -165,6 +150,15 @@ impl Story {
 fn far() -> World {
     let latency = Latency::Uniform(Duration::from_micros(200), Duration::from_millis(40));
     World { latency, loss: 0.02, duplicate: 0.05, ..World::default() }
+}
+
+/// All that node 0 says arrives so much later than what others say.
+fn slow_seed(answer_ms: f64) -> World {
+    let region = |name: &str, ids| Group { name: name.into(), weight: 1.0, ids: Some(Ids::range(ids)) };
+    let regions = vec![region("seed", 0..1), region("others", 1..1_000)];
+    let median_ms = vec![vec![answer_ms, answer_ms], vec![1.0, 1.0]];
+    let latency = Latency::Matrix(Matrix { regions, median_ms, jitter: 0.1 }.into());
+    World { latency, ..World::default() }
 }
 
 /// How members find each other.
@@ -295,6 +289,70 @@ fn a_lone_agent_that_meets_an_older_cluster_is_not_delivered_the_old_events_howe
                 assert!(told.is_empty(), "seed {seed}, shape {shape}: {id} was delivered {told:?}");
             }
             assert!(story.told.contains(&(0, 0)), "the cluster is delivered what the lone agent retains");
+            story.assert_kept();
+        }
+    }
+}
+
+#[test]
+fn joiners_take_the_snapshot_of_an_older_seed_whose_answer_is_late() {
+    for seed in 1..=10 {
+        for shape in 0..4 {
+            let answer_ms = 300.0 + 60.0 * seed as f64;
+            let mut story = Story::new(slow_seed(answer_ms), seed, Cover::Nobody);
+            story.spawn(0, &[]);
+            story.run(SECOND, SECOND / 10);
+            let old: Vec<u64> = (0..40).map(|_| story.publish(0)).collect();
+            story.run(10 * SECOND, SECOND / 10);
+            match shape {
+                0 => story.spawn(1, &[0]),
+                // Each by all.
+                1 => (1..4).for_each(|id| story.spawn(id, &[0, 1, 2, 3])),
+                // A chain, of which only the first knows the old one.
+                2 => (1..4).for_each(|id| story.spawn(id, &[id - 1])),
+                // They know each other well before the address of the old one is resolved.
+                _ => {
+                    (1..4).for_each(|id| story.spawn(id, &[]));
+                    let resolving = |more| Call::Events(events::Call::Resolving(more));
+                    story.sim.call(NodeId(1), resolving(true));
+                    (1..4).for_each(|id| (1..4).for_each(|other| story.join(id, other)));
+                    story.run(SECOND / 2, SECOND / 100);
+                    story.join(1, 0);
+                    story.sim.call(NodeId(1), resolving(false));
+                }
+            }
+            story.run(20 * SECOND, SECOND / 100);
+            for id in story.seeds.keys().filter(|id| **id > 0) {
+                let told = old.iter().filter(|old| story.told.contains(&(*id, **old))).count();
+                assert_eq!(
+                    told, 0,
+                    "seed {seed}, shape {shape}, {answer_ms} ms: {id} was delivered old events"
+                );
+            }
+            story.assert_kept();
+        }
+    }
+}
+
+#[test]
+fn where_all_are_fresh_nobody_waits_longer_than_the_grace_and_with_a_slow_seed_not_longer_than_the_patience()
+{
+    let config = events::Config::default();
+    let near = World::default();
+    for (world, most) in [(near, config.join_grace), (slow_seed(2_000.0), config.join_patience)] {
+        for seed in 1..=10 {
+            let mut story = Story::new(world.clone(), seed, Cover::Nobody);
+            start(&mut story, 2, 8);
+            story.run(10 * SECOND, MILLI);
+            let joined = |(at, _, event): &(Time, u64, Event)| {
+                matches!(event, Event::Events(events::Event::Joined)).then_some(*at)
+            };
+            let joined: Vec<Time> = story.log.iter().filter_map(joined).collect();
+            let last = joined.iter().max().map(|at| at.since(Time::ZERO));
+            println!("the last knew what was before it after {last:?}");
+            assert_eq!(joined.len(), 8, "seed {seed}");
+            assert!(last <= Some(most + config.join_grace / 2), "seed {seed}: {last:?}");
+            story.run(20 * SECOND, SECOND / 10);
             story.assert_kept();
         }
     }

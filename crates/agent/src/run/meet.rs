@@ -9,6 +9,7 @@ use crate::node::Call;
 use rumormill_core::identity::NodeId;
 use rumormill_core::time::Duration;
 use rumormill_protocols::member::swim::{self, Status};
+use rumormill_protocols::spread::events;
 use rumormill_runtime::addresses::{is_link_local, own};
 use rumormill_runtime::hello::ResolveError;
 use std::net::SocketAddr;
@@ -155,6 +156,8 @@ impl Agent {
         let address = self.on_own_link(address)?;
         self.sends_to(address)?;
         let handle = self.handle().map_err(|_| self.fault(address, &ResolveError::Stopped))?;
+        let resolving = |more| handle.call(Call::Events(events::Call::Resolving(more)));
+        let _ = resolving(true).await; // a node that has stopped resolves nothing
         let resolved = match handle.resolve(address).await {
             // Somebody is there, and does not understand this node: its key may have been removed while it was away.
             Err(ResolveError::Stranger | ResolveError::TimedOut) if self.catch_up(address).await => {
@@ -162,17 +165,19 @@ impl Agent {
             }
             resolved => resolved,
         };
+        if let Ok(id) = resolved {
+            self.reached_from(address).await;
+            let _ = handle.call(Call::Swim(swim::Call::Join(id))).await;
+        }
+        let _ = resolving(false).await;
         let id = resolved.map_err(|error| self.fault(address, &error))?;
-        self.reached_from(address).await;
         self.exchange(address, id).await.map(|()| id)
     }
 
-    /// Exchanges members with `id`, which answers at `address`.
+    /// Waits until the exchange of members with `id` is through, which answers at `address`.
     async fn exchange(self: &Arc<Self>, address: SocketAddr, id: NodeId) -> Result<(), Fault> {
         let handle = self.handle().map_err(|_| self.fault(address, &ResolveError::Stopped))?;
-        let begin = || handle.call(Call::Swim(swim::Call::Join(id)));
         let begun = Instant::now();
-        let _ = begin().await; // a node that has stopped lists nobody
         let mut is_checked = false;
         while begun.elapsed() < EXCHANGE_MAX {
             if self.lists(id).await {
@@ -185,7 +190,8 @@ impl Agent {
                     return Ok(());
                 }
                 match connected {
-                    Ok(_) => drop(begin().await), // over the connection that stands now
+                    // Again, over the connection that stands now.
+                    Ok(_) => drop(handle.call(Call::Swim(swim::Call::Join(id))).await),
                     Err(ResolveError::TimedOut | ResolveError::Refused | ResolveError::Stranger) => {
                         return Err(tcp_blocked(address));
                     }

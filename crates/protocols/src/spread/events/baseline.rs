@@ -13,8 +13,10 @@
 //! once it is there, and every snapshot is older than the first moment at which another member can list this node.
 //!
 //! One established member's answer is enough. Other joiners know nothing of an older cluster, so their answers count only when no
-//! established member has answered within [`Config::join_grace`](super::Config::join_grace). A node that seeks nobody and has been alone for
-//! that long is a cluster of one: established.
+//! established member has answered within [`Config::join_grace`](super::Config::join_grace). While a seed is silent that wait lasts up
+//! to [`Config::join_patience`](super::Config::join_patience), because the seed may belong to an older cluster. A joiner says in its answer whether
+//! it waits for such a seed; whoever asked it then waits too, and asks it again. A node that joins nobody and has been alone for the grace
+//! is a cluster of one: established.
 //!
 //! A layer above with a fixed set of peers never calls [`Call::Join`](super::Call::Join). Then a random peer is asked. Without
 //! the order above, what is published in that moment can count as history.
@@ -33,16 +35,19 @@ const ASKED_MAX: usize = 16;
 const TRIES_MAX: u8 = 5;
 /// Looks at the clock in a [`Config::join_grace`](super::Config::join_grace).
 const TICKS_PER_GRACE: u32 = 4;
+/// A seed in the middle of its snapshot is waited for so many times [`Config::join_patience`](super::Config::join_patience) (our guess: ten
+/// pages over a round trip of half a second).
+const PATIENCE_FOR_PAGES: u32 = 5;
 /// Pages sent to joiners in a repair period (our guess: a thousand members that start at once).
 const PAGES_MAX: u32 = 1_024;
 
 #[derive(Default)]
 pub(super) struct State {
     asked: Vec<Asked>,
-    /// Whether this node itself wants to join somebody, rather than only being met by others.
-    seeks: bool,
+    /// Seeds whose ids the layer above does not know yet.
+    unresolved: u32,
     started: Time,
-    /// When the first joiner's answer was complete.
+    /// When the first answer was complete that did not settle the baseline.
     answered: Option<Time>,
     timing: bool,
     pages: Allowance,
@@ -50,11 +55,53 @@ pub(super) struct State {
 
 struct Asked {
     peer: NodeId,
+    /// Whether this node wants to join it, rather than only being met by it.
+    is_seed: bool,
     /// Last sign of life, or the last question.
     at: Time,
     tries: u8,
-    /// Whether its last page has come.
-    done: bool,
+    answer: Answer,
+}
+
+#[derive(Copy, Clone, PartialEq, Eq)]
+enum Answer {
+    None,
+    /// Some pages of its snapshot have come.
+    Begun,
+    /// All have come. If the peer `waits`, it is a joiner, one of whose own seeds is silent.
+    Complete {
+        waits: bool,
+    },
+}
+
+impl Asked {
+    fn is_done(&self) -> bool {
+        matches!(self.answer, Answer::Complete { .. })
+    }
+}
+
+impl State {
+    fn seeks(&self) -> bool {
+        self.asked.iter().any(|asked| asked.is_seed)
+    }
+
+    /// Whether a seed has not answered yet, other than the peer to be told so.
+    fn has_silent_seed(&self, but: NodeId) -> bool {
+        self.unresolved > 0
+            || self.asked.iter().any(|asked| asked.is_seed && !asked.is_done() && asked.peer != but)
+    }
+
+    /// Whether the answers that have come may be settled for: no seed is worth waiting for any longer.
+    fn may_settle(&self, now: Time, grace: Duration, patience: Duration) -> bool {
+        let Some(waited) = self.answered.map(|at| now.since(at)) else { return false };
+        let holds = |asked: &Asked| match asked.answer {
+            Answer::None => waited < patience || asked.tries == 1 && now.since(asked.at) < patience,
+            Answer::Begun => waited < patience * PATIENCE_FOR_PAGES,
+            Answer::Complete { waits } => waits && waited < patience,
+        };
+        let looks = self.unresolved > 0 && waited < patience;
+        waited >= grace && !looks && !self.asked.iter().any(|asked| asked.is_seed && holds(asked))
+    }
 }
 
 impl Events {
@@ -63,24 +110,32 @@ impl Events {
         self.arm_join(cx);
     }
 
+    /// The layer above looks for one seed more, or for one less.
+    pub(super) fn on_resolving(&mut self, more: bool) {
+        let count = &mut self.baseline.unresolved;
+        *count = if more { count.saturating_add(1) } else { count.saturating_sub(1) };
+    }
+
     /// The layer above wants to give this node's card to `peer`.
     pub(super) fn on_join(&mut self, cx: &mut Ctx, peer: NodeId, seeks: bool) {
         if self.joined || peer == cx.me {
             return;
         }
-        self.baseline.seeks |= seeks;
-        if self.baseline.asked.iter().all(|asked| asked.peer != peer) {
-            self.ask_for_baseline(cx, peer);
+        match self.baseline.asked.iter_mut().find(|asked| asked.peer == peer) {
+            Some(asked) => asked.is_seed |= seeks,
+            None => self.ask_for_baseline(cx, peer, seeks),
         }
         self.arm_join(cx);
     }
 
-    fn ask_for_baseline(&mut self, cx: &mut Ctx, peer: NodeId) {
+    /// A peer that was only met makes room first: it is the seeds that may belong to an older cluster.
+    fn ask_for_baseline(&mut self, cx: &mut Ctx, peer: NodeId, is_seed: bool) {
         let asked = &mut self.baseline.asked;
         if asked.len() >= ASKED_MAX {
-            asked.remove(0);
+            let first_met = asked.iter().position(|asked| !asked.is_seed);
+            asked.remove(first_met.unwrap_or(0));
         }
-        asked.push(Asked { peer, at: cx.now, tries: 1, done: false });
+        asked.push(Asked { peer, is_seed, at: cx.now, tries: 1, answer: Answer::None });
         cx.stream(peer, Message::More { after: None, joining: Some(true) });
     }
 
@@ -100,34 +155,31 @@ impl Events {
         if self.joined {
             return;
         }
-        let (grace, period) = (self.config.join_grace, self.config.join_period);
-        if self.baseline.answered.is_some_and(|at| cx.now.since(at) >= grace) {
+        let (grace, patience) = (self.config.join_grace, self.config.join_patience);
+        if self.baseline.may_settle(cx.now, grace, patience) {
             return self.establish(cx);
         }
-        self.baseline.asked.retain_mut(|asked| {
-            if asked.done || cx.now.since(asked.at) < period {
-                return true;
+        let period = self.config.join_period;
+        self.baseline.asked.retain_mut(|asked| match asked.answer {
+            Answer::Complete { waits } => {
+                if waits {
+                    cx.stream(asked.peer, Message::More { after: None, joining: Some(true) });
+                }
+                true
             }
-            (asked.at, asked.tries) = (cx.now, asked.tries + 1);
-            let again = asked.tries <= TRIES_MAX;
-            match asked.tries % 2 {
-                _ if !again => {}
-                0 => cx.send(asked.peer, Message::More { after: None, joining: None }),
-                _ => cx.stream(asked.peer, Message::More { after: None, joining: Some(true) }),
-            }
-            again
+            _ if cx.now.since(asked.at) < period => true,
+            _ => ask_again(cx, asked),
         });
-        self.baseline.seeks &= !self.baseline.asked.is_empty();
         self.ask_one_more(cx);
         self.arm_join(cx);
     }
 
     /// Where all that were asked are joiners, and the peers are known anyway, another one may know more.
     fn ask_one_more(&mut self, cx: &mut Ctx) {
-        if self.baseline.asked.iter().all(|asked| asked.done) {
+        if self.baseline.asked.iter().all(Asked::is_done) {
             let peer = self.some_peers(cx, 1).pop();
             let is_new = |peer: &NodeId| self.baseline.asked.iter().all(|asked| asked.peer != *peer);
-            peer.filter(is_new).into_iter().for_each(|peer| self.ask_for_baseline(cx, peer));
+            peer.filter(is_new).into_iter().for_each(|peer| self.ask_for_baseline(cx, peer, false));
         }
     }
 
@@ -137,21 +189,32 @@ impl Events {
             return;
         }
         digest.rows.iter().for_each(|row| self.note_history(cx, row));
-        let is_last = digest.next.is_none();
+        let waits = digest.waits == Some(true);
         for asked in self.baseline.asked.iter_mut().filter(|asked| asked.peer == from) {
-            (asked.at, asked.done) = (cx.now, is_last);
+            asked.at = cx.now;
+            asked.answer = match digest.next {
+                Some(_) => Answer::Begun,
+                None => Answer::Complete { waits },
+            };
         }
         match digest.next {
             Some(next) if Some(next) > digest.after => {
                 cx.stream(from, Message::More { after: Some(next), joining: Some(true) });
             }
             Some(_) => self.counters.rejected += 1,
-            None if digest.joined => self.establish(cx),
+            None if digest.joined && self.settles(from) => self.establish(cx),
             None => {
                 self.baseline.answered.get_or_insert(cx.now);
                 self.arm_join(cx);
             }
         }
+    }
+
+    /// Whether an established peer's answer is enough. A peer that this node did not want to join can have been established among joiners
+    /// while a seed of this node was silent.
+    fn settles(&self, peer: NodeId) -> bool {
+        let is_seed = self.baseline.asked.iter().any(|asked| asked.peer == peer && asked.is_seed);
+        is_seed || !self.baseline.has_silent_seed(peer)
     }
 
     /// The baseline is there, and does not move any more.
@@ -166,8 +229,15 @@ impl Events {
 
     /// Whether a joiner may take this node's answer at once.
     pub(super) fn is_established(&self, now: Time) -> bool {
-        let is_alone = self.peers.is_empty() && !self.baseline.seeks;
-        self.joined || is_alone && now.since(self.baseline.started) >= self.config.join_grace
+        let state = &self.baseline;
+        let alone = if state.unresolved > 0 { self.config.join_patience } else { self.config.join_grace };
+        let is_alone = self.peers.is_empty() && !state.seeks();
+        self.joined || is_alone && now.since(state.started) >= alone
+    }
+
+    /// Whether a joiner that asks this node is to wait, because a seed may still tell this node of an older cluster.
+    pub(super) fn waits_for_seed(&self, asker: NodeId) -> bool {
+        !self.joined && self.baseline.has_silent_seed(asker)
     }
 
     /// Whether a page may be sent to a joiner.
@@ -176,4 +246,16 @@ impl Events {
         self.counters.unanswered += u64::from(!may);
         may
     }
+}
+
+/// Asks a silent peer once more, unless it was asked often enough: every other time in a datagram, in case its stream is blocked.
+fn ask_again(cx: &mut Ctx, asked: &mut Asked) -> bool {
+    (asked.at, asked.tries) = (cx.now, asked.tries + 1);
+    let again = asked.tries <= TRIES_MAX;
+    match asked.tries % 2 {
+        _ if !again => {}
+        0 => cx.send(asked.peer, Message::More { after: None, joining: None }),
+        _ => cx.stream(asked.peer, Message::More { after: None, joining: Some(true) }),
+    }
+    again
 }

@@ -40,7 +40,7 @@ fn want() -> Want {
 
 fn digest(rows: Vec<Row>, scope: Scope, next: Option<Source>) -> Message {
     let rest = 0x8877_6655_4433_2211;
-    Message::Digest(Box::new(Digest { rows, scope, rest, after: next, next, joined: true }))
+    Message::Digest(Box::new(Digest { rows, scope, rest, after: next, next, joined: true, waits: None }))
 }
 
 impl Catalogued for Events {

@@ -113,6 +113,8 @@ pub struct Config {
     /// So long a joiner that was answered by other joiners only waits for the answer of an established member.
     #[cfg_attr(feature = "serde", serde(with = "rumormill_core::time::text"))]
     pub join_grace: Duration,
+    /// So long it waits instead while a seed is silent.
+    pub join_patience: Duration,
 }
 
 impl Default for Config {
@@ -154,6 +156,7 @@ impl Default for Config {
             replay: false,
             join_period: Duration::from_secs(1), // our guess: one TCP retransmission
             join_grace: Duration::from_millis(250), // our guess: seeds that are up have answered by then
+            join_patience: Duration::from_secs(1), // our guess: a round trip anywhere, and a lost datagram
         }
     }
 }

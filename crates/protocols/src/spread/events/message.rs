@@ -79,6 +79,9 @@ pub struct Digest {
     /// Whether a joiner may take this as its baseline at once: the sender has a baseline itself, or is a cluster of one.
     #[n(5)]
     pub joined: bool,
+    /// Of a page: the sender is a joiner, and a seed that may belong to an older cluster has not answered it yet.
+    #[n(6)]
+    pub waits: Option<bool>,
 }
 
 /// What members say to each other.

@@ -94,6 +94,9 @@ pub enum Call {
         /// Whether this node wants to join it. If not, it is the peer that does.
         seeks: bool,
     },
+    /// The layer above begins (`true`) or ends to look for a seed whose id it does not know yet. Until it is found, it may belong to an
+    /// older cluster.
+    Resolving(bool),
     /// Tell everybody.
     Publish(Publish),
     /// Of earlier lives of this node, kept on disk: they are held again, for others too, and told as far as they were not.
@@ -217,6 +220,7 @@ impl Protocol for Events {
             Input::Call(Call::Peers(peers)) => self.on_peers(cx, peers),
             Input::Call(Call::Peer(change)) => self.on_peer(cx, change),
             Input::Call(Call::Join { peer, seeks }) => self.on_join(cx, peer, seeks),
+            Input::Call(Call::Resolving(more)) => self.on_resolving(more),
             Input::Call(Call::Publish(publish)) => self.on_publish(cx, publish),
             Input::Call(Call::Keep(items)) => self.on_keep(cx, &items),
             Input::Call(Call::Ask { ticket, id }) => self.on_ask(cx, ticket, id),

@@ -120,7 +120,7 @@ impl Events {
     fn digest_of(&self, sources: &[Source], scope: Scope) -> Digest {
         let rows = sources.iter().map(|source| self.row(*source)).collect();
         let rest = self.window.rest(sources.iter());
-        Digest { rows, scope, rest, after: None, next: None, joined: self.joined }
+        Digest { rows, scope, rest, after: None, next: None, joined: self.joined, waits: None }
     }
 
     /// What I hold of a source; nothing of an unknown one.
@@ -175,7 +175,8 @@ impl Events {
             rows.push(row);
         }
         let joined = self.is_established(cx.now);
-        let digest = Digest { rows, scope: Scope::Page, rest: 0, after, next, joined };
+        let waits = (!joined && self.waits_for_seed(from)).then_some(true);
+        let digest = Digest { rows, scope: Scope::Page, rest: 0, after, next, joined, waits };
         if is_joiner {
             self.counters.digests_sent += 1;
             cx.stream(from, Message::Digest(Box::new(digest)));
@@ -300,8 +301,15 @@ impl Events {
             rows.push(row);
         }
         if !rows.is_empty() && self.may_answer(cx.now) {
-            let answer =
-                Digest { rows, scope: Scope::Answer, rest: 0, after: None, next: None, joined: self.joined };
+            let answer = Digest {
+                rows,
+                scope: Scope::Answer,
+                rest: 0,
+                after: None,
+                next: None,
+                joined: self.joined,
+                waits: None,
+            };
             self.send_digest(cx, to, answer);
         }
     }

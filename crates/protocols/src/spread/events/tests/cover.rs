@@ -134,8 +134,15 @@ fn what_the_baseline_or_a_told_gap_has_passed_over_is_not_confirmed_though_it_is
     member.hear(1, 5, Message::Cover { id: old });
     assert!(member.answers(old).is_empty(), "it is not known yet what was before it");
     let row = Row { source: source(5), low: 1, top: 3, gaps: Vec::new() };
-    let digest =
-        Digest { rows: vec![row], scope: Scope::Page, rest: 0, after: None, next: None, joined: true };
+    let digest = Digest {
+        rows: vec![row],
+        scope: Scope::Page,
+        rest: 0,
+        after: None,
+        next: None,
+        joined: true,
+        waits: None,
+    };
     member.hear(2, 5, Message::Digest(digest.into()));
     assert_eq!(member.told, [Event::Joined]);
     member.hear(3, 5, Message::Cover { id: old });

@@ -35,8 +35,15 @@ fn traffic(seed: u64) -> Vec<Message> {
         let scope = [Scope::Recent, Scope::Page, Scope::Answer][rng.below(3)];
         let after = rng.chance(0.5).then_some(source);
         let rest = number(&mut rng);
-        let digest =
-            Digest { rows: vec![row.clone(), row], scope, rest, after, next: after, joined: rng.chance(0.5) };
+        let digest = Digest {
+            rows: vec![row.clone(), row],
+            scope,
+            rest,
+            after,
+            next: after,
+            joined: rng.chance(0.5),
+            waits: None,
+        };
         messages.push(match rng.below(11) {
             0 | 1 => Message::Push { item, turn },
             2 => Message::Have { id, turn },
