@@ -4,8 +4,9 @@
 
 mod names;
 
-pub use names::{Names, THREADS_MAX, aside};
+pub use names::{Names, THREADS_MAX};
 
+use crate::aside;
 use crate::config::{Config, GOSSIP_PORT, address};
 use crate::model::JoinReason;
 use std::fmt;
@@ -204,14 +205,15 @@ impl Finder {
             return Err("the disk does not answer".into());
         }
         let is_reading = self.is_reading.clone();
-        let read = aside(move || {
+        let what = path.display().to_string();
+        let read = aside::once(&what, move || {
             let read = read_file(&path);
             is_reading.store(false, Ordering::Release);
             read
         });
         match tokio::time::timeout(FILE_READ_MAX, read).await {
-            Ok(Some(read)) => read,
-            Ok(None) => {
+            Ok(Ok(read)) => read,
+            Ok(Err(_)) => {
                 self.is_reading.store(false, Ordering::Release);
                 Err("the system gives no thread to read it on".into())
             }

@@ -5,6 +5,7 @@
 //! directly: SRV records, and a name server of the operator's choice.
 
 use super::{SEED_PORT, Seed, SeedError};
+use crate::aside;
 use crate::model::JoinReason;
 use hickory_resolver::config::{
     LookupIpStrategy, NameServerConfig, ResolveHosts, ResolverConfig, ResolverOpts,
@@ -112,14 +113,6 @@ impl Names {
     }
 }
 
-/// Runs something that may block on a thread of its own, for which nothing waits at the end of the process; none if it could not be started.
-pub async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
-    let (reply, answer) = oneshot::channel();
-    let thread = std::thread::Builder::new().name("files".into());
-    thread.spawn(move || drop(reply.send(work()))).ok()?;
-    answer.await.ok()
-}
-
 /// `getaddrinfo`. The ports are 0.
 fn system(host: &str) -> Found {
     (host, 0).to_socket_addrs().map(Iterator::collect).map_err(|error| {
@@ -175,7 +168,8 @@ fn services_first((services, host): (Option<Found>, Option<Found>)) -> Found {
 /// What `/etc/hosts` says, otherwise the A and AAAA records of that server, side by side.
 async fn of_server(host: &str, server: SocketAddr) -> Found {
     let name = host.to_string();
-    if let Some(found) = aside(move || in_hosts(&name)).await.filter(|found| !found.is_empty()) {
+    let found = aside::once("/etc/hosts", move || in_hosts(&name)).await;
+    if let Some(found) = found.ok().filter(|found| !found.is_empty()) {
         return Ok(found);
     }
     let resolver = &resolver(Some(server)).await?;
@@ -251,8 +245,8 @@ async fn resolver(dns_server: Option<SocketAddr>) -> Result<TokioResolver, Fault
             (ResolverConfig::from_name_servers(vec![name_server]), ResolverOpts::default())
         }
         None => {
-            let read = aside(system_conf::read_system_conf).await;
-            read.ok_or_else(|| unusable("no thread to read it on"))?
+            let read = aside::once("/etc/resolv.conf", system_conf::read_system_conf).await;
+            read.map_err(|_| unusable("no thread to read it on"))?
                 .map_err(|error| unusable(&error.to_string()))?
         }
     };
