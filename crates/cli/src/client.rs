@@ -259,10 +259,7 @@ async fn refuse_errors(response: Response<Incoming>) -> Outcome<Response<Incomin
 fn refusal(status: StatusCode, body: &[u8]) -> String {
     let mut text = match serde_json::from_slice::<model::Error>(body) {
         Ok(said) => {
-            let mut text = said.error;
-            if !said.candidates.is_empty() {
-                text += &format!(" (candidates: {})", said.candidates.join(", "));
-            }
+            let mut text = said.error; // it names the candidates
             if !said.hint.is_empty() {
                 text += &format!("\n{}", as_commands(&said.hint));
             }
@@ -364,7 +361,7 @@ mod tests {
     #[test]
     fn a_refusal_is_told_with_its_hint() {
         let error = model::Error {
-            error: "two members are called web".into(),
+            error: "2 members carry the name \"web\": a (alive), b (alive)".into(),
             hint: "Use the id that GET /v1/members shows.".into(),
             candidates: vec!["a".into(), "b".into()],
         };
@@ -372,7 +369,7 @@ mod tests {
         let told = refusal(StatusCode::CONFLICT, &body);
         assert_eq!(
             told,
-            "two members are called web (candidates: a, b)\nUse the id that `rumormill members` shows."
+            "2 members carry the name \"web\": a (alive), b (alive)\nUse the id that `rumormill members` shows."
         );
         assert!(refusal(StatusCode::UNAUTHORIZED, b"no").contains("--token-file"));
     }
