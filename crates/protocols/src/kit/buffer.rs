@@ -92,7 +92,12 @@ impl<K: Ord + Copy, T: Clone> Buffer<K, T> {
     /// Hands out items that together fit `room` bytes, least sent first; each counts as sent once more, and
     /// has left for good at `limit`. At most `items_max` are looked at.
     pub fn take(&mut self, room: usize, limit: u32, items_max: usize, give: impl FnMut(K, T)) {
-        self.hand_out(usize::MAX, 1, room, limit, items_max, give);
+        self.hand_out(0..usize::MAX, 1, room, limit, items_max, give);
+    }
+
+    /// The same of what was sent before.
+    pub fn take_again(&mut self, room: usize, limit: u32, items_max: usize, give: impl FnMut(K, T)) {
+        self.hand_out(1..usize::MAX, 1, room, limit, items_max, give);
     }
 
     /// The same of what was never sent, for so many receivers: each item counts as sent `copies` times.
@@ -104,12 +109,12 @@ impl<K: Ord + Copy, T: Clone> Buffer<K, T> {
         items_max: usize,
         give: impl FnMut(K, T),
     ) {
-        self.hand_out(1, copies, room, limit, items_max, give);
+        self.hand_out(0..1, copies, room, limit, items_max, give);
     }
 
     fn hand_out(
         &mut self,
-        levels: usize,
+        levels: core::ops::Range<usize>,
         copies: u32,
         mut room: usize,
         limit: u32,
@@ -118,7 +123,7 @@ impl<K: Ord + Copy, T: Clone> Buffer<K, T> {
     ) {
         let mut looks = items_max;
         let mut sent: Vec<u32> = Vec::new();
-        for level in 0..self.queues.len().min(levels) {
+        for level in levels.start..self.queues.len().min(levels.end) {
             let mut too_large = Vec::new();
             while looks > 0
                 && let Some(entry) = self.queues[level].pop_front()
@@ -232,6 +237,13 @@ mod tests {
         };
         assert_eq!(fresh(4), [2], "the other was told to somebody");
         assert_eq!(fresh(4), []);
+        buffer.put(4, 4, 100);
+        let mut again = Vec::new();
+        buffer.take_again(1_000, 9, 100, |_, item| again.push(item));
+        assert_eq!(again, [1, 2], "the new one waits");
+        buffer.remove(4);
+        buffer.unsend(1);
+        buffer.unsend(2);
         assert_eq!(take(&mut buffer, 1_000, 4), [1, 2]);
         assert_eq!(take(&mut buffer, 1_000, 4), [1], "of four times three were at once");
         buffer.put(3, 3, 100);

@@ -7,14 +7,22 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use rumormill_core::record::Record;
 use rumormill_core::time::Duration;
 
+/// Failures that follow each other within so many periods have one cause, as far as this node can tell (our guess: a node that is cut off needs
+/// some periods for each of those that it can no longer reach).
+pub(super) const BURST_PERIODS: u32 = 60;
+
 /// Departed members, by id and by age.
 #[derive(Default)]
 pub(super) struct Departed {
     all: BTreeMap<NodeId, (Time, Option<Record<Accusation>>)>,
     by_age: BTreeSet<(Time, NodeId)>,
-    /// Those of them that are dead, to draw one from.
+    /// Those of them that are dead, to draw one from, in the order in which they failed.
     dead: alloc::vec::Vec<NodeId>,
     last_death: Time,
+    /// When the last burst of failures began.
+    burst_began: Time,
+    /// How many of its members are still dead: the last ones of `dead`.
+    burst: usize,
 }
 
 impl Departed {
@@ -26,9 +34,19 @@ impl Departed {
     }
 
     /// It failed. `accusation` is what it is to refute; none: a ban keeps it out.
-    pub(super) fn fail(&mut self, id: NodeId, accusation: Option<Record<Accusation>>, now: Time) {
+    pub(super) fn fail(
+        &mut self,
+        id: NodeId,
+        accusation: Option<Record<Accusation>>,
+        now: Time,
+        burst_gap: Duration,
+    ) {
         self.remove(id);
+        if self.burst == 0 || now.since(self.last_death) > burst_gap {
+            (self.burst_began, self.burst) = (now, 0);
+        }
         self.dead.push(id);
+        self.burst += 1;
         self.last_death = now;
         self.all.insert(id, (now, accusation));
         self.by_age.insert((now, id));
@@ -37,7 +55,10 @@ impl Departed {
     pub(super) fn remove(&mut self, id: NodeId) {
         if let Some((at, _)) = self.all.remove(&id) {
             self.by_age.remove(&(at, id));
-            self.dead.retain(|dead| *dead != id);
+            if let Some(place) = self.dead.iter().position(|dead| *dead == id) {
+                self.dead.remove(place);
+                self.burst -= usize::from(at >= self.burst_began);
+            }
         }
     }
 
@@ -52,12 +73,19 @@ impl<K: Keys> Swim<K> {
     ///
     /// The cluster as a whole makes one try per interval: each of its n members with probability `period` / (interval·n) in each of
     /// its periods, which are the longer the less it trusts itself. The interval grows with the age of the last death, between the two bounds of `retry_interval`.
+    ///
+    /// A node that lost a large share of the others in one burst may itself be cut off, and there is little else to probe on its side. So it tries
+    /// one of the burst with probability share³ (our guess: nearly each period on the small side of a cut, and next to nothing after single failures).
     pub(super) fn try_departed(&mut self, cx: Ctx<K>, period: Duration) {
+        let Departed { dead, burst, last_death, .. } = &self.departed;
         let (min, max) = self.config.retry_interval;
-        let interval = (cx.now.since(self.departed.last_death) / 8).clamp(min, max);
-        let p = period.as_secs_f64() / (interval.as_secs_f64() * self.live_len() as f64);
-        if !self.departed.dead.is_empty() && cx.rng.chance(p) {
-            let id = *cx.rng.pick(&self.departed.dead).expect("there is one");
+        let interval = (cx.now.since(*last_death) / 8).clamp(min, max);
+        let one_of_all = period.as_secs_f64() / (interval.as_secs_f64() * self.live_len() as f64);
+        let share = *burst as f64 / (*burst + self.live_len()) as f64;
+        let one_of_burst = share * share * share;
+        let among = if one_of_burst > one_of_all { &dead[dead.len() - burst..] } else { &dead[..] };
+        if !dead.is_empty() && cx.rng.chance(one_of_all.max(one_of_burst)) {
+            let id = *cx.rng.pick(among).expect("there is one");
             self.counters.departed_tries += 1;
             self.probe(cx, id, Kind::Departed);
         }
@@ -105,7 +133,6 @@ impl<K: Keys> Swim<K> {
             card.incarnation += 1;
         });
         self.spread(cx, News::Card(self.mine.card.clone()));
-        self.gossip_round(cx);
         let linger = if self.live == 0 { Duration::ZERO } else { self.config.leave_linger };
         cx.after(linger, Timer::Gone);
     }

@@ -2,7 +2,8 @@
 //!
 //! Ours: it is pushed as soon as it is heard, to ln(n) + 2 members (infect and die: Kermarrec, Massoulié, Ganesh 2003), and those pushes count as sent. So
 //! it is nearly everywhere after a few times `push_delay`, at no more messages than rounds alone, which take some intervals for it.
-//! What is left of the λ·⌈log10(n+1)⌉ times goes out in rounds, for those that the pushes missed.
+//! What is left of the λ·⌈log10(n+1)⌉ times goes out in rounds, for those that the pushes missed. Where these times are λ, the pushes would leave
+//! nothing, and do not count. Until its push, news does not leave in other datagrams: told to one member, it would be new to nobody else.
 
 use super::record::Charge;
 use super::*;
@@ -117,7 +118,7 @@ impl<K: Keys> Swim<K> {
     }
 
     /// Tells some members what is news.
-    pub(super) fn gossip_round(&mut self, cx: Ctx<K>) {
+    fn gossip_round(&mut self, cx: Ctx<K>) {
         self.dispatch.told = Some(cx.now);
         for peer in self.sample(cx, self.config.gossip_fanout, None) {
             for _ in 0..self.config.gossip_datagrams_max {
@@ -140,13 +141,19 @@ impl<K: Keys> Swim<K> {
     fn send_news(&mut self, cx: Ctx<K>, peer: NodeId, room: usize) -> usize {
         let mut frame = Vec::new();
         let room = room.saturating_sub(FRAME_OVERHEAD_BYTES);
-        self.news.take(room, self.news_limit(), FRAME_ITEMS_MAX, |key, news| frame.push((key, news)));
+        let (limit, give) = (self.news_limit(), |key, news| frame.push((key, news)));
+        match self.dispatch.pushing {
+            true => self.news.take_again(room, limit, FRAME_ITEMS_MAX, give),
+            false => self.news.take(room, limit, FRAME_ITEMS_MAX, give),
+        }
         self.send_frame(cx, peer, frame)
     }
 
     /// How often each item is sent.
     fn news_limit(&self) -> u32 {
-        self.config.retransmit_mult * self.log10_n()
+        let (mult, log10_n) = (self.config.retransmit_mult, self.log10_n());
+        let pushes = self.push_fanout().min(self.live) as u32;
+        mult * log10_n + if log10_n == 1 { pushes } else { 0 }
     }
 
     /// To how many what is quite new is pushed: an item misses none with probability e^(-e^-2) = 0.87, and e^-f of the members with f.

@@ -332,7 +332,8 @@ impl<K: Keys> Swim<K> {
         self.live -= 1;
         self.sums.subtract(id, hash);
         self.cases.close(id);
-        self.departed.fail(id, accusation, cx.now);
+        let burst_gap = self.config.period * departed::BURST_PERIODS;
+        self.departed.fail(id, accusation, cx.now, burst_gap);
         self.counters.deaths += 1;
         cx.emit(Event::Dead(id));
         self.heed_order(cx, id);

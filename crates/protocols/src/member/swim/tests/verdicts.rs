@@ -294,3 +294,47 @@ fn a_member_that_hears_nobody_does_not_hasten_its_suspicions() {
     story.run(longest);
     assert_eq!(story.told.iter().filter(|(_, by, e)| by.0 == 0 && matches!(e, Event::Dead(_))).count(), 0);
 }
+
+#[test]
+fn news_is_pushed_to_many_even_if_a_datagram_leaves_before() {
+    let mut alone = Alone::among(7, Config::lan());
+    alone.wait(5 * SECOND); // until what it has learned is no news any more
+    alone.sent.clear();
+    alone.hear(NodeId(5), gossiped(alloc::vec![accuse(5, Charge::Suspect)]));
+    alone.handle(Input::Spare(NodeId(3), 1_400));
+    assert_eq!(alone.accusers_sent(), BTreeSet::new(), "it would be told to one alone");
+    alone.wait(Config::lan().push_delay);
+    let told: BTreeSet<NodeId> = alone.sent.iter().map(|(to, _)| *to).collect();
+    assert_eq!((alone.accusers_sent().len(), told.len()), (1, 5));
+    alone.sent.clear();
+    alone.wait(Config::lan().gossip_interval);
+    assert_eq!(alone.accusers_sent().len(), 1, "a round follows, for those that the pushes missed");
+}
+
+#[test]
+fn who_was_cut_off_for_long_is_found_within_seconds_however_small_its_side_is() {
+    for side in [1, 2, 6, 30] {
+        let mut story = Story::of(61, World::default());
+        story.sim.partition(move |a, b| (a.0 < side) != (b.0 < side));
+        story.run(281 * SECOND);
+        assert!((side..61).all(|by| story.status(by, 0) == Some(Status::Dead)));
+        story.sim.heal();
+        let healed = story.sim.now();
+        assert!(story.agree(15), "{side} of 61: no cluster after 15 s");
+        std_print(&format!("{side} of 61: one cluster after {:?}", story.sim.now().since(healed)));
+    }
+}
+
+#[test]
+fn a_crashed_member_is_tried_no_more_often_because_others_try_harder_after_a_cut() {
+    let mut story = Story::of(20, World::default());
+    let tries = |story: &Story| -> u64 {
+        story.sim.live_ids().map(|id| story.sim.node(id).counters().departed_tries).sum()
+    };
+    story.sim.crash(NodeId(7));
+    story.run(600 * SECOND);
+    // One per interval: an eighth of the age, at least a second, at most a minute.
+    let expected = 8.0 + 8.0 * libm::log(480.0 / 8.0) + 120.0 / 60.0;
+    std_print(&format!("{} tries, {expected} expected", tries(&story)));
+    assert!((tries(&story) as f64) < 2.0 * expected, "{}", tries(&story));
+}
