@@ -6,7 +6,7 @@ use crate::faults::Faults;
 use crate::hello::ResolveError;
 use crate::keyring::Keyring;
 use crate::knock::Knock;
-use crate::refusal::Strangers;
+use crate::strangers::Strangers;
 use rumormill_core::identity::Life;
 use rumormill_core::{NodeId, Protocol};
 use std::net::SocketAddr;

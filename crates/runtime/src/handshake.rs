@@ -8,12 +8,14 @@
 //!
 //! Nothing is allocated by what a stranger says: a packet of at most [`HANDSHAKE_BYTES_MAX`] is read, and no more.
 
+use crate::config::CLUSTER_BYTES_MAX;
 use crate::counters::{Cause, Counters};
 use crate::faults::Faults;
 use crate::frame::{self, FrameKey};
 use crate::keyring::Keyring;
-use crate::refusal::{Refusal, Strangers, refuse};
+use crate::refusal::{Refusal, refuse};
 use crate::seal::{Kind, Opened, Refused, SEAL_BYTES, Seal};
+use crate::strangers::Strangers;
 use minicbor::bytes::ByteArray;
 use ring::rand::{SecureRandom, SystemRandom};
 use rumormill_core::identity::Life;
@@ -105,6 +107,8 @@ struct Ack {
 }
 
 const _: () = assert!(SEAL_BYTES + 1 + 17 + 17 <= HANDSHAKE_BYTES_MAX);
+/// A refusal that names the longest cluster fits, too.
+const _: () = assert!(SEAL_BYTES + 1 + 9 + 2 + CLUSTER_BYTES_MAX <= HANDSHAKE_BYTES_MAX);
 
 /// Connects to the first of `addresses` that answers as `expect`, or as anybody if that is none. If none does, the error names the first other
 /// node that answered, before any other cause.

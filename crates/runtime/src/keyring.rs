@@ -5,6 +5,7 @@
 //! keys are listed by fingerprint, and [`Keyring::save`] writes them to a file that only its owner reads.
 
 use crate::text;
+pub use crate::text::KEY_BYTES;
 use ring::digest;
 use ring::hkdf;
 use ring::rand::{SecureRandom, SystemRandom};
@@ -18,8 +19,6 @@ use std::sync::{Arc, PoisonError, RwLock};
 pub const KEYS_MAX: usize = 8;
 /// The most removed keys that members which were away may still ask for the ring by (our guess: as many as a ring holds).
 pub const REMOVED_MAX: usize = KEYS_MAX;
-/// Bytes of a cluster key.
-pub const KEY_BYTES: usize = 32;
 
 /// One cluster key. Overwritten when dropped; printed only as its fingerprint.
 #[derive(Clone, PartialEq, Eq)]

@@ -1,13 +1,15 @@
 //! What comes in: packets are opened, courtesies are answered, and what is left are messages for the protocol.
 
-use crate::counters::Cause;
+use crate::book::Book;
+use crate::counters::{Cause, Counters};
 use crate::courtesy::Courtesy;
 use crate::effects::{App, Effects};
 use crate::handshake::{random, supersede};
 use crate::hello::{Nonce, ResolveError, Resolves, Step, TRY_EVERY};
 use crate::knock::{Gate, KNOCK_BYTES_MAX, Knock};
-use crate::refusal::{Refusal, Stranger, refuse};
-use crate::seal::{Kind, Refused};
+use crate::refusal::{Refusal, refuse};
+use crate::seal::{Kind, Opened, Refused};
+use crate::strangers::Stranger;
 use crate::timers::Due;
 use rumormill_core::identity::Life;
 use rumormill_core::{Loss, Message, NodeId, Protocol, wire};
@@ -40,6 +42,29 @@ struct Heard {
     source: SocketAddr,
 }
 
+impl Heard {
+    fn of(opened: &Opened<'_>, mine: Life, source: SocketAddr) -> Heard {
+        Heard {
+            kind: opened.kind,
+            from: opened.from,
+            life: opened.life,
+            confirmed: opened.confirmed,
+            is_new: opened.is_new,
+            is_fresh: opened.echo == mine.session,
+            source,
+        }
+    }
+}
+
+/// What the content of a packet says besides its messages.
+#[derive(Default)]
+struct Content {
+    /// Whether a message could not be decoded.
+    refused: bool,
+    superseded: Option<Life>,
+    nonce: Option<Nonce>,
+}
+
 impl<P: Protocol> Receiver<P> {
     /// Takes the datagram in slot `at`; messages are left in [`messages`](Receiver::messages). Returns the greater life of mine that it
     /// proves, if it does.
@@ -68,16 +93,7 @@ impl<P: Protocol> Receiver<P> {
         };
         let opened = match opened {
             Ok(opened) => opened,
-            Err(why) => {
-                counters.lose(why.into());
-                if why == Refused::Unreadable {
-                    self.unreadable(effects, source, at);
-                }
-                if let Refused::Stale { from, session, greater } = why {
-                    self.supersede(effects, source, from, session, greater);
-                }
-                return None;
-            }
+            Err(why) => return self.unopened(effects, source, at, why),
         };
         if shared.faults.cuts_peer(opened.from) {
             counters.lose(Cause::Fault);
@@ -95,54 +111,83 @@ impl<P: Protocol> Receiver<P> {
             counters.lose(Cause::Banned);
             return None;
         }
-        let heard = Heard {
-            kind: opened.kind,
-            from: opened.from,
-            life: opened.life,
-            confirmed: opened.confirmed,
-            is_new: opened.is_new,
-            is_fresh: opened.echo == mine.session,
-            source,
-        };
+        let heard = Heard::of(&opened, mine, source);
         if matches!(heard.kind, Kind::Away | Kind::Back) {
             let key = opened.key;
             let content = opened.content.to_vec();
             self.knocked(effects, heard, me, key, content);
             return None;
         }
-        let (mut refused, mut superseded) = (false, None);
-        let mut nonce = None;
+        let Effects { book, .. } = effects;
+        let content = self.read(book, resolves, counters, &heard, me, opened.content);
+        if heard.from != me {
+            return self.peer(effects, &heard, content);
+        }
+        counters.lose(Cause::Myself);
+        self.myself(effects, resolves, &heard, mine, content.nonce);
+        // A fresh packet of my own id proves its life as a notice does.
+        content.superseded.or(heard.is_fresh.then_some(heard.life))
+    }
+
+    /// A packet of another node. Returns the greater life of mine that it proves, if it does.
+    fn peer<A>(&mut self, effects: &mut Effects<P, A>, heard: &Heard, content: Content) -> Option<Life> {
+        if heard.is_new {
+            self.new_life(effects, heard.from, heard.life);
+        }
+        self.meet(effects, heard, content.nonce, content.refused);
+        content.superseded
+    }
+
+    /// Counts a packet in slot `at` that did not open, and answers it where its sender can learn from the answer.
+    fn unopened<A>(
+        &mut self,
+        effects: &mut Effects<P, A>,
+        source: SocketAddr,
+        at: usize,
+        why: Refused,
+    ) -> Option<Life> {
+        effects.shared.counters.lose(why.into());
+        if why == Refused::Unreadable {
+            self.unreadable(effects, source, at);
+        }
+        if let Refused::Stale { from, session, greater } = why {
+            self.supersede(effects, source, from, session, greater);
+        }
+        None
+    }
+
+    /// Reads the content of a packet; messages go to [`messages`](Receiver::messages), the answer to a hello to `resolves`.
+    fn read(
+        &mut self,
+        book: &mut Book,
+        resolves: &mut Resolves,
+        counters: &Counters,
+        heard: &Heard,
+        me: NodeId,
+        content: &[u8],
+    ) -> Content {
+        let mut read = Content::default();
         match heard.kind {
             Kind::Data if heard.from != me => {
-                refused = decode_all(&mut self.messages, counters, &heard, opened.content);
+                read.refused = decode_all(&mut self.messages, counters, heard, content);
             }
-            Kind::Hello => nonce = wire::decode::<Nonce>(opened.content).ok(),
+            Kind::Hello => read.nonce = wire::decode(content).ok(),
             Kind::HelloAck if heard.is_fresh => {
                 let result = match heard.from == me {
                     true => Err(ResolveError::Copy(heard.life)),
                     false => Ok(heard.from),
                 };
                 let is_other = result.is_ok();
-                let asked = resolves.answered(opened.content, result);
+                let asked = resolves.answered(content, result);
                 if let Some(asked) = asked.filter(|_| is_other) {
-                    effects.book.met(heard.from, asked);
+                    book.met(heard.from, asked);
                 }
             }
-            Kind::Superseded if heard.is_fresh => superseded = wire::decode::<Life>(opened.content).ok(),
+            Kind::Superseded if heard.is_fresh => read.superseded = wire::decode(content).ok(),
             Kind::StreamHello | Kind::StreamAck => counters.lose(Cause::Kind),
             _ => {}
         }
-        if heard.from == me {
-            counters.lose(Cause::Myself);
-            self.myself(effects, resolves, &heard, mine, nonce);
-            // A fresh packet of my own id proves its life as a notice does.
-            return superseded.or(heard.is_fresh.then_some(heard.life));
-        }
-        if heard.is_new {
-            self.new_life(effects, heard.from, heard.life);
-        }
-        self.meet(effects, &heard, nonce, refused);
-        superseded
+        read
     }
 
     /// The packet in slot `at` did not open. A hello of the same key is told that the cluster's name differs.
@@ -338,7 +383,7 @@ impl<P: Protocol> Receiver<P> {
 /// returns whether there was such a thing.
 fn decode_all<M: Message>(
     messages: &mut Vec<(NodeId, M)>,
-    counters: &crate::counters::Counters,
+    counters: &Counters,
     heard: &Heard,
     mut content: &[u8],
 ) -> bool {

@@ -18,8 +18,8 @@
 //! us, or from our record that others passed on: where it does, its first word counts.
 
 use crate::keyring::Keyring;
-use crate::refusal::Stranger;
 use crate::sessions::{CONFIRMED_MAX, Sessions, Standing, UNCONFIRMED_MAX};
+use crate::strangers::Stranger;
 use crate::subkeys::{self, Subkeys};
 use ring::aead::{Aad, LessSafeKey, Nonce};
 use ring::hkdf::Prk;

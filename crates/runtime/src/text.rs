@@ -1,8 +1,10 @@
 //! Keys as text, and files that only their owner reads.
 
-use crate::keyring::KEY_BYTES;
 use std::io::{self, Write};
 use std::path::Path;
+
+/// Bytes of a cluster key.
+pub const KEY_BYTES: usize = 32;
 
 const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 

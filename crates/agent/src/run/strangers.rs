@@ -5,7 +5,7 @@ use crate::metrics::Table;
 use crate::model;
 use rumormill_core::time::Duration;
 use rumormill_runtime::Stranger;
-use rumormill_runtime::refusal::Knocking;
+use rumormill_runtime::strangers::Knocking;
 use std::sync::Arc;
 
 /// Addresses that one line each is written about at a time; of more only the number is told (our guess).
