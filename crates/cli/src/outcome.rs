@@ -26,6 +26,14 @@ pub enum Failure {
 /// What every command returns.
 pub type Outcome<T = ()> = Result<T, Failure>;
 
+/// Runs a command's work on a runtime of one thread. Blocking calls that hang, such as the look-up of a name, are left behind.
+pub fn block_on<T>(work: impl Future<Output = Outcome<T>>) -> Outcome<T> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let done = runtime.block_on(work);
+    runtime.shutdown_background();
+    done
+}
+
 impl Failure {
     /// The exit code for the shell.
     pub fn code(&self) -> u8 {

@@ -1,8 +1,7 @@
 //! `rumormill agent`.
 
 use crate::args::AgentArgs;
-use crate::commands::block_on;
-use crate::outcome::{Failure, Outcome};
+use crate::outcome::{Failure, Outcome, block_on};
 use rumormill_agent::config::load;
 use rumormill_agent::logging;
 use rumormill_agent::run::{self, Exit, RunError};

@@ -19,7 +19,7 @@ pub mod vitals;
 pub mod watch;
 
 use crate::args::{Command, ConfigCommand, KeysCommand, SimCommand};
-use crate::outcome::Outcome;
+use crate::outcome::{Outcome, block_on};
 use crate::show::Out;
 
 /// Does what the command line says.
@@ -59,12 +59,4 @@ pub fn run(command: Command, out: &mut Out<'_>) -> Outcome {
         Command::Man { dir } => manual::man(dir.as_deref(), out),
         Command::Version(args) => version::version(&args, out),
     }
-}
-
-/// Runs something on a runtime of one thread. Calls of others that still block, such as a look-up of a name, are left behind.
-pub fn block_on<T>(work: impl Future<Output = Outcome<T>>) -> Outcome<T> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let done = runtime.block_on(work);
-    runtime.shutdown_background();
-    done
 }

@@ -50,7 +50,25 @@ fn news(info: &SelfInfo) -> String {
 }
 
 fn tell_info(info: &SelfInfo, out: &mut Out<'_>) -> Outcome {
-    let mut lines: Vec<(&str, String)> = vec![
+    for (label, text) in info_lines(info) {
+        out.line(&clean(&format!("{label:<12}{text}")))?;
+    }
+    warnings(info).iter().try_for_each(|line| out.line(&clean(line)))?;
+    let counted: Vec<_> = info.counters.iter().filter(|(_, count)| **count > 0).collect();
+    if !counted.is_empty() {
+        out.line("")?;
+        let mut table = Table::new(&["COUNTED SINCE THE START", ""]);
+        for (name, count) in counted {
+            table.row(vec![Cell::from(name.as_str()), Cell::right(count.to_string())]);
+        }
+        out.table(&table)?;
+    }
+    Ok(())
+}
+
+/// The labels and texts of `info`, in the order in which they are shown.
+fn info_lines(info: &SelfInfo) -> Vec<(&'static str, String)> {
+    let mut lines = vec![
         ("name", info.member.name.clone()),
         ("id", info.member.id.clone()),
         ("cluster", format!("{} ({} live, profile {})", info.cluster, info.live, info.profile)),
@@ -99,20 +117,7 @@ fn tell_info(info: &SelfInfo, out: &mut Out<'_>) -> Outcome {
     if info.faults {
         lines.push(("faults", "can be injected".into()));
     }
-    for (label, text) in lines {
-        out.line(&clean(&format!("{label:<12}{text}")))?;
-    }
-    warnings(info).iter().try_for_each(|line| out.line(&clean(line)))?;
-    let counted: Vec<_> = info.counters.iter().filter(|(_, count)| **count > 0).collect();
-    if !counted.is_empty() {
-        out.line("")?;
-        let mut table = Table::new(&["COUNTED SINCE THE START", ""]);
-        for (name, count) in counted {
-            table.row(vec![Cell::from(name.as_str()), Cell::right(count.to_string())]);
-        }
-        out.table(&table)?;
-    }
-    Ok(())
+    lines
 }
 
 /// What a person should know: what holds, with its times, what the member's record shows, and what was over lately.

@@ -8,8 +8,7 @@ mod script;
 mod tally;
 
 use crate::args::DemoArgs;
-use crate::commands::block_on;
-use crate::outcome::Outcome;
+use crate::outcome::{Outcome, block_on};
 use crate::show::Out;
 use std::io::IsTerminal;
 
