@@ -93,38 +93,7 @@ pub(super) fn run(aggregate: &Aggregate, seed: u64, progress: &mut dyn FnMut(u32
             let reading = Reading { truth: mean, inverse: false };
             drive(aggregate, seed, &|| Plain::new(config.clone()), &value, &reading, &|_, _| None, progress)
         }
-        Algorithm::Averaging | Algorithm::Count => {
-            let what = match aggregate.leaders {
-                Some(leaders) => averaging::What::Count(leaders),
-                None => averaging::What::Average,
-            };
-            let remember_periods = match is_synchronous(aggregate) {
-                true if aggregate.loss > 0.0 => cycles,
-                true => 1, // all is answered in the cycle in which it is asked, and nothing is asked again
-                false => averaging::Config::default().remember_periods,
-            };
-            let pairing = aggregate.pairing;
-            let config = Arc::new(averaging::Config { period, cycles, pairing, what, remember_periods });
-            let counts = aggregate.algorithm == Algorithm::Count;
-            // A count of one's own is an average of 1 and many 0, and is read as one over it.
-            let peak = |id: u64| f64::from(u8::from(id == 0));
-            let value: &dyn Fn(u64) -> f64 = if counts { &peak } else { &value };
-            let truth = match (counts, aggregate.leaders) {
-                (true, None) => 1.0 / n,
-                (true, Some(_)) => n,
-                _ => mean,
-            };
-            let reading = Reading { truth, inverse: counts && aggregate.leaders.is_none() };
-            drive(
-                aggregate,
-                seed,
-                &|| Averaging::new(config.clone()),
-                value,
-                &reading,
-                &|_, _| None,
-                progress,
-            )
-        }
+        Algorithm::Averaging | Algorithm::Count => run_averaging(aggregate, seed, &value, mean, progress),
         Algorithm::Extrema => {
             let numbers = aggregate.numbers;
             let config = extrema::Config { period, cycles, numbers, ..Default::default() };
@@ -132,6 +101,40 @@ pub(super) fn run(aggregate: &Aggregate, seed: u64, progress: &mut dyn FnMut(u32
             drive(aggregate, seed, &|| Extrema::new(config.clone()), &value, &reading, &|_, _| None, progress)
         }
     }
+}
+
+/// A run of [`Averaging`]. `mean` is that of the values.
+fn run_averaging(
+    aggregate: &Aggregate,
+    seed: u64,
+    value: &dyn Fn(u64) -> f64,
+    mean: f64,
+    progress: &mut dyn FnMut(u32),
+) -> Told {
+    let n = aggregate.nodes as f64;
+    let (period, cycles) = (Aggregate::PERIOD, aggregate.rounds + 10);
+    let what = match aggregate.leaders {
+        Some(leaders) => averaging::What::Count(leaders),
+        None => averaging::What::Average,
+    };
+    let remember_periods = match is_synchronous(aggregate) {
+        true if aggregate.loss > 0.0 => cycles,
+        true => 1, // all is answered in the cycle in which it is asked, and nothing is asked again
+        false => averaging::Config::default().remember_periods,
+    };
+    let pairing = aggregate.pairing;
+    let config = Arc::new(averaging::Config { period, cycles, pairing, what, remember_periods });
+    let counts = aggregate.algorithm == Algorithm::Count;
+    // A count of one's own is an average of 1 and many 0, and is read as one over it.
+    let peak = |id: u64| f64::from(u8::from(id == 0));
+    let value: &dyn Fn(u64) -> f64 = if counts { &peak } else { value };
+    let truth = match (counts, aggregate.leaders) {
+        (true, None) => 1.0 / n,
+        (true, Some(_)) => n,
+        _ => mean,
+    };
+    let reading = Reading { truth, inverse: counts && aggregate.leaders.is_none() };
+    drive(aggregate, seed, &|| Averaging::new(config.clone()), value, &reading, &|_, _| None, progress)
 }
 
 /// Bytes of a node in the simulator, with what it has allocated.
