@@ -17,18 +17,18 @@ const LINE_SALT: u64 = 0x11_4e5a;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Line {
-    /// These nodes have such a line, and
+    /// Nodes that have this line.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ids: Option<Ids>,
-    /// of those that no line names this part of the sum of all weights, drawn by a hash of their ids. With neither ids nor a weight:
-    /// everybody else.
+    /// Its share of the nodes that no line names, relative to the sum of all weights; drawn by a hash of their ids. A line with neither
+    /// ids nor a weight is for all other nodes.
     #[serde(skip_serializing_if = "ids::is_zero")]
     pub weight: f64,
-    /// Bytes per second that leave; 0: without limit.
+    /// Upload in bytes per second; 0: no limit.
     pub up_bytes_per_s: u64,
-    /// Bytes per second that come in; 0: without limit.
+    /// Download in bytes per second; 0: no limit.
     pub down_bytes_per_s: u64,
-    /// Bytes that wait or are on their way out, in each direction; an idle line takes any packet.
+    /// Bytes that wait or are being sent, in each direction; an idle line takes any packet.
     pub queue_bytes: u64,
 }
 

@@ -1,4 +1,4 @@
-//! Checks that run along: what always holds, what holds in time, what happens at least sometimes.
+//! Checks during a run: properties that hold always, within a time, at the end, or at least sometimes.
 
 use crate::plan::{Actor, Plan, Runner};
 use crate::sim::Sim;
@@ -8,12 +8,12 @@ use rumormill_core::protocol::Protocol;
 use rumormill_core::time::{Duration, Time};
 use std::collections::BTreeMap;
 
-/// What a check says: nothing is wrong, or what is.
+/// The verdict of a check.
 pub trait Verdict {
-    /// What is wrong.
+    /// The verdict as a result.
     ///
     /// # Errors
-    /// If something is.
+    /// Says what is wrong.
     fn verdict(self) -> Result<(), String>;
 }
 
@@ -29,16 +29,16 @@ impl Verdict for Result<(), String> {
     }
 }
 
-/// From when on an [`eventually_within`](Checks::eventually_within) counts.
+/// Begin of the time of an [`eventually_within`](Checks::eventually_within).
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 pub enum From {
-    /// From this time.
+    /// This time.
     Time(Time),
-    /// From what the plan did or undid last; from the beginning, as long as that is nothing. Each new thing starts it anew.
+    /// The plan's last action, done or undone; before the first one, the beginning. Each new action restarts the time.
     LastFault,
 }
 
-/// Checks of a simulation of `P`, together with what else was seen of the run, `S`.
+/// Checks of a simulation of `P`, with `S` as the record that the caller keeps of the run.
 pub struct Checks<P: Protocol, S = ()> {
     every: Duration,
     checks: Vec<Check<P, S>>,
@@ -54,7 +54,7 @@ struct Check<P: Protocol, S> {
 
 enum Kind {
     Always,
-    /// Since when it has had to hold, and whether it has since then.
+    /// Begin of its time, and whether it has held since.
     Eventually {
         within: Duration,
         from: From,
@@ -68,45 +68,45 @@ enum Kind {
     Finally,
 }
 
-/// A check that failed, and all that is needed to see it fail again.
+/// A check that failed, with all that reproduces the failure.
 #[derive(Clone, Debug)]
 pub struct Failure {
-    /// Which check.
+    /// Name of the check.
     pub check: String,
-    /// What was wrong.
+    /// Reason of the failure.
     pub why: String,
-    /// When it was noticed.
+    /// Time at which the check failed.
     pub at: Time,
     /// The seed of the run.
     pub seed: u64,
-    /// What was done to the nodes.
+    /// The fault plan.
     pub plan: Plan,
     /// The world.
     pub world: World,
 }
 
-/// What a check found, without what the caller knows about the run.
+/// A check that failed, without seed, plan and world.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Found {
-    /// Which check.
+    /// Name of the check.
     pub check: String,
-    /// What was wrong.
+    /// Reason of the failure.
     pub why: String,
-    /// When it was noticed.
+    /// Time at which the check failed.
     pub at: Time,
 }
 
 impl<P: Protocol, S> Checks<P, S> {
-    /// No checks yet; they are asked at each multiple of `every`, and at the end.
+    /// An empty list of checks, which run at each multiple of `every` and at the end.
     ///
     /// # Panics
-    /// If `every` is nothing.
+    /// If `every` is zero.
     pub fn every(every: Duration) -> Self {
         assert!(!every.is_zero(), "checks are asked now and then, not all the time: give some time");
         Checks { every, checks: Vec::new() }
     }
 
-    /// This holds whenever it is asked.
+    /// Adds a check that holds each time.
     pub fn always<V: Verdict>(
         self,
         name: impl Into<String>,
@@ -115,7 +115,7 @@ impl<P: Protocol, S> Checks<P, S> {
         self.add(name.into(), Kind::Always, ask)
     }
 
-    /// This holds at least once, at most `within` after `from`.
+    /// Adds a check that holds at least once, at most `within` after `from`.
     pub fn eventually_within<V: Verdict>(
         self,
         name: impl Into<String>,
@@ -130,7 +130,7 @@ impl<P: Protocol, S> Checks<P, S> {
         self.add(name.into(), Kind::Eventually { within, from, since, held: false, why: String::new() }, ask)
     }
 
-    /// This holds at the end of the run.
+    /// Adds a check that holds at the end of the run.
     pub fn finally<V: Verdict>(
         self,
         name: impl Into<String>,
@@ -139,7 +139,7 @@ impl<P: Protocol, S> Checks<P, S> {
         self.add(name.into(), Kind::Finally, ask)
     }
 
-    /// This holds at least once in the run; or in one of many, if the caller puts [`Checks::sometimes_held`] of all of them together.
+    /// Adds a check that holds at least once in the run, or in one of many runs, if the caller merges their [`Checks::sometimes_held`].
     pub fn sometimes<V: Verdict>(
         self,
         name: impl Into<String>,
@@ -159,13 +159,13 @@ impl<P: Protocol, S> Checks<P, S> {
         self
     }
 
-    /// When they are to be asked next.
+    /// The time of the next checks.
     pub fn next_at(&self, now: Time) -> Time {
         let every = u64::try_from(self.every.as_nanos()).unwrap_or(u64::MAX);
         Time((now.0 / every).saturating_add(1).saturating_mul(every))
     }
 
-    /// Asks them all. `last_fault` is when the plan last did something.
+    /// Runs all checks. `last_fault` is the time of the plan's last action.
     ///
     /// # Errors
     /// The first check that fails.
@@ -174,10 +174,10 @@ impl<P: Protocol, S> Checks<P, S> {
         self.checks.iter_mut().try_for_each(|check| check.ask(sim, seen, last_fault, now))
     }
 
-    /// Asks them all for the last time: what has not held by now will not.
+    /// Runs all checks for the last time: a check that has not held by now fails.
     ///
     /// # Errors
-    /// The first check that fails. Not one of what happens [`sometimes`](Checks::sometimes).
+    /// The first check that fails; a [`sometimes`](Checks::sometimes) does not.
     pub fn end(&mut self, sim: &Sim<P>, seen: &S, last_fault: Option<Time>) -> Result<(), Found> {
         self.ask(sim, seen, last_fault)?;
         let finally = self.checks.iter_mut().filter(|check| matches!(check.kind, Kind::Finally));
@@ -198,7 +198,7 @@ impl<P: Protocol, S> Checks<P, S> {
         Ok(())
     }
 
-    /// What happens sometimes, and whether it has.
+    /// The names of the `sometimes` checks, and whether each has held.
     pub fn sometimes_held(&self) -> BTreeMap<String, bool> {
         let held = self.checks.iter().filter_map(|check| match check.kind {
             Kind::Sometimes { held } => Some((check.name.clone(), held)),
@@ -207,10 +207,10 @@ impl<P: Protocol, S> Checks<P, S> {
         held.collect()
     }
 
-    /// Lets a simulation run to `until` with a plan and these checks. What `observe` sees goes into `seen`.
+    /// Runs a simulation to `until` with a plan and these checks. `observe` records events in `seen`.
     ///
     /// # Errors
-    /// The first check that fails, at the time at which it was asked.
+    /// The first check that fails, with the time at which it ran.
     pub fn run<A: Actor<P>>(
         &mut self,
         sim: &mut Sim<P>,
@@ -263,7 +263,7 @@ impl<P: Protocol, S> Check<P, S> {
 }
 
 impl Found {
-    /// With all that is needed to see it again.
+    /// Adds all that reproduces the failure.
     pub fn with(self, seed: u64, plan: Plan, world: World) -> Failure {
         let Found { check, why, at } = self;
         Failure { check, why, at, seed, plan, world }
@@ -271,8 +271,8 @@ impl Found {
 }
 
 impl Failure {
-    /// What to print: the check, the seed, the plan, and the command that lets it fail again. `plan` is the plan's text (TOML), `replay`
-    /// the command.
+    /// The report for people: the check, the seed, the plan, and the command that reproduces the failure. `plan` is the plan as TOML,
+    /// `replay` the command.
     pub fn report(&self, plan: &str, replay: &str) -> String {
         let at = crate::humane::show(self.at.since(Time::ZERO));
         let plan = if plan.trim().is_empty() { "(nothing was done)" } else { plan.trim_end() };

@@ -1,4 +1,4 @@
-//! Churn as a plan: nodes that come and go, at random or as a trace says.
+//! Churn as a plan: nodes join and leave at random or by a trace.
 
 use crate::humane;
 use crate::ids::Ids;
@@ -9,48 +9,48 @@ use rumormill_core::time::Duration;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// Nodes that come and go at random, between two times.
+/// Random churn between two times.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Churn {
-    /// It begins then,
+    /// Begin of the churn.
     #[serde(default, with = "humane")]
     pub from: Duration,
-    /// and ends then: who is down stays down.
+    /// End of the churn: nodes that are down stay down.
     #[serde(with = "humane")]
     pub until: Duration,
-    /// Whether they say goodbye when they go, or crash.
+    /// Whether nodes leave gracefully; otherwise they crash.
     #[serde(default)]
     pub leave: bool,
-    /// Whether they have forgotten everything when they come back.
+    /// Whether a node loses its state when it goes down.
     #[serde(default)]
     pub wipe: bool,
-    /// By what law.
+    /// The churn model.
     #[serde(flatten)]
     pub law: Law,
 }
 
-/// By what law nodes come and go.
+/// A churn model.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Law {
-    /// New nodes come, and random ones go for good, each as a Poisson process.
+    /// New nodes join, and random nodes leave for good, each as a Poisson process.
     Poisson {
-        /// How many come in a second, on average.
+        /// Mean number of joins per second.
         joins_per_s: f64,
-        /// How many go in a second, on average.
+        /// Mean number of departures per second.
         leaves_per_s: f64,
-        /// The ids of those who come, from this one on.
+        /// Id of the first new node; later ones count up.
         first: u64,
     },
-    /// Each of these nodes is up for a time, then down for a time, and so on. They are up at the beginning, and their first session
-    /// began some time before: it ends at a uniformly drawn part of what was drawn for it.
+    /// Each of these nodes alternates between up and down. They are up at the beginning, in the middle of their first session: it ends
+    /// after a uniformly drawn part of its length.
     Sessions {
-        /// Who.
+        /// The nodes.
         who: Ids,
-        /// How long they are up.
+        /// Length of a session.
         up: Times,
-        /// How long they are down.
+        /// Time between two sessions.
         down: Times,
     },
 }
@@ -59,15 +59,16 @@ pub enum Law {
 #[derive(Copy, Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Times {
-    /// Always so long.
+    /// Constant.
     Constant(#[serde(with = "humane")] Duration),
-    /// Without memory.
+    /// Exponential.
     Exponential {
-        /// The average.
+        /// Mean.
         #[serde(with = "humane")]
         mean: Duration,
     },
-    /// With a shape below 1 who has stayed long stays longer: 0.4 to 0.6 in file sharing (Stutzbach and Rejaie 2006, section 5).
+    /// Weibull. With a shape below 1, a node that has stayed long stays longer: 0.4 to 0.6 in file sharing (Stutzbach and Rejaie 2006,
+    /// section 5).
     Weibull {
         /// The shape k.
         shape: f64,
@@ -75,18 +76,18 @@ pub enum Times {
         #[serde(with = "humane")]
         scale: Duration,
     },
-    /// At least `min`; of x times that, or more, the part x^-`alpha`.
+    /// Pareto: at least `min`, and longer than x·`min` with probability x^-`alpha`.
     Pareto {
-        /// The shortest.
+        /// Lower bound.
         #[serde(with = "humane")]
         min: Duration,
-        /// How thin the tail is.
+        /// Exponent of the tail.
         alpha: f64,
     },
 }
 
 impl Times {
-    /// One of them; at most a thousand years.
+    /// Draws a time of at most a thousand years.
     pub fn draw(&self, rng: &mut Rng) -> Duration {
         let u = 1.0 - rng.unit();
         let (unit, times) = match *self {
@@ -117,7 +118,7 @@ impl Times {
 }
 
 impl Churn {
-    /// The plan that follows from `seed`.
+    /// The plan of this churn, a function of `seed`.
     ///
     /// # Errors
     /// If it is not sound, or would have more than [`STEPS_MAX`] steps.
@@ -154,7 +155,7 @@ impl Churn {
         if self.leave { Action::Leave { who } } else { Action::Crash { who, wipe: self.wipe } }
     }
 
-    /// Steps at the times of a Poisson process.
+    /// Adds steps at the times of a Poisson process.
     fn process(
         &self,
         seed: u64,
@@ -215,10 +216,10 @@ fn add(steps: &mut Vec<Step>, step: Step) -> Result<(), String> {
 }
 
 /// The plan of a trace: lines of `time_s,node,up` or `time_s,node,down`, in any order of time. Empty lines, lines that begin with `#`,
-/// and a first line of names are passed over. Who comes back has what it kept.
+/// and a header line are skipped. A node that comes back has its state.
 ///
 /// # Errors
-/// Names the line that cannot be read, or at which a node that is up comes or one that is down goes.
+/// Names the line that cannot be read, or that starts a node which is up or stops one which is down.
 pub fn trace(text: &str) -> Result<Plan, String> {
     let mut lines = Vec::new();
     for (at, line) in text.lines().enumerate() {

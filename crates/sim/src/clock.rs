@@ -1,28 +1,28 @@
-//! Wall clocks that are off and drift.
+//! Wall clocks with an offset and a drift.
 
 use rumormill_core::rng::Rng;
 use rumormill_core::time::{Time, Wall};
 
-/// The Unix time of every simulation's beginning, in milliseconds: 2026-01-01T00:00:00Z.
+/// The Unix time at which every simulation begins, in milliseconds: 2026-01-01T00:00:00Z.
 const WALL_BASE_MS: u64 = 1_767_225_600_000;
 
-/// A node's wall clock. It never touches its timers, which run by the simulation's own time.
+/// A node's wall clock. It does not affect timers, which run by simulated time.
 #[derive(Copy, Clone, PartialEq, Eq, Debug, Default)]
 pub struct Clock {
-    /// How far ahead of the true time it is, in milliseconds; negative: behind.
+    /// Offset from the true time in milliseconds; positive: ahead.
     pub offset_ms: i64,
-    /// How much too fast it runs, in parts per million; negative: too slow.
+    /// Drift in parts per million; positive: the clock runs too fast.
     pub drift_ppm: i32,
 }
 
 impl Clock {
-    /// A clock whose offset and drift are uniform within plus and minus these bounds.
+    /// A clock whose offset and drift are drawn uniformly within plus and minus these bounds.
     pub(crate) fn drawn(rng: &mut Rng, offset_ms_max: u64, drift_ppm_max: u32) -> Clock {
         let mut within = |max: u64| (rng.unit() * (2 * max + 1) as f64) as i64 - max as i64;
         Clock { offset_ms: within(offset_ms_max), drift_ppm: within(drift_ppm_max.into()) as i32 }
     }
 
-    /// What it shows at `now`.
+    /// The time that the clock shows at `now`.
     pub fn wall(&self, now: Time) -> Wall {
         if self.drift_ppm == 0 && self.offset_ms >= 0 {
             return Wall(WALL_BASE_MS + self.offset_ms as u64 + now.0 / 1_000_000);

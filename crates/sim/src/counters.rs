@@ -1,76 +1,76 @@
-//! What was sent, received and dropped.
+//! Counters of packets sent, received and dropped.
 
 use std::ops::AddAssign;
 
-/// What one node, or all of them together, sent, received and lost. Kept over restarts.
+/// Counters of one node, or of all nodes together. A restart does not reset them.
 #[derive(Copy, Clone, PartialEq, Eq, Debug, Default)]
 pub struct Counters {
     /// Inputs handed to the protocol: starts, calls, messages, timers and notices.
     pub inputs: u64,
-    /// Datagrams that left, whatever became of them.
+    /// Datagrams sent, delivered or not.
     pub datagrams_sent: u64,
-    /// Their bytes, with everything around the messages.
+    /// Bytes of these datagrams, overhead included.
     pub datagram_bytes_sent: u64,
-    /// Messages that left over a stream, whatever became of them.
+    /// Messages sent over streams, delivered or not.
     pub stream_messages_sent: u64,
-    /// Their bytes, with everything around them.
+    /// Bytes of these messages, overhead included.
     pub stream_bytes_sent: u64,
     /// Datagrams handed to the protocol.
     pub datagrams_received: u64,
-    /// Their bytes, with everything around the messages.
+    /// Bytes of these datagrams, overhead included.
     pub datagram_bytes_received: u64,
     /// Stream messages handed to the protocol.
     pub stream_messages_received: u64,
-    /// Their bytes, with everything around them.
+    /// Bytes of these messages, overhead included.
     pub stream_bytes_received: u64,
-    /// Messages that the budget did not let out.
+    /// Messages dropped by the sender's budget.
     pub shed: u64,
-    /// Their bytes.
+    /// Bytes of these messages.
     pub shed_bytes: u64,
-    /// Second copies that the network made of a datagram of this sender.
+    /// Duplicates that the network made of this sender's datagrams.
     pub duplicated: u64,
-    /// Retransmissions that stream messages of this sender waited for.
+    /// Retransmissions of segments of this sender's stream messages.
     pub retransmissions: u64,
-    /// Datagrams to this receiver of which the network turned a bit, whether or not they could still be decoded.
+    /// Datagrams delivered to this node with a flipped bit, decodable or not.
     pub corrupted: u64,
-    /// What was sent and did not arrive.
+    /// Packets that were sent and not delivered.
     pub dropped: Dropped,
-    /// The most timers in flight at once in one node.
+    /// Maximum number of timers in flight at once in one node.
     pub timers_max: u64,
 }
 
-/// Datagrams and stream messages that did not arrive, by cause.
+/// Datagrams and stream messages that were not delivered, by cause.
 #[derive(Copy, Clone, PartialEq, Eq, Debug, Default)]
 pub struct Dropped {
-    /// By chance; counted at the sender.
+    /// Independent loss; counted at the sender.
     pub lost: u64,
-    /// By a partition; counted at the sender.
+    /// A partition; counted at the sender.
     pub partitioned: u64,
-    /// Because nobody has the id it was sent to; counted at the sender.
+    /// No node has the receiver's id; counted at the sender.
     pub unknown: u64,
-    /// Because the receiver was down, or went down while it waited there; counted at the receiver.
+    /// The receiver was down, or crashed while the packet waited there; counted at the receiver.
     pub crashed: u64,
-    /// Because the buffer it had to wait in was full; counted where the buffer is.
+    /// The buffer of a paused node was full; counted at that node.
     pub overflowed: u64,
-    /// Because it could not be decoded; counted at the receiver.
+    /// The packet could not be decoded; counted at the receiver.
     pub undecodable: u64,
-    /// In bursts and one way; counted at the sender.
+    /// Loss in bursts and one-way loss; counted at the sender.
     pub swallowed: u64,
-    /// Because the queue of a line was full; counted at the line's owner.
+    /// The queue of a line was full; counted at the owner of the line.
     pub congested: u64,
-    /// Because too much waited for the receiver's processor; counted at the receiver.
+    /// The inbox of the receiver's processor was full; counted at the receiver.
     pub overloaded: u64,
 }
 
 impl Counters {
-    /// Bytes that left in datagrams and over streams.
+    /// Bytes sent in datagrams and over streams.
     pub fn bytes_sent(&self) -> u64 {
         self.datagram_bytes_sent + self.stream_bytes_sent
     }
 }
 
 impl Dropped {
-    /// Over all causes.
+    /// Sum over all causes.
     pub fn total(&self) -> u64 {
         self.lost
             + self.partitioned

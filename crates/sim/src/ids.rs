@@ -1,4 +1,4 @@
-//! Sets of nodes: as they are written, `3`, `0..10`, `1,2,7..9`, and as they are looked up.
+//! Sets of nodes: as text, `3`, `0..10`, `1,2,7..9`, and for look-up.
 
 use rumormill_core::identity::NodeId;
 use rumormill_core::rng::mix;
@@ -7,22 +7,22 @@ use std::fmt;
 use std::ops::Range;
 use std::str::FromStr;
 
-/// Ranges in one set, at most.
+/// Upper bound on the ranges of one set.
 pub const RANGES_MAX: usize = 1 << 20;
-/// Below this a set of ids is looked up in bits, above it by searching.
+/// A set of ids below this is a bit set; with larger ids it is searched.
 const DENSE_MAX: u64 = 1 << 26;
 
-/// Node ids, as sorted ranges that do not touch. Written `1,2,7..9`, where 9 is no longer in it (`7..=9`: it is).
+/// Node ids, as sorted ranges that do not touch. As text `1,2,7..9`, without the 9 (`7..=9` includes it).
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct Ids(Vec<Range<u64>>);
 
 impl Ids {
-    /// These ids.
+    /// The set of these ids.
     pub fn of(ids: impl IntoIterator<Item = u64>) -> Ids {
         Ids::of_ranges(ids.into_iter().map(|id| id..id.saturating_add(1)).collect())
     }
 
-    /// All of a range.
+    /// The set of a range.
     pub fn range(range: Range<u64>) -> Ids {
         Ids::of_ranges(vec![range])
     }
@@ -40,33 +40,33 @@ impl Ids {
         Ids(merged)
     }
 
-    /// Whether `id` is one of them.
+    /// Whether `id` is in the set.
     pub fn contains(&self, id: NodeId) -> bool {
         let at = self.0.partition_point(|range| range.end <= id.0);
         self.0.get(at).is_some_and(|range| range.contains(&id.0))
     }
 
-    /// One after the other, from the smallest.
+    /// The ids in ascending order.
     pub fn iter(&self) -> impl Iterator<Item = NodeId> + '_ {
         self.0.iter().flat_map(|range| range.clone().map(NodeId))
     }
 
-    /// How many they are.
+    /// Number of ids.
     pub fn len(&self) -> u64 {
         self.0.iter().map(|range| range.end - range.start).sum()
     }
 
-    /// Whether there is none.
+    /// Whether the set is empty.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// The greatest.
+    /// The greatest id.
     pub fn last(&self) -> Option<NodeId> {
         self.0.last().map(|range| NodeId(range.end - 1))
     }
 
-    /// The first `n` of them.
+    /// The first `n` ids.
     pub fn first(&self, n: u64) -> Ids {
         let mut left = n;
         let mut ranges = self.0.clone();
@@ -78,7 +78,7 @@ impl Ids {
         Ids::of_ranges(ranges)
     }
 
-    /// All but the first `n` of them.
+    /// All ids but the first `n`.
     pub fn without_first(&self, n: u64) -> Ids {
         let mut left = n;
         let mut ranges = self.0.clone();
@@ -145,7 +145,7 @@ impl<'de> Deserialize<'de> for Ids {
     }
 }
 
-/// What may stand where nodes are named: a number, a list of numbers, or a text.
+/// A set of nodes in a file: a number, a list of numbers, or a text.
 #[derive(Deserialize)]
 #[serde(untagged, expecting = "nodes are a number, a list of numbers, or a text like \"0..10\"")]
 pub(crate) enum Written {
@@ -164,7 +164,7 @@ impl Written {
     }
 }
 
-/// A set of ids that is asked for each packet: bits where ids are small, as in all simulations of ours.
+/// A set of ids that is looked up for each packet: a bit set where ids are small, as in all our simulations.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct IdSet {
     bits: Vec<u64>,
@@ -197,17 +197,17 @@ impl IdSet {
     }
 }
 
-/// A group of nodes: those it names, or a share of all that nobody named.
+/// A group of nodes: the nodes it names, or a share of the nodes that no group names.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Group {
-    /// What it is called.
+    /// Name of the group.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub name: String,
-    /// These nodes are in it.
+    /// The nodes that it names.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ids: Option<Ids>,
-    /// Of the nodes that no group names, it gets this part of the sum of all weights, drawn by a hash of their ids.
+    /// Its share of the nodes that no group names, relative to the sum of all weights; drawn by a hash of their ids.
     #[serde(skip_serializing_if = "is_zero")]
     pub weight: f64,
 }
@@ -222,8 +222,8 @@ pub(crate) fn is_zero(weight: &f64) -> bool {
     *weight == 0.0
 }
 
-/// Which of `groups` (those they name, and a weight) a node is in: the first that names it, else one drawn by weight from `salt` and its
-/// id; `None` if no group names it and none has a weight.
+/// The group of a node among `groups`, each with the nodes it names and a weight: the first that names the node, else one drawn by weight
+/// from `salt` and the id; `None` if no group names it and none has a weight.
 pub(crate) fn group_of<'a>(
     groups: impl Iterator<Item = (Option<&'a Ids>, f64)> + Clone,
     id: NodeId,
@@ -249,7 +249,7 @@ pub(crate) fn group_of<'a>(
     last
 }
 
-/// Says what is wrong with the weight of a group, if anything is.
+/// Refuses the weight of a group if it is negative or no number.
 pub(crate) fn check_weight(weight: f64) -> Result<(), String> {
     if !weight.is_finite() || weight < 0.0 {
         return Err(format!("the weight of a group is {weight}: give 0 or more"));

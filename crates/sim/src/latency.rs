@@ -1,4 +1,4 @@
-//! How long what is sent takes.
+//! Distributions of one-way latency.
 
 use crate::humane;
 use crate::ids::{self, Group};
@@ -8,71 +8,71 @@ use rumormill_core::time::Duration;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::sync::Arc;
 
-/// Nothing arrives sooner than this, except in the synchronous world. It is what lets an engine run nodes ahead of each other.
+/// Lower bound on latency, except in the synchronous world. It lets the executor run nodes ahead of each other.
 pub const LATENCY_MIN: Duration = Duration::from_micros(100);
-/// Nothing that arrives takes longer than this, whatever the tail of its distribution (our guess).
+/// Upper bound on latency, whatever the tail of the distribution (our guess).
 pub const LATENCY_MAX: Duration = Duration::from_secs(60);
-/// Regions of a matrix, at most (our guess: each pair of them is written down).
+/// Upper bound on the regions of a matrix (our guess: the file lists each pair of them).
 pub const REGIONS_MAX: usize = 256;
-/// Sets the draw of regions apart from other draws by a node's id.
+/// Makes the draw of regions independent of other draws by a node's id.
 const REGION_SALT: u64 = 0x5e61_0a75;
 
-/// How long a datagram takes, one way. Each is drawn anew, so datagrams overtake each other.
+/// A distribution of one-way latency. Each datagram draws its own, so datagrams overtake each other.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Latency {
-    /// Always so long.
+    /// Constant.
     Constant(#[serde(with = "humane")] Duration),
-    /// Uniform between the two.
+    /// Uniform between two bounds.
     Uniform(#[serde(with = "humane")] Duration, #[serde(with = "humane")] Duration),
-    /// At least `min`, on average `mean`, the difference exponentially distributed.
+    /// `min` plus an exponentially distributed time.
     Exponential {
-        /// The shortest.
+        /// Lower bound.
         #[serde(with = "humane")]
         min: Duration,
-        /// The average, `min` included.
+        /// Mean, `min` included.
         #[serde(with = "humane")]
         mean: Duration,
     },
     /// `median` times e^(`sigma`·z), with z normal.
     LogNormal {
-        /// Half of them take longer.
+        /// Median.
         #[serde(with = "humane")]
         median: Duration,
         /// The spread: 0 is constant, 0.5 a wide-area network, 1 a bad one (our guess). At most 4.
         sigma: f64,
     },
-    /// At least `min`; of x times that, or more, the part x^-`alpha`: a tail that no average tames. The mean is `min`·α/(α-1).
+    /// Pareto: at least `min`, and longer than x·`min` with probability x^-`alpha`: a heavy tail. The mean is `min`·α/(α-1).
     Pareto {
-        /// The shortest.
+        /// Lower bound.
         #[serde(with = "humane")]
         min: Duration,
-        /// How thin the tail is: 2.5 a busy network, 1.2 a bad one (our guess). Above 0.
+        /// Exponent of the tail: 2.5 a busy network, 1.2 a bad one (our guess). Above 0.
         alpha: f64,
     },
-    /// From where to where decides.
+    /// A matrix of medians between regions.
     Matrix(#[serde(with = "shared")] Arc<Matrix>),
 }
 
-/// Regions, and how long it takes from each to each.
+/// Regions, and the median latency between each pair of them.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Matrix {
-    /// Each node is in the first region that names it, else in one drawn by weight; if none has a weight, in the first.
+    /// A node is in the first region that names it, else in a region drawn by weight; if no region has a weight, in the first.
     pub regions: Vec<Group>,
-    /// The median, in milliseconds, from the region of the row to that of the column.
+    /// Median in milliseconds from the region of the row to the region of the column.
     pub median_ms: Vec<Vec<f64>>,
-    /// Uniform within plus and minus this part of the median: below 1, so that there is a floor.
+    /// Jitter as a share of the median, uniform on both sides. Below 1, so that the latency has a floor.
     #[serde(default)]
     pub jitter: f64,
 }
 
-/// A region's name, its weight, and the milliseconds to each region in the order of this table.
+/// Name and weight of a region, and the milliseconds to each region in the order of this table.
 type Row = (&'static str, f64, [f64; 8]);
 
 /// Eight regions of the planet: nodes of the Ethereum network by region, and medians between them, 2 to 220 ms, as in
-/// `gossipsub-interop/network_graph.py` of the libp2p project's `test-plans`. (Its way from South America to South Africa is 195 ms and
-/// back 190.)
+/// `gossipsub-interop/network_graph.py` of the libp2p project's `test-plans`. (There the latency from South America to South Africa is
+/// 195 ms, and 190 ms back.)
 const PLANET: [Row; 8] = [
     ("australia", 290.0, [2.0, 165.0, 110.0, 180.0, 150.0, 110.0, 220.0, 190.0]),
     ("europe", 5_599.0, [165.0, 2.0, 125.0, 60.0, 70.0, 110.0, 95.0, 140.0]),
@@ -90,11 +90,11 @@ impl Latency {
         Latency::Matrix(Arc::new(Matrix::planet()))
     }
 
-    /// One of them for what `from` sends to `to`, between [`LATENCY_MIN`] and [`LATENCY_MAX`].
+    /// Draws the latency of a packet, between [`LATENCY_MIN`] and [`LATENCY_MAX`].
     pub fn draw(&self, from: NodeId, to: NodeId, rng: &mut Rng) -> Duration {
         let drawn = match self {
             Latency::Constant(d) => *d,
-            // The usual one, in whole nanoseconds: that costs half as much.
+            // The most frequent case, in whole nanoseconds: half the cost.
             Latency::Uniform(min, max) => {
                 let (min, max) = (nanos(*min), nanos(*max));
                 let drawn = (u128::from(rng.next()) * u128::from(max - min)) >> 64;
@@ -118,7 +118,7 @@ impl Latency {
         drawn.clamp(LATENCY_MIN, LATENCY_MAX)
     }
 
-    /// Nothing arrives sooner: at least [`LATENCY_MIN`]. So long can an engine let nodes run ahead of each other.
+    /// Lower bound of this distribution, at least [`LATENCY_MIN`]: the time for which the executor can run nodes ahead of each other.
     pub fn floor(&self) -> Duration {
         let least = match self {
             Latency::Constant(d) => *d,
@@ -127,11 +127,14 @@ impl Latency {
             Latency::LogNormal { .. } => Duration::ZERO,
             Latency::Matrix(matrix) => matrix.floor(),
         };
-        // A nanosecond less, for what is rounded when a duration is multiplied.
+        // A nanosecond less, since multiplying a duration rounds.
         least.saturating_sub(Duration::from_nanos(1)).clamp(LATENCY_MIN, LATENCY_MAX)
     }
 
-    /// Says what is wrong with it, if anything is, and what to do.
+    /// Refuses a distribution that is not sound.
+    ///
+    /// # Errors
+    /// Says what is wrong, and what to give instead.
     pub(crate) fn check(&self) -> Result<(), String> {
         let (low, high) = match self {
             Latency::Constant(d) => (*d, *d),
@@ -161,7 +164,7 @@ impl Latency {
     }
 }
 
-/// Of what is at most [`LATENCY_MAX`].
+/// Nanoseconds of a latency of at most [`LATENCY_MAX`].
 const fn nanos(latency: Duration) -> u64 {
     latency.as_secs() * 1_000_000_000 + latency.subsec_nanos() as u64
 }
@@ -177,7 +180,7 @@ impl Matrix {
         }
     }
 
-    /// The number of the region that a node is in.
+    /// Index of the region of a node.
     pub fn region_of(&self, id: NodeId) -> usize {
         ids::group_of(self.regions.iter().map(Group::pair), id, REGION_SALT).unwrap_or(0)
     }
@@ -218,7 +221,7 @@ impl Matrix {
     }
 }
 
-/// A matrix is written by its name, `planet`, or in full.
+/// A matrix in a file: its name, `planet`, or all of it.
 mod shared {
     use super::*;
 
@@ -294,7 +297,7 @@ mod tests {
         let above = |times: f64| drawn.iter().filter(|ms| **ms > 10.0 * times).count() as f64 / 1e5;
         assert!(near(above(4.0), 0.25), "{}", above(4.0));
         assert!((above(100.0) - 0.01).abs() < 4.0 * 0.000_32, "{}", above(100.0));
-        // One draw in 6,000 is above a minute: it takes just that.
+        // One draw in 6,000 is above a minute, and is cut to it.
         assert!(drawn.iter().filter(|ms| **ms == 60_000.0).count() > 3);
     }
 

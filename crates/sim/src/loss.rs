@@ -1,4 +1,4 @@
-//! Ways in which datagrams are lost, and held back, beyond the independent loss of a fixed part.
+//! Loss and reordering beyond independent loss: bursts, one-way loss, additional latency.
 
 use crate::humane;
 use crate::ids::Ids;
@@ -7,22 +7,22 @@ use rumormill_core::rng::Rng;
 use rumormill_core::time::Duration;
 use serde::{Deserialize, Serialize};
 
-/// Pairs of groups with a loss of their own, at most (our guess: each is looked at for each datagram).
+/// Upper bound on one-way losses (our guess: each is checked for each datagram).
 pub const ONE_WAY_MAX: usize = 64;
 
-/// Loss in bursts: Gilbert 1960 and Elliott 1963. What a node sends goes through a channel of its own that is good or bad; before each
-/// packet it may change.
+/// Loss in bursts: Gilbert 1960 and Elliott 1963. Each node sends through a channel of its own that is good or bad, and may change its
+/// state before each packet.
 #[derive(Copy, Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Bursts {
-    /// With what probability a good channel turns bad.
+    /// Probability that a good channel turns bad.
     pub to_bad: f64,
-    /// With what probability a bad channel turns good: one over the mean length of a burst, in packets.
+    /// Probability that a bad channel turns good: one over the mean length of a burst in packets.
     pub to_good: f64,
-    /// The part that is lost while it is good.
+    /// Probability of loss while the channel is good.
     #[serde(default)]
     pub loss_good: f64,
-    /// The part that is lost while it is bad (Gilbert's model: all).
+    /// Probability of loss while the channel is bad (1 in Gilbert's model).
     #[serde(default = "all")]
     pub loss_bad: f64,
 }
@@ -32,21 +32,21 @@ fn all() -> f64 {
 }
 
 impl Bursts {
-    /// Bursts in which everything is lost, of `length` packets on average, so that `loss` of all is lost. The loss is below 1 and not
-    /// so large that good times would be shorter than a packet.
+    /// Bursts of `length` packets on average in which every packet is lost, with a mean loss of `loss` over time. The loss is below 1, and
+    /// small enough that good periods last at least a packet.
     pub fn of(loss: f64, length: f64) -> Bursts {
         let to_good = 1.0 / length.max(1.0);
         Bursts { to_bad: to_good * loss / (1.0 - loss), to_good, loss_good: 0.0, loss_bad: 1.0 }
     }
 
-    /// The part of all packets that is lost, in the long run.
+    /// Mean loss in the long run.
     pub fn mean_loss(&self) -> f64 {
         let turns = self.to_bad + self.to_good;
         let bad = if turns > 0.0 { self.to_bad / turns } else { 0.0 };
         bad * self.loss_bad + (1.0 - bad) * self.loss_good
     }
 
-    /// Whether the next packet is lost; `bad` is the state of the sender's channel.
+    /// Whether the next packet is lost. `bad` is the state of the sender's channel.
     pub(crate) fn loses(&self, bad: &mut bool, rng: &mut Rng) -> bool {
         let turn = if *bad { self.to_good } else { self.to_bad };
         *bad ^= rng.chance(turn);
@@ -67,20 +67,20 @@ impl Bursts {
     }
 }
 
-/// Of what these nodes send to those, a part is lost, beside what else is. The other way is another matter.
+/// Loss of datagrams from some nodes to others, in addition to all other loss. The other direction is not affected.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct OneWay {
-    /// What these send,
+    /// The senders.
     pub from: Ids,
-    /// to these,
+    /// The receivers.
     pub to: Ids,
-    /// is lost with this probability.
+    /// Probability of loss.
     pub loss: f64,
 }
 
 impl OneWay {
-    /// With what probability a datagram between the two is lost by this alone.
+    /// Probability that a datagram between the two is lost by this alone.
     pub(crate) fn between(&self, from: NodeId, to: NodeId) -> f64 {
         if self.from.contains(from) && self.to.contains(to) { self.loss } else { 0.0 }
     }
@@ -93,19 +93,19 @@ impl OneWay {
     }
 }
 
-/// A part of the datagrams takes longer, so that later ones arrive before them.
+/// Additional latency of some datagrams, so that later ones overtake them.
 #[derive(Copy, Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Reorder {
-    /// Which part.
+    /// Probability that a datagram takes longer.
     pub share: f64,
-    /// How much longer: uniform between nothing and this.
+    /// Upper bound on the additional latency, which is drawn uniformly.
     #[serde(with = "humane")]
     pub extra: Duration,
 }
 
 impl Reorder {
-    /// How long this datagram is held back.
+    /// Additional latency of the next datagram.
     pub(crate) fn draw(&self, rng: &mut Rng) -> Duration {
         if rng.chance(self.share) { rng.within(self.extra) } else { Duration::ZERO }
     }

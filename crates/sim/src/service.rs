@@ -12,10 +12,10 @@ use serde::{Deserialize, Serialize};
 
 /// Upper bound on how many times slower than the others a node is.
 pub const SLOWER_MAX: f64 = 1e6;
-/// Sets the draw of slow nodes apart from other draws by a node's id.
+/// Makes the draw of slow nodes independent of other draws by a node's id.
 const SLOW_SALT: u64 = 0x510_77ed;
 
-/// What messages cost.
+/// Time that messages take their receiver.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Service {
@@ -38,17 +38,17 @@ fn inbox_messages_max() -> u32 {
     4_096
 }
 
-/// Nodes that are slow, always.
+/// Nodes that are slow for the whole run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Slow {
-    /// These nodes, or
+    /// The slow nodes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ids: Option<ids::Ids>,
-    /// this part of all others, drawn by their ids,
+    /// Share of all other nodes that is slow, too; drawn by their ids.
     #[serde(default)]
     pub share: f64,
-    /// take so many times as long.
+    /// How many times longer a message takes them.
     pub factor: f64,
 }
 

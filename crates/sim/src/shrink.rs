@@ -1,24 +1,24 @@
-//! A failing plan made smaller, as long as it fails: fewer steps, then simpler ones.
+//! Shrinks a failing plan as long as it fails: first to fewer steps, then to simpler ones.
 //!
-//! Steps are left out by delta debugging (Zeller and Hildebrandt 2002, ddmin); what is left is made simpler one step at a time: fewer
-//! nodes, shorter, at rounder times. The same plan and the same answers give the same result.
+//! Delta debugging removes steps (Zeller and Hildebrandt 2002, ddmin); then each remaining step is simplified: fewer nodes, a shorter
+//! time, a rounder begin. The same plan and the same answers give the same result.
 
 use crate::ids::Ids;
 use crate::plan::{Action, Kind, Plan, Step, Who};
 use rumormill_core::time::Duration;
 
-/// What came of it.
+/// Result of shrinking a plan.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Shrunk {
     /// The smallest plan that was found to fail.
     pub plan: Plan,
-    /// How often it was tried.
+    /// Number of plans that were tried.
     pub tries: usize,
-    /// Whether it ended because there were enough tries, and not because nothing smaller fails.
+    /// Whether the search ended at the limit of tries, and not because no smaller plan fails.
     pub stopped: bool,
 }
 
-/// Makes `plan`, which fails, smaller. `fails` says whether a plan does; it is asked at most `tries_max` times.
+/// Shrinks `plan`, which fails. `fails` runs a plan, and is called at most `tries_max` times.
 pub fn shrink(plan: &Plan, tries_max: usize, fails: impl FnMut(&Plan) -> bool) -> Shrunk {
     let mut search = Search { best: plan.clone().pin(), tries: 0, tries_max, fails };
     loop {
@@ -44,7 +44,7 @@ impl<F: FnMut(&Plan) -> bool> Search<F> {
         self.tries >= self.tries_max
     }
 
-    /// Takes `steps` in place of the best plan, if they fail too.
+    /// Replaces the best plan by `steps` if they fail, too.
     fn takes(&mut self, steps: Vec<Step>) -> bool {
         let plan = Plan { steps };
         if self.is_over() || plan == self.best || plan.check().is_err() {
@@ -58,7 +58,7 @@ impl<F: FnMut(&Plan) -> bool> Search<F> {
         failed
     }
 
-    /// Leaves out as large a part as can be: halves, quarters, down to single steps.
+    /// Removes parts as large as possible: halves, quarters, down to single steps.
     fn fewer_steps(&mut self) {
         if self.best.steps.is_empty() || self.takes(Vec::new()) {
             return;
@@ -73,7 +73,7 @@ impl<F: FnMut(&Plan) -> bool> Search<F> {
                 let mut steps = self.best.steps.clone();
                 steps.drain(at..(at + size).min(steps.len()));
                 if self.takes(steps) {
-                    smaller = true; // what followed has moved up to `at`
+                    smaller = true; // the following steps have moved up to `at`
                 } else {
                     at += size;
                 }
@@ -91,7 +91,7 @@ impl<F: FnMut(&Plan) -> bool> Search<F> {
     fn simpler_steps(&mut self) {
         let mut at = 0;
         while at < self.best.steps.len() && !self.is_over() {
-            // Each simplification again and again, as long as it is taken: halves become quarters.
+            // Repeats a simplification as long as the plan fails: halves become quarters.
             while let Some(step) = self.first_taken(at) {
                 self.best.steps[at] = step;
             }
@@ -164,7 +164,7 @@ fn simpler(step: &Step) -> Vec<Step> {
     all
 }
 
-/// One node, half as many, and half of those named: the first and the second.
+/// A single node, half as many nodes, and each half of a list.
 fn fewer(who: &Who) -> Vec<Who> {
     match who {
         Who::All => vec![Who::Count(1), Who::Share(0.5)],
@@ -182,7 +182,7 @@ fn fewer(who: &Who) -> Vec<Who> {
     }
 }
 
-/// The time, rounded down to the largest unit that it is not a multiple of.
+/// The time, rounded down to the smallest unit of which it is no multiple.
 fn rounder(duration: Duration) -> Duration {
     let ns = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
     let units = [1_000, 1_000_000, 100_000_000, 1_000_000_000, 10_000_000_000];

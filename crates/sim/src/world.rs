@@ -1,4 +1,4 @@
-//! What the world is like.
+//! The world of a simulation, as data.
 
 use crate::bandwidth::{LINES_MAX, Line};
 use crate::humane;
@@ -9,59 +9,59 @@ use rumormill_core::drive::Limits;
 use rumormill_core::time::Duration;
 use serde::{Deserialize, Serialize};
 
-/// What the world is like. Written as data, what is left out is as in the default, and what is unknown is refused.
+/// The world of a simulation. In a file, a missing field takes its default, and an unknown field is an error.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct World {
-    /// How long a datagram, or a stream message, takes one way.
+    /// One-way latency of datagrams and stream messages.
     pub latency: Latency,
-    /// The part of datagrams that is lost, each independently.
+    /// Probability that a datagram is lost, independently of all others.
     pub loss: f64,
-    /// Besides that, datagrams are lost in bursts.
+    /// Additional loss of datagrams in bursts.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bursts: Option<Bursts>,
-    /// Besides that, datagrams are lost from some nodes to others.
+    /// Additional loss of datagrams from some nodes to others.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub one_way: Vec<OneWay>,
-    /// Some datagrams take longer. That they overtake each other follows from any latency that varies, too.
+    /// Additional latency of some datagrams. Any latency that varies reorders datagrams, too.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reorder: Option<Reorder>,
-    /// The part of stream segments that is lost, each time delaying the message and what comes after it on the same stream; `None`:
-    /// as many as datagrams. Not in the synchronous world, where streams neither lose nor delay.
+    /// Probability that a stream segment is lost, which delays its message and all later ones on the same stream; `None`: as `loss`.
+    /// Ignored in the synchronous world, where streams neither lose nor delay.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stream_loss: Option<f64>,
-    /// The part of datagrams that arrives twice.
+    /// Probability that a datagram is duplicated.
     pub duplicate: f64,
-    /// What the nodes' lines carry; the first that fits a node is its own, and nodes without one have no limit.
+    /// Bandwidth of the nodes' lines. A node has the first line that fits it; a node that fits none has no limit.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub lines: Vec<Line>,
-    /// What a message costs its receiver; `None`: nothing.
+    /// Time that a message takes its receiver; `None`: none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub service: Option<Service>,
-    /// What a datagram holds and what a node may send.
+    /// Size of datagrams, and the budget of a node.
     #[serde(with = "WrittenLimits")]
     pub limits: Limits,
-    /// If given, time passes in cycles of this length: latency is zero, timers fire only at multiples of it, and all that
-    /// follows from them happens in sub-steps at the same `now`.
+    /// The length of a cycle of the synchronous world: latency is zero, timers fire only at multiples of the cycle, and all messages that
+    /// follow from them are handled in sub-steps at the same `now`.
     #[serde(with = "humane::option", skip_serializing_if = "Option::is_none")]
     pub synchronous: Option<Duration>,
-    /// Whether messages are really encoded by the sender and decoded by the receiver. Changes nothing but the time it takes.
+    /// Whether messages are encoded by the sender and decoded by the receiver. The run is the same, but takes longer.
     pub wire: bool,
-    /// The part of datagrams of which one bit is turned; needs `wire`. What can then not be decoded is dropped and counted; what can
-    /// is handed in. (A real receiver's seal refuses both.)
+    /// Probability that one bit of a datagram is flipped; needs `wire`. A datagram that can no longer be decoded is dropped and counted;
+    /// any other is handed in. (The seal of a real receiver refuses both.)
     pub corruption: f64,
-    /// What waits for a node that is blocked or frozen, in each direction, in bytes of datagrams with everything around them.
+    /// Buffer for datagrams of a blocked or frozen node, in each direction, in bytes with overhead.
     pub datagram_buffer_bytes: usize,
-    /// The same for stream messages.
+    /// Buffer for its stream messages, likewise.
     pub stream_buffer_bytes: usize,
-    /// The nodes' wall clocks are off by at most this, drawn uniformly.
+    /// Upper bound on the offset of a wall clock, which is drawn uniformly.
     #[serde(with = "humane")]
     pub clock_offset_max: Duration,
-    /// The nodes' wall clocks are too fast or too slow by at most so many parts per million, drawn uniformly.
+    /// Upper bound on the drift of a wall clock in parts per million, which is drawn uniformly.
     pub clock_drift_ppm_max: u32,
 }
 
-/// [`Limits`] as data.
+/// [`Limits`] in a file.
 #[derive(Serialize, Deserialize)]
 #[serde(remote = "Limits", deny_unknown_fields)]
 struct WrittenLimits {
@@ -118,7 +118,10 @@ impl Default for World {
 }
 
 impl World {
-    /// Says what is wrong with it, if anything is, and what to do.
+    /// Refuses a world that is not sound.
+    ///
+    /// # Errors
+    /// Says what is wrong, and what to give instead.
     pub fn check(&self) -> Result<(), String> {
         self.latency.check()?;
         let parts = [

@@ -1,53 +1,53 @@
-//! Kinds of partitions, and what each cuts.
+//! Kinds of partitions, and the links that each cuts.
 
 use super::Who;
 use crate::ids::IdSet;
 use rumormill_core::identity::NodeId;
 use rumormill_core::rng::Rng;
 
-/// Whom a partition cuts off from whom. Kinds as in Jepsen and Maelstrom (Kingsbury), swizzle as in FoundationDB (Wilson 2014).
+/// The links that a partition cuts. Kinds as in Jepsen and Maelstrom (Kingsbury), swizzle as in FoundationDB (Wilson 2014).
 #[derive(Clone, Debug, PartialEq)]
 pub enum Kind {
-    /// None of these and none of those reach each other.
+    /// Cuts all links between two groups, in both directions.
     Pair {
-        /// These
+        /// The first group.
         from: Who,
-        /// and those.
+        /// The second group.
         to: Who,
     },
-    /// What these send does not reach those; the other way it does.
+    /// Cuts all links from one group to another, in this direction alone.
     OneWay {
-        /// These
+        /// The first group.
         from: Who,
-        /// and those.
+        /// The second group.
         to: Who,
     },
-    /// These on one side, all others on the other.
+    /// Splits the nodes in these and all others.
     Split {
-        /// These.
+        /// The nodes.
         who: Who,
     },
-    /// Each of these is alone.
+    /// Isolates each of these nodes.
     Isolate {
-        /// These.
+        /// The nodes.
         who: Who,
     },
-    /// A random third on one side: the most that is below one third of all, but at least one.
+    /// Splits off a random third: the largest number below one third of all, but at least one.
     MinorityThird,
-    /// The nodes stand in a ring in random order; each hears a majority around it, and no two the same one.
+    /// Puts the nodes into a ring in random order; each hears a majority around it, and no two hear the same majority.
     MajoritiesRing,
-    /// Two halves in random order, that reach each other through one node alone.
+    /// Splits the nodes into two random halves that reach each other through one node alone.
     Bridge,
-    /// These are isolated one after the other in the first half of its time, and come back one after the other, in another
-    /// order, in the second half.
+    /// Isolates these nodes one after the other in the first half of its time, and heals them one after the other, in another order, in
+    /// the second half.
     Swizzle {
-        /// These.
+        /// The nodes.
         who: Who,
     },
 }
 
 impl Kind {
-    /// As it is written.
+    /// Name of the kind in a file.
     pub fn name(&self) -> &'static str {
         match self {
             Kind::Pair { .. } => "pair",
@@ -61,7 +61,7 @@ impl Kind {
         }
     }
 
-    /// What it cuts in a cluster of `nodes`; with those it names or has drawn, where that is a list.
+    /// The cut in a cluster of `nodes`, and the nodes that were named or drawn where the kind has a list.
     pub(super) fn cut(&self, nodes: &[NodeId], rng: &mut Rng) -> (Cut, Vec<NodeId>) {
         let all = || nodes.to_vec();
         match self {
@@ -101,16 +101,16 @@ fn apart(who: Vec<NodeId>) -> (Cut, Vec<NodeId>) {
     (Cut::Apart(IdSet::of(who.iter().copied())), who)
 }
 
-/// What does not get through.
+/// The links that are cut.
 #[derive(Clone, Debug)]
 pub(super) enum Cut {
-    /// From `a` to `b`, and with `both` back.
+    /// From `a` to `b`, with `both` in both directions.
     Between { a: IdSet, b: IdSet, both: bool },
-    /// Between these and the others.
+    /// Between these and all others.
     Apart(IdSet),
-    /// From and to each of these.
+    /// From each of these and to each of these.
     Alone(IdSet),
-    /// Each hears `heard` neighbours of a ring of `len`, itself in their middle. Places sorted by id.
+    /// In a ring of `len`, each node hears `heard` nodes with itself in their middle. Places sorted by id.
     Ring { places: Vec<(NodeId, u32)>, len: u32, heard: u32 },
 }
 
@@ -122,7 +122,7 @@ impl Cut {
         Cut::Ring { places, len, heard: len / 2 + 1 }
     }
 
-    /// Whether what the first sends does not reach the second.
+    /// Whether packets of the first do not reach the second.
     pub fn cuts(&self, from: NodeId, to: NodeId) -> bool {
         if from == to {
             return false;

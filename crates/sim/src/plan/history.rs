@@ -1,6 +1,6 @@
-//! What a plan has done to which nodes and links, and for how long: the truth that verdicts of protocols are compared with.
+//! A record of all faults of nodes and links, with their times: the truth that verdicts of protocols are compared with.
 //!
-//! Random loss is not in it: it separates nobody for long.
+//! Random loss is not recorded, since it separates no nodes for long.
 
 use super::cut::Cut;
 use rumormill_core::identity::NodeId;
@@ -8,16 +8,16 @@ use rumormill_core::time::Time;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// Spells that are remembered, at most (our guess: a hundred faults, each flapping a hundred times). Beyond it nothing is known.
+/// Upper bound on recorded faults (our guess: a hundred faults, each flapping a hundred times). Beyond it nothing is known.
 pub const SPELLS_MAX: usize = 1 << 14;
 
-/// Spells during which nodes were down, stood still or were slow, or could not reach each other.
+/// Times during which nodes were down, paused or slow, or could not reach each other.
 #[derive(Clone, Debug, Default)]
 pub struct History {
     spells: Vec<Spell>,
-    /// Those that have not ended, by what they are.
+    /// Faults that have not ended.
     open: BTreeMap<Which, usize>,
-    /// The first spell that found no room.
+    /// Begin of the first fault that found no room.
     full: Option<Time>,
 }
 
@@ -44,7 +44,7 @@ impl What {
     }
 }
 
-/// What a spell is, among those that have not ended.
+/// A fault that has not ended.
 #[derive(Copy, Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Which {
     Down(NodeId),
@@ -54,7 +54,7 @@ pub(super) enum Which {
 }
 
 impl History {
-    /// When, up to `until`, one of the two was last down, stood still or was slow, or could not send to the other. `None`: never.
+    /// Time, up to `until`, at which one of the two was last down, paused or slow, or could not send to the other; `None`: never.
     pub fn last_parted(&self, a: NodeId, b: NodeId, until: Time) -> Option<Time> {
         if self.full.is_some_and(|full| full <= until) {
             return Some(until); // nothing is known any more
@@ -63,14 +63,14 @@ impl History {
         begun.map(|spell| spell.until.min(until)).max()
     }
 
-    /// Whether by then anything had ever come between these two, or kept one of them from running as it should, while both were up.
+    /// Whether by then any fault had separated these two, or paused one of them, while both were up.
     pub fn were_apart(&self, a: NodeId, b: NodeId, by: Time) -> bool {
         let mut begun = self.spells.iter().filter(|spell| spell.from <= by);
         self.full.is_some_and(|full| full <= by)
             || begun.any(|spell| !matches!(spell.what, What::Down(_)) && spell.what.parts(a, b))
     }
 
-    /// Since when this node has been down, if it is down at `at`.
+    /// Begin of the time during which this node is down, if it is down at `at`.
     pub fn down_since(&self, id: NodeId, at: Time) -> Option<Time> {
         let covers = |spell: &&Spell| {
             matches!(spell.what, What::Down(down) if down == id) && spell.from <= at && at < spell.until
@@ -93,7 +93,7 @@ impl History {
         }
     }
 
-    /// From now on exactly these cuts hold.
+    /// Records that from now on exactly these cuts hold.
     pub(super) fn cuts(&mut self, cuts: &[(u64, Arc<Cut>)], now: Time) {
         let is_over = |which: &Which| match which {
             Which::Cut(key) => cuts.iter().all(|(held, _)| held != key),

@@ -1,4 +1,4 @@
-//! What a plan does to the links: partitions and loss.
+//! The actions of a plan on links: partitions and loss.
 
 use super::cut::Cut;
 use super::run::{Active, Actor, DONE, Runner, Turn, UNDONE, Undo, Weather};
@@ -59,7 +59,7 @@ impl<P: Protocol, A: Actor<P>> Runner<P, A> {
         self.install_cuts(sim);
     }
 
-    /// A simulation knows one partition of each sort: here they are put together.
+    /// Merges the cuts: a simulation has one partition for all packets and one for datagrams.
     pub(super) fn install_cuts(&mut self, sim: &mut Sim<P>) {
         let active = || self.cuts.iter().filter(|(_, active)| active.on);
         let now: Vec<(u64, Arc<Cut>)> = active().map(|(key, active)| (*key, active.cut.clone())).collect();
@@ -91,7 +91,7 @@ impl<P: Protocol, A: Actor<P>> Runner<P, A> {
         self.install_loss(sim);
     }
 
-    /// The latest of those that last holds.
+    /// Of several losses that last, the latest holds.
     pub(super) fn install_loss(&self, sim: &mut Sim<P>) {
         let latest = self.losses.last_key_value().map(|(_, weather)| *weather);
         if let Some((loss, bursts)) = latest.or(self.calm) {

@@ -1,16 +1,16 @@
-//! A fault plan is data: what is done to the nodes and to what connects them, and when. It is written, read back, drawn at random,
-//! shrunk, and carried out by a [`Runner`].
+//! A fault plan is data: faults of nodes and links, and their times. A plan can be written, read, drawn at random and shrunk; a [`Runner`]
+//! carries it out.
 //!
-//! | file | what |
+//! | file | contents |
 //! | --- | --- |
-//! | `mod` | steps and what they do |
-//! | `who` | to whom: ids, a share, a number |
-//! | `text` | how a step is written |
+//! | `mod` | steps and their actions |
+//! | `who` | targets of an action: ids, a share, a number |
+//! | `text` | a step in a file |
 //! | `cut` | kinds of partitions |
 //! | `random` | plans from a seed |
-//! | `run` | carries a plan out on a simulation |
-//! | `links` | the part of it that acts on links |
-//! | `history` | what it has done, to judge verdicts by |
+//! | `run` | the runner: carries a plan out on a simulation |
+//! | `links` | the runner's actions on links |
+//! | `history` | a record of all faults, to judge verdicts by |
 //!
 //! In TOML:
 //!
@@ -51,123 +51,122 @@ use crate::service;
 use rumormill_core::time::Duration;
 use serde::{Deserialize, Serialize};
 
-/// Steps of one plan, at most.
+/// Upper bound on the steps of a plan.
 pub const STEPS_MAX: usize = 1 << 20;
-/// A process that leaves stays so long to say so (Serf's `LeavePropagateDelay`).
+/// Time between the `leave` of a process and its end (Serf's `LeavePropagateDelay`).
 pub const LINGER: Duration = Duration::from_secs(1);
-/// A partition that comes and goes does so at most so often (our guess: a plan that flaps each millisecond for a minute).
+/// Upper bound on the changes of a flapping partition (our guess: one that flaps each millisecond for a minute).
 pub const FLAP_MIN: Duration = Duration::from_millis(1);
 
-/// What is done, and when. Steps may stand in any order; those of one instant are carried out as they stand.
+/// Faults and their times. Steps may be in any order; steps of one instant run in the order of the list.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Plan {
-    /// Its steps.
+    /// The steps.
     #[serde(default, rename = "step")]
     pub steps: Vec<Step>,
 }
 
-/// One thing that is done.
+/// One action and its time.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "text::Written", into = "text::Written")]
 pub struct Step {
-    /// When, since the beginning of the simulation.
+    /// Time since the beginning of the simulation.
     pub at: Duration,
-    /// What.
+    /// The action.
     pub action: Action,
-    /// After so long it is undone, for the nodes that it was done to. `None`: it stays.
+    /// Time after which the action is undone for its targets; `None`: it is not undone.
     pub lasting: Option<Duration>,
-    /// Which random choice it makes, if it makes one: the same number makes the same choice from the same nodes. `None`: its place in
-    /// the plan.
+    /// Seed of its random choice: the same number makes the same choice from the same nodes. `None`: the index in the plan.
     pub draw: Option<u64>,
 }
 
-/// What can be done.
+/// An action of a plan.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Action {
-    /// Their processes end, at once.
+    /// Crashes nodes.
     Crash {
-        /// Of those that are up.
+        /// Targets among nodes that are up.
         who: Who,
-        /// Whether what they kept is lost, too.
+        /// Whether they lose their state, too.
         wipe: bool,
     },
-    /// They start: again, those that are down, and for the first time, those that never were.
+    /// Starts nodes that are down, and new nodes.
     Restart {
-        /// Of those that are down; ids may be new.
+        /// Targets among nodes that are down; ids may be new.
         who: Who,
     },
-    /// They say goodbye (the call named `leave`), and end [`LINGER`] later.
+    /// Nodes leave gracefully (the call named `leave`), and end [`LINGER`] later.
     Leave {
-        /// Of those that are up.
+        /// Targets among nodes that are up.
         who: Who,
     },
-    /// They stand still: see [`Sim::freeze`](crate::Sim::freeze).
+    /// Freezes nodes: see [`Sim::freeze`](crate::Sim::freeze).
     Freeze {
-        /// Of those that are up and not frozen.
+        /// Targets among nodes that are up and not frozen.
         who: Who,
     },
-    /// Ends that.
+    /// Ends a freeze.
     Thaw {
-        /// Of those that are frozen.
+        /// Targets among frozen nodes.
         who: Who,
     },
-    /// What they send and what is sent to them waits: see [`Sim::block`](crate::Sim::block).
+    /// Blocks nodes: see [`Sim::block`](crate::Sim::block).
     Block {
-        /// Of those that are up and not blocked.
+        /// Targets among nodes that are up and not blocked.
         who: Who,
     },
-    /// Ends that.
+    /// Ends a block.
     Unblock {
-        /// Of those that are blocked.
+        /// Targets among blocked nodes.
         who: Who,
     },
-    /// A message takes them so many times longer: see [`Sim::set_slowness`](crate::Sim::set_slowness). 1 is as usual.
+    /// Makes nodes slow: see [`Sim::set_slowness`](crate::Sim::set_slowness). A factor of 1 is the usual speed.
     Slow {
-        /// Of all.
+        /// Targets among all nodes.
         who: Who,
-        /// How many times longer.
+        /// How many times longer a message takes.
         factor: f64,
     },
-    /// Some no longer reach some. Holds beside other partitions.
+    /// Begins a partition, in addition to others.
     Partition(Partition),
     /// Ends all partitions.
     Heal,
-    /// Datagrams are lost, from now on so. Undone: as in the world at the beginning.
+    /// Changes the loss of datagrams. Undone: the loss of the world at the beginning.
     Loss {
-        /// The part that is lost, independently.
+        /// Probability of independent loss.
         loss: f64,
-        /// And in bursts.
+        /// Loss in bursts.
         bursts: Option<Bursts>,
     },
-    /// Their wall clocks are now so. Undone: true.
+    /// Sets wall clocks. Undone: the clocks are right.
     Clock {
-        /// Of all.
+        /// Targets among all nodes.
         who: Who,
-        /// How far ahead, in milliseconds; negative: behind.
+        /// Offset in milliseconds; positive: ahead.
         offset_ms: i64,
-        /// How much too fast, in parts per million; negative: too slow.
+        /// Drift in parts per million; positive: too fast.
         drift_ppm: i32,
     },
-    /// Asks something of their protocol, by name: see [`Actor::call`].
+    /// Calls the protocol of nodes by name: see [`Actor::call`].
     Call {
-        /// Of those that are up.
+        /// Targets among nodes that are up.
         who: Who,
-        /// What is asked.
+        /// Name of the call.
         call: String,
-        /// With what.
+        /// Argument of the call.
         with: String,
     },
 }
 
-/// A partition: its kind, what it cuts, and how steady it is.
+/// A partition: its kind, the packets it cuts, and whether it flaps.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Partition {
-    /// Whom it cuts off from whom.
+    /// The links that it cuts.
     pub kind: Kind,
-    /// Whether streams get through, as with a firewall that stops UDP alone.
+    /// Whether streams pass, as with a firewall that drops UDP alone.
     pub datagrams_only: bool,
-    /// If given, it comes and goes: cut for the first, whole for the second, again and again.
+    /// Flapping: cut for the first time, whole for the second, repeatedly.
     pub flapping: Option<(Duration, Duration)>,
 }
 
@@ -177,12 +176,15 @@ impl Step {
         Step { at, action, lasting: None, draw: None }
     }
 
-    /// The same, undone after so long.
+    /// The same step, undone after this time.
     pub fn lasting(self, lasting: Duration) -> Step {
         Step { lasting: Some(lasting), ..self }
     }
 
-    /// Says what is wrong with it, if anything is, and what to do.
+    /// Refuses what is not sound.
+    ///
+    /// # Errors
+    /// Says what is wrong, and what to give instead.
     pub fn check(&self) -> Result<(), String> {
         if self.lasting.is_some() && !self.action.can_be_undone() {
             return Err(format!("`for` on {}: it cannot be undone, so leave it out", self.action.name()));
@@ -218,14 +220,14 @@ impl Step {
         }
     }
 
-    /// When it is over: when it was undone, or done.
+    /// Time at which the step is over: when it is undone, or done.
     pub fn end(&self) -> Duration {
         self.at.saturating_add(self.lasting.unwrap_or_default())
     }
 }
 
 impl Action {
-    /// As it is written.
+    /// Name of the action in a file.
     pub fn name(&self) -> &'static str {
         match self {
             Action::Crash { .. } => "crash",
@@ -262,7 +264,7 @@ impl Action {
         }
     }
 
-    /// Whom it is about.
+    /// The nodes that it names.
     pub fn whom(&self) -> Vec<&Who> {
         match self {
             Action::Crash { who, .. }
@@ -284,7 +286,7 @@ impl Action {
         }
     }
 
-    /// Whom it is done to, where that is said in one place.
+    /// The targets, where the action has one list of them.
     pub(crate) fn who_mut(&mut self) -> Option<&mut Who> {
         match self {
             Action::Crash { who, .. }
@@ -308,7 +310,10 @@ impl Action {
 }
 
 impl Plan {
-    /// Says what is wrong with it, if anything is, and what to do.
+    /// Refuses what is not sound.
+    ///
+    /// # Errors
+    /// Says what is wrong, and what to give instead.
     pub fn check(&self) -> Result<(), String> {
         if self.steps.len() > STEPS_MAX {
             return Err(format!("a plan of {} steps: at most {STEPS_MAX}", self.steps.len()));
@@ -319,7 +324,7 @@ impl Plan {
             .try_for_each(|(at, step)| step.check().map_err(|e| format!("step {} of the plan: {e}", at + 1)))
     }
 
-    /// Gives each step its own number for what it draws, so that leaving one out does not change what the others choose.
+    /// Gives each step a seed of its own for its random choice, so that removing a step does not change the choices of others.
     pub fn pin(mut self) -> Plan {
         for (at, step) in self.steps.iter_mut().enumerate() {
             step.draw.get_or_insert(at as u64);
@@ -327,13 +332,13 @@ impl Plan {
         self
     }
 
-    /// This plan and another.
+    /// Merges two plans.
     pub fn and(mut self, other: Plan) -> Plan {
         self.steps.extend(other.steps);
         self
     }
 
-    /// When its last step is over.
+    /// Time at which the last step is over.
     pub fn end(&self) -> Duration {
         self.steps.iter().map(Step::end).max().unwrap_or_default()
     }

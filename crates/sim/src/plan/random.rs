@@ -8,60 +8,60 @@ use rumormill_core::rng::{Rng, mix};
 use rumormill_core::time::Duration;
 use serde::{Deserialize, Serialize};
 
-/// Within what a random plan is drawn. Each fault is undone by `until`, so that what comes after it can be asked to be well again.
+/// Bounds of a random plan. Each fault is undone by `until`, so that a check after it can require a healthy cluster.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Bounds {
-    /// Nodes 0 to this are there.
+    /// Number of nodes; their ids count up from 0.
     pub nodes: u64,
-    /// Nothing happens before,
+    /// Begin of the first fault.
     #[serde(with = "humane")]
     pub from: Duration,
-    /// and all is over then.
+    /// End of the last fault.
     #[serde(with = "humane")]
     pub until: Duration,
-    /// How many steps.
+    /// Number of steps.
     pub steps: usize,
-    /// A fault lasts at least so long,
+    /// Shortest fault.
     #[serde(with = "humane")]
     pub lasting_min: Duration,
-    /// and at most so long.
+    /// Longest fault.
     #[serde(with = "humane")]
     pub lasting_max: Duration,
-    /// One step is done to at most this part of the nodes, but always to one.
+    /// Upper bound on the share of nodes that one step affects; one node at least.
     pub share_max: f64,
-    /// The most that is lost in a time of loss.
+    /// Upper bound on the loss of a step.
     pub loss_max: f64,
-    /// How often what is drawn.
+    /// Relative frequencies of the kinds of faults.
     pub weights: Weights,
 }
 
-/// How often what is drawn: each gets its part of the sum.
+/// Relative frequencies of the kinds of faults.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Weights {
-    /// Crashes from which nodes come back with what they kept.
+    /// Crashes after which nodes come back with their state.
     pub crash: f64,
-    /// Crashes that take what was kept with them.
+    /// Crashes after which nodes come back without their state.
     pub wipe: f64,
-    /// Nodes that stand still.
+    /// Freezes.
     pub freeze: f64,
-    /// Nodes that are cut off from their sockets.
+    /// Blocks.
     pub block: f64,
-    /// Nodes that need longer for each message; needs `World::service`.
+    /// Slow nodes; needs `World::service`.
     pub slow: f64,
     /// Partitions of all kinds.
     pub partition: f64,
-    /// Times of loss, independent and in bursts.
+    /// Loss, independent and in bursts.
     pub loss: f64,
-    /// Wall clocks that are off.
+    /// Wrong wall clocks.
     pub clock: f64,
     /// Nodes that leave and come back; needs a protocol with the call `leave`.
     pub leave: f64,
 }
 
 impl Default for Weights {
-    /// Crashes, partitions and stalls alike (our guess); neither slow nodes nor leaving, which not everything has.
+    /// Crashes, partitions and pauses equally often (our guess); no slow nodes and no leaving, which not all worlds and protocols have.
     fn default() -> Self {
         Weights {
             crash: 2.0,
@@ -95,7 +95,10 @@ impl Default for Bounds {
 }
 
 impl Bounds {
-    /// Says what is wrong with them, if anything is, and what to do.
+    /// Refuses bounds that contradict each other.
+    ///
+    /// # Errors
+    /// Says what is wrong, and what to give instead.
     pub fn check(&self) -> Result<(), String> {
         let weights = self.weights.table();
         if let Some((name, weight)) = weights.iter().find(|(_, weight)| !(0.0..=1e9).contains(weight)) {
@@ -205,7 +208,7 @@ impl Weights {
 }
 
 impl Plan {
-    /// A plan that is a function of `seed` and `bounds` alone.
+    /// Draws a plan, a function of `seed` and `bounds` alone.
     ///
     /// # Panics
     /// If [`Bounds::check`] refuses them.
@@ -227,7 +230,7 @@ fn step(bounds: &Bounds, rng: &mut Rng) -> Vec<Step> {
     let lasting = rounded(lasting).max(Duration::from_millis(1)).min(bounds.until - bounds.from);
     let at = bounds.from + rounded(rng.within(bounds.until - bounds.from - lasting));
     match bounds.action(name, lasting, rng) {
-        // Who has left comes back: named, since those who are down then may be others.
+        // Nodes that left come back, by their ids, since other nodes may be down by then.
         Action::Leave { .. } => {
             let who = Who::one(rumormill_core::NodeId(rng.below(bounds.nodes as usize) as u64));
             let back = (at + lasting.max(2 * LINGER)).min(bounds.until);
@@ -239,7 +242,7 @@ fn step(bounds: &Bounds, rng: &mut Rng) -> Vec<Step> {
     }
 }
 
-/// To whole milliseconds, downwards: a plan is read by people.
+/// Rounds down to whole milliseconds, since people read plans.
 fn rounded(duration: Duration) -> Duration {
     Duration::from_millis(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX))
 }

@@ -1,4 +1,4 @@
-//! Carries a plan out on a simulation.
+//! The runner: carries a plan out on a simulation.
 
 use super::cut::Cut;
 use super::history::{History, Which};
@@ -15,47 +15,47 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-/// What was done and has not been asked for yet is remembered up to so many entries; what is more is dropped and counted.
+/// Upper bound on recorded actions that have not been fetched; further ones are dropped and counted.
 pub const DONE_MAX: usize = 1 << 16;
 
-/// Knows the protocol that a plan does not know: makes its nodes, and what they are asked.
+/// Adapts plans to a protocol: makes its nodes and its calls.
 pub trait Actor<P: Protocol> {
-    /// A node, for its life of that number, counted from 0. `kept` is the node as it was when its last life ended, if it has
-    /// had one and was not wiped: what of it outlives the process is the protocol's choice.
+    /// Makes a node for its life of that number, counted from 0. `kept` is the node at the end of its last life, if it had one and was not
+    /// wiped: the protocol decides which part of it outlives the process.
     fn make(&mut self, id: NodeId, life: u32, kept: Option<&P>) -> P;
 
-    /// What a node is asked right after each start, such as to join.
+    /// Calls of a node right after each start, such as a join.
     fn greet(&mut self, _id: NodeId, _life: u32) -> Vec<P::Call> {
         Vec::new()
     }
 
-    /// The call of that name with that argument, as asked of `id`. Leaving is the call `leave`.
+    /// The call of `id` with that name and argument. Leaving is the call `leave`.
     ///
     /// # Errors
-    /// If there is no such call: says which there are.
+    /// If there is no such call: names those there are.
     fn call(&self, id: NodeId, call: &str, with: &str) -> Result<P::Call, String>;
 
-    /// That call was handed to `id` now: for whoever keeps a record of what was asked.
+    /// Called when that call was handed to `id`, for an actor that records calls.
     fn called(&mut self, _id: NodeId, _at: Time, _call: &str, _with: &str) {}
 }
 
-/// Something that was done.
+/// An action that was carried out.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Done {
-    /// When, in nanoseconds of the simulation's time.
+    /// Simulated time in nanoseconds.
     pub at_ns: u64,
-    /// What: the name of the action; `un-` and that, where it was undone.
+    /// Name of the action, with `un-` before it where it was undone.
     pub what: String,
-    /// To whom, where it was done to nodes.
+    /// The nodes, where the action is on nodes.
     pub who: Vec<u64>,
 }
 
-/// Lets a simulation run while a plan is carried out on it.
+/// Runs a simulation, and carries a plan out on it.
 pub struct Runner<P: Protocol, A> {
     actor: A,
     seed: u64,
     steps: Vec<Step>,
-    /// What is still to come, by time; at one time what is undone before what is done, and those in the order in which they were set.
+    /// Actions to come, by time; at one time undone before done, and each in the order in which they were set.
     agenda: BTreeMap<(Time, u8, u64), Turn<P>>,
     pub(super) set: u64,
     pub(super) cuts: BTreeMap<u64, Active>,
@@ -65,7 +65,7 @@ pub struct Runner<P: Protocol, A> {
     frozen: BTreeSet<NodeId>,
     blocked: BTreeSet<NodeId>,
     wiped: BTreeSet<NodeId>,
-    /// How often each has started again, and how often it was crashed.
+    /// Number of restarts and of crashes of each node.
     lives: BTreeMap<NodeId, u32>,
     crashes: BTreeMap<NodeId, u32>,
     last: Option<Time>,
@@ -75,28 +75,28 @@ pub struct Runner<P: Protocol, A> {
     protocol: PhantomData<fn() -> P>,
 }
 
-/// What of loss a step may change.
+/// The loss that a step may change.
 pub(super) type Weather = (f64, Option<Bursts>);
 
 pub(super) struct Active {
     pub cut: Arc<Cut>,
     pub datagrams_only: bool,
-    /// Whether it cuts now: one that flaps does so by turns.
+    /// Whether it cuts now; a flapping one alternates.
     pub on: bool,
 }
 
 pub(super) enum Turn<P: Protocol> {
     Step(usize),
     Undo(Undo),
-    /// A partition that comes and goes; the time is when it ends.
+    /// A flapping partition changes; the time is its end.
     Flap(u64, (Duration, Duration), Time),
-    /// One node of a swizzle is isolated.
+    /// A node of a swizzle is isolated.
     Isolate(u64, NodeId),
     Greet(NodeId, Vec<P::Call>),
 }
 
 pub(super) enum Undo {
-    /// With how often each had been crashed: a later crash is another matter.
+    /// With the number of crashes of each node, since a later crash is not to be undone.
     Crash(Vec<(NodeId, u32)>),
     Freeze(Vec<NodeId>),
     Block(Vec<NodeId>),
@@ -104,7 +104,7 @@ pub(super) enum Undo {
     Partition(u64, Vec<NodeId>),
     Loss(u64),
     Clock(Vec<NodeId>),
-    /// Those who have said goodbye end.
+    /// Nodes that left end.
     Stay(Vec<(NodeId, u32)>),
 }
 
@@ -112,7 +112,7 @@ pub(super) const UNDONE: u8 = 0;
 pub(super) const DONE: u8 = 1;
 
 impl<P: Protocol, A: Actor<P>> Runner<P, A> {
-    /// Will carry `plan` out. `seed` decides its random choices.
+    /// A runner of `plan`. `seed` decides its random choices.
     ///
     /// # Errors
     /// If the plan is not sound, or asks for a call that the protocol does not have.
@@ -155,7 +155,7 @@ impl<P: Protocol, A: Actor<P>> Runner<P, A> {
         Ok(runner)
     }
 
-    /// Adds a node to the simulation that starts at `at` and is then greeted.
+    /// Adds a node to the simulation that starts at `at` and then gets its first calls.
     ///
     /// # Panics
     /// If there was a node of this id before.
@@ -170,7 +170,7 @@ impl<P: Protocol, A: Actor<P>> Runner<P, A> {
         }
     }
 
-    /// As [`Sim::run_until`]; what the plan wants done on the way is done.
+    /// [`Sim::run_until`], with the plan's actions on the way.
     pub fn run_until<F>(&mut self, sim: &mut Sim<P>, until: Time, observe: &mut F)
     where
         F: FnMut(Time, NodeId, P::Event) + ?Sized,
@@ -185,27 +185,27 @@ impl<P: Protocol, A: Actor<P>> Runner<P, A> {
         sim.run_until(until, observe);
     }
 
-    /// When the plan next does something.
+    /// Time of the plan's next action.
     pub fn next_at(&self) -> Option<Time> {
         self.agenda.first_key_value().map(|((at, ..), _)| *at)
     }
 
-    /// When the plan last did something, or undid it.
+    /// Time of the plan's last action, done or undone.
     pub fn last_at(&self) -> Option<Time> {
         self.last
     }
 
-    /// What has been done since this was last asked, and how many entries of that were too many to remember.
+    /// Actions since the last fetch, and the number of further ones for which there was no room.
     pub fn take_done(&mut self) -> (Vec<Done>, u64) {
         (std::mem::take(&mut self.done), std::mem::take(&mut self.forgotten))
     }
 
-    /// What it has done so far, for whoever judges what the nodes tell.
+    /// All faults so far, to judge the verdicts of nodes by.
     pub fn history(&self) -> &History {
         &self.history
     }
 
-    /// Who knows the protocol.
+    /// The actor.
     pub fn actor(&mut self) -> &mut A {
         &mut self.actor
     }
@@ -242,56 +242,22 @@ impl<P: Protocol, A: Actor<P>> Runner<P, A> {
         }
     }
 
-    /// Carries one step out, and says to whom.
+    /// Carries one step out, and returns its targets.
     fn step(&mut self, sim: &mut Sim<P>, step: &Step) -> Vec<NodeId> {
         let draw = step.draw.expect("a runner's plan is pinned");
         let mut rng = Rng::seeded(mix(mix(self.seed ^ 0x7a11) ^ draw));
         let end = step.lasting.map(|lasting| sim.now() + lasting);
         match &step.action {
-            Action::Crash { who, wipe } => {
-                let who = self.draw(sim, who, &mut rng, |_, sim, id| sim.is_up(id));
-                let crashed = who.iter().map(|id| (*id, self.crash(sim, *id, *wipe))).collect();
-                self.undo_at(end, Undo::Crash(crashed));
-                who
-            }
-            Action::Restart { who } => {
-                let who = match who {
-                    Who::Ids(ids) => ids.iter().filter(|id| !sim.has(*id) || !sim.is_up(*id)).collect(),
-                    _ => self.draw(sim, who, &mut rng, |_, sim, id| !sim.is_up(id)),
-                };
-                who.iter().for_each(|id| self.restart(sim, *id));
-                who
-            }
-            Action::Leave { who } => {
-                let who = self.draw(sim, who, &mut rng, |_, sim, id| sim.is_up(id));
-                who.iter().for_each(|id| self.call(sim, *id, "leave", ""));
-                let leaving = who.iter().map(|id| (*id, self.crashes_of(*id))).collect();
-                self.undo_at(Some(sim.now() + LINGER), Undo::Stay(leaving));
-                who
-            }
-            Action::Freeze { who } => {
-                let running = |run: &Self, sim: &Sim<P>, id| sim.is_up(id) && !run.frozen.contains(&id);
-                let who = self.draw(sim, who, &mut rng, running);
-                who.iter().for_each(|id| sim.freeze(*id));
-                self.frozen.extend(&who);
-                who.iter().for_each(|id| self.history.begin(Which::Still(*id), sim.now()));
-                self.undo_at(end, Undo::Freeze(who.clone()));
-                who
-            }
+            Action::Crash { who, wipe } => self.crash_some(sim, who, *wipe, end, &mut rng),
+            Action::Restart { who } => self.restart_some(sim, who, &mut rng),
+            Action::Leave { who } => self.leave_some(sim, who, &mut rng),
+            Action::Freeze { who } => self.freeze_some(sim, who, end, &mut rng),
             Action::Thaw { who } => {
                 let who = self.draw(sim, who, &mut rng, |run, _, id| run.frozen.contains(&id));
                 self.thaw(sim, &who);
                 who
             }
-            Action::Block { who } => {
-                let open = |run: &Self, sim: &Sim<P>, id| sim.is_up(id) && !run.blocked.contains(&id);
-                let who = self.draw(sim, who, &mut rng, open);
-                who.iter().for_each(|id| sim.block(*id));
-                self.blocked.extend(&who);
-                who.iter().for_each(|id| self.history.begin(Which::Still(*id), sim.now()));
-                self.undo_at(end, Undo::Block(who.clone()));
-                who
-            }
+            Action::Block { who } => self.block_some(sim, who, end, &mut rng),
             Action::Unblock { who } => {
                 let who = self.draw(sim, who, &mut rng, |run, _, id| run.blocked.contains(&id));
                 self.unblock(sim, &who);
@@ -326,6 +292,57 @@ impl<P: Protocol, A: Actor<P>> Runner<P, A> {
                 who
             }
         }
+    }
+
+    fn crash_some(
+        &mut self,
+        sim: &mut Sim<P>,
+        who: &Who,
+        wipe: bool,
+        end: Option<Time>,
+        rng: &mut Rng,
+    ) -> Vec<NodeId> {
+        let who = self.draw(sim, who, rng, |_, sim, id| sim.is_up(id));
+        let crashed = who.iter().map(|id| (*id, self.crash(sim, *id, wipe))).collect();
+        self.undo_at(end, Undo::Crash(crashed));
+        who
+    }
+
+    fn restart_some(&mut self, sim: &mut Sim<P>, who: &Who, rng: &mut Rng) -> Vec<NodeId> {
+        let who = match who {
+            Who::Ids(ids) => ids.iter().filter(|id| !sim.has(*id) || !sim.is_up(*id)).collect(),
+            _ => self.draw(sim, who, rng, |_, sim, id| !sim.is_up(id)),
+        };
+        who.iter().for_each(|id| self.restart(sim, *id));
+        who
+    }
+
+    fn leave_some(&mut self, sim: &mut Sim<P>, who: &Who, rng: &mut Rng) -> Vec<NodeId> {
+        let who = self.draw(sim, who, rng, |_, sim, id| sim.is_up(id));
+        who.iter().for_each(|id| self.call(sim, *id, "leave", ""));
+        let leaving = who.iter().map(|id| (*id, self.crashes_of(*id))).collect();
+        self.undo_at(Some(sim.now() + LINGER), Undo::Stay(leaving));
+        who
+    }
+
+    fn freeze_some(&mut self, sim: &mut Sim<P>, who: &Who, end: Option<Time>, rng: &mut Rng) -> Vec<NodeId> {
+        let running = |run: &Self, sim: &Sim<P>, id| sim.is_up(id) && !run.frozen.contains(&id);
+        let who = self.draw(sim, who, rng, running);
+        who.iter().for_each(|id| sim.freeze(*id));
+        self.frozen.extend(&who);
+        who.iter().for_each(|id| self.history.begin(Which::Still(*id), sim.now()));
+        self.undo_at(end, Undo::Freeze(who.clone()));
+        who
+    }
+
+    fn block_some(&mut self, sim: &mut Sim<P>, who: &Who, end: Option<Time>, rng: &mut Rng) -> Vec<NodeId> {
+        let open = |run: &Self, sim: &Sim<P>, id| sim.is_up(id) && !run.blocked.contains(&id);
+        let who = self.draw(sim, who, rng, open);
+        who.iter().for_each(|id| sim.block(*id));
+        self.blocked.extend(&who);
+        who.iter().for_each(|id| self.history.begin(Which::Still(*id), sim.now()));
+        self.undo_at(end, Undo::Block(who.clone()));
+        who
     }
 
     fn undo(&mut self, sim: &mut Sim<P>, undo: Undo) {
@@ -387,7 +404,7 @@ impl<P: Protocol, A: Actor<P>> Runner<P, A> {
         }
     }
 
-    /// Of those in the simulation to whom it can be done, the ones that `who` means.
+    /// The targets that `who` selects from the candidates in the simulation.
     fn draw(
         &self,
         sim: &Sim<P>,
@@ -460,7 +477,7 @@ impl<P: Protocol, A: Actor<P>> Runner<P, A> {
         self.move_on(sim, who);
     }
 
-    /// Those of them that neither frozen nor blocked any longer stand still no more.
+    /// Ends the pause of nodes that are neither frozen nor blocked.
     fn move_on(&mut self, sim: &Sim<P>, who: &[NodeId]) {
         for id in who.iter().filter(|id| !self.frozen.contains(id) && !self.blocked.contains(id)) {
             self.history.end(Which::Still(*id), sim.now());

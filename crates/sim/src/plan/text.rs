@@ -1,4 +1,4 @@
-//! How a step is written: one flat table, of which each kind of step uses its own fields and no others.
+//! A step in a file: one flat table, of which each kind of step uses its own fields and no others.
 
 use super::{Action, Kind, Partition, Step, Who};
 use crate::humane;
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 macro_rules! written {
     ($($(#[$attribute:meta])* $field:ident as $name:literal: $type:ty,)*) => {
-        /// A step as it is written.
+        /// A step in a file.
         #[derive(Default, Serialize, Deserialize)]
         #[serde(deny_unknown_fields)]
         pub(super) struct Written {
@@ -20,7 +20,7 @@ macro_rules! written {
         }
 
         impl Written {
-            /// The names of what is still in it.
+            /// Names of the fields that have not been used.
             fn left(&self) -> Vec<&'static str> {
                 let mut left = Vec::new();
                 $(if self.$field.is_some() { left.push($name); })*

@@ -1,4 +1,4 @@
-//! To whom something is done.
+//! The targets of an action.
 
 use crate::ids::{Ids, Written};
 use rumormill_core::identity::NodeId;
@@ -7,27 +7,26 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use std::fmt;
 use std::str::FromStr;
 
-/// To whom something is done. Written `all`, `3`, `0..10`, `1,2,7..9`, `10%`, `5 nodes`, or as a list of ids.
+/// The targets of an action. In a file `all`, `3`, `0..10`, `1,2,7..9`, `10%`, `5 nodes`, or a list of ids.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Who {
-    /// To all to whom it can be done.
+    /// All candidates.
     All,
-    /// To these.
+    /// These nodes.
     Ids(Ids),
-    /// To a part of those to whom it can be done, drawn at random; rounded to the nearest number of nodes, but one at least if
-    /// the part is above 0.
+    /// A share of the candidates, drawn at random; rounded to the nearest number of nodes, but one at least if the share is above 0.
     Share(f64),
-    /// To so many of them, drawn at random; to all if they are fewer.
+    /// So many candidates, drawn at random; all if there are fewer.
     Count(u64),
 }
 
 impl Who {
-    /// To one node.
+    /// A single node.
     pub fn one(id: NodeId) -> Who {
         Who::Ids(Ids::of([id.0]))
     }
 
-    /// Who that is, of `candidates`, which are sorted. What has been named is taken even if it is no candidate.
+    /// The nodes among `candidates`, which are sorted. A node that is named is taken even if it is no candidate.
     pub(crate) fn draw(&self, candidates: impl FnOnce() -> Vec<NodeId>, rng: &mut Rng) -> Vec<NodeId> {
         let count = match self {
             Who::All => return candidates(),
@@ -45,7 +44,7 @@ impl Who {
         drawn
     }
 
-    /// Whether it names nodes, so that it can be checked beforehand that they exist.
+    /// Whether it names nodes, whose existence can be checked beforehand.
     pub fn ids(&self) -> Option<&Ids> {
         match self {
             Who::Ids(ids) => Some(ids),
