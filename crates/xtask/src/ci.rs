@@ -1,7 +1,8 @@
 //! `cargo xtask ci`: what a change must pass.
 
+use crate::bench::tables;
 use crate::shell::{cargo, run as sh, step};
-use crate::{fuzz, tables, test, tidy};
+use crate::{fuzz, test, tidy};
 use anyhow::Result;
 
 /// All checks, the cheap ones first, then all tests.

@@ -6,7 +6,6 @@ mod demo;
 mod fuzz;
 mod shell;
 mod soak;
-mod tables;
 mod test;
 mod tidy;
 
@@ -58,7 +57,7 @@ fn main() -> ExitCode {
         Command::Tidy => tidy::run(),
         Command::Ci(args) => ci::run(&args),
         Command::Bench { what } => bench::run(&what),
-        Command::Tables { check } => tables::run(check),
+        Command::Tables { check } => bench::tables::run(check),
         Command::Fuzz(args) => fuzz::run(&args),
         Command::Soak(args) => soak::run(&args),
     };

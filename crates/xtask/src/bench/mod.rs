@@ -7,8 +7,8 @@ mod procfs;
 mod sides;
 mod sim;
 mod stats;
+pub mod tables;
 
-use crate::tables;
 use anyhow::{Context, Result};
 use serde_json::Value;
 use std::path::{Path, PathBuf};

@@ -211,18 +211,19 @@ enum Wanted {
     AtLeast(f64),
 }
 
+/// What the table says of itself.
+const ABOUT: &str = "# The simulator at a million nodes\n\n\
+     Written by `cargo xtask bench sim` from the `raw-*.jsonl` beside it. An event is one input that a protocol handles. The epidemic is\n\
+     `rumormill lab epidemic --strategy push --removal none`, to the last node. Averaging is `rumormill lab aggregate --algorithm plain-averaging\n\
+     --neighbours 20`, which says and does what PeerSim 1.0.5's AverageED does (event engine, latencies of 1 to 100 ms, cycles of 1 s), beside that and\n\
+     AverageFunction (cycle engine: there an exchange is a call, here a timer and two messages), the serial collector's CPU time included. Our\n\
+     laboratory asks for huge pages by itself; the JVM by default does not, and is shown with them, too. `--algorithm averaging` is the agent's own,\n\
+     which loses no mass. Neighbours are the same random others throughout a run on both sides: PeerSim lists them, ours are computed when one is\n\
+     picked (`kit::drawn`). Median [min..max] over the runs; ratios run by run.\n";
+
 /// The table from its raw lines.
 pub fn table(raw: &[Value]) -> Result<String> {
-    let mut text = String::from(
-        "# The simulator at a million nodes\n\n\
-         Written by `cargo xtask bench sim` from the `raw-*.jsonl` beside it. An event is one input that a protocol handles. The epidemic is\n\
-         `rumormill lab epidemic --strategy push --removal none`, to the last node. Averaging is `rumormill lab aggregate --algorithm plain-averaging\n\
-         --neighbours 20`, which says and does what PeerSim 1.0.5's AverageED does (event engine, latencies of 1 to 100 ms, cycles of 1 s), beside that and\n\
-         AverageFunction (cycle engine: there an exchange is a call, here a timer and two messages), the serial collector's CPU time included. Our\n\
-         laboratory asks for huge pages by itself; the JVM by default does not, and is shown with them, too. `--algorithm averaging` is the agent's own,\n\
-         which loses no mass. Neighbours are the same random others throughout a run on both sides: PeerSim lists them, ours are computed when one is\n\
-         picked (`kit::drawn`). Median [min..max] over the runs; ratios run by run.\n",
-    );
+    let mut text = String::from(ABOUT);
     let host = raw.iter().find(|line| line["kind"] == "host").context("a raw file without its machine")?;
     writeln!(
         text,
@@ -232,60 +233,9 @@ pub fn table(raw: &[Value]) -> Result<String> {
         host["load"]
     )?;
     text.push_str("| | measured | wanted |\n| --- | --- | --- |\n");
-    let largest = raw.iter().filter_map(|line| line["nodes"].as_u64()).max().unwrap_or_default();
-    let epidemics = |nodes: u64, threads: u64, of: &dyn Fn(&Value) -> Option<f64>| -> Vec<f64> {
-        let these =
-            raw.iter().filter(|l| l["kind"] == "epidemic" && l["nodes"] == nodes && l["threads"] == threads);
-        these.filter_map(of).collect()
-    };
-    let field = |name: &'static str| move |line: &Value| line[name].as_f64();
-    let rate = |line: &Value| Some(line["events"].as_f64()? / line["cpu_s"].as_f64()? / 1e6);
-    let speedup = |line: &Value| Some(line["busy_s"].as_f64()? / line["busy_max_s"].as_f64()?);
-    let cycles = |side: &str, engine: &str| -> Vec<f64> {
-        let these = raw.iter().filter(|l| l["kind"] == "cycle" && l["side"] == side && l["engine"] == engine);
-        these.filter_map(|l| Some(l["nodes"].as_f64()? / l["cpu_s_per_cycle"].as_f64()? / 1e6)).collect()
-    };
-    let ratio = |ours: Vec<f64>, theirs: Vec<f64>| -> Vec<f64> {
-        ours.iter().zip(&theirs).map(|(ours, theirs)| ours / theirs).collect()
-    };
-    let n = largest;
-    let rows: Vec<(String, Vec<f64>, Option<Wanted>)> = vec![
-        (
-            format!("push epidemic, n = {n}: CPU s"),
-            epidemics(n, 1, &field("cpu_s")),
-            Some(Wanted::AtMost(10.0)),
-        ),
-        (
-            "the same: peak RSS, MiB".into(),
-            epidemics(n, 1, &|l| Some(l["peak_rss_kib"].as_f64()? / 1024.0)),
-            Some(Wanted::AtMost(1024.0)),
-        ),
-        ("the same: million events per CPU s".into(), epidemics(n, 1, &rate), Some(Wanted::AtLeast(3.5))),
-        (
-            format!("time per event at n = {n} over n = {SMALL}"),
-            ratio(epidemics(SMALL, 1, &rate), epidemics(n, 1, &rate)),
-            Some(Wanted::AtMost(2.0)),
-        ),
-        (
-            format!("two threads, n = {n}: CPU of both over the slower's, summed over windows"),
-            epidemics(n, 2, &speedup),
-            Some(Wanted::AtLeast(1.6)),
-        ),
-    ];
-    let exchanges = |engine: &str, what: &str, wanted: f64| -> Vec<(String, Vec<f64>, Option<Wanted>)> {
-        let of = |side: &str| cycles(side, engine);
-        vec![
-            (format!("plain averaging, {what}: million exchanges per CPU s"), of("rumormill"), None),
-            (format!("PeerSim's {engine} engine"), of("peersim"), None),
-            ("ratio".into(), ratio(of("rumormill"), of("peersim")), Some(Wanted::AtLeast(wanted))),
-            (format!("PeerSim's {engine} engine, with huge pages"), of("peersim-huge"), None),
-            ("ratio".into(), ratio(of("rumormill"), of("peersim-huge")), None),
-            (format!("averaging that loses no mass, {what}"), of("rumormill-lossless"), None),
-        ]
-    };
-    let rows = rows.into_iter().chain(exchanges("event", "events", 6.0));
-    let rows = rows.chain(exchanges("cycle", "synchronous cycles", 2.0));
-    for (name, values, wanted) in rows {
+    let raw = Raw(raw);
+    let rows = raw.epidemic_rows().into_iter().chain(raw.exchange_rows("event", "events", 6.0));
+    for (name, values, wanted) in rows.chain(raw.exchange_rows("cycle", "synchronous cycles", 2.0)) {
         let Some(spread) = Spread::of(&values) else { continue };
         let wanted = match wanted {
             None => "-".into(),
@@ -295,12 +245,8 @@ pub fn table(raw: &[Value]) -> Result<String> {
         writeln!(text, "| {name} | {} | {wanted} |", spread.show())?;
     }
     let digests = |threads: u64| {
-        let these = raw
-            .iter()
-            .filter(|l| l["kind"] == "epidemic" && l["nodes"] == largest && l["threads"] == threads);
-        these
-            .filter_map(|l| l["digest"].as_str().map(str::to_owned))
-            .collect::<std::collections::BTreeSet<_>>()
+        let of = raw.epidemic_lines(raw.largest(), threads);
+        of.filter_map(|line| line["digest"].as_str()).collect::<std::collections::BTreeSet<_>>()
     };
     let same = digests(1) == digests(2) && digests(1).len() == 1;
     writeln!(
@@ -309,6 +255,79 @@ pub fn table(raw: &[Value]) -> Result<String> {
         if same { "the same" } else { "DIFFERENT" }
     )?;
     Ok(text)
+}
+
+/// A row: its name, the value of each run, and what is wanted.
+type Row = (String, Vec<f64>, Option<Wanted>);
+
+/// The raw lines of a benchmark.
+struct Raw<'a>(&'a [Value]);
+
+impl<'a> Raw<'a> {
+    fn largest(&self) -> u64 {
+        self.0.iter().filter_map(|line| line["nodes"].as_u64()).max().unwrap_or_default()
+    }
+
+    fn epidemic_lines(&self, nodes: u64, threads: u64) -> impl Iterator<Item = &'a Value> {
+        let lines = self.0.iter();
+        lines.filter(move |l| l["kind"] == "epidemic" && l["nodes"] == nodes && l["threads"] == threads)
+    }
+
+    fn epidemics(&self, nodes: u64, threads: u64, of: &dyn Fn(&Value) -> Option<f64>) -> Vec<f64> {
+        self.epidemic_lines(nodes, threads).filter_map(of).collect()
+    }
+
+    /// Million exchanges per CPU second of one side, for each run.
+    fn exchanges(&self, side: &str, engine: &str) -> Vec<f64> {
+        let these =
+            self.0.iter().filter(|l| l["kind"] == "cycle" && l["side"] == side && l["engine"] == engine);
+        these.filter_map(|l| Some(l["nodes"].as_f64()? / l["cpu_s_per_cycle"].as_f64()? / 1e6)).collect()
+    }
+
+    fn epidemic_rows(&self) -> Vec<Row> {
+        let n = self.largest();
+        let cpu = |line: &Value| line["cpu_s"].as_f64();
+        let memory = |line: &Value| Some(line["peak_rss_kib"].as_f64()? / 1024.0);
+        let rate = |line: &Value| Some(line["events"].as_f64()? / line["cpu_s"].as_f64()? / 1e6);
+        let speedup = |line: &Value| Some(line["busy_s"].as_f64()? / line["busy_max_s"].as_f64()?);
+        let row = |name: String, values, wanted| (name, values, Some(wanted));
+        vec![
+            row(format!("push epidemic, n = {n}: CPU s"), self.epidemics(n, 1, &cpu), Wanted::AtMost(10.0)),
+            row("the same: peak RSS, MiB".into(), self.epidemics(n, 1, &memory), Wanted::AtMost(1024.0)),
+            row(
+                "the same: million events per CPU s".into(),
+                self.epidemics(n, 1, &rate),
+                Wanted::AtLeast(3.5),
+            ),
+            row(
+                format!("time per event at n = {n} over n = {SMALL}"),
+                ratio(self.epidemics(SMALL, 1, &rate), self.epidemics(n, 1, &rate)),
+                Wanted::AtMost(2.0),
+            ),
+            row(
+                format!("two threads, n = {n}: CPU of both over the slower's, summed over windows"),
+                self.epidemics(n, 2, &speedup),
+                Wanted::AtLeast(1.6),
+            ),
+        ]
+    }
+
+    fn exchange_rows(&self, engine: &str, what: &str, wanted: f64) -> Vec<Row> {
+        let of = |side: &str| self.exchanges(side, engine);
+        vec![
+            (format!("plain averaging, {what}: million exchanges per CPU s"), of("rumormill"), None),
+            (format!("PeerSim's {engine} engine"), of("peersim"), None),
+            ("ratio".into(), ratio(of("rumormill"), of("peersim")), Some(Wanted::AtLeast(wanted))),
+            (format!("PeerSim's {engine} engine, with huge pages"), of("peersim-huge"), None),
+            ("ratio".into(), ratio(of("rumormill"), of("peersim-huge")), None),
+            (format!("averaging that loses no mass, {what}"), of("rumormill-lossless"), None),
+        ]
+    }
+}
+
+/// Run by run.
+fn ratio(ours: Vec<f64>, theirs: Vec<f64>) -> Vec<f64> {
+    ours.iter().zip(&theirs).map(|(ours, theirs)| ours / theirs).collect()
 }
 
 #[cfg(test)]

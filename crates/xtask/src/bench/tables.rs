@@ -1,13 +1,13 @@
 //! The tables of the benchmarks: made from their committed raw output, so that a table says what was measured and nothing else.
 
-use crate::{bench, shell};
+use crate::shell;
 use anyhow::{Context, Result, bail};
 
 /// Writes all tables, or with `check` only compares them.
 pub fn run(check: bool) -> Result<()> {
-    for (dir, name, render) in bench::TABLES {
+    for (dir, name, render) in super::TABLES {
         let dir = shell::root().join("bench").join(dir);
-        let raw = bench::raw_files(&dir)?;
+        let raw = super::raw_files(&dir)?;
         if raw.is_empty() {
             continue; // never measured: there is no table either
         }
