@@ -16,6 +16,7 @@ use super::{Aggregator, Call, Event, Truth};
 use crate::catalog::Catalogued;
 use crate::kit::peers::Peers;
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 use minicbor::{CborLen, Decode, Encode};
 use rumormill_core::identity::{Life, NodeId};
 use rumormill_core::protocol::{self, Cx, Input, Lane, Protocol};
