@@ -22,7 +22,7 @@ pub struct Args {
     /// Only this workload, once, from that seed on
     #[arg(long, value_enum)]
     only: Option<Only>,
-    /// Tries of the workload `listed` in a round; each takes the next seed
+    /// Tries of the workload `listed` in a round, and of `agent` by itself; each takes the next seed
     #[arg(long, default_value_t = 1_000)]
     tries: u64,
     /// Only sweep that many cuts, one for each seed from --seed on; 1000 take about half an hour
@@ -38,6 +38,8 @@ pub struct Args {
 enum Only {
     /// Real agents: what is published after listing a member is delivered at it
     Listed,
+    /// On the simulator: the agent's composite under faults and load, at each of its sizes
+    Agent,
 }
 
 /// Cuts in each round.
@@ -71,6 +73,11 @@ pub fn run(args: &Args) -> Result<()> {
         println!("{} tries, each delivered, {:.0} s", args.tries, start.elapsed().as_secs_f64());
         return Ok(());
     }
+    if args.only == Some(Only::Agent) {
+        (args.seed..args.seed + args.tries).try_for_each(|seed| agent(&binary, seed))?;
+        println!("{} seeds, no failure, {:.0} s", args.tries, start.elapsed().as_secs_f64());
+        return Ok(());
+    }
     stalls()?;
     let mut rounds = 0u64;
     while start.elapsed().as_secs_f64() < args.minutes * 60.0 || rounds == 0 {
@@ -78,9 +85,7 @@ pub fn run(args: &Args) -> Result<()> {
         for workload in WORKLOADS {
             simulate(&binary, workload, seed)?;
         }
-        for nodes in AGENT.1 {
-            scenario(&binary, AGENT.0, nodes, seed)?;
-        }
+        agent(&binary, seed)?;
         sweep(&binary, seed * CUTS..(seed + 1) * CUTS)?;
         listed::run(&binary, args.seed + rounds * args.tries, args.tries)?;
         demo(&binary, if rounds % 4 == 3 { 32 } else { 8 })?;
@@ -159,11 +164,32 @@ fn cut(seed: u64) -> (u64, f64, u64) {
     ((nodes as u64), (share.max(1.0 / nodes) * 1_000.0).ceil() / 1_000.0, seconds.round() as u64)
 }
 
-/// Runs a scenario file. If a check fails the command prints the smallest plan that fails, and how to see it again.
-fn scenario(binary: &Path, file: &str, nodes: &str, seed: u64) -> Result<()> {
+/// The agent's scenario with this seed at each of its sizes, a line each: after a failure `--seed` goes on from the seed of the last line.
+fn agent(binary: &Path, seed: u64) -> Result<()> {
+    for nodes in AGENT.1 {
+        let start = Instant::now();
+        let found = scenario(binary, AGENT.0, nodes, seed)?;
+        let figure = |name: &str| found["figures"][name].as_f64().unwrap_or_default();
+        eprintln!(
+            "agent, {nodes} nodes, seed {seed}: {} inputs, {} deliveries, {} failures, {} of them wrong and {} contested, {:.0} s",
+            found["events"],
+            figure("deliveries"),
+            figure("failures"),
+            figure("failures_wrong"),
+            figure("failures_contested"),
+            start.elapsed().as_secs_f64()
+        );
+    }
+    Ok(())
+}
+
+/// Runs a scenario file and returns what it came to. If a check fails the command prints the smallest plan that fails, and how to see it again.
+fn scenario(binary: &Path, file: &str, nodes: &str, seed: u64) -> Result<Value> {
     let mut sim = Command::new(binary);
-    sim.current_dir(shell::root()).args(["sim", "run", file, "--nodes", nodes, "--seed", &seed.to_string()]);
-    shell::output(&mut sim).map(drop)
+    sim.current_dir(shell::root()).args(["sim", "run", file, "--json", "--nodes", nodes]);
+    sim.args(["--seed", &seed.to_string()]);
+    let lines = shell::output(&mut sim)?;
+    serde_json::from_str(lines.lines().last().unwrap_or_default()).with_context(|| shell::line(&sim))
 }
 
 fn demo(binary: &Path, nodes: u32) -> Result<()> {

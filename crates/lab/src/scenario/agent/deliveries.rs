@@ -169,7 +169,7 @@ impl Deliveries {
         promise: Promise,
         mut f: impl FnMut(&Published, NodeId, bool),
     ) {
-        let live = state::admitted(view);
+        let live = state::admitted(view).0;
         for published in &self.published {
             if !live.iter().any(|id| view.node(*id).node.events.get(published.id).is_some()) {
                 continue; // nobody retains it

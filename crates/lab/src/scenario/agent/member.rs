@@ -3,9 +3,11 @@
 //! The agent joins by its seeds until it has met somebody, reads its machine every few seconds, answers every query, carries out orders
 //! about keys on a ring of its own, drops what banned members send, and keeps across a restart what the data directory keeps.
 
+use super::{state, words};
 use rumormill_core::identity::{NodeId, Unsigned};
 use rumormill_core::payload::Payload;
-use rumormill_core::protocol::{Cx, Input, Protocol};
+use rumormill_core::protocol::{Cx, Input, Output, Protocol};
+use rumormill_core::rng::Rng;
 use rumormill_core::time::{Duration, Time};
 use rumormill_node::{self as node, Everyone, Message};
 use rumormill_protocols::agree::bans::{self, Bans};
@@ -15,7 +17,9 @@ use rumormill_protocols::member::swim::record::TagMap;
 use rumormill_protocols::member::swim::{self, Member as Row, Status, Swim};
 use rumormill_protocols::spread::events::{self, Cover, Events, Item, Publish};
 use rumormill_protocols::spread::queries::{self, Ask, Queries};
-use std::collections::VecDeque;
+use std::cell::RefCell;
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::Arc;
 
 /// The agent's node in the laboratory, where nobody signs and every query is meant for everybody.
 pub(super) type Node = node::Node<Unsigned, Everyone>;
@@ -38,6 +42,9 @@ pub(super) const QUERY_TIMEOUT: Duration = Duration::from_millis(6_400);
 const FEED_MAX: usize = 4_096;
 /// Keys on a member's ring; a further one is refused.
 const RING_MAX: usize = 64;
+
+/// A member's clock is too fast or too slow by at most so many parts per million, drawn for each life (our guess: ten times a poor quartz).
+const CLOCK_PPM_MAX: u64 = 1_000;
 
 /// Settings of all protocols in the node.
 #[derive(Clone, Debug)]
@@ -93,6 +100,10 @@ pub enum Event {
         /// How many.
         of: usize,
     },
+    /// One of its queues is over its bound; said once in a life.
+    OverBound(String),
+    /// It accuses this member in its own name; said once in a life.
+    Accuses(NodeId),
     /// The node told something.
     Node(node::Event),
 }
@@ -100,7 +111,9 @@ pub enum Event {
 /// One agent.
 pub struct Member {
     pub(super) node: Node,
+    config: Arc<Config>,
     epoch: u64,
+    clock: Rate,
     /// Whom it tries to join by: seeds, and members of its last life.
     contacts: Vec<NodeId>,
     /// Rounds of joining in a row without success.
@@ -112,12 +125,14 @@ pub struct Member {
     /// What was delivered, and is on disk.
     feed: VecDeque<Item>,
     kept: bool,
+    is_over_bound: bool,
+    accused: BTreeSet<NodeId>,
     told: VecDeque<node::Event>,
 }
 
 impl Member {
     /// A member in its life of that number, from 0 on; `last` is what it was in the life before, unless its disk was wiped.
-    pub(super) fn new(config: &Config, id: NodeId, life: u32, last: Option<&Member>) -> Member {
+    pub(super) fn new(config: &Arc<Config>, id: NodeId, life: u32, last: Option<&Member>) -> Member {
         let mut me = crate::swim::card_for(id.0, u64::from(life) + 1);
         let run = me.life;
         me.tags = last.and_then(|last| last.node.swim.me().tags.map(Payload::from)).unwrap_or(Payload::EMPTY);
@@ -141,7 +156,9 @@ impl Member {
         let contacts = (0..SEEDS).map(NodeId).filter(|seed| *seed != id).chain(known).collect();
         Member {
             node,
+            config: config.clone(),
             epoch: run.epoch,
+            clock: Rate::default(),
             contacts,
             rounds: 0,
             ring: last.map(|last| last.ring.clone()).unwrap_or_default(),
@@ -150,6 +167,8 @@ impl Member {
             gossiped: None,
             feed: last.map(|last| last.feed.clone()).unwrap_or_default(),
             kept: last.is_some(),
+            is_over_bound: false,
+            accused: BTreeSet::new(),
             told: VecDeque::new(),
         }
     }
@@ -244,19 +263,38 @@ impl Member {
 
     /// Hands an input to the node; what the node tells is told on, and answered where the agent answers.
     fn node(&mut self, cx: &mut Cx<'_, Self>, input: Input<Node>) {
-        self.lend(cx, input);
+        let mut accused = self.lend(cx, input);
         while let Some(event) = self.told.pop_front() {
             let answer = self.answer(&event);
             cx.emit(Event::Node(event));
             if let Some(call) = answer {
-                self.lend(cx, Input::Call(call));
+                accused.extend(self.lend(cx, Input::Call(call)));
             }
+        }
+        for id in accused {
+            if self.accused.insert(id) {
+                cx.emit(Event::Accuses(id));
+            }
+        }
+        // A bound holds at every instant, not only when the checks are asked.
+        if !self.is_over_bound
+            && let Some(over) = state::over_bound(&self.config, &self.node)
+        {
+            self.is_over_bound = true;
+            cx.emit(Event::OverBound(over));
         }
     }
 
-    fn lend(&mut self, cx: &mut Cx<'_, Self>, input: Input<Node>) {
-        let (node, told) = (&mut self.node, &mut self.told);
-        cx.lend(|message| message, Timer::Node, |event| told.push_back(event), |cx| node.handle(cx, input));
+    /// Returns whom the node accuses in what it sends.
+    fn lend(&mut self, cx: &mut Cx<'_, Self>, input: Input<Node>) -> Vec<NodeId> {
+        let (node, told, me) = (&mut self.node, &mut self.told, cx.me);
+        let accused = RefCell::new(Vec::new());
+        let look = |message| {
+            accused.borrow_mut().extend(words::accused_by(me, &message));
+            message
+        };
+        cx.lend(look, Timer::Node, |event| told.push_back(event), |cx| node.handle(cx, input));
+        accused.into_inner()
     }
 
     fn answer(&mut self, event: &node::Event) -> Option<node::Call> {
@@ -296,6 +334,39 @@ impl Member {
     }
 }
 
+/// The rate of a member's clock, by which its timers run: it shows so many millionths of the true time.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+struct Rate(u64);
+
+/// Of a true clock.
+const TRUE: u64 = 1_000_000;
+
+impl Default for Rate {
+    fn default() -> Self {
+        Rate(TRUE)
+    }
+}
+
+impl Rate {
+    fn drawn(rng: &mut Rng) -> Rate {
+        Rate(TRUE - CLOCK_PPM_MAX + rng.below(2 * CLOCK_PPM_MAX as usize + 1) as u64)
+    }
+
+    /// What it shows at that true time.
+    fn shows(self, at: Time) -> Time {
+        Time(within_u64(u128::from(at.0) * u128::from(self.0) / u128::from(TRUE)))
+    }
+
+    /// The first true time at which it shows `time` or more: a timer is never early by its own clock.
+    fn reaches(self, time: Time) -> Time {
+        Time(within_u64((u128::from(time.0) * u128::from(TRUE)).div_ceil(u128::from(self.0))))
+    }
+}
+
+fn within_u64(ns: u128) -> u64 {
+    u64::try_from(ns).unwrap_or(u64::MAX)
+}
+
 /// The tags of a member that has one tag of that value.
 pub(super) fn tags(value: &str) -> Payload {
     Payload::from(&TagMap([("value".to_owned(), value.to_owned())].into()).encoded()[..])
@@ -326,6 +397,19 @@ impl Protocol for Member {
     const FILLS: bool = Node::FILLS;
 
     fn handle(&mut self, cx: &mut Cx<'_, Self>, input: Input<Self>) {
+        if matches!(input, Input::Start) {
+            self.clock = Rate::drawn(cx.rng);
+        }
+        let (out, true_now, clock) = (&mut *cx.out, cx.now, self.clock);
+        let now = clock.shows(true_now);
+        let mut true_timers = |output: Output<Self>| match output {
+            Output::Timer(delay, timer) => {
+                out(Output::Timer(clock.reaches(now + delay).since(true_now), timer));
+            }
+            other => out(other),
+        };
+        let out = &mut true_timers;
+        let cx = &mut Cx { now, wall: cx.wall, me: cx.me, rng: cx.rng, room: cx.room, out };
         match input {
             Input::Start => self.on_start(cx),
             Input::Call(call) => self.on_call(cx, call),
@@ -337,6 +421,27 @@ impl Protocol for Member {
             Input::Spare(peer, bytes) => self.node(cx, Input::Spare(peer, bytes)),
             Input::Shed(peer, message) => self.node(cx, Input::Shed(peer, message)),
             Input::Lost(peer, loss) => self.node(cx, Input::Lost(peer, loss)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_timer_ends_when_its_own_clock_shows_its_time_and_not_before() {
+        let mut rng = Rng::seeded(3);
+        let rates: Vec<Rate> = (0..200).map(|_| Rate::drawn(&mut rng)).collect();
+        assert!(rates.iter().any(|rate| rate.0 < TRUE - 900) && rates.iter().any(|rate| rate.0 > TRUE + 900));
+        for clock in rates {
+            for time in [0, 1, 999, 1_000_001, 60_000_000_007].map(Time) {
+                let at = clock.reaches(time);
+                assert!(
+                    clock.shows(at) >= time && (at.0 == 0 || clock.shows(Time(at.0 - 1)) < time),
+                    "{clock:?} {time:?}"
+                );
+            }
         }
     }
 }

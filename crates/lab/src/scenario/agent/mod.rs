@@ -3,6 +3,7 @@
 //! | file | what |
 //! | --- | --- |
 //! | `member` | one agent: the node, and what the agent does around it |
+//! | `words` | verdicts compared with the probes of their authors |
 //! | `verdicts` | failed members compared with the truth |
 //! | `deliveries` | events published and delivered |
 //! | `answers` | queries and orders about keys |
@@ -13,6 +14,7 @@ mod deliveries;
 mod member;
 mod state;
 mod verdicts;
+mod words;
 
 use super::latest::LatestPart;
 use super::part::{CallOf, Called, Check, Line, Names, Part, View};
@@ -29,17 +31,20 @@ use rumormill_protocols::agree::{bans, keys};
 use rumormill_protocols::member::swim;
 use rumormill_protocols::spread::{events, queries};
 use rumormill_sim::humane;
+use std::sync::Arc;
 use verdicts::Verdicts;
+use words::Words;
 
 /// The composite node.
 pub struct AgentPart {
-    config: Config,
+    config: Arc<Config>,
 }
 
 /// What the members told.
 #[derive(Debug, Default)]
 pub struct Seen {
     verdicts: Verdicts,
+    words: Words,
     deliveries: Deliveries,
     answers: Answers,
     over_bound: Option<String>,
@@ -56,7 +61,7 @@ impl AgentPart {
             bans: bans::Config::default(),
             keys: keys::Config::default(),
         };
-        Ok(AgentPart { config })
+        Ok(AgentPart { config: Arc::new(config) })
     }
 }
 
@@ -127,12 +132,18 @@ impl Part for AgentPart {
                 seen.deliveries.started(at, id, *epoch, *kept);
                 seen.answers.started(id, *epoch);
             }
+            Event::OverBound(over) => {
+                seen.over_bound
+                    .get_or_insert_with(|| format!("node {}: {over}, at {:.3} s", id.0, at.as_secs_f64()));
+            }
+            Event::Accuses(about) => seen.words.accuses(at.as_secs_f64(), id, *about),
             Event::Ordered { ticket, of } => seen.answers.ordered(at, id, *ticket, *of),
             Event::Node(node::Event::Swim(event)) => {
                 seen.deliveries.on_swim(id, event);
                 match event {
                     swim::Event::Dead(about) => seen.verdicts.failed(at, id, *about),
                     swim::Event::Up(about) => seen.verdicts.lists(at, id, *about),
+                    swim::Event::ProbeFailed { target, .. } => seen.words.probed(id, *target),
                     swim::Event::Suspected(_) => seen.verdicts.suspected += 1,
                     swim::Event::Refuted(_) => seen.verdicts.refuted += 1,
                     _ => {}
@@ -155,16 +166,14 @@ impl Part for AgentPart {
     fn look(&self, seen: &mut Seen, view: &dyn View<Member>) {
         seen.verdicts.judge(view);
         seen.deliveries.look(view);
-        if seen.over_bound.is_none() {
-            let over = |id: NodeId| Some((id, state::over_bound(&self.config, &view.node(id).node)?));
-            seen.over_bound = view.live().find_map(over).map(|(id, over)| format!("node {}: {over}", id.0));
-        }
     }
 
     fn tell(event: &Event) -> Line {
         match event {
             Event::Started { .. } => Line::of("started", None),
             Event::Ordered { of, .. } => Line::of("ordered", Some(format!("{of} members"))),
+            Event::Accuses(about) => Line::about("accuses", *about),
+            Event::OverBound(over) => Line::of("over-bound", Some(over.clone())),
             Event::Node(node::Event::Swim(event)) => SwimPart::tell(event),
             Event::Node(node::Event::Vitals(event)) => LatestPart::tell(event),
             Event::Node(node::Event::Events(event)) => tell_event(event),
@@ -192,7 +201,9 @@ impl Part for AgentPart {
             ("refutations", verdicts.refuted as f64),
             ("failures", verdicts.failed as f64),
             ("failures_wrong", verdicts.wrong as f64),
+            ("failures_contested", verdicts.contested as f64),
             ("failures_wrong_after_s", verdicts.longest_s()),
+            ("listed_after_s", verdicts.listed_after_s()),
             ("deliveries", deliveries.delivered as f64),
             ("delivered_share", deliveries.share(view, Promise::Joined)),
             ("delivered_listed_share", deliveries.share(view, Promise::Listed)),
@@ -207,9 +218,10 @@ impl Part for AgentPart {
             ("views_agree", "all live members list each other and know the same tags, bans and events"),
             (
                 "connected_not_failed",
-                "no member failed one that was up and connected to it; with (20s): for 20 s",
+                "no member failed one that was up and connected to it and to most others; with (20s): for 20 s",
             ),
             ("no_ghost", "no member lists another one again that has been down for 10 s"),
+            ("own_words", "no member accused another one that it had not probed"),
             ("no_event_twice", "no member delivered an event twice"),
             ("no_answer_twice", "no member was asked, answered or given a report twice"),
             (
@@ -232,6 +244,7 @@ impl Part for AgentPart {
                 let well = with.map(humane::parse).transpose()?;
                 Box::new(move |_, seen| seen.verdicts.check(well))
             }
+            "own_words" => Box::new(|_, seen| seen.words.check()),
             "no_ghost" => Box::new(|_, seen| seen.verdicts.check_ghosts()),
             "covered_delivered" => Box::new(|_, seen| seen.deliveries.check_covered()),
             "no_event_twice" => Box::new(|_, seen| seen.deliveries.check_twice()),

@@ -3,25 +3,23 @@
 use super::member::{Config, Member, Node, is_up};
 use crate::scenario::part::View;
 use rumormill_core::identity::NodeId;
-use rumormill_protocols::agree::bans::Ban;
 use rumormill_protocols::member::swim::NEWS_MAX;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-/// Whether the live members that nobody bans agree on who they are, on tags, bans and events.
+/// What a member knows of one id: the ban, its version, whether it is lifted, and by whom.
+type Word = (NodeId, u64, bool, NodeId);
+
+/// Whether the live members that are not kept out agree on who they are, on tags, bans and events.
 pub fn views_agree(view: &dyn View<Member>) -> Result<(), String> {
-    let live: Vec<NodeId> = view.live().collect();
-    let Some(first) = live.first() else { return Ok(()) };
-    let banned: Vec<&Ban> = bans(&view.node(*first).node);
-    for id in &live {
-        if bans(&view.node(*id).node) != banned {
-            return Err(format!("nodes {} and {} know different bans", first.0, id.0));
+    let (members, common) = admitted(view);
+    let Some(first) = members.first() else { return Ok(()) };
+    for id in &members {
+        if words(&view.node(*id).node) != common {
+            return Err(format!("node {} knows other bans than most", id.0));
         }
     }
-    let kept_out = |id: &&NodeId| banned.iter().any(|ban| ban.id == **id && !ban.lifted);
-    let members: BTreeSet<NodeId> = live.iter().filter(|id| !kept_out(id)).copied().collect();
-    let Some(first) = members.first() else { return Ok(()) };
-    lists(view, *first, &members)?;
     let root = |id: NodeId| (view.node(id).node.swim.root(), view.node(id).node.events.root());
+    lists(view, *first, &members)?;
     for id in &members {
         if !view.node(*id).node.events.is_joined() {
             return Err(format!("node {} has not joined the stream of events", id.0));
@@ -49,15 +47,18 @@ fn lists(view: &dyn View<Member>, id: NodeId, members: &BTreeSet<NodeId>) -> Res
     Ok(())
 }
 
-/// Live members that nobody bans, as far as any live member knows.
-pub fn admitted(view: &dyn View<Member>) -> Vec<NodeId> {
-    let of = |id: NodeId| view.node(id).node.bans.iter().filter(|ban| !ban.lifted).map(|ban| ban.id);
-    let banned: BTreeSet<NodeId> = view.live().flat_map(of).collect();
-    view.live().filter(|id| !banned.contains(id)).collect()
+/// Live members that are not kept out, and what most live members know of bans. A member that is kept out hears of no further bans, and
+/// nobody hears of its own.
+pub fn admitted(view: &dyn View<Member>) -> (BTreeSet<NodeId>, Vec<Word>) {
+    let mut known: BTreeMap<Vec<Word>, usize> = BTreeMap::new();
+    view.live().for_each(|id| *known.entry(words(&view.node(id).node)).or_default() += 1);
+    let common = known.into_iter().max_by_key(|(_, members)| *members).unwrap_or_default().0;
+    let is_out = |id: &NodeId| common.iter().any(|(banned, _, lifted, _)| banned == id && !lifted);
+    (view.live().filter(|id| !is_out(id)).collect(), common)
 }
 
-fn bans(node: &Node) -> Vec<&Ban> {
-    node.bans.iter().collect()
+fn words(node: &Node) -> Vec<Word> {
+    node.bans.iter().map(|ban| (ban.id, ban.version, ban.lifted, ban.by)).collect()
 }
 
 /// Which queue of a member is over its bound.

@@ -17,6 +17,8 @@ pub struct Verdicts {
     /// Members that were listed, since that was last judged.
     up: Vec<Verdict>,
     ghost: Option<String>,
+    /// The longest time for which a member had been down when another one, which had been up since, listed it again.
+    listed_after: Duration,
     /// When each member last said goodbye.
     left: BTreeMap<NodeId, Time>,
     /// Members that were banned at any time: what others hold of them, and they of others, is no mistake.
@@ -24,8 +26,10 @@ pub struct Verdicts {
     pub failed: u64,
     pub suspected: u64,
     pub refuted: u64,
-    /// Verdicts about members that were up, did not stand still, and could reach the observer both ways.
+    /// Verdicts about members that were up, did not stand still, and could reach the observer and most others both ways.
     pub wrong: u64,
+    /// Verdicts like these about members that half of the others could not reach.
+    pub contested: u64,
     /// Of those verdicts, the one whose subject had been well for longest.
     longest: Option<Wrong>,
     /// The first one whose subject was never anything else but well.
@@ -72,9 +76,12 @@ impl Verdicts {
     pub fn judge(&mut self, view: &dyn View<Member>) {
         let history = view.history();
         for Verdict { at, by, about } in std::mem::take(&mut self.up) {
-            let since = history.down_since(about, at).filter(|since| at.since(*since) >= GONE);
-            if let Some(since) = since.filter(|since| view.since(by) <= *since) {
-                let (at, gone) = (at.as_secs_f64(), at.since(since).as_secs_f64());
+            let known = history.down_since(about, at).filter(|since| view.since(by) <= *since);
+            let Some(since) = known else { continue };
+            let gone = at.since(since);
+            self.listed_after = self.listed_after.max(gone);
+            if gone >= GONE {
+                let (at, gone) = (at.as_secs_f64(), gone.as_secs_f64());
                 self.ghost.get_or_insert_with(|| {
                     format!(
                         "node {} lists node {} at {at:.3} s, which has been down for {gone:.1} s",
@@ -93,6 +100,10 @@ impl Verdicts {
             let started = view.since(by).max(view.since(about));
             let since = started.max(parted.unwrap_or_default()).max(left.unwrap_or_default());
             if since >= at {
+                continue;
+            }
+            if is_cut_off(view, about, at) {
+                self.contested += 1;
                 continue;
             }
             self.wrong += 1;
@@ -127,8 +138,24 @@ impl Verdicts {
         self.ghost.clone().map_or(Ok(()), Err)
     }
 
+    /// See `listed_after`, in seconds.
+    pub fn listed_after_s(&self) -> f64 {
+        self.listed_after.as_secs_f64()
+    }
+
     /// The longest time for which a member had been well before another one failed it, in seconds.
     pub fn longest_s(&self) -> f64 {
         self.longest.map_or(0.0, |longest| longest.well.as_secs_f64())
     }
+}
+
+/// Whether at least half of the other live members could not reach this one, or stood still. They accuse it in truth, at each incarnation anew, and an
+/// observer that reaches both sides hears them all (the bridge of two halves).
+fn is_cut_off(view: &dyn View<Member>, id: NodeId, at: Time) -> bool {
+    let (mut others, mut parted) = (0, 0);
+    for other in view.live().filter(|other| *other != id) {
+        others += 1;
+        parted += usize::from(view.history().last_parted(other, id, at) == Some(at));
+    }
+    2 * parted >= others
 }
