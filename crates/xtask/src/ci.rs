@@ -4,6 +4,7 @@ use crate::bench::tables;
 use crate::shell::{cargo, run as sh, step};
 use crate::{fuzz, test, tidy};
 use anyhow::Result;
+use std::process::Command;
 
 /// All checks, the cheap ones first, then all tests.
 pub fn run(args: &test::Args) -> Result<()> {
@@ -21,7 +22,23 @@ pub fn run(args: &test::Args) -> Result<()> {
         }
         Ok(())
     })?;
+    step("core and protocols without std", without_std)?;
     step("fuzz targets compile", fuzz::check)?;
     eprintln!("\n=== tests");
     test::run(args) // its closing line is the last
+}
+
+/// A target for which there is no standard library.
+const BARE: &str = "x86_64-unknown-none";
+
+/// The pure crates need an allocator and nothing else, with and without their settings as files.
+fn without_std() -> Result<()> {
+    if let Err(error) = sh(Command::new("rustup").args(["target", "add", BARE])) {
+        eprintln!("{error:#}: going on with the targets that are here");
+    }
+    for features in [&[][..], &["--features", "rumormill-protocols/serde"]] {
+        let mut check = cargo(["check", "--quiet", "--target", BARE]);
+        sh(check.args(["--package", "rumormill-core", "--package", "rumormill-protocols"]).args(features))?;
+    }
+    Ok(())
 }
