@@ -37,6 +37,7 @@ pub mod handle;
 mod handshake;
 pub mod hello;
 pub mod keyring;
+mod kind;
 pub mod knock;
 mod link;
 pub mod lru;

@@ -18,6 +18,7 @@
 //! us, or from our record that others passed on: where it does, its first word counts.
 
 use crate::keyring::Keyring;
+pub use crate::kind::Kind;
 use crate::sessions::{CONFIRMED_MAX, Sessions, Standing, UNCONFIRMED_MAX};
 use crate::strangers::Stranger;
 use crate::subkeys::{self, Subkeys};
@@ -39,57 +40,6 @@ pub const SEAL_BYTES: usize = HEAD_BYTES + TAG_BYTES;
 
 const _: () = assert!(HEADER_BYTES == 1 + 1 + 4 + 4 + 8 + 8 + 8 + 8);
 const _: () = assert!(TAG_BYTES == ring::aead::MAX_TAG_LEN);
-
-/// What a packet is.
-#[derive(Copy, Clone, PartialEq, Eq, Debug)]
-pub enum Kind {
-    /// Messages of the protocol.
-    Data = 0,
-    /// Who is there? Content: a nonce. To nobody in particular.
-    Hello = 1,
-    /// I am. Content: the nonce.
-    HelloAck = 2,
-    /// Your id runs in a greater life. Content: that life.
-    Superseded = 3,
-    /// I hear you, but cannot tell that you are live: answer, with the session that you learn from this.
-    Greet = 4,
-    /// The answer to it.
-    Greeted = 5,
-    /// The first word on a connection. To nobody in particular.
-    StreamHello = 6,
-    /// The answer to it.
-    StreamAck = 7,
-    /// I was away while keys changed: what are they? To nobody in particular, and the one kind that a removed key still opens.
-    Away = 8,
-    /// The answer to it, under the same key; what it says is sealed to the asker besides.
-    Back = 9,
-    /// Your hello is for a cluster of another name. Content: a [`Refusal`](crate::refusal::Refusal), under a key that leaves the name out.
-    Refusal = 10,
-}
-
-impl Kind {
-    fn read(byte: u8) -> Option<Kind> {
-        use Kind::*;
-        [Data, Hello, HelloAck, Superseded, Greet, Greeted, StreamHello, StreamAck, Away, Back, Refusal]
-            .into_iter()
-            .find(|kind| *kind as u8 == byte)
-    }
-
-    /// Whether it goes to whoever reads it.
-    fn is_open(self) -> bool {
-        matches!(self, Kind::Hello | Kind::StreamHello | Kind::Away)
-    }
-
-    /// Whether it shows nothing about a session: what it says proves itself, or is believed by nobody.
-    fn is_apart(self) -> bool {
-        matches!(self, Kind::Away | Kind::Back | Kind::Refusal)
-    }
-
-    /// Whether it travels over a connection: in no order with datagrams, and guarded by nonces in place of the window.
-    fn is_stream(self) -> bool {
-        matches!(self, Kind::StreamHello | Kind::StreamAck)
-    }
-}
 
 /// Why a packet was refused.
 #[derive(Copy, Clone, PartialEq, Eq, Debug, thiserror::Error)]
