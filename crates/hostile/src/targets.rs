@@ -177,7 +177,7 @@ pub fn seal(bytes: &[u8]) {
     let Some((&[kind, changes], rest)) = bytes.split_first_chunk::<2>() else { return };
     let changes = usize::from(changes % 4) * 3;
     let Some((changes, content)) = rest.split_at_checked(changes) else { return };
-    let kind = KINDS[usize::from(kind) % KINDS.len()];
+    let kind = Kind::ALL[usize::from(kind) % Kind::ALL.len()];
     let mut packet = Vec::new();
     Seal::start(&mut packet);
     packet.extend_from_slice(content);
@@ -205,20 +205,6 @@ pub fn seal(bytes: &[u8]) {
         assert_eq!(again, Some(Refused::Replayed), "opened twice: {bytes:02x?}");
     }
 }
-
-const KINDS: [Kind; 11] = [
-    Kind::Data,
-    Kind::Hello,
-    Kind::HelloAck,
-    Kind::Superseded,
-    Kind::Greet,
-    Kind::Greeted,
-    Kind::StreamHello,
-    Kind::StreamAck,
-    Kind::Away,
-    Kind::Back,
-    Kind::Refusal,
-];
 
 /// Contacts.
 ///

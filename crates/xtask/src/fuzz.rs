@@ -10,6 +10,9 @@ use std::process::Command;
 /// The targets, as `fuzz/Cargo.toml` names them.
 pub const TARGETS: [&str; 3] = ["decode", "seal", "contact"];
 
+/// Where the inputs are written that the fuzzer starts from.
+const SEEDS: &str = "fuzz/seeds";
+
 /// What to fuzz.
 #[derive(clap::Args)]
 pub struct Args {
@@ -35,10 +38,18 @@ pub fn run(args: &Args) -> Result<()> {
         ],
     };
     install()?;
+    write_seeds()?;
     for target in targets {
         shell::step(&format!("fuzz {target}"), || one(target, args))?;
     }
     Ok(())
+}
+
+/// Writes the inputs that the fuzzer starts from: those of the hostile tests, of which the golden packets are one part.
+fn write_seeds() -> Result<()> {
+    let mut write =
+        shell::cargo(["run", "--quiet", "--package", "rumormill-hostile", "--example", "write_seeds"]);
+    shell::run(write.arg(shell::root().join(SEEDS)))
 }
 
 fn one(target: &str, args: &Args) -> Result<()> {
@@ -46,7 +57,7 @@ fn one(target: &str, args: &Args) -> Result<()> {
     let corpus = shell::root().join("fuzz/corpus").join(target);
     std::fs::create_dir_all(&corpus)?;
     let mut fuzz = shell::cargo(["fuzz", "run", "--sanitizer", &args.sanitizer, target]);
-    fuzz.arg(&corpus).arg(shell::root().join("fuzz/seeds").join(target)).arg("--");
+    fuzz.arg(&corpus).arg(shell::root().join(SEEDS).join(target)).arg("--");
     fuzz.arg(format!("-max_total_time={seconds}"));
     // A datagram is at most 64 KiB, most are far smaller; lengths grow by themselves up to this.
     fuzz.args(["-max_len=4096", "-print_final_stats=1", "-timeout=5"]);

@@ -9,6 +9,7 @@ pub use formats::formats;
 use rumormill_core::wire::{self, Wire};
 use rumormill_protocols::catalog::{self, Catalogued, Visit};
 use rumormill_runtime::contact::Contact;
+use rumormill_runtime::seal::Kind;
 
 /// A name, and the bytes.
 pub type Seed = (String, Vec<u8>);
@@ -56,8 +57,9 @@ pub fn messages() -> Vec<Seed> {
 
 /// Orders for the `seal` target: each kind unchanged, and one change in each part of a packet.
 pub fn packets() -> Vec<Seed> {
+    let kinds = Kind::ALL.into_iter().map(|kind| kind as u8);
     let mut seeds: Vec<Seed> =
-        (0..10).map(|kind| (format!("kind-{kind}"), vec![kind, 0, b'h', b'i'])).collect();
+        kinds.map(|kind| (format!("kind-{kind}"), vec![kind, 0, b'h', b'i'])).collect();
     for (part, at) in
         [("version", 0), ("destination", 9), ("sender", 12), ("counter", 41), ("echo", 45), ("tag", 60)]
     {

@@ -30,7 +30,7 @@ const LAYERS: [Layer; 12] = [
     (FACE, &[CORE, PROTOCOLS, RUNTIME, AGENT], &[SIM, LAB]),
     ("rumormill-cli", &[CORE, PROTOCOLS, SIM, LAB, RUNTIME, AGENT, FACE], &[]),
     (TESTKIT, &[], &[]),
-    (HOSTILE, &[CORE, PROTOCOLS, RUNTIME, AGENT], &[]),
+    (HOSTILE, &[CORE, PROTOCOLS, NODE, RUNTIME], &[]),
     ("rumormill-xtask", &[TESTKIT], &[]),
 ];
 
