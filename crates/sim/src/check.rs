@@ -274,7 +274,7 @@ impl Failure {
     /// The report for people: the check, the seed, the plan, and the command that reproduces the failure. `plan` is the plan as TOML,
     /// `replay` the command.
     pub fn report(&self, plan: &str, replay: &str) -> String {
-        let at = crate::humane::show(self.at.since(Time::ZERO));
+        let at = rumormill_core::time::text::show(self.at.since(Time::ZERO));
         let plan = if plan.trim().is_empty() { "(nothing was done)" } else { plan.trim_end() };
         format!(
             "check failed: {} at {at}: {}\nseed: {}\nplan, in {} steps:\n{plan}\nto see it again: {replay}\n",

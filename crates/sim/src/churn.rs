@@ -1,11 +1,10 @@
 //! Churn as a plan: nodes join and leave at random or by a trace.
 
-use crate::humane;
 use crate::ids::Ids;
 use crate::plan::{Action, Plan, STEPS_MAX, Step, Who};
 use rumormill_core::identity::NodeId;
 use rumormill_core::rng::{Rng, mix};
-use rumormill_core::time::Duration;
+use rumormill_core::time::{Duration, text};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -14,10 +13,10 @@ use std::collections::BTreeMap;
 #[serde(deny_unknown_fields)]
 pub struct Churn {
     /// Begin of the churn.
-    #[serde(default, with = "humane")]
+    #[serde(default, with = "text")]
     pub from: Duration,
     /// End of the churn: nodes that are down stay down.
-    #[serde(with = "humane")]
+    #[serde(with = "text")]
     pub until: Duration,
     /// Whether nodes leave gracefully; otherwise they crash.
     #[serde(default)]
@@ -60,11 +59,11 @@ pub enum Law {
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Times {
     /// Constant.
-    Constant(#[serde(with = "humane")] Duration),
+    Constant(#[serde(with = "text")] Duration),
     /// Exponential.
     Exponential {
         /// Mean.
-        #[serde(with = "humane")]
+        #[serde(with = "text")]
         mean: Duration,
     },
     /// Weibull. With a shape below 1, a node that has stayed long stays longer: 0.4 to 0.6 in file sharing (Stutzbach and Rejaie 2006,
@@ -73,13 +72,13 @@ pub enum Times {
         /// The shape k.
         shape: f64,
         /// The scale: 63 % are shorter.
-        #[serde(with = "humane")]
+        #[serde(with = "text")]
         scale: Duration,
     },
     /// Pareto: at least `min`, and longer than x·`min` with probability x^-`alpha`.
     Pareto {
         /// Lower bound.
-        #[serde(with = "humane")]
+        #[serde(with = "text")]
         min: Duration,
         /// Exponent of the tail.
         alpha: f64,

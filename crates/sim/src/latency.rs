@@ -1,10 +1,9 @@
 //! Distributions of one-way latency.
 
-use crate::humane;
 use crate::ids::{self, Group};
 use rumormill_core::identity::NodeId;
 use rumormill_core::rng::Rng;
-use rumormill_core::time::Duration;
+use rumormill_core::time::{Duration, text};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::sync::Arc;
 
@@ -22,22 +21,22 @@ const REGION_SALT: u64 = 0x5e61_0a75;
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Latency {
     /// Constant.
-    Constant(#[serde(with = "humane")] Duration),
+    Constant(#[serde(with = "text")] Duration),
     /// Uniform between two bounds.
-    Uniform(#[serde(with = "humane")] Duration, #[serde(with = "humane")] Duration),
+    Uniform(#[serde(with = "text")] Duration, #[serde(with = "text")] Duration),
     /// `min` plus an exponentially distributed time.
     Exponential {
         /// Lower bound.
-        #[serde(with = "humane")]
+        #[serde(with = "text")]
         min: Duration,
         /// Mean, `min` included.
-        #[serde(with = "humane")]
+        #[serde(with = "text")]
         mean: Duration,
     },
     /// `median` times e^(`sigma`·z), with z normal.
     LogNormal {
         /// Median.
-        #[serde(with = "humane")]
+        #[serde(with = "text")]
         median: Duration,
         /// The spread: 0 is constant, 0.5 a wide-area network, 1 a bad one (our guess). At most 4.
         sigma: f64,
@@ -45,7 +44,7 @@ pub enum Latency {
     /// Pareto: at least `min`, and longer than x·`min` with probability x^-`alpha`: a heavy tail. The mean is `min`·α/(α-1).
     Pareto {
         /// Lower bound.
-        #[serde(with = "humane")]
+        #[serde(with = "text")]
         min: Duration,
         /// Exponent of the tail: 2.5 a busy network, 1.2 a bad one (our guess). Above 0.
         alpha: f64,

@@ -21,7 +21,7 @@
 //! | `plan` | fault plans as data: written, read, drawn at random, carried out |
 //! | `churn` | nodes that come and go, as a plan; traces |
 //! | `check`, `shrink` | what must hold, and the smallest plan with which it does not |
-//! | `ids`, `humane` | sets of nodes and durations as text |
+//! | `ids` | sets of nodes as text |
 //! | `clock`, `counters` | wall clocks that are off; packets sent, received and dropped |
 //!
 //! ```
@@ -95,6 +95,5 @@ pub use counters::{Counters, Dropped};
 pub use executor::Busy;
 pub use latency::{LATENCY_MAX, LATENCY_MIN, Latency};
 pub use queue::SUBSTEPS_MAX;
-pub use rumormill_core::time::text as humane;
 pub use sim::{Engine, Sim};
 pub use world::World;

@@ -1,10 +1,9 @@
 //! Loss and reordering beyond independent loss: bursts, one-way loss, additional latency.
 
-use crate::humane;
 use crate::ids::Ids;
 use rumormill_core::identity::NodeId;
 use rumormill_core::rng::Rng;
-use rumormill_core::time::Duration;
+use rumormill_core::time::{Duration, text};
 use serde::{Deserialize, Serialize};
 
 /// Upper bound on one-way losses (our guess: each is checked for each datagram).
@@ -100,7 +99,7 @@ pub struct Reorder {
     /// Probability that a datagram takes longer.
     pub share: f64,
     /// Upper bound on the additional latency, which is drawn uniformly.
-    #[serde(with = "humane")]
+    #[serde(with = "text")]
     pub extra: Duration,
 }
 

@@ -3,11 +3,10 @@
 //! Packets that find the processor busy wait in a bounded inbox; a packet that finds the inbox full is dropped and counted. Timers, calls
 //! and notices cost nothing and do not wait: only the path of messages to the protocol gets longer.
 
-use crate::humane;
 use crate::ids;
 use rumormill_core::identity::NodeId;
 use rumormill_core::rng::Rng;
-use rumormill_core::time::Duration;
+use rumormill_core::time::{Duration, text};
 use serde::{Deserialize, Serialize};
 
 /// Upper bound on how many times slower than the others a node is.
@@ -20,7 +19,7 @@ const SLOW_SALT: u64 = 0x510_77ed;
 #[serde(deny_unknown_fields)]
 pub struct Service {
     /// Mean time that one message takes.
-    #[serde(with = "humane")]
+    #[serde(with = "text")]
     pub time: Duration,
     /// Whether the time is exponentially distributed; otherwise it is constant.
     #[serde(default)]

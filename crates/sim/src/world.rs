@@ -1,12 +1,11 @@
 //! The world of a simulation, as data.
 
 use crate::bandwidth::{LINES_MAX, Line};
-use crate::humane;
 use crate::latency::Latency;
 use crate::loss::{Bursts, ONE_WAY_MAX, OneWay, Reorder};
 use crate::service::Service;
 use rumormill_core::drive::Limits;
-use rumormill_core::time::Duration;
+use rumormill_core::time::{Duration, text};
 use serde::{Deserialize, Serialize};
 
 /// The world of a simulation. In a file, a missing field takes its default, and an unknown field is an error.
@@ -43,7 +42,7 @@ pub struct World {
     pub limits: Limits,
     /// The length of a cycle of the synchronous world: latency is zero, timers fire only at multiples of the cycle, and all messages that
     /// follow from them are handled in sub-steps at the same `now`.
-    #[serde(with = "humane::option", skip_serializing_if = "Option::is_none")]
+    #[serde(with = "text::option", skip_serializing_if = "Option::is_none")]
     pub synchronous: Option<Duration>,
     /// Whether messages are encoded by the sender and decoded by the receiver. The run is the same, but takes longer.
     pub wire: bool,
@@ -55,7 +54,7 @@ pub struct World {
     /// Buffer for its stream messages, likewise.
     pub stream_buffer_bytes: usize,
     /// Upper bound on the offset of a wall clock, which is drawn uniformly.
-    #[serde(with = "humane")]
+    #[serde(with = "text")]
     pub clock_offset_max: Duration,
     /// Upper bound on the drift of a wall clock in parts per million, which is drawn uniformly.
     pub clock_drift_ppm_max: u32,

@@ -2,10 +2,9 @@
 //! `finally NAME`.
 
 use super::part::{Part, Since, Whole};
-use rumormill_core::time::{Duration, Time};
+use rumormill_core::time::{Duration, Time, text};
 use rumormill_sim::Sim;
 use rumormill_sim::check::{Checks, From};
-use rumormill_sim::humane;
 use rumormill_sim::plan::History;
 
 /// A check as it is written.
@@ -39,11 +38,11 @@ impl Written {
             ["sometimes", name] => (When::Sometimes, name),
             ["finally", name] => (When::Finally, name),
             ["eventually", name, "within", within] => {
-                (When::Eventually(humane::parse(within)?, From::LastFault), name)
+                (When::Eventually(text::parse(within)?, From::LastFault), name)
             }
             ["eventually", name, "within", within, "after", after] => {
-                let after = From::Time(Time::ZERO + humane::parse(after)?);
-                (When::Eventually(humane::parse(within)?, after), name)
+                let after = From::Time(Time::ZERO + text::parse(after)?);
+                (When::Eventually(text::parse(within)?, after), name)
             }
             _ => return Err(refused()),
         };

@@ -58,10 +58,10 @@ pub use settings::keys;
 use crate::threads::Threads;
 use part::Names;
 use rumormill_core::rng::{Rng, mix};
-use rumormill_core::time::Duration;
+use rumormill_core::time::{Duration, text};
+use rumormill_sim::World;
 use rumormill_sim::churn::{self, Churn};
 use rumormill_sim::plan::{Action, Bounds, Plan, Step, Who};
-use rumormill_sim::{World, humane};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -93,16 +93,16 @@ pub struct Scenario {
     #[serde(default = "one_run")]
     pub runs: u32,
     /// How long a run takes.
-    #[serde(with = "humane")]
+    #[serde(with = "text")]
     pub time: Duration,
     /// The nodes start evenly within this time.
-    #[serde(default, with = "humane")]
+    #[serde(default, with = "text")]
     pub start_within: Duration,
     /// Figures are taken this often.
-    #[serde(default = "a_second", with = "humane")]
+    #[serde(default = "a_second", with = "text")]
     pub sample: Duration,
     /// Checks are asked this often.
-    #[serde(default = "a_tenth", with = "humane")]
+    #[serde(default = "a_tenth", with = "text")]
     pub check_every: Duration,
     /// What must hold: `always NAME`, `eventually NAME within 10s`, `eventually NAME within 10s after 1m`, `sometimes NAME`,
     /// `finally NAME`.
@@ -145,7 +145,7 @@ pub struct Scenario {
 #[serde(deny_unknown_fields)]
 pub struct Call {
     /// When.
-    #[serde(with = "humane")]
+    #[serde(with = "text")]
     pub at: Duration,
     /// Of whom, of those that are up then.
     pub who: Who,
@@ -155,13 +155,13 @@ pub struct Call {
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub with: String,
     /// And again after each such time,
-    #[serde(default, with = "humane::option", skip_serializing_if = "Option::is_none")]
+    #[serde(default, with = "text::option", skip_serializing_if = "Option::is_none")]
     pub every: Option<Duration>,
     /// so many times in all; what is asked the nth time has n put in the place of `{n}` in `with`, from 1 on.
     #[serde(default = "one")]
     pub times: u64,
     /// Instead of `every`: at random times between `at` and this, drawn anew for each run.
-    #[serde(default, with = "humane::option", skip_serializing_if = "Option::is_none")]
+    #[serde(default, with = "text::option", skip_serializing_if = "Option::is_none")]
     pub until: Option<Duration>,
 }
 

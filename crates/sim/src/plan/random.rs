@@ -1,11 +1,10 @@
 //! Plans drawn from a seed.
 
 use super::{Action, Kind, LINGER, Partition, Plan, Step, Who};
-use crate::humane;
 use crate::ids::Ids;
 use crate::loss::Bursts;
 use rumormill_core::rng::{Rng, mix};
-use rumormill_core::time::Duration;
+use rumormill_core::time::{Duration, text};
 use serde::{Deserialize, Serialize};
 
 /// Bounds of a random plan. Each fault is undone by `until`, so that a check after it can require a healthy cluster.
@@ -15,18 +14,18 @@ pub struct Bounds {
     /// Number of nodes; their ids count up from 0.
     pub nodes: u64,
     /// Begin of the first fault.
-    #[serde(with = "humane")]
+    #[serde(with = "text")]
     pub from: Duration,
     /// End of the last fault.
-    #[serde(with = "humane")]
+    #[serde(with = "text")]
     pub until: Duration,
     /// Number of steps.
     pub steps: usize,
     /// Shortest fault.
-    #[serde(with = "humane")]
+    #[serde(with = "text")]
     pub lasting_min: Duration,
     /// Longest fault.
-    #[serde(with = "humane")]
+    #[serde(with = "text")]
     pub lasting_max: Duration,
     /// Upper bound on the share of nodes that one step affects; one node at least.
     pub share_max: f64,

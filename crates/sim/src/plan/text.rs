@@ -1,9 +1,8 @@
 //! A step in a file: one flat table, of which each kind of step uses its own fields and no others.
 
 use super::{Action, Kind, Partition, Step, Who};
-use crate::humane;
 use crate::loss::Bursts;
-use rumormill_core::time::Duration;
+use rumormill_core::time::{Duration, text};
 use serde::{Deserialize, Serialize};
 
 macro_rules! written {
@@ -12,7 +11,7 @@ macro_rules! written {
         #[derive(Default, Serialize, Deserialize)]
         #[serde(deny_unknown_fields)]
         pub(super) struct Written {
-            #[serde(with = "humane")]
+            #[serde(with = "text")]
             at: Duration,
             #[serde(rename = "do")]
             name: String,
@@ -35,11 +34,11 @@ written! {
     who as "who": Who,
     from as "from": Who,
     to as "to": Who,
-    #[serde(with = "humane::option")]
+    #[serde(with = "text::option")]
     lasting as "for": Duration,
-    #[serde(with = "humane::option")]
+    #[serde(with = "text::option")]
     cut as "cut": Duration,
-    #[serde(with = "humane::option")]
+    #[serde(with = "text::option")]
     whole as "whole": Duration,
     datagrams_only as "datagrams_only": bool,
     wipe as "wipe": bool,

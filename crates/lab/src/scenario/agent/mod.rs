@@ -25,12 +25,11 @@ use member::{Call, Config, Event, Member};
 use rumormill_core::identity::NodeId;
 use rumormill_core::payload::Payload;
 use rumormill_core::protocol::Change;
-use rumormill_core::time::Time;
+use rumormill_core::time::{Time, text};
 use rumormill_node as node;
 use rumormill_protocols::agree::{bans, keys};
 use rumormill_protocols::member::swim;
 use rumormill_protocols::spread::{events, queries};
-use rumormill_sim::humane;
 use std::sync::Arc;
 use verdicts::Verdicts;
 use words::Words;
@@ -241,7 +240,7 @@ impl Part for AgentPart {
         Ok(match name {
             "views_agree" => Box::new(|view, _| state::views_agree(view)),
             "connected_not_failed" => {
-                let well = with.map(humane::parse).transpose()?;
+                let well = with.map(text::parse).transpose()?;
                 Box::new(move |_, seen| seen.verdicts.check(well))
             }
             "own_words" => Box::new(|_, seen| seen.words.check()),
