@@ -19,6 +19,11 @@
 //! variance falls to 0.49 a cycle instead. Epochs are by time, not by counting cycles (`kit::epochs`). A node that joins late refuses to take part
 //! until the next epoch.
 
+mod shares;
+
+pub use shares::{LEADERS_MAX, Share, Shares};
+
+use self::shares::trimmed_mean_of_counts;
 use super::{Aggregator, Call, Event, Standing, Truth};
 use crate::catalog::Catalogued;
 use crate::kit::epochs::{Epochs, Heard, PERIOD_MIN, Stamp, millis};
@@ -33,10 +38,7 @@ use rumormill_core::identity::{Life, NodeId};
 use rumormill_core::protocol::{self, Change, Cx, Input, Lane, Protocol};
 use rumormill_core::rng::mix;
 use rumormill_core::time::{Duration, Time};
-use rumormill_core::wire::Item;
 
-/// Leaders of one epoch that are followed at most, those with the smallest tags (our guess: twice what is worth asking for).
-pub const LEADERS_MAX: usize = 64;
 /// An unanswered question is asked again so many times a cycle.
 const ASKS_PER_PERIOD: u32 = 8;
 
@@ -125,103 +127,6 @@ mod leaders {
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<What, D::Error> {
         let leaders = Option::<f64>::deserialize(deserializer)?;
         Ok(leaders.map_or(What::Average, What::Count))
-    }
-}
-
-/// Part of one count.
-#[derive(Copy, Clone, Debug, PartialEq, Encode, Decode, CborLen)]
-pub struct Share {
-    /// Whose count, and of which epoch.
-    #[n(0)]
-    pub tag: u32,
-    /// How much of it.
-    #[n(1)]
-    pub amount: f64,
-}
-
-impl Item for Share {
-    // An array of two, a tag of a byte at least, a float of nine.
-    const BYTES_MIN: usize = 11;
-}
-
-/// What is averaged, and what moves.
-#[derive(Clone, Debug, PartialEq, Encode, Decode, CborLen)]
-pub enum Shares {
-    /// Of the one average.
-    #[n(0)]
-    One(#[n(0)] f64),
-    /// Of each count, by tag; what is not in it is 0.
-    #[n(1)]
-    #[allow(clippy::box_collection)]
-    // two words are all that each node's shares, and those it remembers, take
-    Many(#[cbor(n(0), with = "boxed")] Box<Vec<Share>>),
-}
-
-#[allow(clippy::box_collection)] // as there
-mod boxed {
-    use super::*;
-    use minicbor::{Decoder, Encoder};
-    use rumormill_core::wire::list;
-
-    pub fn encode<C, W: minicbor::encode::Write>(
-        shares: &[Share],
-        e: &mut Encoder<W>,
-        c: &mut C,
-    ) -> Result<(), minicbor::encode::Error<W::Error>> {
-        list::encode(shares, e, c)
-    }
-
-    pub fn decode<'b, C>(d: &mut Decoder<'b>, c: &mut C) -> Result<Box<Vec<Share>>, minicbor::decode::Error> {
-        list::decode(d, c).map(Box::new)
-    }
-
-    pub fn cbor_len<C>(shares: &[Share], c: &mut C) -> usize {
-        list::cbor_len(shares, c)
-    }
-}
-
-impl Shares {
-    fn is_sound(&self) -> bool {
-        match self {
-            Shares::One(x) => x.is_finite(),
-            Shares::Many(shares) => {
-                let sorted = shares.windows(2).all(|pair| pair[0].tag < pair[1].tag);
-                shares.len() <= LEADERS_MAX && sorted && shares.iter().all(|share| share.amount.is_finite())
-            }
-        }
-    }
-
-    /// Adds `factor * other`, for each count by itself; of too many counts, those with the smallest tags stay.
-    fn add(&mut self, factor: f64, other: &Shares) {
-        let (mine, theirs) = match (self, other) {
-            (Shares::One(mine), Shares::One(theirs)) => return *mine += factor * theirs,
-            (Shares::Many(mine), Shares::Many(theirs)) => (mine, theirs),
-            _ => return, // another cluster's setting: nothing of it is ours
-        };
-        let mut sum = Vec::with_capacity(mine.len().max(theirs.len()));
-        let (mut own, mut theirs) = (mine.iter().peekable(), theirs.iter().peekable());
-        while sum.len() < LEADERS_MAX {
-            let tags = (own.peek().map(|share| share.tag), theirs.peek().map(|share| share.tag));
-            let Some(tag) = tags.0.into_iter().chain(tags.1).min() else { break };
-            let amount = own.next_if(|share| share.tag == tag).map_or(0.0, |share| share.amount);
-            let moved = theirs.next_if(|share| share.tag == tag).map_or(0.0, |share| share.amount);
-            sum.push(Share { tag, amount: amount + factor * moved });
-        }
-        **mine = sum;
-    }
-
-    /// Half of what `self` is more than `other`: what moves from the one to the other.
-    fn half_of_difference(mut self, other: &Shares) -> Shares {
-        self.add(-1.0, other);
-        match &mut self {
-            Shares::One(x) => *x /= 2.0,
-            Shares::Many(shares) => shares.iter_mut().for_each(|share| share.amount /= 2.0),
-        }
-        self
-    }
-
-    fn is_like(&self, other: &Shares) -> bool {
-        matches!((self, other), (Shares::One(_), Shares::One(_)) | (Shares::Many(_), Shares::Many(_)))
     }
 }
 
@@ -557,16 +462,6 @@ impl Averaging {
     }
 }
 
-/// What these counts come to: the mean of the middle third, as in the paper.
-fn trimmed_mean_of_counts(shares: &[Share]) -> Option<f64> {
-    let positive = |share: &Share| (share.amount > 0.0).then_some(1.0 / share.amount);
-    let mut counts: Vec<f64> = shares.iter().filter_map(positive).collect();
-    counts.sort_by(f64::total_cmp);
-    let cut = counts.len() / 3;
-    let middle = &counts[cut..counts.len() - cut];
-    (!middle.is_empty()).then(|| middle.iter().sum::<f64>() / middle.len() as f64)
-}
-
 impl Catalogued for Averaging {
     type Config = Config;
     const NAME: &'static str = "averaging";
@@ -598,211 +493,4 @@ impl Catalogued for Averaging {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::sum::testing::*;
-    use rumormill_sim::{Sim, World};
-
-    fn config(pairing: Pairing) -> Config {
-        Config { pairing, ..Config::default() }
-    }
-
-    fn uniform(config: Config, world: World, seed: u64, n: u64) -> Sim<Averaging> {
-        start(world, seed, n, || Averaging::new(config.clone()), move |id| unit(seed << 32 | id))
-    }
-
-    fn peak(world: World, seed: u64, n: u64, pairing: Pairing) -> Sim<Averaging> {
-        let remember_periods = if world.synchronous.is_some() { 40 } else { 3 };
-        let config = Config { remember_periods, cycles: 60, ..config(pairing) };
-        let value = |id| if id == 0 { 1.0 } else { 0.0 };
-        start(world, seed, n, || Averaging::new(config.clone()), value)
-    }
-
-    fn sum(sim: &Sim<Averaging>) -> f64 {
-        estimates(sim).iter().sum()
-    }
-
-    /// By what the variance is multiplied in each cycle, over eight of them.
-    fn factor(sim: &mut Sim<Averaging>, from_ms: u64) -> f64 {
-        run(sim, from_ms);
-        let before = variance(&estimates(sim));
-        run(sim, 8_000);
-        libm::pow(variance(&estimates(sim)) / before, 1.0 / 8.0)
-    }
-
-    /// Checks the mean factor of so many runs with 10^4 nodes; `sd` is that of one run, measured over twelve.
-    fn falls_by(pairing: Pairing, world: World, runs: u64, expected: f64, sd: f64) {
-        let one = |seed| factor(&mut uniform(config(pairing), world.clone(), seed, 10_000), 2_000);
-        let factor = (1..=runs).map(one).sum::<f64>() / runs as f64;
-        let error = 4.0 * sd / libm::sqrt(runs as f64);
-        assert!((factor - expected).abs() < error, "{pairing:?}: {factor}, not {expected} within {error}");
-    }
-
-    #[test]
-    fn each_once_a_cycle_takes_the_variance_down_to_1_over_2_root_e() {
-        falls_by(Pairing::Cyclic, quick(), 2, 0.3033, 0.0018);
-    }
-
-    #[test]
-    fn at_a_phase_that_stays_it_falls_a_little_faster() {
-        falls_by(Pairing::Steady, quick(), 2, 0.2947, 0.0010);
-    }
-
-    #[test]
-    fn at_random_times_it_falls_to_1_over_e() {
-        falls_by(Pairing::Poisson, quick(), 2, 0.3679, 0.0048);
-    }
-
-    #[test]
-    fn with_two_perfect_matchings_it_falls_to_a_quarter() {
-        let half = Duration::from_millis(500);
-        falls_by(Pairing::Matching, quick(), 1, 0.25, 0.0018);
-        falls_by(Pairing::Matching, World { synchronous: Some(half), ..quick() }, 1, 0.25, 0.0018);
-    }
-
-    #[test]
-    fn where_all_ask_before_any_is_answered_it_still_falls_by_half() {
-        falls_by(Pairing::Steady, cycles(), 1, 0.491, 0.0021);
-        falls_by(Pairing::Cyclic, cycles(), 1, 0.491, 0.0021);
-    }
-
-    /// Lets what is on its way arrive, and what is open be settled, while nobody begins anything new.
-    fn quiesce(sim: &mut Sim<Averaging>) {
-        sim.ids().collect::<Vec<_>>().iter().for_each(|&id| sim.call(id, Call::Peers(Peers::default())));
-        run(sim, 34_000);
-    }
-
-    #[test]
-    fn no_mass_is_lost_to_loss_duplicates_and_reordering() {
-        let in_cycles = World { loss: 0.2, duplicate: 0.1, ..cycles() };
-        for (seed, world, pairing, near) in [
-            (1, hostile(), Pairing::Steady, 0.1),
-            (2, World { wire: true, ..hostile() }, Pairing::Cyclic, 0.1),
-            (3, hostile(), Pairing::Poisson, 0.5),
-            (4, hostile(), Pairing::Matching, 0.1),
-            (5, in_cycles, Pairing::Steady, 5.0),
-        ] {
-            let mut sim = peak(world, seed, 1_000, pairing);
-            run(&mut sim, 25_000);
-            assert!((sum(&sim) - 1.0).abs() < 0.5, "seed {seed}: answers on their way aside");
-            quiesce(&mut sim);
-            let doubtful: u32 = sim.ids().map(|id| sim.node(id).counters().doubtful).sum();
-            let again: u32 = sim.ids().map(|id| sim.node(id).counters().asked_again).sum();
-            assert!(again > 3_000, "seed {seed}: {again} were asked again");
-            assert_eq!((doubtful, sim.ids().filter(|id| sim.node(*id).ledger.is_open()).count()), (0, 0));
-            assert!((sum(&sim) - 1.0).abs() < 1e-12, "seed {seed}: {}", sum(&sim));
-            let worst = worst(&estimates(&sim), 1e-3);
-            assert!(worst < near, "seed {seed}: {worst}");
-        }
-    }
-
-    #[test]
-    fn loss_slows_it_down_no_more_than_the_paper_says() {
-        for loss in [0.1, 0.3] {
-            // Of a question and its answer one is lost with probability p.
-            let p = 1.0 - (1.0 - loss) * (1.0 - loss);
-            let world = World { loss, ..quick() };
-            let factor = factor(&mut uniform(config(Pairing::Poisson), world, 4, 10_000), 4_000);
-            assert!(factor < 1.1 * libm::exp(p - 1.0), "{factor} at a loss of {loss}");
-            assert!(factor > 0.37, "{factor}: no loss at all");
-        }
-    }
-
-    #[test]
-    fn a_peak_counts_the_nodes_as_exactly_as_measured_elsewhere() {
-        let mut sim = peak(quick(), 5, 10_000, Pairing::Cyclic);
-        let counts = |sim: &mut Sim<Averaging>, ms| {
-            run(sim, ms);
-            let counts = estimates(sim).into_iter().map(|x| 1.0 / x);
-            counts.fold((f64::INFINITY, 0.0f64), |(low, high), n| (low.min(n), high.max(n)))
-        };
-        // There, in one run: at cycle 10 [2851..33453], 15 [9403..10599], 20 [9971..10030], 25 within 0.015 %, 30 within 0.001 %. The
-        // extremes of 14 runs here: [1323..96663], [8337..11008], [9943..10046], within 0.028 %, within 0.002 %.
-        let (low, high) = counts(&mut sim, 10_000);
-        assert!((800.0..8_000.0).contains(&low) && (13_000.0..200_000.0).contains(&high), "{low} {high}");
-        for (ms, error) in [(5_000, 0.25), (5_000, 1.2e-2), (5_000, 6e-4), (4_400, 5e-5)] {
-            let (low, high) = counts(&mut sim, ms);
-            assert!(low > 1e4 * (1.0 - error) && high < 1e4 * (1.0 + error), "{:?}: {low} {high}", sim.now());
-        }
-    }
-
-    #[test]
-    fn leaders_that_nobody_appoints_count_the_nodes() {
-        let config = Config { what: What::Count(12.0), ..Config::default() };
-        let mut sim = start(hostile(), 6, 1_000, || Averaging::new(config.clone()), |_| 0.0);
-        run(&mut sim, 15_000);
-        let Some(Shares::Many(shares)) = sim.node(NodeId(1)).shares() else { panic!("it counts") };
-        assert!((3..=24).contains(&shares.len()), "{}", shares.len());
-        run(&mut sim, 14_000);
-        assert!(worst(&estimates(&sim), 1e3) < 0.01, "{}", worst(&estimates(&sim), 1e3));
-        // A fifth is gone at once, early in the epoch: its counts are wrong, the next epoch's are not.
-        run(&mut sim, 3_000);
-        (800..1_000).for_each(|id| sim.crash(NodeId(id)));
-        (0..800).for_each(|id| sim.call(NodeId(id), Call::Peers(Peers::Everyone(800))));
-        run(&mut sim, 59_500);
-        let settled: Vec<f64> = sim.live_ids().filter_map(|id| sim.node(id).settled()).collect();
-        assert_eq!((settled.len(), sim.node(NodeId(0)).epoch()), (800, 4));
-        assert!(worst(&settled, 800.0) < 0.01, "{}", worst(&settled, 800.0));
-    }
-
-    #[test]
-    fn one_answer_a_cycle_is_the_only_price_while_nothing_is_lost() {
-        let mut sim = uniform(Config::default(), World { wire: true, ..quick() }, 7, 1_000);
-        run(&mut sim, 30_000);
-        let sent = sim.total();
-        assert!((2 * 28 * 1_000..=2 * 30 * 1_000).contains(&sent.datagrams_sent), "{sent:?}");
-        assert!(sent.datagram_bytes_sent <= (94 + 45) * sent.datagrams_sent, "{sent:?}");
-        assert_eq!(sent.timers_max, 1);
-        let mut sim = uniform(Config::default(), hostile(), 7, 1_000);
-        run(&mut sim, 30_000);
-        let sent = sim.total();
-        assert!((2 * 28 * 1_000..=6 * 30 * 1_000).contains(&sent.datagrams_sent), "{sent:?}");
-        assert_eq!(sent.timers_max, 2);
-    }
-
-    #[test]
-    fn who_joins_late_waits_for_the_next_epoch() {
-        let make = || Averaging::new(Config::default());
-        let mut sim = start(quick(), 8, 100, make, |id| id as f64);
-        run(&mut sim, 10_000);
-        (0..100).for_each(|id| sim.call(NodeId(id), Call::Peers(Peers::Everyone(101))));
-        join(&mut sim, 100, 101, make, 10_000.0);
-        let told = run(&mut sim, 21_000);
-        assert_eq!(told.len(), 100);
-        for (_, id, event) in told {
-            let Event::Estimate { epoch: 1, estimate } = event else { panic!("{event:?}") };
-            assert!((estimate - 49.5).abs() < 1e-3, "{id}: {estimate}");
-        }
-        assert_eq!(run(&mut sim, 30_000).len(), 101);
-        let truth = (4_950.0 + 10_000.0) / 101.0;
-        assert!(sim.ids().all(|id| (sim.node(id).settled().unwrap() / truth - 1.0).abs() < 1e-3));
-    }
-
-    #[test]
-    fn a_crash_spoils_one_epoch_at_most_and_a_new_value_counts_from_the_next_on() {
-        let mut sim = uniform(Config::default(), quick(), 9, 200);
-        run(&mut sim, 3_000);
-        (0..40).for_each(|id| sim.crash(NodeId(id)));
-        (40..200).for_each(|id| sim.call(NodeId(id), Call::Set(7.0)));
-        run(&mut sim, 28_500);
-        assert!(sim.live_ids().all(|id| sim.node(id).settled().unwrap() < 1.0));
-        run(&mut sim, 30_000);
-        assert!(sim.live_ids().all(|id| (sim.node(id).settled().unwrap() - 7.0).abs() < 1e-9));
-    }
-
-    #[test]
-    fn shares_that_are_none_are_refused() {
-        let share = |tag, amount| Share { tag, amount };
-        let many = |shares: &[Share]| Shares::Many(Box::new(shares.into()));
-        assert!(many(&[share(1, 0.5), share(2, 0.5)]).is_sound());
-        assert!(!many(&[share(2, 0.5), share(1, 0.5)]).is_sound());
-        assert!(!many(&[share(1, f64::NAN)]).is_sound());
-        assert!(!Shares::One(f64::INFINITY).is_sound());
-        let over: Vec<Share> = (0..=LEADERS_MAX as u32).map(|tag| share(tag, 1.0)).collect();
-        assert!(!many(&over).is_sound());
-        let mut sum = many(&over[1..]);
-        sum.add(1.0, &many(&over[..1]));
-        let Shares::Many(sum) = sum else { panic!() };
-        assert_eq!((sum.len(), sum[0].tag), (LEADERS_MAX, 0));
-    }
-}
+mod tests;

@@ -49,6 +49,7 @@ mod catalogued;
 mod config;
 mod counters;
 mod cover;
+mod delivery;
 mod item;
 mod log;
 mod message;
@@ -70,14 +71,14 @@ pub use config::{
 pub use counters::Counters;
 pub use cover::{Cover, MISSING_NAMED_MAX};
 pub use item::{EventId, Flags, Item, Position, Positions, Source, Span};
+use log::Log;
 pub use log::{GAPS_MAX, HOLES_MAX};
-use log::{Log, Told};
 pub use message::{Digest, Message, Row, Scope, Want};
 pub use publish::Publish;
 use rumormill_core::identity::{Life, NodeId};
 use rumormill_core::protocol::{Change, Cx, Input, Protocol};
 use rumormill_core::time::{Duration, Time};
-use window::{Room, Window};
+use window::Window;
 
 /// What is asked of it.
 #[derive(Clone, Debug)]
@@ -361,152 +362,5 @@ impl Events {
 
     fn is_my_life(&self, me: NodeId, source: Source) -> bool {
         source.origin == me && source.epoch >= self.life.epoch
-    }
-
-    /// Takes in an event that came.
-    fn take_in(&mut self, cx: &mut Cx<'_, Self>, item: &Item) -> Taken {
-        let source = item.id.source;
-        let is_mine = self.is_my_life(cx.me, source);
-        if is_mine && self.window.get(source).is_some_and(|log| item.id.seq <= log.top) {
-            return Taken::Known;
-        }
-        if is_mine || !item.is_valid() {
-            self.counters.rejected += 1;
-            return Taken::Refused;
-        }
-        if !self.admit(cx, source) {
-            return Taken::Refused;
-        }
-        if self.store(cx, item, Log::take) { Taken::New } else { Taken::Known }
-    }
-
-    /// What earlier lives of this node held. Peers find by their sums that it is here.
-    fn on_keep(&mut self, cx: &mut Cx<'_, Self>, items: &[Item]) {
-        for item in items {
-            let source = item.id.source;
-            if self.is_my_life(cx.me, source) || !item.is_valid() {
-                self.counters.rejected += 1;
-            } else if self.admit(cx, source) {
-                self.store(cx, item, Log::put_back);
-            }
-        }
-    }
-
-    /// Makes a place for a source, and says whether there is one.
-    fn admit(&mut self, cx: &mut Cx<'_, Self>, source: Source) -> bool {
-        match self.window.room_for(source, cx.me, &self.config) {
-            Room::Known => return true,
-            Room::New => {}
-            Room::Instead(other) => self.forget(cx, other),
-            Room::Refused => {
-                self.counters.refused_sources += 1;
-                return false;
-            }
-        }
-        self.window.insert(source, Log::new(1));
-        true
-    }
-
-    /// Drops a source: what waits there is told first, with its gaps.
-    fn forget(&mut self, cx: &mut Cx<'_, Self>, source: Source) {
-        self.window.change(source, |log| log.holes.clear());
-        self.deliver(cx, source);
-        self.counters.shed_lives += self.window.get(source).map_or(0, |log| log.held.len() as u64);
-        self.window.remove(source);
-    }
-
-    /// Puts an event where it belongs and tells what is due; or says that it was here, or has passed.
-    fn store(&mut self, cx: &mut Cx<'_, Self>, item: &Item, put: fn(&mut Log, Item, Time) -> bool) -> bool {
-        let (source, seq, now) = (item.id.source, item.id.seq, cx.now);
-        let Some(was_told) = self.window.get(source).map(|log| log.was_told(seq)) else { return false };
-        let is_new = self.window.change(source, |log| {
-            let is_new = put(log, item.clone(), now);
-            log.changed = if is_new { now } else { log.changed };
-            is_new
-        });
-        if is_new != Some(true) {
-            return false;
-        }
-        self.news = now;
-        if self.is_told(cx.me, source) {
-            if was_told {
-                self.counters.untold += 1;
-            } else if !item.is_ordered()
-                && let Some(item) = self.window.item(source, seq).filter(|item| !item.is_void())
-            {
-                tell(cx, &mut self.counters, source, Told::Item(item.clone()));
-            }
-            self.deliver(cx, source);
-            self.bound_holdback(cx, source);
-        }
-        self.confirm(cx, item.id);
-        self.make_room(cx);
-        true
-    }
-
-    /// Whether the application is told anything of a source: of others' only once it is known what was before.
-    fn is_told(&self, me: NodeId, source: Source) -> bool {
-        self.joined || self.is_my_life(me, source)
-    }
-
-    /// Tells what is due of a source.
-    fn deliver(&mut self, cx: &mut Cx<'_, Self>, source: Source) {
-        if self.is_told(cx.me, source) {
-            while let Some(told) = self.window.next(source) {
-                tell(cx, &mut self.counters, source, told);
-            }
-        }
-    }
-
-    /// Gives gaps up while too much waits behind them.
-    fn bound_holdback(&mut self, cx: &mut Cx<'_, Self>, source: Source) {
-        let max = self.config.holdback_max;
-        while self.window.get(source).is_some_and(|log| log.waiting > max && !log.holes.is_empty()) {
-            self.counters.shed_holdback += 1;
-            self.window.change(source, Log::give_up_first);
-            self.deliver(cx, source);
-        }
-    }
-
-    fn make_room(&mut self, cx: &mut Cx<'_, Self>) {
-        if !self.window.is_full(&self.config) {
-            return;
-        }
-        let (me, joined, life) = (cx.me, self.joined, self.life);
-        let is_told = |source: Source| joined || source.origin == me && source.epoch >= life.epoch;
-        let counters = &mut self.counters;
-        let shed =
-            self.window.make_room(&self.config, is_told, |source, told| tell(cx, counters, source, told));
-        self.counters.shed_window += shed;
-    }
-
-    /// It is now known what was before this node: what has come since is told.
-    fn tell_what_waited(&mut self, cx: &mut Cx<'_, Self>) {
-        let all = self.window.iter().map(|(source, _)| source);
-        let others: Vec<Source> = all.filter(|source| !self.is_my_life(cx.me, *source)).collect();
-        for source in others {
-            let untold: Vec<Item> =
-                self.window.get(source).map_or_else(Vec::new, |log| log.untold().cloned().collect());
-            for item in untold {
-                tell(cx, &mut self.counters, source, Told::Item(item));
-            }
-            self.deliver(cx, source);
-            self.bound_holdback(cx, source);
-        }
-    }
-}
-
-/// Tells the application.
-fn tell(cx: &mut Cx<'_, Events>, counters: &mut Counters, source: Source, told: Told) {
-    match told {
-        Told::Item(item) => {
-            counters.delivered += 1;
-            cx.emit(Event::Delivered(item));
-        }
-        Told::Gap(span) => {
-            counters.gaps += 1;
-            counters.gap_events += span.len();
-            cx.emit(Event::Gap { source, span });
-        }
     }
 }

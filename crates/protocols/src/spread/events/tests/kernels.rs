@@ -1,6 +1,7 @@
 //! The leaves.
 
 use super::*;
+use crate::spread::events::log::Told;
 
 fn span(from: u64, to: u64) -> Span {
     Span { from, to }
