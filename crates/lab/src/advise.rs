@@ -197,13 +197,18 @@ struct Plan {
 
 impl Question {
     fn plans(&self) -> Vec<Plan> {
+        let mut plans = self.mongering_plans();
+        plans.extend(self.other_plans());
+        plans
+    }
+
+    /// Rumors that nodes pass on until they learn that it is no news any more.
+    fn mongering_plans(&self) -> Vec<Plan> {
         let (n, kept) = (self.nodes as f64, 1.0 - self.loss);
         // A contact counts as useless only if both the update and the answer arrive, so loss makes k larger.
         let k = (f64::from(theory::k_for_residue(self.residue)) * kept).ceil().max(1.0);
         let push_rounds = theory::push_curve(n, 1.0, self.loss, 0.0, 10_000).len() as f64 + 2.0;
         let residue = theory::residue(k / kept);
-        let fanout = theory::fanout_for_residue(self.residue, self.loss, 0.0).ceil().max(2.0);
-        let deep = (n * 3.0 + 1.0).ln_to(4.0);
         let pulls =
             anti_entropy::rounds_between(anti_entropy::Direction::Pull, n, 0.5, 0.5 / n) as f64 / kept;
         vec![
@@ -241,6 +246,15 @@ impl Question {
                 updates: 1.3 / kept,
                 why: "fewest messages that still reach everybody, but all must know that an update is on its way",
             },
+        ]
+    }
+
+    /// Those that need no feedback.
+    fn other_plans(&self) -> Vec<Plan> {
+        let (n, kept) = (self.nodes as f64, 1.0 - self.loss);
+        let fanout = theory::fanout_for_residue(self.residue, self.loss, 0.0).ceil().max(2.0);
+        let deep = (n * 3.0 + 1.0).ln_to(4.0);
+        vec![
             Plan {
                 name: "infect-and-die",
                 strategy: Strategy::of::<InfectAndDie>(),

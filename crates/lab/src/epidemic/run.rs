@@ -6,7 +6,7 @@ use rumormill_core::payload::Payload;
 use rumormill_core::protocol::Protocol;
 use rumormill_core::time::Time;
 use rumormill_protocols::kit::peers::Peers;
-use rumormill_sim::{Busy, Latency, World};
+use rumormill_sim::{Busy, Latency, Sim, World};
 
 /// How far a run has come.
 #[derive(Copy, Clone, Debug)]
@@ -143,7 +143,13 @@ pub(super) fn run<S: Subject>(
         }
         round += 1;
     }
-    for id in (0..epidemic.nodes).map(NodeId) {
+    add_totals::<S>(&mut told, &sim);
+    told
+}
+
+/// Adds what the nodes sent, and the counters of the simulation.
+fn add_totals<S: Subject>(told: &mut Told, sim: &Sim<S::Node>) {
+    for id in sim.ids() {
         let sent = S::sent(sim.node(id));
         told.updates += sent.updates;
         told.spared += sent.spared;
@@ -156,7 +162,6 @@ pub(super) fn run<S: Subject>(
     told.events = total.inputs;
     told.digest = sim.digest();
     told.busy = sim.busy();
-    told
 }
 
 fn world(epidemic: &Epidemic) -> World {
