@@ -1,5 +1,6 @@
 //! `cargo xtask tidy`: what holds the project together and no compiler checks. Each finding names its rule, so that it can be argued with.
 
+mod catalog;
 mod circles;
 mod layers;
 mod modules;
@@ -10,7 +11,7 @@ mod text;
 mod tokens;
 
 use crate::shell;
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 
 /// All checks; all findings at once.
 pub fn run() -> Result<()> {
@@ -28,6 +29,7 @@ pub fn run() -> Result<()> {
         }
     }
     findings.extend(circles::check(&sources));
+    findings.extend(catalog::check(&sources, &golden()?));
     for finding in &findings {
         eprintln!("tidy: {finding}");
     }
@@ -35,4 +37,16 @@ pub fn run() -> Result<()> {
         bail!("{} findings", findings.len());
     }
     Ok(())
+}
+
+/// The golden packets.
+fn golden() -> Result<Vec<catalog::Packet>> {
+    let folder = shell::root().join(catalog::GOLDEN);
+    let mut packets = Vec::new();
+    for entry in std::fs::read_dir(&folder).with_context(|| folder.display().to_string())? {
+        let path = entry?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        packets.push((name, std::fs::read(&path)?));
+    }
+    Ok(packets)
 }
