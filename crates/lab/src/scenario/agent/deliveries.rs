@@ -32,6 +32,7 @@ pub struct Deliveries {
     tickets: BTreeMap<(NodeId, u64), EventId>,
     /// How many others said that they hold an event.
     covered: Vec<(EventId, u32)>,
+    claim: Option<String>,
     twice: Option<String>,
     pub delivered: u64,
     pub gaps: u64,
@@ -108,6 +109,22 @@ impl Deliveries {
             events::Event::Joined => member.joined = Some(at),
             events::Event::Queued { .. } => {}
         }
+    }
+
+    /// A member says that it will deliver an event that it does not hold.
+    pub fn claims(&mut self, at: Time, by: NodeId, id: EventId) {
+        let (event, at) = (shown(id), at.as_secs_f64());
+        self.claim.get_or_insert_with(|| {
+            format!(
+                "node {} said at {at:.3} s that it will deliver event {event}, which it did not hold",
+                by.0
+            )
+        });
+    }
+
+    /// Whether no member said that it will deliver an event that it did not hold.
+    pub fn check_claims(&self) -> Result<(), String> {
+        self.claim.clone().map_or(Ok(()), Err)
     }
 
     /// Looks who has joined the stream of events.

@@ -3,7 +3,8 @@
 //! The agent joins by its seeds until it has met somebody, reads its machine every few seconds, answers every query, carries out orders
 //! about keys on a ring of its own, drops what banned members send, and keeps across a restart what the data directory keeps.
 
-use super::{state, words};
+use super::state;
+use super::words::{self, Words};
 use rumormill_core::identity::{NodeId, Unsigned};
 use rumormill_core::payload::Payload;
 use rumormill_core::protocol::{Cx, Input, Output, Protocol};
@@ -15,7 +16,7 @@ use rumormill_protocols::agree::keys::{self, Order, Report, Secret};
 use rumormill_protocols::agree::latest::{self, Latest};
 use rumormill_protocols::member::swim::record::TagMap;
 use rumormill_protocols::member::swim::{self, Member as Row, Status, Swim};
-use rumormill_protocols::spread::events::{self, Cover, Events, Item, Publish};
+use rumormill_protocols::spread::events::{self, Cover, EventId, Events, Item, Publish};
 use rumormill_protocols::spread::queries::{self, Ask, Queries};
 use std::cell::RefCell;
 use std::collections::{BTreeSet, VecDeque};
@@ -66,6 +67,8 @@ pub enum Call {
     Publish(Payload),
     /// Ask every member this.
     Ask(Payload),
+    /// Forget every member that has failed here.
+    ForgetFailed,
     /// Lift every ban that this member knows.
     Unban,
     /// Have every member install the key of this number.
@@ -104,6 +107,8 @@ pub enum Event {
     OverBound(String),
     /// It accuses this member in its own name; said once in a life.
     Accuses(NodeId),
+    /// It says that it will deliver this event, and does not hold it.
+    Claims(EventId),
     /// The node told something.
     Node(node::Event),
 }
@@ -208,6 +213,11 @@ impl Member {
                 let ask = Ask { ticket, name, filter, body, timeout: QUERY_TIMEOUT, expected };
                 self.ask_node(cx, node::Call::Queries(queries::Call::Ask(ask)));
             }
+            Call::ForgetFailed => {
+                let rows = self.node.swim.members().filter(|row| row.status == Status::Dead);
+                let failed: Vec<NodeId> = rows.map(|row| row.id).collect();
+                failed.into_iter().for_each(|id| self.ask_node(cx, node::Call::Swim(swim::Call::Forget(id))));
+            }
             Call::Unban => {
                 let banned: Vec<NodeId> =
                     self.node.bans.iter().filter(|ban| !ban.lifted).map(|ban| ban.id).collect();
@@ -263,17 +273,19 @@ impl Member {
 
     /// Hands an input to the node; what the node tells is told on, and answered where the agent answers.
     fn node(&mut self, cx: &mut Cx<'_, Self>, input: Input<Node>) {
-        let mut accused = self.lend(cx, input);
+        let mut said = self.lend(cx, input);
         while let Some(event) = self.told.pop_front() {
             let answer = self.answer(&event);
             cx.emit(Event::Node(event));
             if let Some(call) = answer {
-                accused.extend(self.lend(cx, Input::Call(call)));
+                said.extend(self.lend(cx, Input::Call(call)));
             }
         }
-        for id in accused {
-            if self.accused.insert(id) {
-                cx.emit(Event::Accuses(id));
+        for words in said {
+            match words {
+                Words::Accuses(id) if self.accused.insert(id) => cx.emit(Event::Accuses(id)),
+                Words::Holds(id) if !self.holds(id) => cx.emit(Event::Claims(id)),
+                Words::Accuses(_) | Words::Holds(_) => {}
             }
         }
         // A bound holds at every instant, not only when the checks are asked.
@@ -285,16 +297,21 @@ impl Member {
         }
     }
 
-    /// Returns whom the node accuses in what it sends.
-    fn lend(&mut self, cx: &mut Cx<'_, Self>, input: Input<Node>) -> Vec<NodeId> {
+    /// Returns what the node says in its own name.
+    fn lend(&mut self, cx: &mut Cx<'_, Self>, input: Input<Node>) -> Vec<Words> {
         let (node, told, me) = (&mut self.node, &mut self.told, cx.me);
-        let accused = RefCell::new(Vec::new());
+        let said = RefCell::new(Vec::new());
         let look = |message| {
-            accused.borrow_mut().extend(words::accused_by(me, &message));
+            words::of(me, &message, |words| said.borrow_mut().push(words));
             message
         };
         cx.lend(look, Timer::Node, |event| told.push_back(event), |cx| node.handle(cx, input));
-        accused.into_inner()
+        said.into_inner()
+    }
+
+    /// Whether this member holds an event, or has delivered it.
+    fn holds(&self, id: EventId) -> bool {
+        self.node.events.get(id).is_some() || self.feed.iter().any(|item| item.id == id)
     }
 
     fn answer(&mut self, event: &node::Event) -> Option<node::Call> {

@@ -32,7 +32,7 @@ use rumormill_protocols::member::swim;
 use rumormill_protocols::spread::{events, queries};
 use std::sync::Arc;
 use verdicts::Verdicts;
-use words::Words;
+use words::Founded;
 
 /// The composite node.
 pub struct AgentPart {
@@ -43,7 +43,7 @@ pub struct AgentPart {
 #[derive(Debug, Default)]
 pub struct Seen {
     verdicts: Verdicts,
-    words: Words,
+    words: Founded,
     deliveries: Deliveries,
     answers: Answers,
     over_bound: Option<String>,
@@ -81,6 +81,7 @@ impl Part for AgentPart {
         vec![
             ("leave", "say goodbye"),
             ("forget", "drop the departed node with that id from every list"),
+            ("forget-failed", "drop every failed node that this member knows from every list"),
             ("join", "meet the node with that id"),
             ("tag", "set a tag to that value"),
             ("publish", "publish an event with that payload"),
@@ -110,6 +111,7 @@ impl Part for AgentPart {
                 Call::Node(node::Call::Bans(say))
             }
             "unban" => Call::Unban,
+            "forget-failed" => Call::ForgetFailed,
             _ => return Err(super::unknown("call", call, &self.calls())),
         })
     }
@@ -135,12 +137,14 @@ impl Part for AgentPart {
                 seen.over_bound
                     .get_or_insert_with(|| format!("node {}: {over}, at {:.3} s", id.0, at.as_secs_f64()));
             }
+            Event::Claims(event) => seen.deliveries.claims(at, id, *event),
             Event::Accuses(about) => seen.words.accuses(at.as_secs_f64(), id, *about),
             Event::Ordered { ticket, of } => seen.answers.ordered(at, id, *ticket, *of),
             Event::Node(node::Event::Swim(event)) => {
                 seen.deliveries.on_swim(id, event);
                 match event {
                     swim::Event::Dead(about) => seen.verdicts.failed(at, id, *about),
+                    swim::Event::Forgotten(about) => seen.verdicts.forgets(at, id, *about),
                     swim::Event::Up(about) => seen.verdicts.lists(at, id, *about),
                     swim::Event::ProbeFailed { target, .. } => seen.words.probed(id, *target),
                     swim::Event::Suspected(_) => seen.verdicts.suspected += 1,
@@ -171,6 +175,7 @@ impl Part for AgentPart {
         match event {
             Event::Started { .. } => Line::of("started", None),
             Event::Ordered { of, .. } => Line::of("ordered", Some(format!("{of} members"))),
+            Event::Claims(event) => Line::about("claims", event.source.origin),
             Event::Accuses(about) => Line::about("accuses", *about),
             Event::OverBound(over) => Line::of("over-bound", Some(over.clone())),
             Event::Node(node::Event::Swim(event)) => SwimPart::tell(event),
@@ -219,7 +224,7 @@ impl Part for AgentPart {
                 "connected_not_failed",
                 "no member failed one that was up and connected to it and to most others; with (20s): for 20 s",
             ),
-            ("no_ghost", "no member lists another one again that has been down for 10 s"),
+            ("no_ghost", "no member lists another one again that it forgot, while that one is down"),
             ("own_words", "no member accused another one that it had not probed"),
             ("no_event_twice", "no member delivered an event twice"),
             ("no_answer_twice", "no member was asked, answered or given a report twice"),
@@ -228,6 +233,7 @@ impl Part for AgentPart {
                 "each retained event was delivered at all that had joined the events before",
             ),
             ("listed_delivered", "each retained event was delivered at all that its publisher listed"),
+            ("held_when_said", "no member said that it will deliver an event that it did not hold"),
             ("covered_delivered", "each event was delivered at as many others as said that they hold it"),
             ("answers_ended", "each query and each order about keys ended in time"),
             ("bounded", "no queue is over its bound"),
@@ -245,6 +251,7 @@ impl Part for AgentPart {
             }
             "own_words" => Box::new(|_, seen| seen.words.check()),
             "no_ghost" => Box::new(|_, seen| seen.verdicts.check_ghosts()),
+            "held_when_said" => Box::new(|_, seen| seen.deliveries.check_claims()),
             "covered_delivered" => Box::new(|_, seen| seen.deliveries.check_covered()),
             "no_event_twice" => Box::new(|_, seen| seen.deliveries.check_twice()),
             "no_answer_twice" => Box::new(|_, seen| seen.answers.check_twice()),

@@ -6,9 +6,6 @@ use rumormill_core::identity::NodeId;
 use rumormill_core::time::{Duration, Time};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// A member that has been down for so long is not listed again by one that knew it (our guess: what it said of itself has arrived).
-const GONE: Duration = Duration::from_secs(10);
-
 /// What members said of others.
 #[derive(Debug, Default)]
 pub struct Verdicts {
@@ -16,6 +13,8 @@ pub struct Verdicts {
     new: Vec<Verdict>,
     /// Members that were listed, since that was last judged.
     up: Vec<Verdict>,
+    /// When each member forgot another one.
+    forgot: BTreeMap<(NodeId, NodeId), Time>,
     ghost: Option<String>,
     /// The longest time for which a member had been down when another one, which had been up since, listed it again.
     listed_after: Duration,
@@ -62,6 +61,11 @@ impl Verdicts {
         self.up.push(Verdict { at, by, about });
     }
 
+    /// A member takes another one off its list.
+    pub fn forgets(&mut self, at: Time, by: NodeId, about: NodeId) {
+        self.forgot.insert((by, about), at);
+    }
+
     /// A member says goodbye.
     pub fn leaves(&mut self, at: Time, id: NodeId) {
         self.left.insert(id, at);
@@ -80,11 +84,12 @@ impl Verdicts {
             let Some(since) = known else { continue };
             let gone = at.since(since);
             self.listed_after = self.listed_after.max(gone);
-            if gone >= GONE {
-                let (at, gone) = (at.as_secs_f64(), gone.as_secs_f64());
+            let forgot = self.forgot.get(&(by, about)).filter(|forgot| (since..=at).contains(*forgot));
+            if let Some(forgot) = forgot {
+                let (at, gone, forgot) = (at.as_secs_f64(), gone.as_secs_f64(), forgot.as_secs_f64());
                 self.ghost.get_or_insert_with(|| {
                     format!(
-                        "node {} lists node {} at {at:.3} s, which has been down for {gone:.1} s",
+                        "node {} lists node {} at {at:.3} s, which it forgot at {forgot:.3} s and which has been down for {gone:.1} s",
                         by.0, about.0
                     )
                 });
@@ -133,7 +138,7 @@ impl Verdicts {
         ))
     }
 
-    /// Whether nobody listed a member again that had been down for [`GONE`].
+    /// Whether nobody listed a member again that it had forgotten, while that one was down.
     pub fn check_ghosts(&self) -> Result<(), String> {
         self.ghost.clone().map_or(Ok(()), Err)
     }

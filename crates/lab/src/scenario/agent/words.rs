@@ -1,20 +1,21 @@
-//! What a member says of others in its own name: it signs a verdict about no member that it did not probe.
+//! What members say in their own name: verdicts, which need a probe, and that they will deliver an event.
 
 use rumormill_core::identity::NodeId;
 use rumormill_node::Message;
 use rumormill_protocols::member::swim::record::Charge;
 use rumormill_protocols::member::swim::{self, News};
+use rumormill_protocols::spread::events::{self, EventId};
 use std::collections::BTreeSet;
 
 /// Verdicts in the members' own names, compared with their probes.
 #[derive(Debug, Default)]
-pub struct Words {
+pub struct Founded {
     /// Who probed whom without an answer, in any life.
     probed: BTreeSet<(NodeId, NodeId)>,
     unfounded: Option<String>,
 }
 
-impl Words {
+impl Founded {
     /// A probe failed.
     pub fn probed(&mut self, by: NodeId, about: NodeId) {
         self.probed.insert((by, about));
@@ -36,18 +37,27 @@ impl Words {
     }
 }
 
-/// Whom this message accuses in the name of `me`. An operator's order to forget a member is no verdict.
-pub fn accused_by(me: NodeId, message: &Message) -> impl Iterator<Item = NodeId> {
+/// What a member says in its own name.
+pub enum Words {
+    /// A verdict about this member.
+    Accuses(NodeId),
+    /// That it will deliver this event.
+    Holds(EventId),
+}
+
+/// Hands over what this message says in the name of `me`. An operator's order to forget a member is no verdict.
+pub fn of(me: NodeId, message: &Message, mut tell: impl FnMut(Words)) {
     let news = match message {
         Message::Swim(swim::Message::News(news) | swim::Message::Give { news, .. }) => &news[..],
-        _ => &[],
+        Message::Events(events::Message::Covered { id, held: true }) => return tell(Words::Holds(*id)),
+        _ => return,
     };
-    news.iter().filter_map(move |item| match item {
-        News::Accusation(record) => {
-            let accusation = record.value();
-            let is_verdict = accusation.accuser == me && accusation.charge != Charge::Forget;
-            is_verdict.then_some(accusation.accused)
+    for item in news {
+        if let News::Accusation(record) = item
+            && record.value().accuser == me
+            && record.value().charge != Charge::Forget
+        {
+            tell(Words::Accuses(record.value().accused));
         }
-        News::Card(_) => None,
-    })
+    }
 }
