@@ -7,7 +7,7 @@ use rumormill::core::stack::{Layer, Stack};
 use rumormill::protocols::agree::{anti_entropy, bans};
 use rumormill::protocols::kit::peers::Peers;
 use rumormill::protocols::spread::{self, events, queries, rumor};
-use rumormill::protocols::sum::{self, Aggregator, averaging, extrema, plain, push_sum, threshold};
+use rumormill::protocols::sum::{self, Aggregator, Truth};
 use rumormill::runtime::{App, Book, Config, Handle, Keyring, Sockets, start};
 use rumormill::{NodeId, Protocol, Time, Wall};
 use std::pin::Pin;
@@ -156,22 +156,43 @@ async fn rumors_pushed_or_pulled_reach_all() {
     }
 }
 
-/// Each node has its number as its value; all come to know what these come to.
-async fn sums_up<P>(make: impl Fn() -> P, truth: f64, tolerance: f64)
-where
-    P: Aggregator + Send + 'static,
-    P::Message: Send,
-    P::Timer: Send,
-{
-    let cluster = Cluster::new(|_| make()).await;
+struct SumsUp;
+
+impl sum::Visit for SumsUp {
+    type Out = Story;
+    fn visit<P: Aggregator>(self) -> Story {
+        Box::pin(sums_up::<P>())
+    }
+}
+
+/// Each node has a value; all come to know what these come to, or each is alarmed once.
+async fn sums_up<P: Aggregator>() {
+    println!("{}", P::NAME);
+    let config = Arc::new(P::paced(PERIOD));
+    let value = |id: u64| 50.0 + 10.0 * id as f64;
+    let mut cluster = Cluster::new(|life| P::start(&config, NodeId(0), life)).await;
     cluster.call_all(|_| sum::Call::Peers(Peers::Everyone(NODES))).await;
-    cluster.call_all(|id| sum::Call::Set(id.0 as f64)).await;
+    cluster.call_all(|id| sum::Call::Set(value(id.0))).await;
+    let truth = P::truth(&config);
+    if let Truth::Between(..) = truth {
+        let mut alarmed = std::collections::BTreeSet::new();
+        cluster
+            .until(|who, event| {
+                if let sum::Event::Crossed { above, .. } = event {
+                    assert!(above && alarmed.insert(who), "{who} is alarmed twice, or calmed");
+                }
+                alarmed.len() == NODES as usize
+            })
+            .await;
+        return cluster.end().await;
+    }
+    let truth = truth.of((0..NODES).map(value).collect());
     let all_near = async {
         loop {
             let mut near = 0;
             for node in &cluster.nodes {
                 let found = node.inspect(|node, _| node.settled()).await.unwrap();
-                near += usize::from(found.is_some_and(|found| (found / truth - 1.0).abs() < tolerance));
+                near += usize::from(found.is_some_and(|found| (found / truth - 1.0).abs() <= P::ERROR));
             }
             if near == NODES as usize {
                 return;
@@ -184,54 +205,10 @@ where
 }
 
 #[tokio::test]
-async fn push_sum_finds_the_average() {
-    sums_up(|| push_sum::PushSum::new(push_sum::Config { period: PERIOD, ..Default::default() }), 3.5, 1e-3)
-        .await;
-}
-
-#[tokio::test]
-async fn averaging_finds_the_average() {
-    sums_up(
-        || averaging::Averaging::new(averaging::Config { period: PERIOD, ..Default::default() }),
-        3.5,
-        1e-3,
-    )
-    .await;
-}
-
-/// Exchanges that overlap move its mean: it comes near, no more.
-#[tokio::test]
-async fn plain_averaging_comes_near_the_average() {
-    sums_up(|| plain::Plain::new(plain::Config { period: PERIOD }), 3.5, 0.2).await;
-}
-
-#[tokio::test]
-async fn extrema_find_the_maximum() {
-    let what = extrema::What::Maximum;
-    sums_up(
-        || extrema::Extrema::new(extrema::Config { period: PERIOD, what, ..Default::default() }),
-        7.0,
-        1e-9,
-    )
-    .await;
-}
-
-#[tokio::test]
-async fn an_alarm_is_raised_once_at_every_node() {
-    let config = threshold::Config { period: PERIOD, ..threshold::Config::between(1.0, 2.0) };
-    let mut cluster = Cluster::new(|_| threshold::Threshold::new(config.clone())).await;
-    cluster.call_all(|_| sum::Call::Peers(Peers::Everyone(NODES))).await;
-    cluster.call_all(|id| sum::Call::Set(id.0 as f64)).await; // 3.5 on average
-    let mut alarmed = std::collections::BTreeSet::new();
-    cluster
-        .until(|who, event| {
-            if let sum::Event::Crossed { above, .. } = event {
-                assert!(above && alarmed.insert(who), "{who} is alarmed twice, or calmed");
-            }
-            alarmed.len() == NODES as usize
-        })
-        .await;
-    cluster.end().await;
+async fn every_aggregator_finds_what_the_values_come_to() {
+    for story in sum::each(|| SumsUp) {
+        story.await;
+    }
 }
 
 /// One entry, written by one of them, is held by all.

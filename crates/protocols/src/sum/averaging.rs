@@ -252,6 +252,12 @@ impl Aggregator for Averaging {
             What::Count(_) => Truth::Count,
         }
     }
+
+    fn paced(period: Duration) -> Config {
+        Config { period, ..Config::default() }
+    }
+
+    const ERROR: f64 = 1e-3;
 }
 
 impl Averaging {

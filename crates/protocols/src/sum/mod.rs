@@ -25,7 +25,7 @@ use crate::kit::epochs::Epochs;
 use crate::kit::peers::Peers;
 use alloc::vec::Vec;
 use rumormill_core::protocol::Change;
-use rumormill_core::time::Time;
+use rumormill_core::time::{Duration, Time};
 
 family! {
     Aggregator: push_sum::PushSum, averaging::Averaging, plain::Plain, extrema::Extrema, threshold::Threshold
@@ -72,6 +72,10 @@ pub trait Aggregator: Catalogued<Call = Call, Event = Event> {
     fn epoch(&self) -> u32;
     /// What the result of a node with these settings is of.
     fn truth(config: &Self::Config) -> Truth;
+    /// Settings with cycles of this length.
+    fn paced(period: Duration) -> Self::Config;
+    /// Upper bound on the relative error of a settled result among a few nodes, where nothing is lost.
+    const ERROR: f64;
 }
 
 /// What an aggregator's result is of.

@@ -225,6 +225,12 @@ impl Aggregator for PushSum {
             Read::Quantile(part) => Truth::Quantile(part),
         }
     }
+
+    fn paced(period: Duration) -> Config {
+        Config { period, ..Config::default() }
+    }
+
+    const ERROR: f64 = 1e-3;
 }
 
 impl PushSum {

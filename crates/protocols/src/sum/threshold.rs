@@ -181,6 +181,12 @@ impl Aggregator for Threshold {
     fn truth(config: &Config) -> Truth {
         Truth::Between(config.lower, config.upper)
     }
+
+    fn paced(period: Duration) -> Config {
+        Config { period, ..Config::default() }
+    }
+
+    const ERROR: f64 = 0.0; // an alarm is right or wrong
 }
 
 impl Threshold {
