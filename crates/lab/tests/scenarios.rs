@@ -115,6 +115,7 @@ fn every_stack_runs_and_does_what_it_is_for() {
             "set" => ("eventually alarm_right within 80s", "set"),
             "put" if has("stores_agree") => ("eventually stores_agree within 80s", "put"),
             "put" => ("eventually all_heard within 40s", "put"),
+            "watch" => ("always live_trusted", "watch"),
             _ => ("eventually views_agree within 20s", "join"),
         };
         let with = if call == "set" { "90" } else { "1" };
@@ -133,6 +134,21 @@ fn every_stack_runs_and_does_what_it_is_for() {
             assert!(outcome.ok, "{name}: {:?} {:?}", outcome.figures, outcome.failure.map(|f| f.report));
             assert_ne!(listener.samples[0].chief(), "events", "{name}: there is nothing better to draw");
         }
+    }
+}
+
+/// Alone, for beneath SWIM a member that failed is out of the view before a detector could say so.
+#[test]
+fn detectors_suspect_those_that_crash_and_nobody_else() {
+    for stack in stacks().into_iter().filter(|stack| stack.calls[0].0 == "watch") {
+        let text = format!(
+            "stack = \"{}\"\nnodes = 24\ntime = \"90s\"\nseed = 5\nchecks = [\"always live_trusted\", \"eventually crashed_suspected within 15s\"]\n\
+             [world]\nlatency = {{ uniform = [\"200us\", \"50ms\"] }}\n[[step]]\nat = \"40s\"\ndo = \"crash\"\nwho = 3\n",
+            stack.name
+        );
+        let outcome = run(&parse(&text).unwrap_or_else(|e| panic!("{}: {e}", stack.name)));
+        assert!(outcome.ok, "{}: {:?}", stack.name, outcome.failure.map(|f| f.report));
+        assert!(outcome.figures["suspicions"] >= 2.0, "{}: {:?}", stack.name, outcome.figures);
     }
 }
 

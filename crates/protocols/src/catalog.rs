@@ -3,6 +3,7 @@
 //! A protocol implements [`Catalogued`] in its own file and has one line in the `family!` of its module. By that it has golden packets,
 //! fuzz seeds, hostile inputs, a scenario stack, its line in help texts and in the table of this crate, and the tests of its family.
 
+use crate::{agree, detect, member, spread, sum};
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -68,7 +69,7 @@ pub trait Visit {
 /// Lists the protocols of a module, and with that enters them into the catalog. Those before the semicolon implement the family's trait, so that each can
 /// take another's place; those behind it stand alone.
 macro_rules! family {
-    ($family:ident: $($member:ty),+ $(,)? $(; $($alone:ty),+ $(,)?)?) => {
+    ($family:ident: $($member:ty),* $(,)? $(; $($alone:ty),+ $(,)?)?) => {
         /// Acts on one protocol of this family, whichever it is.
         pub trait Visit {
             /// What comes of it.
@@ -78,24 +79,27 @@ macro_rules! family {
         }
 
         /// Visits all protocols of this family, in the order of the catalog.
+        #[allow(unused_variables)] // a family may be empty
         pub fn each<V: Visit>(visit: impl Fn() -> V) -> ::alloc::vec::Vec<V::Out> {
-            ::alloc::vec![$(visit().visit::<$member>()),+]
+            ::alloc::vec![$(visit().visit::<$member>()),*]
         }
 
         /// Visits the protocol of that name.
         ///
         /// # Errors
         /// Gives the visitor back if no protocol of this family has that name.
+        #[allow(unused_variables)] // as above
         pub fn named<V: Visit>(name: &str, visit: V) -> Result<V::Out, V> {
             $(if name == <$member as $crate::catalog::Catalogued>::NAME {
                 return Ok(visit.visit::<$member>());
-            })+
+            })*
             Err(visit)
         }
 
         /// Visits all protocols of this module, those that stand alone too.
+        #[allow(unused_variables)] // as above
         pub(crate) fn all<V: $crate::catalog::Visit>(visit: &impl Fn() -> V) -> ::alloc::vec::Vec<V::Out> {
-            ::alloc::vec![$(visit().visit::<$member>(),)+ $($(visit().visit::<$alone>(),)+)?]
+            ::alloc::vec![$(visit().visit::<$member>(),)* $($(visit().visit::<$alone>(),)+)?]
         }
     };
 }
@@ -103,11 +107,7 @@ pub(crate) use family;
 
 /// Visits all protocols there are.
 pub fn each<V: Visit>(visit: impl Fn() -> V) -> Vec<V::Out> {
-    let modules = [
-        crate::member::all(&visit),
-        crate::agree::all(&visit),
-        crate::spread::all(&visit),
-        crate::sum::all(&visit),
-    ];
+    let modules =
+        [member::all(&visit), agree::all(&visit), spread::all(&visit), sum::all(&visit), detect::all(&visit)];
     modules.into_iter().flatten().collect()
 }

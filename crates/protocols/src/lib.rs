@@ -10,6 +10,7 @@ extern crate alloc;
 
 pub mod agree;
 pub mod catalog;
+pub mod detect;
 pub mod kit;
 pub mod member;
 pub mod spread;

@@ -5,6 +5,7 @@ use rumormill::core::payload::Payload;
 use rumormill::core::protocol::Change;
 use rumormill::core::stack::{Layer, Stack};
 use rumormill::protocols::agree::{anti_entropy, bans};
+use rumormill::protocols::detect::{self, Detector};
 use rumormill::protocols::kit::peers::Peers;
 use rumormill::protocols::spread::{self, events, queries, rumor};
 use rumormill::protocols::sum::{self, Aggregator, Truth};
@@ -207,6 +208,44 @@ async fn sums_up<P: Aggregator>() {
 #[tokio::test]
 async fn every_aggregator_finds_what_the_values_come_to() {
     for story in sum::each(|| SumsUp) {
+        story.await;
+    }
+}
+
+struct Detects;
+
+impl detect::Visit for Detects {
+    type Out = Story;
+    fn visit<P: Detector>(self) -> Story {
+        Box::pin(detects::<P>())
+    }
+}
+
+/// One of eight ends, and all that watch it come to suspect it.
+async fn detects<P: Detector>() {
+    println!("{}", P::NAME);
+    let config = Arc::new(P::paced(4 * PERIOD));
+    let mut cluster = Cluster::new(|life| P::start(&config, NodeId(0), life)).await;
+    cluster.call_all(|_| detect::Call::Peers(Peers::Everyone(NODES))).await;
+    tokio::time::sleep(20 * PERIOD).await; // some heartbeats, or the story is about one that was never heard
+    cluster.nodes.remove(3).shutdown().await;
+    let mut by = std::collections::BTreeSet::new();
+    cluster
+        .until(|who, event| {
+            // On a busy machine others may be suspected for a while.
+            if let detect::Event::Suspected { peer: NodeId(3), level } = event {
+                assert!(level > 0.0);
+                by.insert(who);
+            }
+            by.len() == NODES as usize - 1
+        })
+        .await;
+    cluster.end().await;
+}
+
+#[tokio::test]
+async fn every_detector_notices_that_a_node_ended() {
+    for story in detect::each(|| Detects) {
         story.await;
     }
 }

@@ -31,7 +31,7 @@
 //! | `mod` | what is in the file |
 //! | `part` | what a protocol has to say for itself; one on top of another |
 //! | `agent` | the composite that an agent runs |
-//! | `swim`, `latest`, `anti_entropy`, `spreader`, `aggregator` | protocols, the last two any of their kind |
+//! | `swim`, `latest`, `anti_entropy`, `spreader`, `aggregator`, `detector` | protocols, the last three any of their family |
 //! | `settings` | the protocols' settings |
 //! | `registry` | their names |
 //! | `checks` | how checks are written |
@@ -42,6 +42,7 @@ mod agent;
 mod aggregator;
 mod anti_entropy;
 mod checks;
+mod detector;
 mod drive;
 mod latest;
 mod output;

@@ -78,8 +78,10 @@ impl Serialize for Sample {
     }
 }
 
-/// What a stack is about, if it has one of these: how far something has spread, how far off the estimates are, how many see each other.
-const CHIEF: [&str; 4] = ["informed_share", "newest_share", "relative_error_max", "view_mean"];
+/// What a stack is about, if it has one of these: how far something has spread, how far off the estimates are, how strongly a live node is
+/// suspected, how many see each other.
+const CHIEF: [&str; 5] =
+    ["informed_share", "newest_share", "relative_error_max", "live_level_max", "view_mean"];
 
 impl Sample {
     /// The figure that says most of this stack.

@@ -3,6 +3,7 @@
 use super::agent::AgentPart;
 use super::aggregator::AggregatorPart;
 use super::anti_entropy::AntiEntropyPart;
+use super::detector::DetectorPart;
 use super::latest::LatestPart;
 use super::output::{Outcome, Output};
 use super::part::{On, Part};
@@ -14,7 +15,7 @@ use rumormill_protocols::agree::anti_entropy::AntiEntropy;
 use rumormill_protocols::agree::latest::Latest;
 use rumormill_protocols::catalog::Catalogued;
 use rumormill_protocols::member::swim::Swim;
-use rumormill_protocols::{spread, sum};
+use rumormill_protocols::{detect, spread, sum};
 use rumormill_sim::plan::Plan;
 use serde::Serialize;
 use std::ops::Range;
@@ -142,7 +143,7 @@ fn known() -> Vec<(String, &'static str)> {
         on_swim,
         line((AntiEntropy::NAME, AntiEntropy::ABOUT)),
     ];
-    let families = [spread::each(|| About), sum::each(|| About)];
+    let families = [spread::each(|| About), sum::each(|| About), detect::each(|| About)];
     first.into_iter().chain(families.into_iter().flatten().map(line)).collect()
 }
 
@@ -158,6 +159,13 @@ impl spread::Visit for About {
 impl sum::Visit for About {
     type Out = (&'static str, &'static str);
     fn visit<P: sum::Aggregator>(self) -> Self::Out {
+        (P::NAME, P::ABOUT)
+    }
+}
+
+impl detect::Visit for About {
+    type Out = (&'static str, &'static str);
+    fn visit<P: detect::Detector>(self) -> Self::Out {
         (P::NAME, P::ABOUT)
     }
 }
@@ -197,6 +205,14 @@ impl<V: Visit> sum::Visit for Place<'_, V> {
     }
 }
 
+impl<V: Visit> detect::Visit for Place<'_, V> {
+    type Out = Result<V::Out, String>;
+    fn visit<P: detect::Detector>(self) -> Self::Out {
+        let part = DetectorPart::<P>::new(self.table, self.nodes)?;
+        Ok(self.put(part))
+    }
+}
+
 fn with_stack<V: Visit>(name: &str, knobs: &Settings, nodes: u64, visit: V) -> Result<V::Out, String> {
     let empty = toml::Table::new();
     let of = |name: &str| knobs.get(name).unwrap_or(&empty);
@@ -223,6 +239,7 @@ fn with_stack<V: Visit>(name: &str, knobs: &Settings, nodes: u64, visit: V) -> R
     }
     spread::named(upper, place)
         .or_else(|place| sum::named(upper, place))
+        .or_else(|place| detect::named(upper, place))
         .unwrap_or_else(|_| Err(no_stack(name)))
 }
 
