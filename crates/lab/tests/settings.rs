@@ -33,6 +33,7 @@ impl Visit for Again {
     fn visit<P: Catalogued>(self) {
         let config = P::Config::default();
         let text = toml::to_string(&config).unwrap_or_else(|e| panic!("{}: {e}", P::NAME));
+        assert!(!text.contains("nanos"), "{}: a duration is no text:\n{text}", P::NAME);
         let again: P::Config = toml::from_str(&text).unwrap_or_else(|e| panic!("{}: {e}\n{text}", P::NAME));
         assert_eq!(format!("{again:?}"), format!("{config:?}"), "{text}");
     }

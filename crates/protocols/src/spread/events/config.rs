@@ -114,6 +114,7 @@ pub struct Config {
     #[cfg_attr(feature = "serde", serde(with = "rumormill_core::time::text"))]
     pub join_grace: Duration,
     /// So long it waits instead while a seed is silent.
+    #[cfg_attr(feature = "serde", serde(with = "rumormill_core::time::text"))]
     pub join_patience: Duration,
 }
 
