@@ -1,5 +1,7 @@
 //! Suspecting peers that fail: the detectors share what they are asked and what they tell, so that one can take another's place.
 
+pub mod phi;
+
 use crate::catalog::{Catalogued, family};
 use crate::kit::peers::Peers;
 use alloc::vec::Vec;
@@ -7,7 +9,7 @@ use rumormill_core::identity::NodeId;
 use rumormill_core::protocol::Change;
 use rumormill_core::time::{Duration, Time};
 
-family! { Detector: }
+family! { Detector: phi::Phi }
 
 /// What a detector is asked.
 #[derive(Clone, Debug)]
