@@ -1,11 +1,12 @@
 //! A thread of its own for calls that may hang: a disk that is gone, a service manager that does not read.
 //!
 //! Everything else in an agent runs in one thread, gossip included, so that thread must never make such a call itself. An [`Aside`] owns what the
-//! calls are about, takes them as jobs in a bounded queue, and carries them out one after the other. Whoever asks waits [`ANSWER_WAIT`] at most. A job
-//! that nobody waits for any more is not begun; one that had been begun is undone if its caller says how.
+//! calls are about, takes them as jobs in a bounded queue, and carries them out one after the other. A caller waits [`ANSWER_WAIT`] at most. A job
+//! whose caller has given up is not begun; one that had been begun is undone if its caller says how.
 
 use std::io;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -13,7 +14,7 @@ use tokio::sync::{Semaphore, oneshot, watch};
 
 /// How long a caller waits for its job (our guess: longer than a loaded disk takes to sync, shorter than an operator's patience).
 pub const ANSWER_WAIT: Duration = Duration::from_secs(2);
-/// A job that has been running for so long hangs, and whoever comes is refused at once. A little less than [`ANSWER_WAIT`]: the caller that
+/// A job that has been running for so long hangs, and further jobs are refused at once. A little less than [`ANSWER_WAIT`]: the caller that
 /// waited so long for it in vain knows then why.
 const HANGS_AFTER: Duration = Duration::from_millis(1_900);
 /// Jobs that wait for their turn; more are refused (our guess: each connection to the API may bring one).
@@ -29,7 +30,7 @@ pub enum Stuck {
     /// The job, or one before it, has not returned in time.
     #[error("no answer within {} s", ANSWER_WAIT.as_secs())]
     Hangs,
-    /// The thread was told to end.
+    /// The thread ends.
     #[error("the agent stops")]
     Closed,
 }
@@ -47,7 +48,7 @@ pub struct Aside<S> {
 struct Shared {
     /// Since when the present job runs.
     busy: Mutex<Option<Instant>>,
-    /// The log was told that it hangs.
+    /// The log says that it hangs.
     is_told: AtomicBool,
     gave_up: AtomicU64,
 }
@@ -101,7 +102,7 @@ impl<S: Send + 'static> Aside<S> {
         }
     }
 
-    /// The same without a limit, for who cannot go on without the result; the log is told why it takes so long.
+    /// The same without a limit, for a caller that cannot go on without the result; the log says why it takes so long.
     pub async fn wait_for<R: Send + 'static>(
         &self,
         job: impl FnOnce(&mut S) -> R + Send + 'static,
@@ -133,7 +134,7 @@ impl<S: Send + 'static> Aside<S> {
         }
     }
 
-    /// Has the thread do something that nobody waits for, such as telling somebody else. False if it is not done.
+    /// Enqueues a job without a result, such as a notification. False if it is not carried out.
     pub fn tell(&self, job: impl FnOnce(&mut S) + Send + 'static) -> bool {
         let jobs = lock(&self.jobs);
         self.hangs().is_none() && jobs.as_ref().is_some_and(|jobs| jobs.try_send(Box::new(job)).is_ok())
@@ -170,7 +171,7 @@ impl<S: Send + 'static> Aside<S> {
     }
 }
 
-/// Carries jobs out until nobody can send any more.
+/// Carries jobs out until the queue is closed.
 fn work<S>(state: &mut S, to_do: &Receiver<Job<S>>, shared: &Shared, what: &str) {
     while let Ok(job) = to_do.recv() {
         let begun = Instant::now();
@@ -183,7 +184,7 @@ fn work<S>(state: &mut S, to_do: &Receiver<Job<S>>, shared: &Shared, what: &str)
     }
 }
 
-/// Makes one call that may hang on a thread of its own, and waits for it without a limit; the log is told why it takes so long.
+/// Makes one call that may hang on a thread of its own, and waits for it without a limit; the log says why it takes so long.
 ///
 /// Fails if the system gives no thread.
 pub async fn once<R: Send + 'static>(what: &str, call: impl FnOnce() -> R + Send + 'static) -> io::Result<R> {

@@ -1,50 +1,49 @@
-//! The rumormill agent: configuration, the composed node, store, admin API, metrics.
+//! The rumormill agent: configuration, the composed node, store, APIs, metrics.
+//!
+//! Arrows go down this table, never up; no circle of files is left.
 //!
 //! | module | what it does |
 //! | --- | --- |
-//! | [`config`] | every setting, from file, environment and flags, with where each value came from |
-//! | [`identity`] | the node's key: who it is, and how its records are signed |
-//! | [`store`] | the data directory: identity, epoch, known members, tags set at run time |
-//! | [`aside`] | threads for calls that may hang |
-//! | [`discover`] | seeds: from addresses, DNS names and a file, to socket addresses |
-//! | [`host`] | reads the machine the agent runs on |
-//! | [`logging`] | where log lines go and which of them |
-//! | [`node`] | the composed protocol: SWIM, and on it vitals, events and queries |
-//! | [`events`] | what is kept of events for consumers, publishers and the disk |
-//! | [`queries`] | who is meant by a query, what comes back, what is asked here |
-//! | [`run`] | puts the parts together; joins, keeps up, leaves |
+//! | [`start`] | puts the parts together; ends them |
+//! | `observer` | hands each event of the node to its feature |
+//! | [`http`], [`serf_rpc`] | the two APIs: listeners, guards, codecs |
 //! | [`handlers`] | commands that are run when something happens |
-//! | [`view`] | what is remembered of events: changes with a cursor, names, histograms |
-//! | [`model`] | what the admin API says, as types |
-//! | [`build`] | what runs here: version, commit, formats |
-//! | [`api`] | the admin API over TCP and a Unix socket |
-//! | [`serf_rpc`] | Serf's RPC, for clients made for Serf |
-//! | [`refusal`] | why the agent does not do what it was asked |
-//! | [`metrics`] | `/metrics` for Prometheus |
+//! | [`features`] | one folder per feature: its verbs, routes, JSON, metrics, tables |
+//! | [`feature`] | the places at which a feature takes hold of the agent |
+//! | [`agent`] | what all parts share |
+//! | [`describe`], [`view`] | members as JSON; names, changes and pings, as membership told them |
+//! | [`refusal`], [`warnings`], [`token`], [`metrics`] | why the agent refuses; conditions; secrets; a table of metrics |
+//! | [`node`], [`audience`] | the composed protocol; which queries are meant for this node |
+//! | [`store`], [`identity`] | the data directory; the node's key |
+//! | [`config`], [`discover`], [`host`] | settings with their sources; seeds to addresses; the machine |
+//! | [`aside`], [`logging`], [`admission`], [`build`] | threads for calls that may hang; log lines; places of listeners; version and formats |
 
 pub mod admission;
-pub mod api;
+pub mod agent;
 pub mod aside;
+pub mod audience;
 pub mod build;
 pub mod config;
+pub mod describe;
 pub mod discover;
-pub mod events;
+pub mod feature;
+pub mod features;
 pub mod handlers;
 pub mod host;
+pub mod http;
 pub mod identity;
 pub mod logging;
 pub mod metrics;
 pub mod model;
-/// The composed protocol, as the agent uses it: filters of queries are compiled by [`queries::filter::known`].
-pub mod node {
-    pub use rumormill_node::{Call, Event, Message, Timer, Vitals};
-
-    /// One agent's protocols.
-    pub type Node<K> = rumormill_node::Node<K, crate::queries::filter::known::Known>;
-}
-pub mod queries;
+pub mod node;
+mod observer;
 pub mod refusal;
-pub mod run;
 pub mod serf_rpc;
+mod service_manager;
+pub mod start;
+mod states;
 pub mod store;
+pub mod token;
 pub mod view;
+mod wall;
+pub mod warnings;

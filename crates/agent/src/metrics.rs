@@ -1,6 +1,6 @@
 //! What Prometheus reads: counters, gauges, and how long round trips and news take.
 //!
-//! Nothing is counted here: the node and the runtime count for themselves, and a [`Table`] is filled from them when somebody asks. Only the
+//! Nothing is counted here: the node and the runtime count for themselves, and a [`Table`] is filled from them on request. Only the
 //! two [`Histograms`] are fed as things happen.
 
 use prometheus_client::encoding::text;

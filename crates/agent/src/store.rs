@@ -1,4 +1,4 @@
-//! The data directory: identity, epoch, known members, events and how far they were told, and what was set at run time.
+//! The data directory: identity, epoch, known members, the event log with its positions, and settings made at run time.
 //!
 //! | file | what it holds |
 //! | --- | --- |
@@ -13,62 +13,28 @@
 //! Every call here may take as long as the disk does. A running agent makes them by a [`StoreHandle`], on a thread of their own.
 
 mod db;
-mod events;
+mod error;
 mod handle;
 mod lock;
+mod record;
 mod sidecar;
 
 pub use db::VERSION as DATA_DIR_VERSION;
-pub use handle::{NotStored, Recalled, StoreHandle, Who};
+pub use error::StoreError;
+pub use handle::{NotStored, StoreHandle, Who};
+pub use record::{KnownMember, MEMBERS_MAX, SAVE_INTERVAL_S, VALUE_BYTES_MAX};
 pub use sidecar::VERSION as SIDECAR_VERSION;
 
-use crate::events::{Kept, Unsaved};
+use crate::features::events::entry::{Kept, Unsaved};
+use crate::features::events::store as events;
 use crate::identity::{NodeKeys, SEED_BYTES};
+use record::Identity;
 use rumormill_core::identity::NodeId;
-use rumormill_core::time::Wall;
 use rumormill_protocols::spread::events::{EventId, Item};
 use std::collections::BTreeMap;
 use std::fmt;
-use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
-
-/// Known members that are kept, the most recently seen (our guess: a restarted node needs one that lives).
-pub const MEMBERS_MAX: usize = 1024;
-/// How often members should be saved at most, in seconds (our guess: losing so much costs a restarted node nothing).
-pub const SAVE_INTERVAL_S: u64 = 5;
-/// Largest value that [`Store::put`] takes, in bytes: tags take up to 64 KiB, and 256 bans with reason and name 180 KiB.
-pub const VALUE_BYTES_MAX: usize = 256 * 1024;
-
-/// A member as it was last known.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct KnownMember {
-    /// Its id.
-    pub id: NodeId,
-    /// Its name.
-    pub name: String,
-    /// Its contact, as its card carries it.
-    pub contact: Vec<u8>,
-    /// When it was last known to be alive, by this machine's clock.
-    pub seen: Wall,
-}
-
-/// What must survive everything.
-#[derive(Clone, PartialEq, Eq)]
-struct Identity {
-    seed: [u8; SEED_BYTES],
-    /// The last epoch that may have been used.
-    epoch: u64,
-    /// How often the key was replaced; a copy with more is the newer.
-    rekeys: u64,
-    copied_from: Option<NodeId>,
-}
-
-impl Identity {
-    fn version(&self) -> (u64, u64) {
-        (self.rekeys, self.epoch)
-    }
-}
 
 /// An open data directory, or the same in memory for a node that forgets itself.
 pub struct Store {
@@ -77,8 +43,8 @@ pub struct Store {
     disk: Option<Disk>,
     /// What [`Store::put`] keeps where there is no disk.
     memory: BTreeMap<String, Vec<u8>>,
-    /// How far events were told, as it is on disk.
-    told: events::Told,
+    /// Positions of events, as they are on disk.
+    positions: events::Stored,
     repairs: Vec<String>,
 }
 
@@ -111,7 +77,10 @@ impl Store {
             (Some(a), Some(b)) if a.version() >= b.version() => a,
             (Some(_), Some(b)) => b,
             (Some(a), None) => {
-                repairs.push(format!("the second copy of the identity ({}) is written again", sidecar::NAME));
+                repairs.push(format!(
+                    "the second copy of the identity ({}) is written again",
+                    record::SECOND_COPY
+                ));
                 a
             }
             (None, Some(b)) => {
@@ -141,7 +110,7 @@ impl Store {
             keys,
             disk: Some(disk),
             memory: BTreeMap::new(),
-            told: events::Told::default(),
+            positions: events::Stored::default(),
             repairs,
         })
     }
@@ -155,7 +124,7 @@ impl Store {
             keys,
             disk: None,
             memory: BTreeMap::new(),
-            told: events::Told::default(),
+            positions: events::Stored::default(),
             repairs: Vec::new(),
         })
     }
@@ -228,20 +197,20 @@ impl Store {
     pub fn events(&mut self) -> Result<Kept, StoreError> {
         let Some(disk) = &self.disk else { return Ok(Kept::default()) };
         let kept = disk.run("read the events", events::read)?;
-        self.told = events::Told::of(kept.positions.as_ref());
+        self.positions = events::Stored::of(kept.positions.as_ref());
         Ok(kept)
     }
 
-    /// Keeps events, and how far they were told, in one transaction: usually without waiting for the disk.
+    /// Keeps the event log and its positions in one transaction, usually without waiting for the disk.
     pub fn save_events(&mut self, unsaved: &Unsaved) -> Result<(), StoreError> {
         let Some(disk) = &mut self.disk else { return Ok(()) };
-        let changes = self.told.changes(&unsaved.positions);
+        let changes = self.positions.changes(&unsaved.positions);
         let is_same = unsaved.entries.is_empty() && unsaved.gone.is_empty() && unsaved.settled.is_empty();
         if changes.is_none() && is_same {
             return Ok(());
         }
         disk.run_mut("save the events", |db| events::save(db, unsaved, &changes))?;
-        self.told.apply(changes, unsaved.positions.joined);
+        self.positions.apply(changes, unsaved.positions.joined);
         Ok(())
     }
 
@@ -304,9 +273,6 @@ impl Store {
 }
 
 const TAGS: &str = "tags";
-/// With less room than this a write that failed is put down to the full disk: what opening a directory may take, in bytes.
-const ROOM_BYTES_MIN: u64 = 128 * 1024;
-
 impl Disk {
     /// The second copy first: if the process dies in between, the higher epoch wins on the next start.
     fn write_identity(&self, identity: &Identity) -> Result<(), StoreError> {
@@ -341,116 +307,5 @@ fn fresh(epoch: u64, rekeys: u64, copied_from: Option<NodeId>) -> Result<Identit
 impl fmt::Debug for Store {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Store({} epoch {} in {:?})", self.keys.id(), self.identity.epoch, self.dir())
-    }
-}
-
-/// Why a data directory cannot be used. Each text says what to do.
-#[derive(Debug, thiserror::Error)]
-pub enum StoreError {
-    /// Another agent has it.
-    #[error("the data directory {} is in use by {}; stop that agent, or give this one a data_dir of its own",
-        dir.display(), pid.map_or("another process".into(), |pid| format!("process {pid}")))]
-    InUse {
-        /// Which directory.
-        dir: PathBuf,
-        /// By which process, if it said so.
-        pid: Option<u32>,
-    },
-    /// There is no room to write.
-    #[error("cannot {what}: the disk of {} is full; make room and start again (the agent does not start without a durable epoch)", dir.display())]
-    Full {
-        /// What was being done.
-        what: &'static str,
-        /// Which directory.
-        dir: PathBuf,
-    },
-    /// It may not be written.
-    #[error("cannot {what}: {} may not be written by this user, or is mounted read-only ({detail}); \
-        give it to this user with chown, or name another data_dir", dir.display())]
-    Denied {
-        /// What was being done.
-        what: &'static str,
-        /// Which directory.
-        dir: PathBuf,
-        /// What the system said.
-        detail: String,
-    },
-    /// A newer program wrote it.
-    #[error("the data directory {} has version {found}, this program knows versions up to {known}; nothing was changed: \
-        run the newer program, or name another data_dir", dir.display())]
-    Newer {
-        /// Which directory.
-        dir: PathBuf,
-        /// Its version.
-        found: u32,
-        /// The newest this program knows.
-        known: u32,
-    },
-    /// Damaged, and the identity with it.
-    #[error("the identity in {} is lost ({detail}); nothing was changed: restore the directory from a backup, or move it away \
-        and this node starts as a new member", dir.display())]
-    IdentityLost {
-        /// Which directory.
-        dir: PathBuf,
-        /// What is wrong.
-        detail: String,
-    },
-    /// Files of two nodes in one directory.
-    #[error("{} holds the keys of two different nodes, one in {}, one in {}; move away those files that belong to the other node",
-        dir.display(), db::NAME, sidecar::NAME)]
-    TwoIdentities {
-        /// Which directory.
-        dir: PathBuf,
-    },
-    /// A value is larger than [`VALUE_BYTES_MAX`].
-    #[error("{name} takes {bytes} bytes, at most {} are kept", VALUE_BYTES_MAX)]
-    TooLarge {
-        /// Under which name.
-        name: String,
-        /// Its size, in bytes.
-        bytes: usize,
-    },
-    /// The system gives no random bytes.
-    #[error("the system gives no randomness to make a key of: {0}")]
-    Randomness(String),
-    /// Anything else.
-    #[error("cannot {what} in {}: {detail}; look at the disk and the system's log", dir.display())]
-    Other {
-        /// What was being done.
-        what: &'static str,
-        /// Which directory.
-        dir: PathBuf,
-        /// What the system said.
-        detail: String,
-    },
-}
-
-impl StoreError {
-    fn from_io(dir: &Path, what: &'static str, e: io::Error) -> StoreError {
-        use io::ErrorKind::{PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
-        let dir = dir.to_path_buf();
-        match e.kind() {
-            StorageFull | QuotaExceeded => StoreError::Full { what, dir },
-            PermissionDenied | ReadOnlyFilesystem => StoreError::Denied { what, dir, detail: e.to_string() },
-            _ => StoreError::Other { what, dir, detail: e.to_string() },
-        }
-    }
-
-    fn from_sqlite(dir: &Path, what: &'static str, e: rusqlite::Error) -> StoreError {
-        use rusqlite::ErrorCode::{CannotOpen, DiskFull, PermissionDenied, ReadOnly, SystemIoFailure};
-        // SQLite does not always say that a failed write failed for want of room.
-        let is_full = || {
-            rustix::fs::statvfs(dir).is_ok_and(|fs| fs.f_bavail.saturating_mul(fs.f_frsize) < ROOM_BYTES_MIN)
-        };
-        let is_full = e.sqlite_error_code() == Some(SystemIoFailure) && is_full();
-        let dir = dir.to_path_buf();
-        match e.sqlite_error_code() {
-            Some(DiskFull) => StoreError::Full { what, dir },
-            _ if is_full => StoreError::Full { what, dir },
-            Some(ReadOnly | PermissionDenied | CannotOpen) => {
-                StoreError::Denied { what, dir, detail: e.to_string() }
-            }
-            _ => StoreError::Other { what, dir, detail: e.to_string() },
-        }
     }
 }

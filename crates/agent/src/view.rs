@@ -1,11 +1,11 @@
-//! What the agent keeps of what its node tells: who carries which name, what changed lately, who waits for an answer.
+//! The agent's view of membership: the carriers of each name, the log of changes, and requests that wait for a pong.
 //!
 //! It is fed by the node's task and read by the API. Nothing is copied per reader: a watcher reads the bounded log at its own pace, and one
 //! that falls behind the log's beginning learns that there is a gap.
 
+use crate::describe::model::ChangeKind;
 use crate::logging::limit::{self, Kind};
 use crate::metrics::Histograms;
-use crate::model::ChangeKind;
 use hashbrown::HashMap;
 use rumormill_core::identity::NodeId;
 use rumormill_core::time::{Duration, Wall};
@@ -75,7 +75,7 @@ pub enum Read {
     Gap(Option<u64>),
 }
 
-/// What the agent keeps of what its node tells.
+/// The agent's view of membership.
 pub struct View {
     session: u64,
     /// The name that each known member carries.
@@ -124,7 +124,7 @@ impl View {
         let name = self.called.get(&before).cloned().unwrap_or_else(|| Arc::from(""));
         self.called.clear();
         self.carriers.clear();
-        self.pings.clear(); // nobody will answer those who wait
+        self.pings.clear(); // the pongs that they wait for will not come
         self.first = self.cursor().at + 1;
         self.changes.clear();
         self.push(Change { what: ChangeKind::Superseded, id: before, name, at: now });
@@ -145,7 +145,7 @@ impl View {
         }
     }
 
-    /// Keeps who carries which name; tells whether a live member newly carries `name`.
+    /// Keeps the carriers of names. Returns whether a live member newly carries `name`.
     fn index(&mut self, id: NodeId, name: &Arc<str>, named: Option<(&str, bool)>) -> bool {
         let live = named.is_some_and(|(_, live)| live);
         if let Some(before) = self.called.get(&id)
@@ -257,12 +257,12 @@ impl View {
 
     fn on_pong(&mut self, id: NodeId, rtt: Option<Duration>) {
         for waiter in self.pings.remove(&id).into_iter().flatten() {
-            let _ = waiter.send(rtt); // whoever asked may have gone
+            let _ = waiter.send(rtt); // the request may have ended
         }
     }
 }
 
-/// The change that an event is to a watcher, and whom it is about.
+/// The change that an event is to a watcher, and its member.
 pub fn change(event: &swim::Event) -> Option<(ChangeKind, NodeId)> {
     use swim::Event;
     Some(match event {

@@ -1,7 +1,7 @@
 //! What a data directory promises, over restarts, crashes, damage and full disks.
 
-use rumormill_agent::events::Unsaved;
-use rumormill_agent::events::feed::{Entry, Place, Said};
+use rumormill_agent::features::events::entry::Unsaved;
+use rumormill_agent::features::events::entry::{LogEntry, Place, Record};
 use rumormill_agent::store::{KnownMember, MEMBERS_MAX, Store, StoreError, VALUE_BYTES_MAX};
 use rumormill_core::identity::{Keys, NodeId};
 use rumormill_core::payload::Payload;
@@ -443,10 +443,13 @@ fn item(seq: u64) -> Item {
 fn unsaved() -> Unsaved {
     let source = item(1).id.source;
     let position = Position { source, next: 7, beyond: vec![Span { from: 9, to: 9 }] };
-    let entry = |number, said| Entry { place: Place { epoch: 1, number }, said, heard: Wall(number) };
+    let record = |number, entry| Record { place: Place { epoch: 1, number }, entry, heard: Wall(number) };
     Unsaved {
         positions: Positions { joined: true, list: vec![position] },
-        entries: vec![entry(4, Said::Lost(source, Span { from: 1, to: 5 })), entry(5, Said::Event(item(6)))],
+        entries: vec![
+            record(4, LogEntry::Lost(source, Span { from: 1, to: 5 })),
+            record(5, LogEntry::Event(item(6))),
+        ],
         settled: Vec::new(),
         dropped: Some(Place { epoch: 1, number: 3 }),
         ..Unsaved::default()

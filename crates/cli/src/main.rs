@@ -1,6 +1,7 @@
 //! The `rumormill` command: the agent, everything that is asked of it, the demo and the simulator.
 
 mod args;
+mod cli;
 mod client;
 mod commands;
 mod demo;
@@ -18,7 +19,7 @@ fn main() -> ExitCode {
     if let Some(code) = init::stand_in() {
         return code;
     }
-    let cli = args::Cli::parse();
+    let cli = cli::Cli::parse();
     if has_scattered_events(&cli.command) {
         huge_pages::ask();
     }
@@ -37,10 +38,10 @@ fn main() -> ExitCode {
 }
 
 /// Whether it runs nodes in no order. In synchronous rounds they run one beside the other, and huge pages cost more to clear than they save.
-fn has_scattered_events(command: &args::Command) -> bool {
+fn has_scattered_events(command: &cli::Command) -> bool {
     match command {
-        args::Command::Lab { experiment: args::lab::LabCommand::Aggregate(args) } => !args.synchronous,
-        args::Command::Sim { .. } => true,
+        cli::Command::Lab { experiment: args::lab::LabCommand::Aggregate(args) } => !args.synchronous,
+        cli::Command::Sim { .. } => true,
         _ => false,
     }
 }

@@ -1,7 +1,14 @@
 //! Socket addresses as people write them.
 
 use rumormill_runtime::addresses::{any, interface, is_link_local, listed};
-use std::net::{IpAddr, SocketAddr, SocketAddrV6};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV6};
+
+/// The port of gossip, UDP and TCP.
+pub const GOSSIP_PORT: u16 = 7900;
+
+pub(super) fn loopback(port: u16) -> SocketAddr {
+    SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port)
+}
 
 /// `1.2.3.4`, `1.2.3.4:7900`, `::1`, `[::1]`, `[::1]:7900`, `[fe80::1%eth0]:7900`, with `port` where none is written; none if it is no address at all.
 pub fn literal(text: &str, port: u16) -> Option<Result<SocketAddr, String>> {

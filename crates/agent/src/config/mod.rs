@@ -5,7 +5,6 @@
 
 pub mod address;
 mod check;
-mod events;
 pub mod files;
 mod kind;
 mod layer;
@@ -15,15 +14,16 @@ mod partial;
 mod resolve;
 mod swim_knobs;
 
+pub use crate::features::events::config::EventsConfig;
+pub use address::GOSSIP_PORT;
 pub use check::{Checked, ConfigError, Setting};
-pub use events::EventsConfig;
 pub use kind::{Bytes, Lines, Span};
 pub use layer::{ENV_PREFIX, Layer, Problem, Severity, Source};
 pub use origin::Origin;
 pub use partial::{Partial, SwimPartial};
 pub use resolve::resolve;
 
-use crate::discover::Seed;
+use crate::discover::seed::Seed;
 use crate::handlers::spec::Handler;
 use rumormill_protocols::member::swim;
 use serde::Serialize;
@@ -35,8 +35,6 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Where gossip is received: UDP and TCP.
-pub const GOSSIP_PORT: u16 = 7900;
 /// Where the admin API answers.
 pub const HTTP_PORT: u16 = 7901;
 /// Where Serf's RPC answers, if it does (Serf: `-rpc-addr`).

@@ -4,11 +4,11 @@ mod local;
 mod member;
 mod network;
 
+use super::address::{GOSSIP_PORT, loopback};
 use super::check::{Checked, Setting};
 use super::layer::{Layer, Problem, Severity, Source};
 use super::partial::{Partial, SwimPartial};
-use super::{Config, GOSSIP_PORT, HTTP_PORT, files};
-use network::loopback;
+use super::{Config, HTTP_PORT, files};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -55,8 +55,15 @@ struct Resolver {
 }
 
 impl Resolver {
-    /// In the order of the documentation, which is that of the printed table.
     fn run(mut self, default_data_dir: Option<PathBuf>) -> Checked {
+        let config = self.config(default_data_dir);
+        self.problems.sort_by_key(|problem| problem.severity);
+        let fit = self.problems.iter().all(|problem| problem.severity == Severity::Warning);
+        Checked { config: fit.then_some(config), settings: self.settings, problems: self.problems }
+    }
+
+    /// In the order of the documentation, which is that of the printed table.
+    fn config(&mut self, default_data_dir: Option<PathBuf>) -> Config {
         let name = self.name();
         let bind = self.address("bind", GOSSIP_PORT).flatten().unwrap_or(loopback(GOSSIP_PORT));
         let advertise = self.advertise(bind);
@@ -79,10 +86,7 @@ impl Resolver {
         let handlers = self.handlers();
         let budget_bytes_per_s = self.budget(profile);
         let (log, log_format) = self.log();
-        let dns_server = self.dns_server();
-        let faults = self.faults();
-        let swim = self.swim(profile);
-        let config = Config {
+        Config {
             name,
             bind,
             advertise,
@@ -111,14 +115,11 @@ impl Resolver {
             budget_bytes_per_s,
             log,
             log_format,
-            dns_server,
-            faults,
-            swim,
+            dns_server: self.dns_server(),
+            faults: self.faults(),
+            swim: self.swim(profile),
             origin: None,
-        };
-        self.problems.sort_by_key(|problem| problem.severity);
-        let fit = self.problems.iter().all(|problem| problem.severity == Severity::Warning);
-        Checked { config: fit.then_some(config), settings: self.settings, problems: self.problems }
+        }
     }
 
     /// Checks a file that holds a secret; its text, if it can be read.

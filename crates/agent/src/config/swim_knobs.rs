@@ -65,6 +65,12 @@ pub(super) fn apply(
         &mut config.suspicion_confirmations,
     );
     small("health_max", over.health_max, 0..=64, &mut config.health_max);
+    factors(config, over, refuse);
+    between(config, refuse);
+}
+
+/// Switches, and factors that are no whole numbers.
+fn factors(config: &mut swim::Config, over: &SwimPartial, refuse: &mut dyn FnMut(&'static str, String)) {
     config.probe_turns = over.probe_turns.unwrap_or(config.probe_turns);
     config.suspicion = over.suspicion.unwrap_or(config.suspicion);
     config.lifeguard = over.lifeguard.unwrap_or(config.lifeguard);
@@ -77,7 +83,6 @@ pub(super) fn apply(
     };
     factor("suspicion_alpha", over.suspicion_alpha, &mut config.suspicion_alpha);
     factor("suspicion_beta", over.suspicion_beta, &mut config.suspicion_beta);
-    between(config, refuse);
 }
 
 /// What must hold between the knobs.

@@ -4,7 +4,7 @@
 //! for these threads but who wants the answer: neither the node's thread nor the end of the process. What `getaddrinfo` cannot do is asked of DNS
 //! directly: SRV records, and a name server of the operator's choice.
 
-use super::{SEED_PORT, Seed, SeedError};
+use super::seed::{SEED_PORT, Seed, SeedError};
 use crate::aside;
 use crate::model::JoinReason;
 use hickory_resolver::config::{

@@ -7,8 +7,8 @@
 //! | `queries` | what is done on a query, and what the answer is |
 //!
 //! Each handler reads the log of changes and the feed of events by cursors of its own, and runs at most [`PARALLEL_MAX`] commands at a time. So
-//! one that hangs delays nobody but itself, and nothing is queued for it: if it falls so far behind that the logs have moved on, it has
-//! missed something, which is counted. No handler is run twice for an event across a clean restart, for what was told is saved.
+//! a handler that hangs delays no other, and nothing is queued for it: if the logs have moved on past its cursors, it has missed entries,
+//! which are counted. No handler runs twice for an event across a clean restart, because the log is saved.
 //!
 //! When the agent stops, no more runs start, and those under way have [`FINISH_WAIT`] to end by themselves: so a handler that stops its own agent
 //! (`rumormill leave`) is not cut off by that. Then they are ended as those are that exceed their time.
@@ -16,33 +16,45 @@
 //! What the handler of a query says is the answer; if it fails, says too much or takes too long, that is the answer. One for everything (`*`)
 //! answers only if it has something to say, since it need not know of queries (as serf's).
 
+mod counted;
+pub mod model;
 pub mod process;
 mod queries;
+mod runner;
 pub mod spec;
 
-use crate::api::serve::told;
-use crate::api::shape::Shape;
-use crate::events::feed::{self, Entry, Gap, Said, Since};
+pub use counted::Counted;
+pub use runner::RUN_TIME_MAX;
+pub use spec::HANDLERS_MAX;
+
+use crate::agent::{Agent, Parts, stopped};
+use crate::describe::Shape;
+use crate::feature::Feature;
+use crate::features::events::entry::{LogEntry, Record, Since};
+use crate::features::events::log::Gap;
 use crate::logging::limit::{self, Kind};
-use crate::model;
-use crate::queries::Arrived;
-use crate::run::Agent;
+use crate::metrics::Table;
 use crate::view::{self, Read};
-use process::{End, Limits, OUTPUT_BYTES_MAX, Process, Run};
-use spec::{Handler, Happened, On};
+use process::{Limits, OUTPUT_BYTES_MAX, Process, Run};
+use runner::{Occurrence, Runner, without_zeros};
+use spec::{Happened, On};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
-use tokio::sync::{broadcast, watch};
 use tokio::task::JoinSet;
 
-/// Handlers of one agent (our guess).
-pub const HANDLERS_MAX: usize = 32;
+/// Handlers. They run in tasks of their own, which end after all others ([`run`]).
+pub const FEATURE: Feature = Feature {
+    state: |parts, states| states.add(Handlers::of(parts)),
+    count: |_, agent, table| handlers(agent).iter().for_each(|handler| count(&handler.info(), table)),
+    about_self: |_, agent, info| {
+        info.handlers = handlers(agent).iter().map(|handler| handler.info()).collect()
+    },
+    ..Feature::NONE
+};
+
 /// Runs of one handler at a time (our guess).
 pub const PARALLEL_MAX: usize = 4;
-/// How long a run may take (our guess: what takes longer belongs into a service of its own).
-pub const RUN_TIME_MAX: Duration = Duration::from_secs(30);
 /// Time that runs under way get to end by themselves when the agent stops (our guess: what a handler does after `rumormill leave`).
 pub const FINISH_WAIT: Duration = Duration::from_secs(2);
 /// What a run may take that answers nothing.
@@ -50,83 +62,45 @@ const LIMITS: Limits = Limits { time: RUN_TIME_MAX, output_bytes: OUTPUT_BYTES_M
 /// Events read at a time.
 const READ_MAX: usize = 16;
 
-/// A handler with what is counted of it.
-#[derive(Debug)]
-pub struct Counted {
-    /// The handler.
-    pub handler: Handler,
-    done: AtomicU64,
-    failed: AtomicU64,
-    killed: AtomicU64,
-    missed: AtomicU64,
-    running: AtomicU64,
-    last_error: Mutex<Option<String>>,
-}
+/// The handlers of an agent, as one of its states.
+struct Handlers(Vec<Arc<Counted>>);
 
-impl Counted {
-    /// Never run so far.
-    pub fn new(handler: Handler) -> Counted {
-        Counted {
-            handler,
-            done: AtomicU64::default(),
-            failed: AtomicU64::default(),
-            killed: AtomicU64::default(),
-            missed: AtomicU64::default(),
-            running: AtomicU64::default(),
-            last_error: Mutex::default(),
-        }
-    }
-
-    /// How it stands.
-    pub fn info(&self) -> model::HandlerInfo {
-        model::HandlerInfo {
-            on: self.handler.on.to_string(),
-            command: self.handler.command.clone(),
-            done: self.done.load(Relaxed),
-            failed: self.failed.load(Relaxed),
-            killed: self.killed.load(Relaxed),
-            missed: self.missed.load(Relaxed),
-            running: self.running.load(Relaxed),
-            last_error: self.last_error.lock().unwrap_or_else(PoisonError::into_inner).clone(),
-        }
-    }
-
-    /// Counts how a run that was allowed so much ended; returns why, if it was not well.
-    fn ended(&self, run: &Run, limits: Limits, must_be_short: bool) -> Option<String> {
-        let (on, said) = (self.handler.on.to_string(), run.said());
-        let (count, why) = match &run.end {
-            End::Done if run.is_cut && must_be_short => {
-                let most = limits.output_bytes / 1024;
-                (&self.failed, Some(format!("said more than {most} KiB, the most that an answer may take")))
-            }
-            End::Done => (&self.done, None),
-            End::Failed(why) => (&self.failed, Some(why.clone())),
-            End::TooLong => {
-                let time_s = limits.time.as_secs_f64();
-                (&self.killed, Some(format!("killed after {time_s:.1} s, which is its limit")))
-            }
-            End::Stopped => (&self.killed, Some("killed because the agent stops".to_string())),
-        };
-        count.fetch_add(1, Relaxed);
-        match &why {
-            None => tracing::debug!(on, said, "a handler has run"),
-            Some(why) => {
-                if limit::allows(Kind::Handler) {
-                    tracing::warn!(on, command = self.handler.command, why, said, "a handler failed");
-                }
-                *self.last_error.lock().unwrap_or_else(PoisonError::into_inner) = Some(why.clone());
-            }
-        }
-        why
+impl Handlers {
+    fn of(parts: &Parts) -> Handlers {
+        Handlers(parts.config.handlers.iter().cloned().map(Counted::new).map(Arc::new).collect())
     }
 }
 
-/// What a command is told.
-struct Occurrence {
-    facts: Vec<(&'static str, String)>,
-    input: Vec<u8>,
-    /// What is to be answered.
-    query: Option<Arc<Arrived>>,
+/// The handlers of an agent.
+pub(crate) fn handlers(agent: &Agent) -> &[Arc<Counted>] {
+    &agent.state::<Handlers>().0
+}
+
+/// Facts that every handler gets about its agent: its name and id, and where it can be asked.
+fn facts(agent: &Agent) -> Vec<(&'static str, String)> {
+    let mut facts = vec![("RUMORMILL_NODE", agent.name().to_string())];
+    facts.extend(agent.id().map(|id| ("RUMORMILL_NODE_ID", id.to_string())));
+    if let Some(listens) = agent.listens() {
+        facts.extend(listens.http.map(|http| ("RUMORMILL_HTTP", http.to_string())));
+        facts.extend(listens.socket.as_ref().map(|path| ("RUMORMILL_SOCKET", path.display().to_string())));
+    }
+    facts
+}
+
+/// Adds the counters of a handler.
+fn count(handler: &model::HandlerInfo, table: &mut Table) {
+    let runs = [("done", handler.done), ("failed", handler.failed), ("killed", handler.killed)];
+    for (end, count) in runs {
+        let labels = [("on", handler.on.as_str()), ("end", end)];
+        table.count(
+            "handler_runs",
+            "Runs of commands when something happened, by how they ended",
+            &labels,
+            count,
+        );
+    }
+    let help = "Changes and events that handlers missed because they were too slow";
+    table.count("handler_missed", help, &[("on", &handler.on)], handler.missed);
 }
 
 /// Runs one handler as long as the agent runs.
@@ -136,29 +110,18 @@ pub async fn run(agent: Arc<Agent>, counted: Arc<Counted>) {
         (view::Cursor { at: 0, ..view.cursor() }, view.subscribe())
     };
     let (events, head) = {
-        let board = agent.board();
-        (board.feed.beginning(), board.feed.subscribe())
+        let service = agent.event_service();
+        (service.log.beginning(), service.log.subscribe())
     };
-    let queries = agent.queries();
+    let queries = agent.arriving_queries();
     let mut runner = Runner { agent, counted, changes, events, news, head, queries, running: JoinSet::new() };
     let mut stop = runner.agent.handlers_stopping();
     tokio::select! {
         biased;
-        () = told(&mut stop) => {}
+        () = stopped(&mut stop) => {}
         () = runner.serve() => {}
     }
     while runner.running.join_next().await.is_some() {} // each run ends within a bounded time
-}
-
-struct Runner {
-    agent: Arc<Agent>,
-    counted: Arc<Counted>,
-    changes: view::Cursor,
-    events: feed::Cursor,
-    news: watch::Receiver<u64>,
-    head: watch::Receiver<feed::Place>,
-    queries: broadcast::Receiver<Arc<Arrived>>,
-    running: JoinSet<()>,
 }
 
 impl Runner {
@@ -193,7 +156,7 @@ impl Runner {
         }
     }
 
-    /// What happened to other members since it was last looked.
+    /// Changes of other members since the last look.
     async fn members(&mut self) -> Vec<Occurrence> {
         if matches!(self.counted.handler.on, On::Event(_) | On::Query(_)) {
             return Vec::new();
@@ -232,10 +195,11 @@ impl Runner {
         others.map(occurrence).collect()
     }
 
-    /// Which events were told since it was last looked.
+    /// Events delivered since the last look.
     fn told(&mut self) -> Vec<Occurrence> {
         let Some(name) = self.counted.handler.on.events() else { return Vec::new() };
-        let page = self.agent.board().feed.read(Since::After(self.events), READ_MAX, Some(name.as_bytes()));
+        let page =
+            self.agent.event_service().log.read(Since::After(self.events), READ_MAX, Some(name.as_bytes()));
         self.events = page.cursor;
         if let Some(Gap::Dropped(missed)) = page.gap {
             self.missed(missed.unwrap_or(1));
@@ -251,7 +215,7 @@ impl Runner {
         let Some(limits) = occurrence.query.as_deref().map_or(Some(LIMITS), queries::limits) else {
             return self.missed(1); // it was over before there was a place
         };
-        occurrence.facts.extend(self.agent.facts());
+        occurrence.facts.extend(facts(&self.agent));
         let (agent, counted) = (self.agent.clone(), self.counted.clone());
         self.running.spawn(async move {
             counted.running.fetch_add(1, Relaxed);
@@ -261,12 +225,12 @@ impl Runner {
     }
 }
 
-/// One run, from its start until nothing of it is left that has to be ended. A question is answered before that: its time is short.
+/// One run, from its start until no process of it has to be ended. A query is answered before that: its time is short.
 async fn once(agent: &Arc<Agent>, counted: &Counted, occurrence: Occurrence, limits: Limits) {
     let Occurrence { facts, input, query } = occurrence;
     let mut stop = agent.handlers_stopping();
     let stop = async {
-        told(&mut stop).await;
+        stopped(&mut stop).await;
         tokio::time::sleep(FINISH_WAIT).await;
     };
     let (run, process) = match Process::start(&counted.handler.command, &facts, input, limits) {
@@ -282,9 +246,9 @@ async fn once(agent: &Arc<Agent>, counted: &Counted, occurrence: Occurrence, lim
     }
 }
 
-/// What a handler is told of an event; nothing of lost ones.
-fn event(entry: Entry) -> Option<Occurrence> {
-    let Said::Event(item) = entry.said else { return None };
+/// The facts and the input of an event; none for lost ones.
+fn event(record: Record) -> Option<Occurrence> {
+    let LogEntry::Event(item) = record.entry else { return None };
     let source = item.id.source;
     let facts = vec![
         ("RUMORMILL_EVENT", "event".into()),
@@ -293,9 +257,4 @@ fn event(entry: Entry) -> Option<Occurrence> {
         ("RUMORMILL_EVENT_ORIGIN", source.origin.to_string()),
     ];
     Some(Occurrence { facts, input: item.payload.to_vec(), query: None })
-}
-
-/// A variable of the environment cannot hold zeros.
-fn without_zeros(text: &str) -> String {
-    text.replace('\0', "")
 }

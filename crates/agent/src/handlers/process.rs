@@ -50,7 +50,7 @@ pub struct Run {
 }
 
 impl Run {
-    pub(super) fn failed(why: String) -> Run {
+    pub(crate) fn failed(why: String) -> Run {
         Run { end: End::Failed(why), output: Vec::new(), is_cut: false, errors: Vec::new() }
     }
 

@@ -1,10 +1,11 @@
 //! Handlers of queries: which are run, for how long, and what the answer is.
 
 use super::process::{Limits, Run};
+use super::runner::{Occurrence, RUN_TIME_MAX, Runner, without_zeros};
 use super::spec::On;
-use super::{Occurrence, RUN_TIME_MAX, Runner, without_zeros};
-use crate::queries::{ANSWER_BYTES_MAX, Arrived, called};
-use crate::run::Agent;
+use crate::agent::Agent;
+use crate::features::queries::answer::ANSWER_BYTES_MAX;
+use crate::features::queries::state::{Arrived, called};
 use rumormill_protocols::spread::queries::QueryId;
 use std::sync::Arc;
 use tokio::sync::broadcast::error::{RecvError, TryRecvError};
@@ -14,8 +15,8 @@ use tokio::time::Instant;
 const ASKED_MAX: usize = 16;
 
 impl Runner {
-    /// Which questions came since it was last looked.
-    pub(super) fn asked(&mut self) -> Vec<Occurrence> {
+    /// Queries that came since the last look.
+    pub(crate) fn asked(&mut self) -> Vec<Occurrence> {
         let mut asked = Vec::new();
         while asked.len() < ASKED_MAX {
             let arrived = match self.queries.try_recv() {
@@ -28,13 +29,13 @@ impl Runner {
         asked
     }
 
-    /// What is to be done about a question, if anything is.
-    pub(super) fn arrived(&self, arrived: Result<Arc<Arrived>, RecvError>) -> Option<Occurrence> {
+    /// The run that a query is worth, if any.
+    pub(crate) fn arrived(&self, arrived: Result<Arc<Arrived>, RecvError>) -> Option<Occurrence> {
         let on = &self.counted.handler.on;
         match arrived {
             Ok(arrived) => on.is_query(&arrived.name).then(|| occurrence(arrived)),
             Err(RecvError::Lagged(missed)) => {
-                // Nobody knows what they were called.
+                // Their names are unknown.
                 if matches!(on, On::All | On::Query(_)) {
                     self.missed(missed);
                 }
@@ -58,14 +59,14 @@ fn occurrence(query: Arc<Arrived>) -> Occurrence {
 
 /// What a run for that question may take; none if it is over. Two thirds of the time that is left, so that a failure can still be told: a
 /// member's turn to answer takes up to a quarter.
-pub(super) fn limits(query: &Arrived) -> Option<Limits> {
+pub(crate) fn limits(query: &Arrived) -> Option<Limits> {
     let left = query.until.saturating_duration_since(Instant::now());
     let time = (left * 2 / 3).min(RUN_TIME_MAX);
     (!time.is_zero()).then_some(Limits { time, output_bytes: ANSWER_BYTES_MAX })
 }
 
-/// Answers what a run came to; `why` is why it did not end well.
-pub(super) async fn answer(agent: &Arc<Agent>, on: &On, id: QueryId, run: &Run, why: Option<String>) {
+/// Answers a query with the outcome of a run; `why` is the reason of a failure.
+pub(crate) async fn answer(agent: &Arc<Agent>, on: &On, id: QueryId, run: &Run, why: Option<String>) {
     let answered = match (on, why) {
         (On::All, Some(_)) => return,
         (On::All, None) if run.output.is_empty() => return,

@@ -1,9 +1,11 @@
 //! Which command is run on what: `WHAT=COMMAND`.
 
-use crate::model::ChangeKind;
+use crate::describe::model::ChangeKind;
 use std::fmt;
 use std::str::FromStr;
 
+/// Handlers of one agent (our guess).
+pub const HANDLERS_MAX: usize = 32;
 /// What can be handled, for messages.
 const KNOWN: &str = "member-join, member-leave, member-failed, member-update, event:NAME, event:PREFIX*, query:NAME, query:PREFIX*, *";
 
@@ -14,7 +16,7 @@ pub enum On {
     All,
     /// This happened to another member.
     Member(Happened),
-    /// An event of this name was told, or with a `*` at its end: one that begins so.
+    /// An event of this name was delivered, or with a `*` at its end: one that begins so.
     Event(String),
     /// A query of this name was asked, or with a `*` at its end: one that begins so. What the command says is the answer.
     Query(String),

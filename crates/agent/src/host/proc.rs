@@ -2,8 +2,7 @@
 
 use rustix::time::{ClockId, clock_gettime};
 use std::fs::File;
-use std::os::unix::fs::FileExt;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 

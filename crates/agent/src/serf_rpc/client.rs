@@ -1,17 +1,16 @@
-//! One connection: who may ask, and the one match over all commands.
+//! One connection: authentication, and the one match over all commands.
 
-use super::codec::{FrameError, Frames, decode, encode};
-use super::messages::{self, Request, Response};
-use super::{HELLO_WAIT, QUEUE_MAX, STREAMS_MAX, events, keys, members, monitor, queries, stats};
-use crate::api::guard::Token;
-use crate::api::serve::told;
+use super::codec::{FrameError, Frames, decode};
+use super::counters::Counters;
+use super::messages::{self, Request};
+use super::reply::{Answer, Answered, Out, body};
+use super::{HELLO_WAIT, QUEUE_MAX, STREAMS_MAX, monitor, stats, stream};
+use crate::agent::{Agent, stopped};
+use crate::features::{events, joining, keys, membership, queries, tags};
 use crate::logging::limit::{self, Kind};
-use crate::refusal::Refusal;
-use crate::run::Agent;
+use crate::token::Token;
 use rumormill_runtime::admission::Place;
-use serde::Serialize;
 use std::collections::BTreeMap;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use tokio::io::AsyncWriteExt;
@@ -95,79 +94,19 @@ impl Command {
     }
 }
 
-/// Writes a body.
-pub(super) fn body<T: Serialize>(value: &T) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    encode(value, &mut bytes);
-    bytes
-}
-
-/// A stream of records, begun once its request has been answered.
-pub(super) type Records = Pin<Box<dyn Future<Output = ()> + Send>>;
-
-/// What a request is answered.
-#[derive(Default)]
-pub(super) struct Answer {
-    /// What went wrong; empty if nothing did.
-    pub error: String,
-    /// Behind the header; empty if there is none.
-    pub body: Vec<u8>,
-    /// What follows.
-    pub records: Option<Records>,
-}
-
-impl Answer {
-    /// That, and no more.
-    pub fn of<T: Serialize>(value: &T) -> Answer {
-        Answer { body: body(value), ..Answer::default() }
-    }
-
-    /// Done, and this follows.
-    pub fn then(records: impl Future<Output = ()> + Send + 'static) -> Answer {
-        Answer { records: Some(Box::pin(records)), ..Answer::default() }
-    }
-}
-
-/// What is answered, or what is wrong with the request.
-pub(super) type Answered = Result<Answer, String>;
-
-/// A refusal as one line, which is all that Serf's clients show: what is wrong, and what to do.
-pub(super) fn text(refusal: &Refusal) -> String {
-    format!("{}; {}", refusal.error, refusal.hint)
-}
-
-/// The way to a client: in order, and bounded.
-#[derive(Clone)]
-pub(super) struct Out(mpsc::Sender<Vec<u8>>);
-
-impl Out {
-    /// Sends a header and what belongs to it. False if the client is gone.
-    async fn answer(&self, seq: u64, error: &str, body: &[u8]) -> bool {
-        let mut bytes = Vec::new();
-        encode(&Response { error: error.into(), seq }, &mut bytes);
-        bytes.extend_from_slice(body);
-        self.0.send(bytes).await.is_ok()
-    }
-
-    /// Sends a record of a stream. False if the client is gone.
-    pub async fn record<T: Serialize>(&self, seq: u64, record: &T) -> bool {
-        self.answer(seq, "", &body(record)).await
-    }
-}
-
 /// Serves one client until it goes, or the agent stops.
-pub(super) async fn serve(stream: TcpStream, place: Place, agent: Arc<Agent>, token: Option<Arc<Token>>) {
+pub(crate) async fn serve(stream: TcpStream, place: Place, agent: Arc<Agent>, token: Option<Arc<Token>>) {
     let place = Arc::new(place);
     let (read, write) = stream.into_split();
-    let (queue, queued) = mpsc::channel(QUEUE_MAX);
-    let counters = agent.serf_rpc.clone();
+    let (out, queued) = Out::queue(QUEUE_MAX);
+    let counters = agent.state::<Arc<Counters>>().clone();
     counters.accepted.fetch_add(1, Relaxed);
     counters.clients.fetch_add(1, Relaxed);
     let client = Client {
         place: place.clone(),
-        pending: queries::Pending::default(),
+        pending: queries::serf::Pending::default(),
         frames: Frames::new(read),
-        out: Out(queue),
+        out,
         token,
         agent,
         has_greeted: false,
@@ -179,7 +118,7 @@ pub(super) async fn serve(stream: TcpStream, place: Place, agent: Arc<Agent>, to
     let mut writing = std::pin::pin!(write_all(write, queued));
     tokio::select! {
         () = client.run() => {
-            let _ = timeout(HELLO_WAIT, writing).await; // what was answered, if somebody still reads it
+            let _ = timeout(HELLO_WAIT, writing).await; // the answers so far, if the client still reads
         }
         () = writing.as_mut() => {} // the client is gone
         () = place.evicted() => {}
@@ -208,7 +147,7 @@ struct Client {
     monitor: Option<u64>,
     streams: BTreeMap<u64, AbortHandle>,
     running: JoinSet<()>,
-    pending: queries::Pending,
+    pending: queries::serf::Pending,
 }
 
 impl Client {
@@ -217,7 +156,7 @@ impl Client {
         let deadline = Instant::now() + HELLO_WAIT;
         loop {
             let goes_on = tokio::select! {
-                () = told(&mut stop) => return,
+                () = stopped(&mut stop) => return,
                 frame = self.frames.next() => self.on_frame(frame).await,
                 () = tokio::time::sleep_until(deadline), if !self.may_ask() => return,
                 Some(_) = self.running.join_next() => true,
@@ -241,18 +180,18 @@ impl Client {
         };
         match request {
             Ok(request) => self.on_request(request).await,
-            Err(error) => self.refuse(0, &error).await, // where the next request begins, nobody knows
+            Err(error) => self.refuse(0, &error).await, // the beginning of the next request is unknown
         }
     }
 
     async fn on_request(&mut self, Request { command: name, seq }: Request) -> bool {
-        self.agent.serf_rpc.commands.fetch_add(1, Relaxed);
+        self.agent.state::<Arc<Counters>>().commands.fetch_add(1, Relaxed);
         let command = Command::named(&name);
         if !self.has_greeted && command != Some(Command::Handshake) {
             return self.refuse(seq, "Handshake required").await;
         }
         let Some(command) = command else {
-            return self.refuse(seq, "Unsupported command").await; // whether it has a body, nobody knows
+            return self.refuse(seq, "Unsupported command").await; // whether it has a body is unknown
         };
         let body = match self.body(command).await {
             Ok(body) => body,
@@ -260,7 +199,7 @@ impl Client {
             Err(error) => return self.refuse(seq, &error.to_string()).await,
         };
         if !self.may_ask() && !matches!(command, Command::Handshake | Command::Auth) {
-            self.agent.serf_rpc.refused.fetch_add(1, Relaxed);
+            self.agent.state::<Arc<Counters>>().refused.fetch_add(1, Relaxed);
             return self.out.answer(seq, "Authentication required", &[]).await;
         }
         let busy = self.may_ask().then(|| self.place.busy());
@@ -270,7 +209,7 @@ impl Client {
             records: None,
         });
         if !answer.error.is_empty() {
-            self.agent.serf_rpc.refused.fetch_add(1, Relaxed);
+            self.agent.state::<Arc<Counters>>().refused.fetch_add(1, Relaxed);
             tracing::debug!(command = name, error = answer.error, "Serf's RPC: a request was refused");
         }
         let is_sent = self.out.answer(seq, &answer.error, &answer.body).await;
@@ -296,7 +235,7 @@ impl Client {
 
     /// Answers with an error and ends the connection, as Serf's own agent does.
     async fn refuse(&self, seq: u64, error: &str) -> bool {
-        self.agent.serf_rpc.refused.fetch_add(1, Relaxed);
+        self.agent.state::<Arc<Counters>>().refused.fetch_add(1, Relaxed);
         if limit::allows(Kind::Client) {
             tracing::info!(error, "Serf's RPC: a connection is ended");
         }
@@ -309,22 +248,24 @@ impl Client {
         match command {
             Command::Handshake => self.on_handshake(decode(body)?),
             Command::Auth => self.on_auth(decode(body)?),
-            Command::Event => events::publish(agent, decode(body)?).await,
-            Command::ForceLeave => members::force_leave(agent, decode(body)?).await,
-            Command::Join => members::join(agent, decode(body)?).await,
-            Command::Members => members::members(agent).await,
-            Command::MembersFiltered => members::filtered(agent, decode(body)?).await,
-            Command::Tags => members::tags(agent, decode(body)?).await,
+            Command::Event => events::serf::publish(agent, decode(body)?).await,
+            Command::ForceLeave => membership::serf::force_leave(agent, decode(body)?).await,
+            Command::Join => joining::serf::join(agent, decode(body)?).await,
+            Command::Members => membership::serf::members(agent).await,
+            Command::MembersFiltered => membership::serf::filtered(agent, decode(body)?).await,
+            Command::Tags => tags::serf::tags(agent, decode(body)?).await,
             Command::Stream => self.on_stream(seq, decode(body)?),
             Command::Monitor => self.on_monitor(seq, decode(body)?),
             Command::Stop => self.on_stop(decode(body)?),
-            Command::Leave => members::leave(agent).await,
+            Command::Leave => joining::serf::leave(agent).await,
             Command::Query => self.on_query(seq, decode(body)?).await,
-            Command::Respond => queries::respond(agent, &self.pending, decode(body)?).await,
-            Command::InstallKey => keys::answer(agent, keys::Ask::Install, decode(body)?).await,
-            Command::UseKey => keys::answer(agent, keys::Ask::Use, decode(body)?).await,
-            Command::RemoveKey => keys::answer(agent, keys::Ask::Remove, decode(body)?).await,
-            Command::ListKeys => keys::answer(agent, keys::Ask::List, messages::Key::default()).await,
+            Command::Respond => queries::serf::respond(agent, &self.pending, decode(body)?).await,
+            Command::InstallKey => keys::serf::answer(agent, keys::serf::Ask::Install, decode(body)?).await,
+            Command::UseKey => keys::serf::answer(agent, keys::serf::Ask::Use, decode(body)?).await,
+            Command::RemoveKey => keys::serf::answer(agent, keys::serf::Ask::Remove, decode(body)?).await,
+            Command::ListKeys => {
+                keys::serf::answer(agent, keys::serf::Ask::List, messages::Key::default()).await
+            }
             Command::Stats => stats::stats(agent).await,
             Command::GetCoordinate => stats::coordinate(&decode(body)?),
         }
@@ -350,9 +291,9 @@ impl Client {
     }
 
     fn on_stream(&mut self, seq: u64, asked: messages::Stream) -> Answered {
-        let filters = events::filters(&asked.r#type)?;
+        let filters = stream::filters(&asked.r#type)?;
         self.room(seq)?;
-        let stream = events::Stream::new(&self.agent, &self.out, seq, filters, &self.pending);
+        let stream = stream::Stream::new(&self.agent, &self.out, seq, filters, &self.pending);
         Ok(Answer::then(stream.run()))
     }
 
@@ -375,7 +316,7 @@ impl Client {
 
     async fn on_query(&mut self, seq: u64, asked: messages::Query) -> Answered {
         self.room(seq)?;
-        queries::ask(&self.agent, &self.out, seq, asked).await
+        queries::serf::ask(&self.agent, &self.out, seq, asked).await
     }
 
     /// Whether there is room for one more stream under this number.

@@ -2,14 +2,14 @@
 
 use super::codec::{Frames, decode, encode};
 use super::messages::{Request, Response};
-use crate::api::refuse::reason;
+use crate::admission::overflow::reason;
 use rumormill_runtime::admission::Full;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 /// Answers the client's first request with the reason, and closes the connection. The request is read first: Serf's clients take no answer before they
 /// have asked, and bytes left unread would have the kernel throw the answer away.
-pub(super) async fn refuse(stream: TcpStream, full: Full) {
+pub(crate) async fn refuse(stream: TcpStream, full: Full) {
     let (read, mut write) = stream.into_split();
     let mut frames = Frames::new(read);
     let seq = match frames.next().await {

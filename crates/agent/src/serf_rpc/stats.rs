@@ -1,24 +1,26 @@
 //! Figures about this agent, under Serf's names.
 
-use super::client::{Answer, Answered, text};
 use super::messages::{CoordinateAnswer, GetCoordinate};
-use crate::api::shape;
-use crate::model::Status;
-use crate::run::{Agent, Inside};
+use super::reply::{Answer, Answered, text};
+use crate::agent::Agent;
+use crate::describe;
+use crate::describe::inside::Inside;
+use crate::describe::model::Status;
+use crate::handlers::handlers;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 type Group = BTreeMap<&'static str, String>;
 
 /// The figures, in groups.
-pub(super) async fn stats(agent: &Arc<Agent>) -> Answered {
-    let looked = agent.inspect(|inside| (membership(inside), shape::tags(&inside.node.swim.me()))).await;
+pub(crate) async fn stats(agent: &Arc<Agent>) -> Answered {
+    let looked = agent.inspect(|inside| (membership(inside), describe::tags(&inside.node.swim.me()))).await;
     let (mut serf, tags) = looked.map_err(|refusal| text(&refusal))?;
     serf.insert("encrypted", (!agent.keyring().is_insecure()).to_string());
-    serf.insert("event_time", agent.board().feed.told().to_string());
+    serf.insert("event_time", agent.event_service().log.told().to_string());
     let id = agent.id().map(|id| id.to_string()).unwrap_or_default();
     let about = Group::from([("name", agent.name().into()), ("id", id)]);
-    let handlers = agent.handlers().iter().map(|it| (it.handler.on.to_string(), it.handler.command.clone()));
+    let handlers = handlers(agent).iter().map(|it| (it.handler.on.to_string(), it.handler.command.clone()));
     let owned = |group: Group| group.into_iter().map(|(key, value)| (key.to_string(), value)).collect();
     let groups: BTreeMap<&str, BTreeMap<String, String>> = BTreeMap::from([
         ("agent", owned(about)),
@@ -43,10 +45,10 @@ fn runtime() -> Group {
     ])
 }
 
-/// What Serf tells of membership. Its clocks count what was told here: there are no Lamport clocks to show.
+/// Serf's figures of membership. Their clocks count entries of this agent's logs: there are no Lamport clocks to show.
 fn membership(inside: &Inside<'_>) -> Group {
     let swim = &inside.node.swim;
-    let count = |wanted: Status| swim.members().filter(|it| shape::status(it.status) == wanted).count();
+    let count = |wanted: Status| swim.members().filter(|it| describe::status(it.status) == wanted).count();
     Group::from([
         ("members", swim.members().count().to_string()),
         ("failed", count(Status::Dead).to_string()),
@@ -62,6 +64,6 @@ fn membership(inside: &Inside<'_>) -> Group {
 }
 
 /// There are no coordinates, as in an agent of Serf's that was started without them.
-pub(super) fn coordinate(_: &GetCoordinate) -> Answered {
+pub(crate) fn coordinate(_: &GetCoordinate) -> Answered {
     Ok(Answer::of(&CoordinateAnswer::default()))
 }

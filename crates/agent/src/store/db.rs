@@ -1,6 +1,7 @@
 //! The SQLite file: its schema, how it is opened, repaired, read and written.
 
-use super::{Identity, KnownMember, MEMBERS_MAX, StoreError};
+use super::error::StoreError;
+use super::record::{DATABASE as NAME, Identity, KnownMember, MEMBERS_MAX, SECOND_COPY, aside};
 use crate::identity::SEED_BYTES;
 use rumormill_core::identity::NodeId;
 use rumormill_core::time::Wall;
@@ -9,10 +10,7 @@ use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
 
-/// The database.
-pub(super) const NAME: &str = "rumormill.db";
 /// The version of the schema that this program writes.
 pub const VERSION: u32 = 2;
 
@@ -36,7 +34,7 @@ const SCHEMA: &str = "
 ";
 
 /// From version `i` to the next.
-const UPGRADES: [&str; VERSION as usize] = [SCHEMA, super::events::SCHEMA];
+const UPGRADES: [&str; VERSION as usize] = [SCHEMA, crate::features::events::store::SCHEMA];
 
 /// How a connection behaves. Little memory: 64 KiB of pages, and no memory map.
 const PRAGMAS: &str = "
@@ -77,7 +75,7 @@ pub(super) fn open(dir: &Path, may_replace: bool, repairs: &mut Vec<String>) -> 
         Err(Refusal::Newer(found)) => Err(StoreError::Newer { dir: dir.into(), found, known: VERSION }),
         Err(Refusal::Failed(e)) => Err(StoreError::from_sqlite(dir, "open the database", e)),
         Err(Refusal::Damaged(why)) if !may_replace => {
-            let detail = format!("{NAME} is damaged: {why}, and there is no sound {}", super::sidecar::NAME);
+            let detail = format!("{NAME} is damaged: {why}, and there is no sound {}", SECOND_COPY);
             Err(StoreError::IdentityLost { dir: dir.into(), detail })
         }
         Err(Refusal::Damaged(why)) => {
@@ -247,20 +245,6 @@ pub(super) fn put(db: &Connection, name: &str, value: &[u8]) -> rusqlite::Result
 /// Removes the value under a name, if there is one.
 pub(super) fn remove(db: &Connection, name: &str) -> rusqlite::Result<()> {
     db.execute("DELETE FROM settings WHERE name = ?1", [name]).map(|_| ())
-}
-
-/// The name under which a damaged file is kept.
-pub(super) fn aside(path: &Path) -> PathBuf {
-    let unix_s = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    // Two within one second must not replace each other.
-    (0..)
-        .map(|n| match n {
-            0 => path.with_file_name(format!("{name}.corrupt-{unix_s}")),
-            n => path.with_file_name(format!("{name}.corrupt-{unix_s}-{n}")),
-        })
-        .find(|aside| !aside.exists())
-        .unwrap_or_else(|| unreachable!("some number is free"))
 }
 
 /// Moves the database and its log out of the way.

@@ -1,8 +1,10 @@
 //! The data directory as a running agent reaches it: a thread of its own owns the [`Store`], so that a disk that hangs stops nothing else.
 
-use super::{KnownMember, Store, StoreError};
+use super::Store;
+use super::error::StoreError;
+use super::record::KnownMember;
 use crate::aside::{self, Aside, Stuck};
-use crate::events::{Kept, Unsaved};
+use crate::features::events::entry::Unsaved;
 use crate::identity::NodeKeys;
 use rumormill_core::identity::NodeId;
 use rumormill_protocols::spread::events::Item;
@@ -30,7 +32,7 @@ pub enum NotStored {
     Closed,
 }
 
-/// Who the node is by its data directory.
+/// The node's identity in its data directory.
 #[derive(Clone)]
 pub struct Who {
     /// The node's key.
@@ -45,16 +47,6 @@ impl Who {
     fn of(store: &Store) -> Who {
         Who { keys: store.keys().clone(), epoch: store.epoch(), copied_from: store.copied_from() }
     }
-}
-
-/// What a node starts with.
-pub struct Recalled {
-    /// Tags set at run time, as they travel; none if they never were.
-    pub tags: Option<Vec<u8>>,
-    /// What is kept of events.
-    pub events: Kept,
-    /// The setting that was asked for.
-    pub setting: Result<Option<Vec<u8>>, StoreError>,
 }
 
 /// The way to the thread that owns the store.
@@ -84,7 +76,7 @@ impl StoreHandle {
         Ok(StoreHandle { thread, who, repairs, dir: dir.map(Path::to_path_buf) })
     }
 
-    /// Who the node is. Never waits.
+    /// The node's identity. Never waits.
     pub fn who(&self) -> Who {
         self.lock_who().clone()
     }
@@ -154,14 +146,12 @@ impl StoreHandle {
         self.thread.promise(job, undo).await.map_err(|stuck| self.fault(stuck))
     }
 
-    /// What a node starts with, and the setting of that name. Waits as long as the disk takes.
-    pub async fn recall(&self, setting: &'static str) -> Result<Recalled, NotStored> {
-        let recall = move |store: &mut Store| {
-            Ok(Recalled { tags: store.tags()?, events: store.events()?, setting: store.get(setting) })
-        };
-        let recalled: Result<Recalled, StoreError> =
-            self.thread.wait_for(recall).await.map_err(|stuck| self.fault(stuck))?;
-        Ok(recalled?)
+    /// Reads what a node starts with. Waits as long as the disk takes.
+    pub async fn recall<R: Send + 'static>(
+        &self,
+        read: impl FnOnce(&mut Store) -> Result<R, StoreError> + Send + 'static,
+    ) -> Result<R, NotStored> {
+        Ok(self.thread.wait_for(read).await.map_err(|stuck| self.fault(stuck))??)
     }
 
     /// [`Store::rekey`]. Waits as long as the disk takes: no packet leaves under an identity that is not durable.
@@ -229,7 +219,7 @@ impl StoreHandle {
     }
 }
 
-/// Nobody waits any more for what became of it.
+/// Logs the fault of a job whose caller has given up.
 fn log_late(done: Result<(), StoreError>) {
     if let Err(error) = done {
         tracing::warn!(%error, "what was answered to be not stored could not be taken back in the data directory");

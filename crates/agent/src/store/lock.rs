@@ -1,6 +1,6 @@
 //! Keeps two agents out of one data directory.
 
-use super::StoreError;
+use super::error::StoreError;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -19,7 +19,7 @@ impl Drop for Lock {
 }
 
 impl Lock {
-    /// Takes the lock and writes down who has it. Never waits.
+    /// Takes the lock and writes this process's id into it. Never waits.
     pub(super) fn take(dir: &Path) -> Result<Lock, StoreError> {
         let mut file = OpenOptions::new()
             .read(true)
@@ -38,7 +38,7 @@ impl Lock {
             }
             Err(TryLockError::Error(e)) => return Err(StoreError::from_io(dir, "take the lock", e)),
         }
-        // For people only: whoever cannot write it down holds the lock all the same, and a full disk is told of by what follows.
+        // For people only: the lock holds without it, and a full disk is reported by the steps that follow.
         let _ = file
             .set_len(0)
             .and_then(|()| file.rewind())

@@ -1,6 +1,7 @@
 //! The second copy of the identity: two generations of a small checksummed file, replaced by renaming.
 
-use super::{Identity, StoreError};
+use super::error::StoreError;
+use super::record::{Identity, SECOND_COPY as NAME, aside};
 use crate::identity::SEED_BYTES;
 use ring::digest;
 use rumormill_core::identity::NodeId;
@@ -9,8 +10,6 @@ use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-/// The current generation.
-pub(super) const NAME: &str = "identity.bin";
 /// The one before.
 const OLD_NAME: &str = "identity.bin.old";
 /// The one being written.
@@ -63,14 +62,14 @@ pub(super) fn read(dir: &Path) -> Result<Found, StoreError> {
     Ok(found)
 }
 
-/// Moves damaged generations out of the way, so that they are not taken for sound ones later, and keeps them for whoever wants to look.
+/// Moves damaged generations out of the way, so that they are not taken for sound ones later, and keeps them for inspection.
 pub(super) fn set_damaged_aside(
     dir: &Path,
     found: &Found,
     repairs: &mut Vec<String>,
 ) -> Result<(), StoreError> {
     for (path, why) in found.damaged_paths.iter().zip(&found.damaged) {
-        let aside = super::db::aside(path);
+        let aside = aside(path);
         std::fs::rename(path, &aside)
             .map_err(|e| StoreError::from_io(dir, "move a damaged file aside", e))?;
         repairs.push(format!("{why}; moved to {}", aside.display()));

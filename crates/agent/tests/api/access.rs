@@ -1,9 +1,9 @@
 //! Who may ask, and what becomes of bad requests.
 
 use crate::harness::*;
-use rumormill_agent::api::serve::Listener;
+use rumormill_agent::http::serve::Listener;
 use rumormill_agent::model::*;
-use rumormill_agent::run::{self, RunError};
+use rumormill_agent::start::{self, RunError};
 use serde_json::json;
 use std::os::unix::fs::PermissionsExt;
 
@@ -60,7 +60,7 @@ async fn an_address_that_others_reach_asks_for_the_token() {
     std::fs::write(&token, "correct-horse-battery\n").unwrap();
     let mut config = config("a");
     config.http = Some("0.0.0.0:0".parse().unwrap());
-    let refused = run::start(config.clone()).await;
+    let refused = start::start(config.clone()).await;
     assert!(matches!(refused, Err(RunError::NoToken(_))), "without a token it does not start");
     config.http_token_file = Some(token.clone());
     let agent = start(config.clone()).await;
@@ -78,7 +78,10 @@ async fn an_address_that_others_reach_asks_for_the_token() {
     let right = [("host", "any.example"), ("authorization", "bearer correct-horse-battery")];
     assert_eq!(send(at, "GET", "/v1/members", &right, None).await.status, 200);
     std::fs::write(&token, "short").unwrap();
-    assert!(matches!(run::start(config).await, Err(RunError::Token { .. })), "a token must be hard to guess");
+    assert!(
+        matches!(start::start(config).await, Err(RunError::Token { .. })),
+        "a token must be hard to guess"
+    );
 }
 
 #[tokio::test]
@@ -95,7 +98,7 @@ async fn the_unix_socket_is_its_owners_alone_and_outlives_no_agent() {
     let info: SelfInfo = send_unix(&path, "GET", "/v1/self", None).await.json();
     assert_eq!((info.member.name.as_str(), info.http), ("a", None));
     assert_eq!(info.socket.as_deref(), path.to_str());
-    let second = run::start(config.clone()).await;
+    let second = start::start(config.clone()).await;
     assert!(matches!(second, Err(RunError::Socket { .. })), "a living agent's socket is not taken");
     assert_eq!(send_unix(&path, "GET", "/healthz", None).await.status, 200);
     agent.crash().await;

@@ -1,7 +1,7 @@
 //! What tools read: metrics and the description of the API itself.
 
 use crate::harness::*;
-use rumormill_agent::api;
+use rumormill_agent::http;
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::io::Write;
@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 
 #[tokio::test]
 async fn every_route_is_described_and_everything_described_is_there() {
-    let routes: BTreeSet<(String, String)> = api::table()
+    let routes: BTreeSet<(String, String)> = http::table()
         .iter()
         .flat_map(|route| route.methods.iter().map(|method| (route.path.to_string(), method.to_string())))
         .collect();

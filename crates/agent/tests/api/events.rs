@@ -3,7 +3,7 @@
 use crate::harness::*;
 use rumormill_agent::config::Config;
 use rumormill_agent::model::*;
-use rumormill_agent::run::Running;
+use rumormill_agent::start::Running;
 use serde_json::json;
 use std::path::Path;
 

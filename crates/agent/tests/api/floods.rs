@@ -1,10 +1,10 @@
 //! Whoever connects and says nothing, or nearly nothing, blocks nobody who asks.
 
 use crate::harness::*;
-use rumormill_agent::api::serve::CONNECTIONS_MAX;
+use rumormill_agent::admission::CONNECTIONS_MAX;
 use rumormill_agent::model::*;
-use rumormill_agent::run::Running;
 use rumormill_agent::serf_rpc::CLIENTS_MAX;
+use rumormill_agent::start::Running;
 use serde::Serialize;
 use std::net::SocketAddr;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};

@@ -6,7 +6,7 @@ use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use rumormill_agent::config::{Config, EventsConfig, LogFormat, Profile};
 use rumormill_agent::model;
-use rumormill_agent::run::{self, Running};
+use rumormill_agent::start::{self, Running};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -64,7 +64,7 @@ pub fn config(name: &str) -> Config {
 }
 
 pub async fn start(config: Config) -> Running {
-    run::start(config).await.unwrap()
+    start::start(config).await.unwrap()
 }
 
 pub fn gossip(agent: &Running) -> SocketAddr {

@@ -2,7 +2,7 @@
 
 use crate::harness::*;
 use rumormill_agent::model::*;
-use rumormill_agent::run::Running;
+use rumormill_agent::start::Running;
 use rumormill_runtime::keyring::Key;
 use serde_json::json;
 

@@ -2,7 +2,7 @@
 
 use crate::harness::*;
 use rumormill_agent::model::*;
-use rumormill_agent::run::Exit;
+use rumormill_agent::start::Exit;
 use serde_json::json;
 use std::path::Path;
 

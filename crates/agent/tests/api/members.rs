@@ -2,7 +2,7 @@
 
 use crate::harness::*;
 use rumormill_agent::model::*;
-use rumormill_agent::run::Exit;
+use rumormill_agent::start::Exit;
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,7 +10,7 @@ fn tags(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
     pairs.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect()
 }
 
-async fn member(agent: &rumormill_agent::run::Running, name: &str) -> Member {
+async fn member(agent: &rumormill_agent::start::Running, name: &str) -> Member {
     get(agent, &format!("/v1/members/{name}")).await
 }
 

@@ -1,13 +1,16 @@
 //! Programs that ask and answer, without commands in between.
 
 use crate::harness::*;
+use rumormill_agent::audience::Filter;
+use rumormill_agent::features::queries::answer::ANSWER_BYTES_MAX;
+use rumormill_agent::features::queries::open::Reply;
+use rumormill_agent::features::queries::state::NewQuery;
 use rumormill_agent::model::*;
 use rumormill_agent::node::Call;
-use rumormill_agent::queries::{ANSWER_BYTES_MAX, Filter, NewQuery, TIMEOUT_MAX, Told};
 use rumormill_agent::refusal::Kind;
-use rumormill_agent::run::Running;
+use rumormill_agent::start::Running;
 use rumormill_core::payload::Payload;
-use rumormill_protocols::spread::queries;
+use rumormill_protocols::spread::queries::{self, TIMEOUT_MAX};
 use serde_json::json;
 use std::time::Duration;
 
@@ -46,7 +49,7 @@ async fn all(agent: &Running, query: NewQuery) -> Vec<Told> {
 async fn a_program_hears_what_is_asked_and_answers_it() {
     let agents = joined(&["a", "b", "c"]).await;
     for (at, agent) in agents.iter().enumerate() {
-        let (agent, mut queries) = (agent.agent().clone(), agent.agent().queries());
+        let (agent, mut queries) = (agent.agent().clone(), agent.agent().arriving_queries());
         tokio::spawn(async move {
             while let Ok(query) = queries.recv().await {
                 assert_eq!(
@@ -64,20 +67,20 @@ async fn a_program_hears_what_is_asked_and_answers_it() {
     let mut answers: Vec<(String, usize)> = told
         .iter()
         .filter_map(|told| {
-            if let Told::Answer(who, said) = told { Some((who.name.clone(), said.len())) } else { None }
+            if let Reply::Answer(who, said) = told { Some((who.name.clone(), said.len())) } else { None }
         })
         .collect();
     answers.sort();
     let sizes =
         [("a", 1), ("b", 50 * 1024), ("c", ANSWER_BYTES_MAX)].map(|(name, size)| (name.to_owned(), size));
     assert_eq!(answers, sizes);
-    assert_eq!(told.iter().filter(|told| matches!(told, Told::Ack(_))).count(), 3);
-    let Some(Told::Done(sums)) = told.last() else { panic!("{told:?}") };
+    assert_eq!(told.iter().filter(|told| matches!(told, Reply::Ack(_))).count(), 3);
+    let Some(Reply::Done(sums)) = told.last() else { panic!("{told:?}") };
     assert_eq!((sums.asked, sums.acknowledged, sums.answered, sums.failed), (3, 3, 3, 0));
 
     let told = all(&agents[0], named(&["c", "nobody"], DEADLINE)).await;
     assert!(
-        matches!(&told[..], [Told::Ack(who), Told::Answer(..), Told::Done(_)] if who.name == "c"),
+        matches!(&told[..], [Reply::Ack(who), Reply::Answer(..), Reply::Done(_)] if who.name == "c"),
         "{told:?}"
     );
 }
@@ -86,7 +89,7 @@ async fn a_program_hears_what_is_asked_and_answers_it() {
 async fn a_query_ends_at_its_time_or_with_the_one_who_asked_and_too_many_are_refused() {
     let agents = joined(&["a", "b"]).await;
     let told = all(&agents[0], named(&[], Duration::from_millis(300))).await;
-    let Some(Told::Done(sums)) = told.last() else { panic!("{told:?}") };
+    let Some(Reply::Done(sums)) = told.last() else { panic!("{told:?}") };
     assert_eq!((sums.asked, sums.acknowledged, sums.answered), (2, 2, 0), "nobody answers");
     let mut open = Vec::new();
     let refused = loop {

@@ -4,7 +4,7 @@ use crate::harness::*;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use rumormill_agent::model::*;
-use rumormill_agent::run::Running;
+use rumormill_agent::start::Running;
 use rumormill_agent::view::CHANGES_MAX;
 use rumormill_core::identity::NodeId;
 use rumormill_core::time::Wall;
@@ -164,7 +164,7 @@ async fn a_stream_ends_with_its_agent() {
 async fn watchers_are_bounded_and_one_that_goes_makes_room() {
     let agent = start(config("a")).await;
     let mut streams = Vec::new();
-    for _ in 0..rumormill_agent::api::WATCHERS_MAX {
+    for _ in 0..rumormill_agent::agent::WATCHERS_MAX {
         streams.push(Stream::open(&agent, "/v1/watch", &[]).await);
     }
     ask(&agent, "GET", "/v1/watch", None).await.error(503);

@@ -1,7 +1,7 @@
 //! The agent's composite, without keys.
 
+use rumormill_agent::audience::known::Known;
 use rumormill_agent::node::Node;
-use rumormill_agent::queries::filter::known::Known;
 use rumormill_core::identity::{Life, NodeId, Unsigned};
 use rumormill_core::payload::Payload;
 use rumormill_protocols::agree::bans::{self, Bans};

@@ -345,7 +345,7 @@ fn latency(text: &str) -> Result<Latency, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::args::{Cli, Command};
+    use crate::cli::{Cli, Command};
     use clap::Parser;
 
     fn lab(flags: &str) -> Result<LabCommand, String> {

@@ -162,7 +162,7 @@ fn seconds(text: &str) -> Result<f64, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::args::{Cli, Command, SimCommand};
+    use crate::cli::{Cli, Command, SimCommand};
     use clap::Parser;
 
     fn experiment(flags: &[&str]) -> Experiment {

@@ -1,13 +1,28 @@
 //! `rumormill ban`, `unban` and `bans`: who is kept out of the cluster.
 
-use crate::args::{BanArgs, MemberArgs, Target};
+use crate::args::{MemberArgs, Target};
 use crate::client::{Client, encode};
 use crate::commands::members::tell_done;
 use crate::outcome::Outcome;
 use crate::show::{Cell, Out, Table, span};
+use clap::Args;
 use hyper::Method;
 use rumormill_agent::model::{BanInfo, BanRequest, BansList, Done};
 use std::time::Duration;
+
+/// `rumormill ban`.
+#[derive(Debug, Args)]
+pub struct BanArgs {
+    /// The member's name or id; the id may be of one that no member knows yet
+    #[arg(value_name = "NAME|ID")]
+    pub member: String,
+    /// Why, in at most 200 bytes: all members, and the one it is about, are told
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
+    /// The agent.
+    #[command(flatten)]
+    pub target: Target,
+}
 
 /// How long it may take until it is on the agent's disk (our guess).
 const WAIT: Duration = Duration::from_secs(30);

@@ -1,9 +1,28 @@
 //! `rumormill config check`: what file, environment and flags amount to.
 
-use crate::args::ConfigCheckArgs;
+use crate::commands::agent::AgentArgs;
 use crate::outcome::{Failure, Outcome};
 use crate::show::{Out, clean};
+use clap::{Args, Subcommand};
 use rumormill_agent::config::{Checked, load};
+
+/// `rumormill config ...`.
+#[derive(Debug, Subcommand)]
+pub enum ConfigCommand {
+    /// Read file, environment and flags as `agent` would, and show what they amount to
+    Check(Box<ConfigCheckArgs>),
+}
+
+/// `rumormill config check`.
+#[derive(Debug, Args)]
+pub struct ConfigCheckArgs {
+    /// Print JSON, for programs
+    #[arg(long)]
+    pub json: bool,
+    /// The same flags as `agent`.
+    #[command(flatten)]
+    pub agent: AgentArgs,
+}
 
 /// `rumormill config check`.
 pub fn check(args: &ConfigCheckArgs, out: &mut Out<'_>) -> Outcome {

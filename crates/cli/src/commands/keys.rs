@@ -1,11 +1,10 @@
 //! `rumormill keys` and `rumormill keygen`. A key is never shown by an agent, and never read from the command line, where others see it.
 
-use crate::args::{
-    KeyFileArgs, KeyIdArgs, KeyRemoveArgs, KeyRotateArgs, KeyUseArgs, KeygenArgs, KeysListArgs, Target,
-};
+use crate::args::Target;
 use crate::client::Client;
 use crate::outcome::{Failure, Outcome, eprintln_quietly};
 use crate::show::{Cell, Out, Table, Tone, clean};
+use clap::{Args, Subcommand};
 use hyper::Method;
 use rumormill_agent::model::{
     KeyChoice, KeyInstall, KeysAction, KeysEverywhere, KeysKept, KeysList, KeysMember, KeysRequest,
@@ -14,8 +13,108 @@ use rumormill_agent::model::{
 use rumormill_runtime::keyring::Key;
 use std::io::{IsTerminal, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+/// `rumormill keys ...`.
+#[derive(Debug, Subcommand)]
+pub enum KeysCommand {
+    /// List the ids of the keys that the members hold, and which one each seals with
+    List(KeysListArgs),
+    /// Give all members one more key that they open packets with; the key is read from a file or standard input
+    Install(KeyFileArgs),
+    /// Have all members seal with this key; refused while a live member lacks it
+    Use(KeyUseArgs),
+    /// Take a key away from all members; refused while a live member seals with it
+    Remove(KeyRemoveArgs),
+    /// Install a new key, use it and remove the old one, each step only after all have confirmed the one before
+    ///
+    /// If a member does not confirm, it stops, says who, and leaves a cluster that works: until the last step all open both keys.
+    Rotate(KeyRotateArgs),
+}
+
+/// `rumormill keys list`.
+#[derive(Debug, Args)]
+pub struct KeysListArgs {
+    /// Only this agent's own keys
+    #[arg(long)]
+    pub local: bool,
+    /// The agent.
+    #[command(flatten)]
+    pub target: Target,
+}
+
+/// `rumormill keys use`.
+#[derive(Debug, Args)]
+pub struct KeyUseArgs {
+    /// Even if live members lack the key: they will not understand the others
+    #[arg(long, conflicts_with = "local")]
+    pub force: bool,
+    /// Which key.
+    #[command(flatten)]
+    pub key: KeyIdArgs,
+}
+
+/// `rumormill keys remove`.
+#[derive(Debug, Args)]
+pub struct KeyRemoveArgs {
+    /// Nor may members that were away catch up by it, as they may else for a day; also of a key that was removed before
+    #[arg(long, conflicts_with = "local")]
+    pub revoke: bool,
+    /// Even if live members do not answer
+    #[arg(long, conflicts_with = "local")]
+    pub force: bool,
+    /// Which key.
+    #[command(flatten)]
+    pub key: KeyIdArgs,
+}
+
+/// `rumormill keys rotate`.
+#[derive(Debug, Args)]
+pub struct KeyRotateArgs {
+    /// The file with the new key; `-`: standard input; nothing: a new one is made
+    #[arg(value_name = "FILE")]
+    pub file: Option<PathBuf>,
+    /// The agent.
+    #[command(flatten)]
+    pub target: Target,
+}
+
+/// A key from a file.
+#[derive(Debug, Args)]
+pub struct KeyFileArgs {
+    /// The file with the key; `-` or nothing: standard input
+    #[arg(value_name = "FILE")]
+    pub file: Option<PathBuf>,
+    /// Only on this agent
+    #[arg(long)]
+    pub local: bool,
+    /// The agent.
+    #[command(flatten)]
+    pub target: Target,
+}
+
+/// A key by its id.
+#[derive(Debug, Args)]
+pub struct KeyIdArgs {
+    /// The key's id, as `keys list` shows it
+    #[arg(value_name = "KEY-ID")]
+    pub id: String,
+    /// Only on this agent
+    #[arg(long)]
+    pub local: bool,
+    /// The agent.
+    #[command(flatten)]
+    pub target: Target,
+}
+
+/// `rumormill keygen`.
+#[derive(Debug, Args)]
+pub struct KeygenArgs {
+    /// The file to make (mode 0600, never overwritten); without it the key is printed
+    #[arg(value_name = "FILE")]
+    pub file: Option<PathBuf>,
+}
 
 /// How long a change on all members may take (our guess: a rotation in which many are silent at each step).
 const EVERYWHERE_WAIT: Duration = Duration::from_secs(300);

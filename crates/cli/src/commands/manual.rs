@@ -1,6 +1,6 @@
 //! `rumormill man` and `rumormill completions`, generated from the command line's definition.
 
-use crate::args::Cli;
+use crate::cli::Cli;
 use crate::outcome::{Failure, Outcome};
 use crate::show::Out;
 use clap::CommandFactory;

@@ -1,12 +1,84 @@
 //! Commands about members: `members`, `why`, `forget`, `ping`, `reachability`.
 
-use crate::args::{ForgetArgs, MemberArgs, MembersArgs, PingArgs, ReachabilityArgs, StatusArg};
+use crate::args::{MemberArgs, Target};
 use crate::client::{Client, encode};
 use crate::outcome::{Failure, Outcome};
 use crate::show::{Cell, Out, Table, Tone, clean, clock, millis, percent, span};
+use clap::{Args, ValueEnum};
 use rumormill_agent::model::{Done, ForgetRequest, Member, Members, Ping, Reachability, Seed, Status, Why};
 use std::collections::BTreeMap;
 use std::time::Duration;
+
+/// `rumormill members`.
+#[derive(Debug, Args)]
+pub struct MembersArgs {
+    /// Only members in this state (may be repeated)
+    #[arg(long, value_enum, value_name = "STATE")]
+    pub status: Vec<StatusArg>,
+    /// Only members whose name contains this
+    #[arg(long, value_name = "TEXT")]
+    pub name: Option<String>,
+    /// Only members that carry this tag, with this value if one is given (may be repeated: all must hold)
+    #[arg(long = "tag", value_name = "K[=V]")]
+    pub tags: Vec<String>,
+    /// Show more columns
+    #[arg(long)]
+    pub detailed: bool,
+    /// The agent.
+    #[command(flatten)]
+    pub target: Target,
+}
+
+/// A member's state, on the command line.
+#[derive(Copy, Clone, Debug, PartialEq, Eq, ValueEnum)]
+pub enum StatusArg {
+    /// It answers
+    Alive,
+    /// It did not answer and has not yet contradicted
+    Suspect,
+    /// It failed
+    Dead,
+    /// It left of its own will
+    Left,
+    /// It is kept out of the cluster by a ban
+    Banned,
+}
+
+/// `rumormill forget`.
+#[derive(Debug, Args)]
+pub struct ForgetArgs {
+    /// The member's name or id
+    #[arg(value_name = "NAME|ID")]
+    pub member: String,
+    /// Forget all failed and departed members of that name
+    #[arg(long)]
+    pub all: bool,
+    /// The agent.
+    #[command(flatten)]
+    pub target: Target,
+}
+
+/// `rumormill ping`.
+#[derive(Debug, Args)]
+pub struct PingArgs {
+    /// The member's name or id
+    #[arg(value_name = "NAME|ID")]
+    pub member: String,
+    /// How many times, one a second
+    #[arg(long, short = 'c', default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub count: u32,
+    /// The agent.
+    #[command(flatten)]
+    pub target: Target,
+}
+
+/// `rumormill reachability`.
+#[derive(Debug, Args)]
+pub struct ReachabilityArgs {
+    /// The agent.
+    #[command(flatten)]
+    pub target: Target,
+}
 
 /// `rumormill members`.
 pub async fn list(args: &MembersArgs, out: &mut Out<'_>) -> Outcome {
@@ -267,7 +339,7 @@ fn reachability_table(answer: &Reachability) -> Table {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::args::{Cli, Command};
+    use crate::cli::{Cli, Command};
     use clap::Parser;
     use rumormill_agent::model::{Said, Verdict, VitalsSummary};
 

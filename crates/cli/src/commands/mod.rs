@@ -1,7 +1,7 @@
 //! The commands, one file for each kind.
 
 pub mod agent;
-mod bans;
+pub mod bans;
 pub mod config;
 mod cost;
 pub mod events;
@@ -18,7 +18,9 @@ pub mod version;
 pub mod vitals;
 pub mod watch;
 
-use crate::args::{Command, ConfigCommand, KeysCommand, SimCommand};
+use crate::cli::{Command, SimCommand};
+use crate::commands::config::ConfigCommand;
+use crate::commands::keys::KeysCommand;
 use crate::outcome::{Outcome, block_on};
 use crate::show::Out;
 

@@ -1,16 +1,42 @@
 //! Commands about the agent itself: `info`, `reload`, `join`, `leave`, `tags`.
 
-use crate::args::{JoinArgs, TagsArgs, Target};
+use crate::args::{Target, key_value};
 use crate::client::Client;
 use crate::commands::members::{tell_done, told_seed};
 use crate::outcome::{Failure, Outcome};
 use crate::show::{Cell, Out, Table, Tone, bytes, clean, span};
+use clap::Args;
 use hyper::Method;
 use rumormill_agent::model::{
     Done, HandlerInfo, JoinRequest, JoinResult, ReloadInfo, Reloaded, SeedState, SelfInfo, SettingChange,
     Tags, TagsPatch, Warning,
 };
 use std::time::Duration;
+
+/// `rumormill join`.
+#[derive(Debug, Args)]
+pub struct JoinArgs {
+    /// Addresses or DNS names of members, with or without a port (default 7900)
+    #[arg(required = true, value_name = "ADDR")]
+    pub seeds: Vec<String>,
+    /// The agent.
+    #[command(flatten)]
+    pub target: Target,
+}
+
+/// `rumormill tags`.
+#[derive(Debug, Args)]
+pub struct TagsArgs {
+    /// Set a tag (may be repeated)
+    #[arg(long, value_name = "K=V", value_parser = key_value)]
+    pub set: Vec<(String, String)>,
+    /// Delete a tag (may be repeated)
+    #[arg(long, value_name = "K")]
+    pub delete: Vec<String>,
+    /// The agent.
+    #[command(flatten)]
+    pub target: Target,
+}
 
 /// `rumormill info`.
 pub async fn info(target: &Target, out: &mut Out<'_>) -> Outcome {

@@ -1,14 +1,39 @@
 //! `rumormill query`: asking all members, and showing what they answer as it comes.
 
-use crate::args::QueryArgs;
+use crate::args::{Target, duration, key_value};
 use crate::client::Client;
 use crate::commands::events::read_payload;
 use crate::outcome::{Failure, Outcome};
 use crate::show::{Out, bytes, clean};
+use clap::Args;
 use data_encoding::BASE64;
 use rumormill_agent::model::{QueryLine, QueryRequest, QuerySummary};
 use rumormill_protocols::spread::queries::QUESTION_BYTES_MAX;
 use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// `rumormill query`.
+#[derive(Debug, Args)]
+pub struct QueryArgs {
+    /// What kind of query it is, such as `load`: at most 255 bytes
+    #[arg(value_name = "NAME")]
+    pub name: String,
+    /// What is asked, at most 60 KiB; `-` reads it from standard input
+    #[arg(value_name = "PAYLOAD")]
+    pub payload: Option<String>,
+    /// Ask only members whose whole name matches this regular expression
+    #[arg(long, value_name = "RE")]
+    pub node: Option<String>,
+    /// Ask only members that have this tag, its whole value matching the regular expression (may be repeated: all must hold)
+    #[arg(long = "tag", value_name = "K=RE", value_parser = key_value)]
+    pub tags: Vec<(String, String)>,
+    /// Take answers for so long, 10 minutes at most [default: 16 gossip intervals for each power of ten of the members: 6.4s for 10 to 99 on one site]
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub timeout: Option<Duration>,
+    /// The agent.
+    #[command(flatten)]
+    pub target: Target,
+}
 
 /// `rumormill query`: fails unless all members that were asked have answered.
 pub async fn query(args: &QueryArgs, out: &mut Out<'_>) -> Outcome {
@@ -137,7 +162,7 @@ fn judged(summary: &QuerySummary) -> Outcome {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::args::{Cli, Command};
+    use crate::cli::{Cli, Command};
     use clap::Parser;
 
     fn query_args(flags: &[&str]) -> QueryArgs {

@@ -1,11 +1,19 @@
 //! `rumormill version`: what this program is, what it was built from, and which formats it speaks.
 
-use crate::args::VersionArgs;
 use crate::outcome::Outcome;
 use crate::show::Out;
+use clap::Args;
 use rumormill_agent::build::{self, Formats};
 use serde::Serialize;
 use std::time::{Duration, UNIX_EPOCH};
+
+/// `rumormill version`.
+#[derive(Debug, Args)]
+pub struct VersionArgs {
+    /// Print JSON, for programs
+    #[arg(long)]
+    pub json: bool,
+}
 
 /// The commit that this program was built from, or `unknown`.
 pub const COMMIT: &str = env!("RUMORMILL_BUILD_COMMIT");

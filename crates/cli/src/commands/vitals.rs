@@ -1,10 +1,22 @@
 //! `rumormill vitals`: the machines that the members run on.
 
-use crate::args::VitalsArgs;
+use crate::args::Target;
 use crate::client::{Client, encode};
 use crate::outcome::Outcome;
 use crate::show::{Cell, Out, Table, bytes, clean, percent, span};
+use clap::Args;
 use rumormill_agent::model::{Member, Members, Vitals};
+
+/// `rumormill vitals`.
+#[derive(Debug, Args)]
+pub struct VitalsArgs {
+    /// The member's name or id; without it all members are listed
+    #[arg(value_name = "NAME|ID")]
+    pub member: Option<String>,
+    /// The agent.
+    #[command(flatten)]
+    pub target: Target,
+}
 
 /// `rumormill vitals`.
 pub async fn vitals(args: &VitalsArgs, out: &mut Out<'_>) -> Outcome {

@@ -1,12 +1,24 @@
 //! `rumormill watch`: what changes, as it changes.
 
-use crate::args::WatchArgs;
+use crate::args::Target;
 use crate::client::Client;
 use crate::outcome::{Failure, Outcome};
 use crate::show::{Out, clean, clock};
 use crate::sse::Event;
+use clap::Args;
 use rumormill_agent::model::{Status, WatchChange, WatchGap, WatchState};
 use serde::de::DeserializeOwned;
+
+/// `rumormill watch`.
+#[derive(Debug, Args)]
+pub struct WatchArgs {
+    /// Go on after this event instead of starting with the present state
+    #[arg(long, value_name = "CURSOR")]
+    pub cursor: Option<String>,
+    /// The agent.
+    #[command(flatten)]
+    pub target: Target,
+}
 
 /// `rumormill watch`: runs until Ctrl-C, or until the agent ends the stream.
 pub async fn watch(args: &WatchArgs, out: &mut Out<'_>) -> Outcome {

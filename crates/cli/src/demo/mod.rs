@@ -1,13 +1,15 @@
 //! `rumormill demo`: a cluster of real agents on this machine, live in the terminal or by a script.
 
+pub mod args;
 mod chronicle;
 mod cluster;
+mod interrupted;
 mod picture;
 mod screen;
 mod script;
 mod tally;
 
-use crate::args::DemoArgs;
+use crate::demo::args::DemoArgs;
 use crate::outcome::{Outcome, block_on};
 use crate::show::Out;
 use std::io::IsTerminal;
@@ -18,17 +20,5 @@ pub fn run(args: &DemoArgs, out: &mut Out<'_>) -> Outcome {
     match is_terminal && !args.script && !args.json {
         true => block_on(screen::show(args, out)),
         false => block_on(script::play(args, out)),
-    }
-}
-
-/// Resolves when somebody wants the demo to end from outside: Ctrl-C, `kill`, a closed terminal.
-async fn interrupted() -> std::io::Result<()> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut terminated = signal(SignalKind::terminate())?;
-    let mut hung_up = signal(SignalKind::hangup())?;
-    tokio::select! {
-        done = tokio::signal::ctrl_c() => done,
-        _ = terminated.recv() => Ok(()),
-        _ = hung_up.recv() => Ok(()),
     }
 }

@@ -2,7 +2,7 @@
 
 use super::cluster::{Cluster, Node, What};
 use super::tally::{Tally, Truth};
-use crate::args::DemoArgs;
+use crate::demo::args::DemoArgs;
 use crate::outcome::{Failure, Outcome, eprintln_quietly};
 use crate::show::{Out, bytes, span};
 use rumormill_agent::model::{SelfInfo, Status};
@@ -56,7 +56,7 @@ pub async fn play(args: &DemoArgs, out: &mut Out<'_>) -> Outcome {
     };
     let outcome = tokio::select! {
         outcome = script.run() => outcome,
-        _ = super::interrupted() => Err(Failure::Failed("interrupted".into())),
+        _ = super::interrupted::interrupted() => Err(Failure::Failed("interrupted".into())),
     };
     played.ok = outcome.is_ok();
     played.failed = outcome.as_ref().err().map(Failure::to_string);

@@ -3,28 +3,15 @@
 use super::modules::{Crate, Source};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Crates whose circles are being dissolved, with the number of files that are still in one. The list may only shrink.
-const LEFT: [(&str, usize); 1] = [("agent", 42)];
-
 /// For each file the files that it uses.
 type Edges = BTreeMap<String, BTreeSet<String>>;
 
 /// A finding for each circle of files among `sources`, which are those of all crates.
 pub fn check(sources: &[Source]) -> Vec<String> {
     let circles = find(sources);
-    let is_in = |circle: &[String], name: &str| circle[0].starts_with(&format!("crates/{name}/"));
-    let mut findings = Vec::new();
-    for (name, left) in LEFT {
-        let files: usize = circles.iter().filter(|circle| is_in(circle, name)).map(Vec::len).sum();
-        if files > left {
-            findings
-                .push(format!("crates/{name}: {files} files in circles, more than the {left} that are left"));
-        }
-    }
-    let others = circles.iter().filter(|circle| LEFT.iter().all(|(name, _)| !is_in(circle, name)));
-    findings
-        .extend(others.map(|circle| format!("{} files use each other: {}", circle.len(), circle.join(", "))));
-    findings
+    let finding =
+        |circle: &Vec<String>| format!("{} files use each other: {}", circle.len(), circle.join(", "));
+    circles.iter().map(finding).collect()
 }
 
 /// The circles among `sources`, the largest first.

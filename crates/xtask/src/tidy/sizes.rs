@@ -9,12 +9,6 @@ const TEST_LINES_MAX: usize = 900;
 /// Lines of a function, from `fn` to its closing brace.
 const FUNCTION_LINES_MAX: usize = 60;
 
-/// Files that are still longer. The list may only shrink.
-const LONG_FILES: [&str; 2] = ["crates/agent/src/model.rs", "crates/agent/src/run.rs"];
-/// Functions that are still longer. The list may only shrink.
-const LONG_FUNCTIONS: [(&str, &str); 2] =
-    [("crates/agent/src/config/resolve.rs", "run"), ("crates/agent/src/config/swim_knobs.rs", "apply")];
-
 /// The findings in one file.
 pub fn check(path: &str, text: &str) -> Vec<String> {
     let lines = text.lines().count();
@@ -27,24 +21,14 @@ pub fn check(path: &str, text: &str) -> Vec<String> {
     }
     let all = tokens(text);
     let lines = lines - tests_in(&all).map(|test| test.count()).sum::<usize>();
-    let is_known = LONG_FILES.contains(&path);
     let mut findings = Vec::new();
-    if lines > LINES_MAX && !is_known {
+    if lines > LINES_MAX {
         findings.push(format!("{path}: {lines} lines without tests, more than {LINES_MAX}: is it one job?"));
     }
-    if lines <= LINES_MAX && is_known {
-        findings.push(format!("{path} is short enough: take it off the list in tidy/sizes.rs"));
-    }
-    let known: Vec<&str> =
-        LONG_FUNCTIONS.iter().filter(|(file, _)| *file == path).map(|(_, name)| *name).collect();
     let code = without_tests(&all);
-    let long: Vec<Function> =
-        functions(&code).filter(|function| function.lines > FUNCTION_LINES_MAX).collect();
-    for Function { name, line, lines } in long.iter().filter(|function| !known.contains(&function.name)) {
+    let long = functions(&code).filter(|function| function.lines > FUNCTION_LINES_MAX);
+    for Function { name, line, lines } in long {
         findings.push(format!("{path}:{line}: {name} has {lines} lines, more than {FUNCTION_LINES_MAX}"));
-    }
-    for name in known.iter().filter(|name| long.iter().all(|function| function.name != **name)) {
-        findings.push(format!("{path}: {name} is short enough: take it off the list in tidy/sizes.rs"));
     }
     findings
 }
@@ -110,11 +94,5 @@ mod tests {
         let test = format!("#[cfg(test)]\nmod tests {{\n{}}}\n", function(80));
         assert_eq!(check("crates/x/src/a.rs", &test), [""; 0]);
         assert_eq!(check("crates/x/tests/a.rs", &function(80)), [""; 0]);
-    }
-
-    #[test]
-    fn what_has_become_short_leaves_the_list() {
-        assert_eq!(check(LONG_FILES[0], "").len(), 1);
-        assert_eq!(check(LONG_FUNCTIONS[0].0, "fn run() {}").len(), 1);
     }
 }

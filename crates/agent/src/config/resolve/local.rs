@@ -1,13 +1,11 @@
 //! What this node is on its own machine: its API, its data, what it reads and runs, its log.
 
 use super::{Resolver, on_off};
-use crate::api::guard::Token;
-use crate::config::address;
-use crate::config::events::{EventsConfig, QUEUE, WINDOW_BYTES};
 use crate::config::kind::Bytes;
-use crate::config::{LogFormat, SERF_RPC_PORT};
-use crate::handlers::HANDLERS_MAX;
-use crate::handlers::spec::Handler;
+use crate::config::{LogFormat, SERF_RPC_PORT, address};
+use crate::features::events::config::{EventsConfig, QUEUE, WINDOW_BYTES};
+use crate::handlers::spec::{HANDLERS_MAX, Handler};
+use crate::token::Token;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 

@@ -5,7 +5,7 @@ use crate::config::address;
 use crate::config::kind::Span;
 use crate::discover::{SEEDS_MAX, Seed};
 use rumormill_runtime::contact::ADDRESSES_MAX;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -23,7 +23,7 @@ impl Resolver {
             _ => self.values.bind.take(),
         };
         let Some(text) = given else {
-            self.show(key, loopback(port));
+            self.show(key, address::loopback(port));
             return None;
         };
         self.show(key, &text);
@@ -108,8 +108,4 @@ impl Resolver {
         self.show("dns_server", &text);
         address::elsewhere(&text, 53).map_err(|fault| self.error("dns_server", fault)).ok()
     }
-}
-
-pub(super) fn loopback(port: u16) -> SocketAddr {
-    SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port)
 }

@@ -1,6 +1,6 @@
 use super::super::messages::{Event, Member, Members, Request, Response, Tags};
 use super::*;
-use crate::serf_rpc::client::body;
+use crate::serf_rpc::reply::body;
 use data_encoding::HEXLOWER;
 use proptest::collection::vec;
 use proptest::prelude::*;

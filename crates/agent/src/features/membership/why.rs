@@ -1,0 +1,187 @@
+//! Verdicts about a member as sentences: the author of each, its time, and its evidence.
+
+use crate::describe::inside::Inside;
+use crate::describe::{Shape, ban_age_s, reason_given};
+use crate::model::{self, Said};
+use rumormill_core::identity::NodeId;
+use rumormill_protocols::agree::bans::Ban;
+use rumormill_protocols::member::swim;
+use rumormill_protocols::member::swim::record::Charge;
+
+/// What was said about `id`, oldest first, as far as this node heard it.
+pub fn why(inside: &Inside<'_>, id: NodeId) -> model::Why {
+    let shape = Shape::new(inside);
+    let verdicts = inside.node.swim.why(id).filter(|verdict| is_somebodys(verdict));
+    let ban = inside.node.bans.iter().find(|ban| ban.id == id);
+    let mut said: Vec<model::Verdict> =
+        verdicts.map(|v| verdict(inside, v)).chain(ban.map(|ban| word(inside, ban))).collect();
+    said.sort_by(|a, b| b.heard_s.total_cmp(&a.heard_s));
+    let mut before = None;
+    for verdict in &mut said {
+        let by = verdict.by_name.as_deref().unwrap_or(&verdict.by);
+        let text = match (verdict.what, ban) {
+            (Said::Banned, Some(ban)) => format!("{by} banned it{}", reason_given(ban)),
+            (Said::Unbanned, Some(ban)) => format!("{by} lifted its ban{}", reason_given(ban)),
+            (what, _) => sentence(what, before, by, verdict.evidence.as_ref()),
+        };
+        before = Some(verdict.what);
+        verdict.text = text;
+    }
+    model::Why {
+        member: inside.node.swim.member(id).map(|member| shape.member(&member)),
+        id: id.to_string(),
+        verdicts: said,
+    }
+}
+
+/// Whether a verdict has an author. That this agent keeps a banned member out is no verdict of its own: the ban itself is listed.
+fn is_somebodys(verdict: &swim::Verdict) -> bool {
+    verdict.what != swim::Said::Banned
+}
+
+/// What a member said of a ban.
+fn word(inside: &Inside<'_>, ban: &Ban) -> model::Verdict {
+    model::Verdict {
+        what: if ban.lifted { Said::Unbanned } else { Said::Banned },
+        by: ban.by.to_string(),
+        by_name: Shape::new(inside).name(ban.by),
+        at_unix_ms: ban.version,
+        heard_s: ban_age_s(inside, ban),
+        incarnation: 0,
+        evidence: None,
+        text: String::new(),
+    }
+}
+
+fn verdict(inside: &Inside<'_>, verdict: &swim::Verdict) -> model::Verdict {
+    let what = match verdict.what {
+        swim::Said::Charged(Charge::Suspect) => Said::Suspected,
+        swim::Said::Charged(Charge::Dead) => Said::DeclaredDead,
+        swim::Said::Charged(Charge::Forget) => Said::Forgotten,
+        swim::Said::Refuted => Said::Refuted,
+        swim::Said::Restarted => Said::Restarted,
+        swim::Said::Left => Said::Left,
+        swim::Said::Copied => Said::Copied,
+        swim::Said::Banned => Said::Banned,
+    };
+    let evidence = verdict.evidence.map(|seen| model::Evidence {
+        helpers: seen.helpers,
+        nacks: seen.nacks,
+        confirmations: seen.confirmations,
+        waited_ms: seen.waited_ms,
+        silent_ms: seen.silent_ms,
+        accuser_health: seen.accuser_health,
+        replaced_by: seen.replaced_by.map(|id| id.to_string()),
+    });
+    model::Verdict {
+        what,
+        by: verdict.by.to_string(),
+        by_name: Shape::new(inside).name(verdict.by),
+        at_unix_ms: verdict.written.0,
+        heard_s: inside.now.since(verdict.heard).as_secs_f64(),
+        incarnation: verdict.incarnation,
+        evidence,
+        text: String::new(),
+    }
+}
+
+/// A verdict as a sentence; `before` is what was said last before it.
+fn sentence(what: Said, before: Option<Said>, by: &str, evidence: Option<&model::Evidence>) -> String {
+    match what {
+        Said::Suspected | Said::DeclaredDead
+            if let Some(other) = evidence.and_then(|seen| seen.replaced_by.as_ref()) =>
+        {
+            let verb = if what == Said::Suspected { "suspected it" } else { "marked it as failed" };
+            format!("{by} {verb}: member {other} answered {by} at its address")
+        }
+        Said::Suspected => {
+            format!("{by} suspected it: a probe got no answer{}", seen(by, false, evidence))
+        }
+        Said::DeclaredDead => {
+            format!("{by} marked it as failed: nothing refuted the suspicion{}", seen(by, true, evidence))
+        }
+        Said::Forgotten => format!("an operator at {by} had it forgotten"),
+        Said::Refuted => match before {
+            Some(Said::DeclaredDead) => "it is back: it answered the verdict that it had failed",
+            Some(Said::Left) => "it is back after it had left",
+            Some(Said::Banned | Said::Unbanned) => "it is back after its ban",
+            _ => "it answered the suspicion: it is alive",
+        }
+        .into(),
+        Said::Restarted => "it restarted".into(),
+        Said::Left => "it left of its own will".into(),
+        Said::Copied => format!("{by} saw its id in two lives at once: a copied data directory"),
+        Said::Banned => format!("{by} banned it"),
+        Said::Unbanned => format!("{by} lifted its ban"),
+    }
+}
+
+/// What an accuser saw, from what it did itself to what may have misled it.
+fn seen(by: &str, is_verdict: bool, evidence: Option<&model::Evidence>) -> String {
+    let Some(seen) = evidence else { return String::new() };
+    let count =
+        |n: u8, one: &str, many: &str| if n == 1 { format!("1 {one}") } else { format!("{n} {many}") };
+    let mut text = format!(" within {} ms", seen.waited_ms);
+    if seen.helpers > 0 {
+        let asked = count(seen.helpers, "helper was asked", "helpers were asked");
+        text += &format!("; {asked}, {} of them got no answer either", seen.nacks);
+    }
+    if is_verdict {
+        let accusers = count(seen.confirmations.saturating_add(1), "member", "members");
+        text += &format!("; {accusers} suspected it");
+    }
+    match seen.silent_ms {
+        Some(ms) => text += &format!("; {by} had last heard from it {:.1} s before", ms as f64 / 1e3),
+        None => text += &format!("; {by} had never heard from it"),
+    }
+    if seen.accuser_health > 0 {
+        text += &format!("; {by} was slow itself (health score {})", seen.accuser_health);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_verdict_tells_what_its_author_saw() {
+        let evidence = model::Evidence {
+            helpers: 1,
+            nacks: 1,
+            confirmations: 2,
+            waited_ms: 3_000,
+            silent_ms: Some(4_900),
+            accuser_health: 3,
+            replaced_by: None,
+        };
+        let text = sentence(Said::DeclaredDead, None, "web", Some(&evidence));
+        assert_eq!(
+            text,
+            "web marked it as failed: nothing refuted the suspicion within 3000 ms; 1 helper was asked, 1 of them got no answer either; \
+             3 members suspected it; web had last heard from it 4.9 s before; web was slow itself (health score 3)"
+        );
+        let alone = model::Evidence {
+            confirmations: 0,
+            helpers: 0,
+            silent_ms: None,
+            accuser_health: 0,
+            ..evidence.clone()
+        };
+        let text = sentence(Said::DeclaredDead, None, "web", Some(&alone));
+        assert!(
+            text.ends_with("within 3000 ms; 1 member suspected it; web had never heard from it"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn a_member_that_is_back_is_said_to_be_back_from_what_it_was() {
+        let back = |before| sentence(Said::Refuted, before, "web", None);
+        assert_eq!(back(Some(Said::Suspected)), "it answered the suspicion: it is alive");
+        assert_eq!(back(None), "it answered the suspicion: it is alive");
+        assert_eq!(back(Some(Said::DeclaredDead)), "it is back: it answered the verdict that it had failed");
+        assert_eq!(back(Some(Said::Left)), "it is back after it had left");
+        assert_eq!(back(Some(Said::Unbanned)), "it is back after its ban");
+    }
+}

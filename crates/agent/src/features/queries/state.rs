@@ -1,0 +1,115 @@
+//! Queries in memory: those that this agent asked, and those that reached it.
+//!
+//! Every subscriber ([`QueryService::subscribe`]), a handler or a program, sees each query that reached this agent and whose filter this node matches.
+//! The first that replies counts.
+
+use crate::audience::Filter;
+use crate::features::queries::answer::Answer;
+use crate::features::queries::open::{OpenQueries, Reply, Who};
+use rumormill_core::identity::NodeId;
+use rumormill_core::payload::Payload;
+use rumormill_core::time::Duration;
+use rumormill_protocols::spread::queries::{Event, QueryId, TIMEOUT_MAX};
+use std::sync::Arc;
+use tokio::sync::broadcast;
+use tokio::time::Instant;
+
+/// Queries that wait for a subscriber; a slower one misses the oldest (our guess).
+const ARRIVED_MAX: usize = 256;
+
+/// For so long answers are taken if nothing is said: 16 gossip rounds for each power of ten of the members (serf: `QueryTimeoutMult` 16), so 6.4 s for
+/// 10 to 99 members at 200 ms.
+pub fn default_timeout(gossip_interval: Duration, members: usize) -> Duration {
+    let powers = ((members + 1) as f64).log10().ceil().max(1.0) as u32;
+    (gossip_interval * 16 * powers).min(TIMEOUT_MAX)
+}
+
+/// A query that is to be asked.
+#[derive(Clone, Debug, Default)]
+pub struct NewQuery {
+    /// What kind of query it is.
+    pub name: Payload,
+    /// The members that are meant.
+    pub filter: Filter,
+    /// The question.
+    pub payload: Payload,
+    /// For so long answers are taken; none for [`default_timeout`].
+    pub timeout: Option<Duration>,
+}
+
+/// A query that reached this agent, and whose filter it matches.
+#[derive(Clone, Debug)]
+pub struct Arrived {
+    /// Which query.
+    pub id: QueryId,
+    /// What kind of query it is.
+    pub name: Payload,
+    /// What is asked.
+    pub payload: Payload,
+    /// The member that asks.
+    pub asker: Who,
+    /// The end of the time for answers.
+    pub until: Instant,
+}
+
+/// A query's id as text: asker, epoch, number.
+pub fn called(id: QueryId) -> String {
+    format!("{}-{}-{}", id.asker, id.epoch, id.number)
+}
+
+/// The queries that the agent keeps in memory.
+#[derive(Debug)]
+pub struct QueryService {
+    /// Queries that this agent asked.
+    pub open: OpenQueries,
+    arrived: broadcast::Sender<Arc<Arrived>>,
+}
+
+impl Default for QueryService {
+    fn default() -> Self {
+        QueryService { open: OpenQueries::default(), arrived: broadcast::Sender::new(ARRIVED_MAX) }
+    }
+}
+
+impl QueryService {
+    /// Takes an event of the protocol; `named` is the name of a member.
+    pub fn hear(&mut self, event: Event, named: impl Fn(NodeId) -> String) {
+        let who = |id| Who { id, name: named(id) };
+        match event {
+            Event::Asked { id, name, body, left, .. } => {
+                let asker = who(id.asker);
+                let until = Instant::now() + left;
+                // Without a subscriber no answer follows: the member has acknowledged, and that is all.
+                let _ = self.arrived.send(Arc::new(Arrived { id, name, payload: body, asker, until }));
+            }
+            Event::Acked { ticket, from } => self.open.deliver(ticket, Reply::Ack(who(from))),
+            Event::Answered { ticket, from, body } => match Answer::decode(&body) {
+                Answer::Said(payload) => self.open.deliver(ticket, Reply::Answer(who(from), payload)),
+                Answer::Failed(why) => self.open.deliver(ticket, Reply::Failed(who(from), why)),
+            },
+            Event::Refused { ticket, why } => self.open.refused(ticket, why),
+            Event::Done { ticket, summary } => self.open.done(ticket, summary),
+            Event::Spread(_) | Event::Sent { .. } => {} // the node's own business
+        }
+    }
+
+    /// Subscribes to queries that reach this agent from now on. A slow subscriber misses some, and reads how many.
+    pub fn subscribe(&self) -> broadcast::Receiver<Arc<Arrived>> {
+        self.arrived.subscribe()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_default_time_is_that_of_serf() {
+        let interval = Duration::from_millis(200);
+        for (members, millis) in
+            [(0, 3_200), (2, 3_200), (9, 3_200), (10, 6_400), (99, 6_400), (1_000, 12_800)]
+        {
+            assert_eq!(default_timeout(interval, members), Duration::from_millis(millis), "{members}");
+        }
+    }
+}

@@ -1,0 +1,18 @@
+//! The configuration, read again while the agent runs.
+
+pub mod http;
+pub mod model;
+pub mod service;
+
+use crate::feature::Feature;
+use utoipa::OpenApi;
+
+/// Reload.
+pub const FEATURE: Feature = Feature {
+    state: |parts, states| states.add(service::Reload::of(&parts.config)),
+    routes: http::routes,
+    document: http::Document::openapi,
+    count: |_, agent, table| service::count(&agent.reloads(), table),
+    about_self: |_, agent, info| info.reload = agent.reloads(),
+    ..Feature::NONE
+};

@@ -1,0 +1,45 @@
+//! Vitals: the machine, read every few seconds and gossiped as often as the budget allows.
+
+pub mod http;
+pub mod model;
+mod service;
+
+use crate::feature::{Feature, Heard};
+use crate::node::Event;
+use utoipa::OpenApi;
+
+/// Vitals.
+pub const FEATURE: Feature = Feature {
+    state: |parts, states| states.add(service::Budget::of(&parts.config)),
+    prepare: |agent, node, life| {
+        Box::pin(async move {
+            service::prepare(agent, node, life);
+            Ok(())
+        })
+    },
+    tasks: |agent, tasks| {
+        if agent.config.vitals {
+            tasks.spawn(service::read_machine(agent.clone()));
+        }
+    },
+    event: |_, event, _, _| match event {
+        Event::Vitals(_) => Heard::Done,
+        event => Heard::NotMine(event),
+    },
+    live: &["vitals_budget"],
+    apply: |agent, _, config| Box::pin(service::apply(agent, config)),
+    routes: http::routes,
+    document: http::Document::openapi,
+    count: |inside, _, table| {
+        if let Some(vitals) = &inside.node.vitals {
+            let help = "How often new vitals are written at this cluster size";
+            table.gauge("vitals_interval_seconds", help, &[], vitals.put_interval().as_secs_f64());
+        }
+    },
+    about_self: |inside, _, info| {
+        let vitals = inside.node.vitals.as_ref();
+        info.vitals = vitals.is_some();
+        info.vitals_interval_s = vitals.map(|vitals| vitals.put_interval().as_secs_f64());
+    },
+    ..Feature::NONE
+};

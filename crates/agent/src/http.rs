@@ -1,0 +1,17 @@
+//! The HTTP API: JSON on TCP and on a Unix socket. Its routes stand in the folders of the features.
+//!
+//! | module | what it does |
+//! | --- | --- |
+//! | [`router`] | gathers the routes of all features |
+//! | [`route`] | one path |
+//! | [`guard`] | decides which requests pass |
+//! | [`reply`] | answers, errors with their status, extractors |
+//! | [`serve`] | listeners and connections |
+
+pub mod guard;
+pub mod reply;
+pub mod route;
+pub mod router;
+pub mod serve;
+
+pub use router::table;

@@ -1,0 +1,145 @@
+//! The command line: one definition, from which help, manual pages and completions come. Each command's arguments stand with it, in `commands`.
+
+use crate::args::lab::{LabCommand, RunArgs};
+use crate::args::{MemberArgs, SwimArgs, Target};
+use crate::commands::agent::AgentArgs;
+use crate::commands::bans::BanArgs;
+use crate::commands::config::ConfigCommand;
+use crate::commands::events::{EventArgs, EventsArgs};
+use crate::commands::keys::{KeygenArgs, KeysCommand};
+use crate::commands::members::{ForgetArgs, MembersArgs, PingArgs, ReachabilityArgs};
+use crate::commands::own::{JoinArgs, TagsArgs};
+use crate::commands::query::QueryArgs;
+use crate::commands::version::VersionArgs;
+use crate::commands::vitals::VitalsArgs;
+use crate::commands::watch::WatchArgs;
+use crate::demo::args::DemoArgs;
+use crate::outcome::EXIT_CODES;
+use clap::{Parser, Subcommand};
+use std::path::PathBuf;
+
+/// Who is in the cluster, who failed, and who says so: by gossip, without servers.
+#[derive(Debug, Parser)]
+#[command(name = "rumormill", version, after_help = EXIT_CODES, max_term_width = 110)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run this machine's agent, until Ctrl-C, which leaves the cluster gracefully
+    ///
+    /// Settings come from a TOML file (--config), from the environment (RUMORMILL_BIND, RUMORMILL_JOIN, ...) and from flags;
+    /// the later wins. `rumormill config check` takes the same flags and shows what they amount to.
+    /// Without a key it gossips only on loopback, unless told --insecure.
+    Agent(Box<AgentArgs>),
+    /// List the members of the cluster
+    Members(MembersArgs),
+    /// Make the agent join a cluster through other agents
+    Join(JoinArgs),
+    /// Make the agent leave its cluster and end
+    Leave(Target),
+    /// Drop a failed or departed member from every list in the cluster
+    Forget(ForgetArgs),
+    /// Keep a member out of the cluster, though it has the key: all take it for dead and take nothing from it
+    ///
+    /// Members that are away now, and those that join later, learn it too; it lasts until `unban`. It acts on the member's identity.
+    /// Whoever has the cluster's key can make another one: `keys rotate`, then `keys remove --revoke`, keeps the machine out as well.
+    Ban(BanArgs),
+    /// Let in again who was banned: it comes back by itself
+    Unban(MemberArgs),
+    /// List who is banned, by whom, and why
+    Bans(Target),
+    /// Show or change this agent's tags
+    Tags(TagsArgs),
+    /// Show this agent: identity, addresses, traffic, counters
+    Info(Target),
+    /// Make the agent read its configuration again, as SIGHUP does: show what changed, and what needs a restart
+    Reload(Target),
+    /// Tell why a member was suspected or declared dead: who said so, when, on what evidence
+    Why(MemberArgs),
+    /// Probe a member from this agent and show the round trip
+    Ping(PingArgs),
+    /// Probe every member from this agent and list who answers, and how fast
+    Reachability(ReachabilityArgs),
+    /// Show what changes in the cluster, as it changes
+    Watch(WatchArgs),
+    /// Publish an event: every member is told, and whoever was away catches up
+    Event(EventArgs),
+    /// Show the events that were told at this agent, and follow them
+    Events(EventsArgs),
+    /// Ask all members, or some, and show what they answer as it comes
+    ///
+    /// Members answer by a handler (`rumormill agent --on 'query:NAME=COMMAND'`); one without acknowledges and is silent. Ends as soon as all that are
+    /// meant have answered, at the latest when the time is over. Exits 0 only if all have answered.
+    Query(QueryArgs),
+    /// Show load, CPU, memory and more of a member's machine, or of all
+    Vitals(VitalsArgs),
+    /// Manage the cluster's keys on all members while they run (keys are never shown)
+    ///
+    /// Each command asks every live member, and tells who did it; --local acts on the one agent alone. What changed is kept in each agent's key file,
+    /// or in its data directory where the file cannot be written.
+    Keys {
+        /// What to do with them.
+        #[command(subcommand)]
+        action: KeysCommand,
+    },
+    /// Make a new cluster key
+    Keygen(KeygenArgs),
+    /// Work with configurations
+    Config {
+        /// What to do with it.
+        #[command(subcommand)]
+        action: ConfigCommand,
+    },
+    /// Start a cluster of real agents on this machine and watch it live, or play a script with it
+    ///
+    /// The agents run on loopback with a fresh key. The live view shows how they see each other; keys kill, pause, restart and
+    /// partition them. The script (--script, and wherever there is no terminal) starts them, kills one with `kill -9`, restarts it
+    /// and lets one leave, measures how long the others take to agree, and exits 0 only if all of it happened.
+    Demo(DemoArgs),
+    /// The laboratory: epidemics, aggregates, the papers' tables, advice
+    ///
+    /// All of it runs the library's own protocol code on the simulator, with up to a million nodes and more.
+    Lab {
+        /// Which experiment.
+        #[command(subcommand)]
+        experiment: LabCommand,
+    },
+    /// Run protocols on the simulator
+    Sim {
+        /// Which protocol.
+        #[command(subcommand)]
+        protocol: SimCommand,
+    },
+    /// Print a completion script for a shell
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page, or write all manual pages into a directory
+    Man {
+        /// Where to write them; without it the main page is printed.
+        dir: Option<PathBuf>,
+    },
+    /// Show this program's version, what it was built from, and the formats it speaks
+    Version(VersionArgs),
+}
+
+/// `rumormill sim ...`.
+#[derive(Debug, Subcommand)]
+pub enum SimCommand {
+    /// SWIM with Lifeguard: detection, load, false deaths, partitions that heal
+    ///
+    /// Runs the agent's own SWIM on the simulator and reports means over the runs. The same arguments give the same runs, bit
+    /// for bit; `digest` is a sum over all deliveries of a hash of time, sender, receiver and content.
+    Swim(Box<SwimArgs>),
+    /// Any stack of protocols on any world, with faults and checks, from a file
+    ///
+    /// Exits 1 if a check fails, and prints the seed, the smallest plan of faults that was found to fail, and the command that
+    /// repeats the run.
+    Run(RunArgs),
+}
