@@ -1,24 +1,19 @@
 //! Circles of files: files of one crate that use each other, directly or through others. Such files can only be read all together.
 
-use super::modules::{Crate, Source};
+use super::modules::Edges;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// For each file the files that it uses.
-type Edges = BTreeMap<String, BTreeSet<String>>;
-
-/// A finding for each circle of files among `sources`, which are those of all crates.
-pub fn check(sources: &[Source]) -> Vec<String> {
-    let circles = find(sources);
+/// A finding for each circle of files.
+pub fn check(edges: &Edges) -> Vec<String> {
     let finding =
         |circle: &Vec<String>| format!("{} files use each other: {}", circle.len(), circle.join(", "));
-    circles.iter().map(finding).collect()
+    find(edges).iter().map(finding).collect()
 }
 
-/// The circles among `sources`, the largest first.
-fn find(sources: &[Source]) -> Vec<Vec<String>> {
-    let edges = edges(sources);
+/// The circles, the largest first.
+fn find(edges: &Edges) -> Vec<Vec<String>> {
     let reach: BTreeMap<&str, BTreeSet<&str>> =
-        edges.keys().map(|from| (from.as_str(), reachable(&edges, from))).collect();
+        edges.keys().map(|from| (from.as_str(), reachable(edges, from))).collect();
     let reaches = |from: &str, to: &str| reach.get(from).is_some_and(|reached| reached.contains(to));
     let mut circles: Vec<Vec<String>> = Vec::new();
     for (from, reached) in &reach {
@@ -29,17 +24,6 @@ fn find(sources: &[Source]) -> Vec<Vec<String>> {
     }
     circles.sort_by_key(|circle| std::cmp::Reverse(circle.len()));
     circles
-}
-
-fn edges(sources: &[Source]) -> Edges {
-    let is_root = |path: &str| path.ends_with("/src/lib.rs") || path.ends_with("/src/main.rs");
-    let mut edges = Edges::new();
-    for (root, _) in sources.iter().filter(|(path, _)| is_root(path)) {
-        for (from, to) in Crate::read(root, sources).edges() {
-            edges.entry(from.to_owned()).or_default().extend(to.into_iter().map(str::to_owned));
-        }
-    }
-    edges
 }
 
 /// The files that `from` uses, directly or through others.
@@ -58,6 +42,7 @@ fn reachable<'a>(edges: &'a Edges, from: &str) -> BTreeSet<&'a str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tidy::modules::{Source, edges};
 
     /// The circles in a crate of these files, each with its name below `src`.
     fn circles(files: &[(&str, &str)]) -> Vec<Vec<String>> {
@@ -66,7 +51,7 @@ mod tests {
         let short = |circle: Vec<String>| {
             circle.into_iter().map(|file| file.trim_start_matches("crates/x/src/").to_owned()).collect()
         };
-        find(&sources).into_iter().map(short).collect()
+        find(&edges(&sources)).into_iter().map(short).collect()
     }
 
     const ROOT: (&str, &str) = ("lib.rs", "mod a; mod b; mod c; pub use b::B;");
@@ -136,6 +121,6 @@ mod tests {
             source("a.rs", "use crate::b::B; struct A;"),
             source("b.rs", "use super::a::A; struct B;"),
         ];
-        assert_eq!(check(&sources), ["2 files use each other: crates/x/src/a.rs, crates/x/src/b.rs"]);
+        assert_eq!(check(&edges(&sources)), ["2 files use each other: crates/x/src/a.rs, crates/x/src/b.rs"]);
     }
 }

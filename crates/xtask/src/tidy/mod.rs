@@ -23,12 +23,13 @@ pub fn run() -> Result<()> {
         findings.extend(text::check(&path, &text));
         if path.ends_with(".rs") {
             findings.extend(source::check(&path, &text));
-            findings.extend(names::check(&path, &text));
             findings.extend(sizes::check(&path, &text));
             sources.push((path, text));
         }
     }
-    findings.extend(circles::check(&sources));
+    let edges = modules::edges(&sources);
+    findings.extend(circles::check(&edges));
+    findings.extend(names::check(&edges));
     findings.extend(catalog::check(&sources, &golden()?));
     for finding in &findings {
         eprintln!("tidy: {finding}");

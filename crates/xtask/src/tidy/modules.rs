@@ -26,8 +26,23 @@ struct Module {
     used: BTreeSet<Vec<String>>,
 }
 
+/// For each file the files that it uses.
+pub type Edges = BTreeMap<String, BTreeSet<String>>;
+
+/// The edges within each crate among `sources`.
+pub fn edges(sources: &[Source]) -> Edges {
+    let is_root = |path: &str| path.ends_with("/src/lib.rs") || path.ends_with("/src/main.rs");
+    let mut edges = Edges::new();
+    for (root, _) in sources.iter().filter(|(path, _)| is_root(path)) {
+        for (from, to) in Crate::read(root, sources).edges() {
+            edges.entry(from.to_owned()).or_default().extend(to.into_iter().map(str::to_owned));
+        }
+    }
+    edges
+}
+
 /// The modules of one crate.
-pub struct Crate {
+struct Crate {
     modules: Vec<Module>,
 }
 
@@ -41,7 +56,7 @@ enum Target {
 
 impl Crate {
     /// Reads a crate from the file of its root and all files beside and below it.
-    pub fn read(root: &str, sources: &[Source]) -> Crate {
+    fn read(root: &str, sources: &[Source]) -> Crate {
         let mut read = Crate { modules: Vec::new() };
         if let Some((path, text)) = sources.iter().find(|(path, _)| path == root) {
             let dir = path.rsplit_once('/').map_or("", |(dir, _)| dir);
@@ -52,7 +67,7 @@ impl Crate {
 
     /// For each file the files that it uses. A module and the modules that it is cut into are one: that a module uses something of the
     /// module that it stands in makes no edge, while the outer one's use of the inner one does.
-    pub fn edges(&self) -> BTreeMap<&str, BTreeSet<&str>> {
+    fn edges(&self) -> BTreeMap<&str, BTreeSet<&str>> {
         let mut edges: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
         for (at, module) in self.modules.iter().enumerate() {
             let from = edges.entry(&module.file).or_default();
