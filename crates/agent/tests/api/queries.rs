@@ -36,7 +36,7 @@ fn named(names: &[&str], timeout: Duration) -> NewQuery {
 }
 
 /// All that is told until the end.
-async fn all(agent: &Running, query: NewQuery) -> Vec<Told> {
+async fn all(agent: &Running, query: NewQuery) -> Vec<Reply> {
     let mut asking = agent.agent().ask(query).await.unwrap();
     let mut told = Vec::new();
     while let Some(next) = asking.next().await {
