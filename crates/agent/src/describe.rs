@@ -157,7 +157,7 @@ pub fn status(status: Status) -> model::Status {
     match status {
         Status::Alive => model::Status::Alive,
         Status::Suspect => model::Status::Suspect,
-        Status::Dead => model::Status::Dead,
+        Status::Failed => model::Status::Failed,
         Status::Left => model::Status::Left,
     }
 }

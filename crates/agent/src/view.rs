@@ -271,7 +271,7 @@ pub fn change(event: &swim::Event) -> Option<(ChangeKind, NodeId)> {
         Event::Tags(id) => (ChangeKind::Tags, *id),
         Event::Suspected(id) => (ChangeKind::Suspected, *id),
         Event::Refuted(id) => (ChangeKind::Refuted, *id),
-        Event::Dead(id) => (ChangeKind::Dead, *id),
+        Event::Failed(id) => (ChangeKind::Failed, *id),
         Event::Left(id) => (ChangeKind::Left, *id),
         Event::Forgotten(id) => (ChangeKind::Forgotten, *id),
         _ => return None,
@@ -322,7 +322,7 @@ mod tests {
         let mut view = view();
         up(&mut view, 1, "web");
         up(&mut view, 2, "db");
-        view.on_change(ChangeKind::Dead, NodeId(1), Some(("web", false)), Wall(0));
+        view.on_change(ChangeKind::Failed, NodeId(1), Some(("web", false)), Wall(0));
         assert!(view.carriers("web").is_empty());
         up(&mut view, 3, "web");
         assert!(view.taken_names().is_empty(), "the dead do not count");

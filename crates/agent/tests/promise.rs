@@ -103,7 +103,7 @@ impl Story {
                 let delay = if self.rng.chance(0.3) { Duration::ZERO } else { self.rng.within(SECOND) };
                 self.due.push((at + delay, by));
             }
-            Event::Swim(swim::Event::Dead(id) | swim::Event::Left(id)) => {
+            Event::Swim(swim::Event::Failed(id) | swim::Event::Left(id)) => {
                 self.listed.entry(by).or_default().remove(&id.0);
             }
             Event::Events(events::Event::Delivered(item)) => {

@@ -44,7 +44,7 @@ pub enum Command {
     Leave(Target),
     /// Drop a failed or departed member from every list in the cluster
     Forget(ForgetArgs),
-    /// Keep a member out of the cluster, though it has the key: all take it for dead and take nothing from it
+    /// Keep a member out of the cluster, though it has the key: all members mark it as failed and take nothing from it
     ///
     /// Members that are away now, and those that join later, learn it too; it lasts until `unban`. It acts on the member's identity.
     /// Whoever has the cluster's key can make another one: `keys rotate`, then `keys remove --revoke`, keeps the machine out as well.
@@ -59,7 +59,7 @@ pub enum Command {
     Info(Target),
     /// Make the agent read its configuration again, as SIGHUP does: show what changed, and what needs a restart
     Reload(Target),
-    /// Tell why a member was suspected or declared dead: who said so, when, on what evidence
+    /// Show why a member was suspected or marked as failed: the signer, the time and the evidence
     Why(MemberArgs),
     /// Probe a member from this agent and show the round trip
     Ping(PingArgs),

@@ -255,7 +255,7 @@ mod tests {
     fn example() -> Table {
         let mut table = Table::new(&["NAME", "STATUS", "RTT"]);
         table.row(vec!["web-1".into(), Cell::toned("alive", Tone::Good), Cell::right("1.25 ms")]);
-        table.row(vec!["größer".into(), Cell::toned("dead", Tone::Bad), Cell::none()]);
+        table.row(vec!["größer".into(), Cell::toned("failed", Tone::Bad), Cell::none()]);
         table
     }
 
@@ -263,7 +263,7 @@ mod tests {
     fn columns_line_up_by_width_on_the_screen() {
         assert_eq!(
             example().render(false),
-            "NAME    STATUS      RTT\nweb-1   alive   1.25 ms\ngrößer  dead          -\n"
+            "NAME    STATUS      RTT\nweb-1   alive   1.25 ms\ngrößer  failed        -\n"
         );
     }
 

@@ -221,9 +221,9 @@ fn what_happens_comes_out_as_json_and_csv() {
     assert!(rows.iter().all(|row| row.split(',').count() == header.split(',').count()));
     let last = serde_json::to_value(listener.samples.last()).unwrap();
     assert_eq!((last["t_s"].as_f64(), last["up"].as_f64()), (Some(20.0), Some(7.0)));
-    let dead = listener.events.iter().find(|event| event.line.event == "dead").expect("somebody noticed");
-    let dead = serde_json::to_value(dead).unwrap();
-    assert_eq!(dead["about"], 3);
+    let failed = listener.events.iter().find(|event| event.line.event == "failed").expect("somebody noticed");
+    let failed = serde_json::to_value(failed).unwrap();
+    assert_eq!(failed["about"], 3);
     let progress = listener.last.expect("it went on");
     assert_eq!((progress.t_s, progress.events), (20.0, outcome.events));
     assert!(serde_json::to_string(&outcome).unwrap().contains("\"digest\""));
@@ -250,7 +250,7 @@ fn a_failing_run_says_its_seed_its_plan_and_how_to_see_it_again() {
     .unwrap();
     let scenario = Scenario { time: std::time::Duration::from_secs(60), ..scenario };
     let outcome = run(&scenario);
-    let failure = outcome.failure.expect("who is cut off is declared dead");
+    let failure = outcome.failure.expect("who is cut off is declared failed");
     assert!(!outcome.ok && failure.steps.1 <= 2 && failure.steps.0 >= 12, "{failure:?}");
     for part in [failure.plan.trim(), &replay(failure.run), &failure.run_seed.to_string(), "no_false_death"] {
         assert!(failure.report.contains(part), "{}", failure.report);

@@ -19,8 +19,9 @@ pub enum Status {
     Alive,
     /// A probe failed and it has not yet refuted.
     Suspect,
-    /// It failed.
-    Dead,
+    /// It failed. As a filter, `dead` means the same.
+    #[serde(alias = "dead")]
+    Failed,
     /// It left of its own will.
     Left,
     /// Somebody banned it, whatever it was before.
@@ -29,14 +30,15 @@ pub enum Status {
 
 impl Status {
     /// All of them, in the order in which a member goes through them.
-    pub const ALL: [Status; 5] = [Status::Alive, Status::Suspect, Status::Dead, Status::Left, Status::Banned];
+    pub const ALL: [Status; 5] =
+        [Status::Alive, Status::Suspect, Status::Failed, Status::Left, Status::Banned];
 
     /// As it is written in JSON, queries and labels.
     pub fn as_str(self) -> &'static str {
         match self {
             Status::Alive => "alive",
             Status::Suspect => "suspect",
-            Status::Dead => "dead",
+            Status::Failed => "failed",
             Status::Left => "left",
             Status::Banned => "banned",
         }
@@ -47,6 +49,7 @@ impl std::str::FromStr for Status {
     type Err = String;
     fn from_str(s: &str) -> Result<Status, String> {
         let known = || Status::ALL.map(Status::as_str).join(", ");
+        let s = if s == "dead" { "failed" } else { s };
         Status::ALL
             .into_iter()
             .find(|status| status.as_str() == s)
@@ -136,7 +139,7 @@ pub enum ChangeKind {
     /// It answered a suspicion.
     Refuted,
     /// It failed.
-    Dead,
+    Failed,
     /// It left.
     Left,
     /// It is on no list any more.
@@ -156,7 +159,7 @@ impl ChangeKind {
             ChangeKind::Tags => "tags",
             ChangeKind::Suspected => "suspected",
             ChangeKind::Refuted => "refuted",
-            ChangeKind::Dead => "dead",
+            ChangeKind::Failed => "failed",
             ChangeKind::Left => "left",
             ChangeKind::Forgotten => "forgotten",
             ChangeKind::NameTaken => "name_taken",
@@ -172,7 +175,7 @@ pub struct NewsItem {
     pub id: String,
     /// Its name, as far as it is known.
     pub name: Option<String>,
-    /// What it is said to be: `alive`, `suspect`, `dead`, `left`, `forgotten`.
+    /// Reported state: `alive`, `suspect`, `failed`, `left`, `forgotten`.
     pub said: String,
 }
 

@@ -53,7 +53,7 @@ impl Happened {
         match change {
             ChangeKind::Up => Some(Happened::Join),
             ChangeKind::Left => Some(Happened::Leave),
-            ChangeKind::Dead => Some(Happened::Failed),
+            ChangeKind::Failed => Some(Happened::Failed),
             ChangeKind::Changed | ChangeKind::Tags => Some(Happened::Update),
             ChangeKind::Suspected | ChangeKind::Refuted | ChangeKind::Forgotten => None,
             ChangeKind::NameTaken | ChangeKind::Superseded => None,

@@ -51,7 +51,7 @@ fn membership(inside: &Inside<'_>) -> Group {
     let count = |wanted: Status| swim.members().filter(|it| describe::status(it.status) == wanted).count();
     Group::from([
         ("members", swim.members().count().to_string()),
-        ("failed", count(Status::Dead).to_string()),
+        ("failed", count(Status::Failed).to_string()),
         ("left", count(Status::Left).to_string()),
         ("health_score", swim.health().to_string()),
         ("member_time", inside.view.cursor().at.to_string()),

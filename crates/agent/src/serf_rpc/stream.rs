@@ -76,7 +76,7 @@ fn happening(change: ChangeKind) -> Option<(&'static str, &'static str)> {
     match change {
         ChangeKind::Up => Some(("member-join", "alive")),
         ChangeKind::Left => Some(("member-leave", "left")),
-        ChangeKind::Dead => Some(("member-failed", "failed")),
+        ChangeKind::Failed => Some(("member-failed", "failed")),
         ChangeKind::Changed | ChangeKind::Tags => Some(("member-update", "alive")),
         ChangeKind::Forgotten => Some(("member-reap", "left")),
         ChangeKind::Suspected | ChangeKind::Refuted | ChangeKind::NameTaken | ChangeKind::Superseded => None,

@@ -162,7 +162,7 @@ async fn faults_are_injected_only_where_the_agent_was_started_for_it() {
     }
     for agent in &agents[..2] {
         until("c is lost", async || {
-            (get::<Member>(agent, "/v1/members/c").await.status == Status::Dead).then_some(())
+            (get::<Member>(agent, "/v1/members/c").await.status == Status::Failed).then_some(())
         })
         .await;
     }

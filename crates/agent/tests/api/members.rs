@@ -62,9 +62,10 @@ async fn members_are_found_by_status_name_and_tag_and_a_slip_is_an_error() {
     assert_eq!(found("tag=disk=").await, ["a"]);
     assert!(found("tag=zone=south").await.is_empty());
     assert_eq!(found("name=b&status=alive,suspect").await, ["b"]);
-    assert!(found("status=dead").await.is_empty());
+    assert!(found("status=failed").await.is_empty());
+    assert!(found("status=dead").await.is_empty(), "the word of earlier builds");
     let error = ask(&agents[0], "GET", "/v1/members?status=fine", None).await.error(400);
-    assert!(error.error.contains("alive, suspect, dead, left"), "{error:?}");
+    assert!(error.error.contains("alive, suspect, failed, left"), "{error:?}");
     ask(&agents[0], "GET", "/v1/members?nmae=b", None).await.error(400);
     ask(&agents[0], "GET", "/v1/members/nobody", None).await.error(404);
     let id = member(&agents[0], "b").await.id;
@@ -103,31 +104,31 @@ async fn tags_change_on_all_members_and_large_ones_are_fetched() {
 }
 
 #[tokio::test]
-async fn why_tells_who_declared_a_member_dead_and_on_what_evidence() {
+async fn why_tells_who_marked_a_member_as_failed_and_on_what_evidence() {
     let mut agents = cluster([config("a"), config("b"), config("c")]).await;
     let id = member(&agents[0], "c").await.id;
     agents.pop().unwrap().crash().await;
     for agent in &agents {
-        until("c is held to be dead", async || {
-            (member(agent, "c").await.status == Status::Dead).then_some(())
+        until("c is marked as failed", async || {
+            (member(agent, "c").await.status == Status::Failed).then_some(())
         })
         .await;
         let why: Why = get(agent, "/v1/why/c").await;
         assert_eq!(why.id, id);
         let own: SelfInfo = get(agent, "/v1/self").await;
-        let decided = |v: &&Verdict| v.what == Said::DeclaredDead && v.by == own.member.id;
+        let decided = |v: &&Verdict| v.what == Said::DeclaredFailed && v.by == own.member.id;
         let death = why.verdicts.iter().find(decided).expect("each member decides for itself");
         let evidence = death.evidence.as_ref().expect("with evidence");
         assert!(evidence.waited_ms > 0, "{death:?}");
         assert!(death.text.contains("marked it as failed"), "{}", death.text);
         let accusations =
-            why.verdicts.iter().filter(|v| matches!(v.what, Said::Suspected | Said::DeclaredDead));
+            why.verdicts.iter().filter(|v| matches!(v.what, Said::Suspected | Said::DeclaredFailed));
         let accusers: BTreeSet<&str> = accusations.map(|v| v.by.as_str()).collect();
         assert!(usize::from(evidence.confirmations) < accusers.len(), "{why:?}");
         assert!(why.verdicts.iter().any(|v| v.what == Said::Suspected), "it was suspected first: {why:?}");
     }
     ask(&agents[0], "GET", "/v1/why/nobody", None).await.error(404);
-    // A dead member can be forgotten, a live one cannot.
+    // A failed member can be forgotten, a live one cannot.
     let error = ask(&agents[0], "POST", "/v1/forget", Some(json!({ "member": "b" }))).await.error(409);
     assert!(error.error.contains("alive"), "{error:?}");
     assert_eq!(ask(&agents[0], "POST", "/v1/forget", Some(json!({ "member": "c" }))).await.status, 200);
@@ -169,7 +170,7 @@ async fn a_member_that_leaves_has_left_and_not_failed() {
     assert_eq!(exit.unwrap(), Exit::Left);
     until("b has left", async || (member(&agents[0], "b").await.status == Status::Left).then_some(())).await;
     let why: Why = get(&agents[0], "/v1/why/b").await;
-    assert!(why.verdicts.iter().all(|v| v.what != Said::DeclaredDead), "{why:?}");
+    assert!(why.verdicts.iter().all(|v| v.what != Said::DeclaredFailed), "{why:?}");
     let a = agents.pop().unwrap();
     assert!(matches!(a.until(std::future::ready(())).await, Ok(Exit::Left)), "the last one leaves, too");
 }
@@ -186,7 +187,7 @@ async fn pings_find_who_answers_and_who_does_not() {
         both(get::<Ping>(&agents[0], "/v1/ping/c"), get::<Reachability>(&agents[0], "/v1/reachability"))
             .await;
     assert_eq!(ping.rtt_ms, None, "no answer is an answer");
-    assert!(all.unreached <= 1, "it may be held to be dead by now: {all:?}");
+    assert!(all.unreached <= 1, "it may be marked as failed by now: {all:?}");
 }
 
 #[tokio::test]

@@ -99,14 +99,14 @@ async fn a_watcher_gets_the_state_and_then_each_change_and_may_go_on_after_any_o
     let (up, change) = stream.until(ChangeKind::Up, "c").await;
     assert_eq!(change.member.as_ref().map(|m| m.status), Some(Status::Alive));
     c.crash().await;
-    let (_, change) = stream.until(ChangeKind::Dead, "c").await;
-    assert_eq!(change.member.as_ref().map(|m| m.status), Some(Status::Dead));
+    let (_, change) = stream.until(ChangeKind::Failed, "c").await;
+    assert_eq!(change.member.as_ref().map(|m| m.status), Some(Status::Failed));
     // Another reader goes on after `up`, by either way of saying so: no state, and the same changes.
     let since = format!("/v1/watch?since={}", up.id);
     for (path, headers) in [(since.as_str(), vec![]), ("/v1/watch", vec![("last-event-id", up.id.as_str())])]
     {
         let mut resumed = Stream::open(&agents[0], path, &headers).await;
-        let (_, change) = resumed.until(ChangeKind::Dead, "c").await;
+        let (_, change) = resumed.until(ChangeKind::Failed, "c").await;
         assert_eq!(change.id, state_id(&agents[0], "c").await);
     }
     // A list's cursor fits as well.

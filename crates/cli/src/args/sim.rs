@@ -44,7 +44,7 @@ pub struct SwimArgs {
     /// Lifeguard's three parts: local health, shrinking suspicion times, buddy system
     #[arg(long, value_name = "on|off", value_enum, default_value_t = Switch::On, hide_possible_values = true)]
     pub lifeguard: Switch,
-    /// Suspect before declaring dead
+    /// Suspect a member before marking it as failed
     #[arg(long, value_name = "on|off", value_enum, default_value_t = Switch::On, hide_possible_values = true)]
     pub suspicion: Switch,
     /// Probe by turns, each another node; off: each in a random order of its own, as in the paper

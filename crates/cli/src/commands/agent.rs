@@ -193,7 +193,7 @@ fn how_it_ended(exit: Result<Exit, RunError>) -> Outcome {
             Ok(())
         }
         Ok(Exit::Cut) => {
-            Err(Failure::Failed("stopped at once, without leaving: the others will find it dead".into()))
+            Err(Failure::Failed("stopped at once, without leaving: the others will mark it as failed".into()))
         }
         Err(
             error @ (RunError::Key { .. }

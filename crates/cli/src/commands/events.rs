@@ -324,12 +324,12 @@ mod tests {
             name: name.map(str::to_owned),
             status,
         };
-        let members = vec![member("bb", Some("web-2"), Some(Status::Dead)), member("cc", None, None)];
+        let members = vec![member("bb", Some("web-2"), Some(Status::Failed)), member("cc", None, None)];
         let some =
             PublishedEvent { unconfirmed: members, ..event(PublishState::Unconfirmed, Some(4), Some(7)) };
         assert_eq!(
             became(&some),
-            "aa-1-7: 4 of 7 other members confirmed; not confirmed by web-2 (dead), cc (forgotten) and 1 more"
+            "aa-1-7: 4 of 7 other members confirmed; not confirmed by web-2 (failed), cc (forgotten) and 1 more"
         );
         assert!(failed(&some).is_some());
     }

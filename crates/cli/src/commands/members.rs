@@ -37,7 +37,8 @@ pub enum StatusArg {
     /// It did not answer and has not yet contradicted
     Suspect,
     /// It failed
-    Dead,
+    #[value(alias = "dead")]
+    Failed,
     /// It left of its own will
     Left,
     /// It is kept out of the cluster by a ban
@@ -118,7 +119,7 @@ fn status_of(arg: StatusArg) -> Status {
     match arg {
         StatusArg::Alive => Status::Alive,
         StatusArg::Suspect => Status::Suspect,
-        StatusArg::Dead => Status::Dead,
+        StatusArg::Failed => Status::Failed,
         StatusArg::Left => Status::Left,
         StatusArg::Banned => Status::Banned,
     }
@@ -189,7 +190,7 @@ pub fn status_cell(status: Status) -> Cell {
     let tone = match status {
         Status::Alive => Tone::Good,
         Status::Suspect => Tone::Odd,
-        Status::Dead | Status::Banned => Tone::Bad,
+        Status::Failed | Status::Banned => Tone::Bad,
         Status::Left => Tone::Faint,
     };
     Cell::toned(status.as_str(), tone)
@@ -365,7 +366,7 @@ mod tests {
         let db = Member {
             id: "00000000000000bb".into(),
             name: "db".into(),
-            status: Status::Dead,
+            status: Status::Failed,
             since_s: 4.0,
             epoch: 1,
             incarnation: 2,
@@ -382,7 +383,7 @@ mod tests {
     fn members_are_a_table() {
         insta::assert_snapshot!(table(&members(), false).render(false), @r"
         NAME        STATUS    FOR  ADDRESS             RTT  ID                TAGS
-        db          dead    4.0 s  [fd00::2]:7900  1.23 ms  00000000000000bb
+        db          failed  4.0 s  [fd00::2]:7900  1.23 ms  00000000000000bb
         web (self)  alive    75 s  10.0.0.1:7900         -  00000000000000aa  role=web,zone=a
         ");
     }
@@ -391,15 +392,15 @@ mod tests {
     fn details_are_more_columns() {
         insta::assert_snapshot!(table(&members(), true).render(false), @r"
         NAME        STATUS    FOR  ADDRESS             RTT  ID                EPOCH  INC  HEARD  VIA  LOAD   CPU   MEM  DISK    AGE  TAGS
-        db          dead    4.0 s  [fd00::2]:7900  1.23 ms  00000000000000bb      1    2  9.0 s  TCP     -     -     -     -      -
+        db          failed  4.0 s  [fd00::2]:7900  1.23 ms  00000000000000bb      1    2  9.0 s  TCP     -     -     -     -      -
         web (self)  alive    75 s  10.0.0.1:7900         -  00000000000000aa      3    0      -  UDP  0.50  12 %  40 %     -  2.0 s  role=web,zone=a
         ");
     }
 
     #[test]
     fn the_summary_counts_by_state() {
-        assert_eq!(summary(&members()), "2 members: 1 alive, 1 dead");
-        assert_eq!(summary(&members()[..1]), "1 member: 1 dead");
+        assert_eq!(summary(&members()), "2 members: 1 alive, 1 failed");
+        assert_eq!(summary(&members()[..1]), "1 member: 1 failed");
         assert_eq!(summary(&[]), "no members match");
     }
 
@@ -412,12 +413,13 @@ mod tests {
     #[test]
     fn members_are_filtered_by_all_flags_together() {
         assert_eq!(filtered(&[]), ["db", "web"]);
-        assert_eq!(filtered(&["--status", "dead"]), ["db"]);
-        assert_eq!(filtered(&["--status", "dead", "--status", "alive"]), ["db", "web"]);
+        assert_eq!(filtered(&["--status", "failed"]), ["db"]);
+        assert_eq!(filtered(&["--status", "dead"]), ["db"], "the word of earlier builds");
+        assert_eq!(filtered(&["--status", "failed", "--status", "alive"]), ["db", "web"]);
         assert_eq!(filtered(&["--name", "we"]), ["web"]);
         assert_eq!(filtered(&["--tag", "role=web", "--tag", "zone"]), ["web"]);
         assert_eq!(filtered(&["--tag", "role=db"]), [""; 0]);
-        assert_eq!(filtered(&["--name", "we", "--status", "dead"]), [""; 0]);
+        assert_eq!(filtered(&["--name", "we", "--status", "failed"]), [""; 0]);
     }
 
     fn told_by(tell: impl FnOnce(&mut Out<'_>) -> Outcome) -> String {
@@ -443,7 +445,7 @@ mod tests {
             }],
         };
         insta::assert_snapshot!(told_by(|out| tell_why(&why, out)), @r"
-        db (00000000000000bb): dead, for 4.0 s
+        db (00000000000000bb): failed, for 4.0 s
         2023-11-14 22:13:20.123Z  web suspected db: no answer
         ");
         let nothing = Why { verdicts: vec![], ..why };

@@ -97,7 +97,7 @@ pub fn happened(change: &WatchChange) -> &'static str {
         ChangeKind::Tags => "has its tags fetched",
         ChangeKind::Suspected => "is suspected of having failed",
         ChangeKind::Refuted => "answered the suspicion",
-        ChangeKind::Dead => "is dead",
+        ChangeKind::Failed => "has failed",
         ChangeKind::Left => "left",
         ChangeKind::Forgotten => "is forgotten",
         ChangeKind::NameTaken => "carries a name that another member carries as well",
@@ -126,12 +126,16 @@ mod tests {
         let member = |name: &str, status| Member { name: name.into(), status, ..Member::default() };
         let state = WatchState {
             cursor: "7".into(),
-            members: vec![member("a", Status::Alive), member("b", Status::Dead), member("c", Status::Alive)],
+            members: vec![
+                member("a", Status::Alive),
+                member("b", Status::Failed),
+                member("c", Status::Alive),
+            ],
         };
-        assert_eq!(told(&event("state", &state)).unwrap(), "7: 2 alive (a, c), 1 dead (b)");
+        assert_eq!(told(&event("state", &state)).unwrap(), "7: 2 alive (a, c), 1 failed (b)");
         let change = WatchChange {
             cursor: "8".into(),
-            what: ChangeKind::Dead,
+            what: ChangeKind::Failed,
             id: "aa".into(),
             name: "a\x1b".into(),
             at_unix_ms: 1_700_000_000_000,
@@ -139,7 +143,7 @@ mod tests {
         };
         assert_eq!(
             told(&event("change", &change)).unwrap(),
-            "8: 2023-11-14 22:13:20.000Z  a\\u{1b} (aa) is dead"
+            "8: 2023-11-14 22:13:20.000Z  a\\u{1b} (aa) has failed"
         );
         let gap = WatchGap { reason: "too slow".into(), missed: Some(3) };
         assert_eq!(told(&event("gap", &gap)).unwrap(), "-- 3 changes were missed: too slow");

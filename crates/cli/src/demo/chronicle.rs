@@ -88,7 +88,7 @@ impl Chronicle {
 fn settled(what: ChangeKind) -> Option<Status> {
     match what {
         ChangeKind::Up => Some(Status::Alive),
-        ChangeKind::Dead => Some(Status::Dead),
+        ChangeKind::Failed => Some(Status::Failed),
         ChangeKind::Left => Some(Status::Left),
         _ => None,
     }
@@ -99,7 +99,7 @@ pub fn mood(what: ChangeKind) -> Option<Status> {
     match what {
         ChangeKind::Up | ChangeKind::Refuted => Some(Status::Alive),
         ChangeKind::Suspected | ChangeKind::NameTaken | ChangeKind::Superseded => Some(Status::Suspect),
-        ChangeKind::Dead => Some(Status::Dead),
+        ChangeKind::Failed => Some(Status::Failed),
         ChangeKind::Left | ChangeKind::Forgotten => Some(Status::Left),
         ChangeKind::Changed | ChangeKind::Tags => None,
     }
@@ -125,25 +125,25 @@ mod tests {
     #[test]
     fn what_many_say_is_news_once_and_agreement_is_told_once() {
         let mut chronicle = Chronicle::default();
-        assert!(chronicle.is_news(&change(ChangeKind::Dead, 1)));
-        assert!(!chronicle.is_news(&change(ChangeKind::Dead, 1)));
-        assert!(chronicle.is_news(&change(ChangeKind::Dead, 2)));
+        assert!(chronicle.is_news(&change(ChangeKind::Failed, 1)));
+        assert!(!chronicle.is_news(&change(ChangeKind::Failed, 1)));
+        assert!(chronicle.is_news(&change(ChangeKind::Failed, 2)));
         assert!(!chronicle.is_news(&change(ChangeKind::Changed, 3)));
         chronicle.note_agreements(|_, _| false);
         assert_eq!(chronicle.entries().len(), 0);
-        chronicle.note_agreements(|id, status| (id, status) == ("aa", Status::Dead));
+        chronicle.note_agreements(|id, status| (id, status) == ("aa", Status::Failed));
         chronicle.note_agreements(|_, _| true);
         let told: Vec<&Entry> = chronicle.entries().collect();
         assert_eq!(told.len(), 1);
-        assert!(told[0].text.starts_with("all agree: node1 is dead, "), "{told:?}");
+        assert!(told[0].text.starts_with("all agree: node1 has failed, "), "{told:?}");
     }
 
     #[test]
     fn who_came_back_is_not_waited_for_as_dead() {
         let mut chronicle = Chronicle::default();
-        chronicle.is_news(&change(ChangeKind::Dead, 1));
+        chronicle.is_news(&change(ChangeKind::Failed, 1));
         chronicle.is_news(&change(ChangeKind::Up, 2));
-        chronicle.note_agreements(|_, status| status == Status::Dead);
+        chronicle.note_agreements(|_, status| status == Status::Failed);
         assert_eq!(chronicle.entries().len(), 0);
     }
 

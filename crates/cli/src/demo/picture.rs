@@ -37,7 +37,7 @@ pub struct Node {
     pub side: usize,
     /// What became of its process.
     pub process: Process,
-    /// How many running others hold it to be alive, suspect, dead, left; and how many do not know it.
+    /// How many running others hold it to be alive, suspect, failed, left; and how many do not know it.
     pub seen: Seen,
     /// How many others it holds to be alive itself, if it runs.
     pub sees_alive: Option<usize>,
@@ -95,7 +95,7 @@ pub struct Entry {
     pub at: String,
     /// What happened.
     pub text: String,
-    /// Whether it is good (alive), odd (suspect), bad (dead) news, or just something that was done.
+    /// Whether it is good (alive), odd (suspect), bad (failed) news, or just something that was done.
     pub mood: Option<Status>,
 }
 
@@ -114,7 +114,7 @@ const KEYS: [(&str, &str); 8] = [
 const COLUMNS: [(&str, u16, u8); 13] = [
     ("NAME", 9, 0),
     ("PROCESS", 14, 0),
-    ("OTHERS SAY", 24, 0),
+    ("OTHERS SAY", 26, 0),
     ("SEES", 4, 4),
     ("EPOCH", 5, 3),
     ("RTT", 8, 1),
@@ -242,7 +242,7 @@ fn process(process: Process) -> (String, Style) {
         Process::New => ("-".into(), Style::new()),
         Process::Running(pid) => (format!("runs {pid}"), color(Status::Alive)),
         Process::Paused(pid) => (format!("paused {pid}"), color(Status::Suspect)),
-        Process::Killed => ("killed".into(), color(Status::Dead)),
+        Process::Killed => ("killed".into(), color(Status::Failed)),
         Process::Ended => ("ended".into(), color(Status::Left)),
     }
 }
@@ -315,7 +315,7 @@ fn color(status: Status) -> Style {
     Style::new().fg(match status {
         Status::Alive => Color::Green,
         Status::Suspect => Color::Yellow,
-        Status::Dead | Status::Banned => Color::Red,
+        Status::Failed | Status::Banned => Color::Red,
         Status::Left => Color::DarkGray,
     })
 }
@@ -355,8 +355,8 @@ mod tests {
                 Entry { at: "12:00:00.000".into(), text: "kill -9 node3".into(), mood: None },
                 Entry {
                     at: "12:00:03.141".into(),
-                    text: "node1: node3 is dead".into(),
-                    mood: Some(Status::Dead),
+                    text: "node1: node3 has failed".into(),
+                    mood: Some(Status::Failed),
                 },
             ],
             age_s: 75.0,
@@ -372,22 +372,22 @@ mod tests {
 
     #[test]
     fn the_screen_shows_agents_log_keys_and_what_to_try() {
-        insta::assert_snapshot!(drawn(&picture(), 119, 15), @r#"
-        " rumormill demo   3 agents, 1 running, 75 s                                                                            "
-        "┌ round trips and vitals as node1 knows them ─────────────────────────────────────────────────────────────────────────┐"
-        "│NAME      PROCESS        OTHERS SAY               SEES EPOCH RTT      LOAD  CPU   MEM   AGE    NEWS HEALTH SENDS     │"
-        "│node1     runs 4711      alive (3)                2    1     0.21 ms  1.50  12 %  40 %  2.5 s  3    good   1.5 KiB/s │"
-        "│node2     paused 4712    suspect (3)              -    1     -        -     -     -     -      -    -      -         │"
-        "│node3     killed         1 alive 1 suspect 1 dead -    1     -        -     -     -     -      -    -      -         │"
-        "└─────────────────────────────────────────────────────────────────────────────────────────────────────────────────────┘"
-        " gossiped now (by how many)  node3 suspect (2)  node2 alive (1)                                                        "
-        "┌ what the agents say ────────────────────────────────────────────────────────────────────────────────────────────────┐"
-        "│12:00:00.000  kill -9 node3                                                                                          │"
-        "│12:00:03.141  node1: node3 is dead                                                                                   │"
-        "│                                                                                                                     │"
-        "└─────────────────────────────────────────────────────────────────────────────────────────────────────────────────────┘"
-        "↑↓ select  k kill -9  p pause  r restart  l leave  x cut/heal  v view  q quit                                          "
-        "try:  rumormill members --http 127.0.0.1:20001                                                                         "
+        insta::assert_snapshot!(drawn(&picture(), 121, 15), @r#"
+        " rumormill demo   3 agents, 1 running, 75 s                                                                              "
+        "┌ round trips and vitals as node1 knows them ───────────────────────────────────────────────────────────────────────────┐"
+        "│NAME      PROCESS        OTHERS SAY                 SEES EPOCH RTT      LOAD  CPU   MEM   AGE    NEWS HEALTH SENDS     │"
+        "│node1     runs 4711      alive (3)                  2    1     0.21 ms  1.50  12 %  40 %  2.5 s  3    good   1.5 KiB/s │"
+        "│node2     paused 4712    suspect (3)                -    1     -        -     -     -     -      -    -      -         │"
+        "│node3     killed         1 alive 1 suspect 1 failed -    1     -        -     -     -     -      -    -      -         │"
+        "└───────────────────────────────────────────────────────────────────────────────────────────────────────────────────────┘"
+        " gossiped now (by how many)  node3 suspect (2)  node2 alive (1)                                                          "
+        "┌ what the agents say ──────────────────────────────────────────────────────────────────────────────────────────────────┐"
+        "│12:00:00.000  kill -9 node3                                                                                            │"
+        "│12:00:03.141  node1: node3 has failed                                                                                  │"
+        "│                                                                                                                       │"
+        "└───────────────────────────────────────────────────────────────────────────────────────────────────────────────────────┘"
+        "↑↓ select  k kill -9  p pause  r restart  l leave  x cut/heal  v view  q quit                                            "
+        "try:  rumormill members --http 127.0.0.1:20001                                                                           "
         "#);
     }
 
@@ -396,13 +396,13 @@ mod tests {
         insta::assert_snapshot!(drawn(&picture(), 80, 13), @r#"
         " rumormill demo   3 agents, 1 running, 75 s                                     "
         "┌ round trips and vitals as node1 knows them ──────────────────────────────────┐"
-        "│NAME      PROCESS        OTHERS SAY               RTT      CPU   SENDS        │"
-        "│node2     paused 4712    suspect (3)              -        -     -            │"
+        "│NAME      PROCESS        OTHERS SAY                 RTT      CPU   SENDS      │"
+        "│node2     paused 4712    suspect (3)                -        -     -          │"
         "└──────────────────────────────────────────────────────────────────────────────┘"
         " gossiped now (by how many)  node3 suspect (2)  node2 alive (1)                 "
         "┌ what the agents say ─────────────────────────────────────────────────────────┐"
         "│12:00:00.000  kill -9 node3                                                   │"
-        "│12:00:03.141  node1: node3 is dead                                            │"
+        "│12:00:03.141  node1: node3 has failed                                         │"
         "│                                                                              │"
         "└──────────────────────────────────────────────────────────────────────────────┘"
         "↑↓ select  k kill -9  p pause  r restart  l leave  x cut/heal  v view  q quit   "
@@ -442,7 +442,7 @@ mod tests {
     fn how_the_others_see_an_agent_is_one_word_where_they_agree() {
         let text = |by, unknown| seen(Seen { by, unknown }).0;
         assert_eq!(text([7, 0, 0, 0, 0], 0), "alive (7)");
-        assert_eq!(text([4, 2, 1, 0, 0], 0), "4 alive 2 suspect 1 dead");
+        assert_eq!(text([4, 2, 1, 0, 0], 0), "4 alive 2 suspect 1 failed");
         assert_eq!(text([0, 0, 0, 3, 0], 1), "3 left 1 ?");
         assert_eq!(text([0, 0, 0, 0, 0], 2), "2 unknown");
         assert_eq!(text([0, 0, 0, 0, 0], 0), "-");

@@ -51,7 +51,7 @@ pub async fn show(args: &DemoArgs, out: &mut Out<'_>) -> Outcome {
 fn accuses(said: Said, what: ChangeKind) -> bool {
     match what {
         ChangeKind::Suspected => said == Said::Suspected,
-        _ => matches!(said, Said::DeclaredDead | Said::Banned),
+        _ => matches!(said, Said::DeclaredFailed | Said::Banned),
     }
 }
 
@@ -204,7 +204,7 @@ impl<'a> Live<'a> {
         let node = &self.cluster.nodes[observer];
         let says = format!("{}: {} {}", node.name, change.name, happened(change));
         let mood = mood(change.what);
-        if !matches!(change.what, ChangeKind::Suspected | ChangeKind::Dead) {
+        if !matches!(change.what, ChangeKind::Suspected | ChangeKind::Failed) {
             return self.chronicle.note(says, mood);
         }
         let (client, sender, what) = (node.client.clone(), self.sender.clone(), change.what);

@@ -19,7 +19,7 @@ pub struct Played {
     nodes: usize,
     /// From the start of the last agent until each saw all, in seconds.
     converged_s: Option<f64>,
-    /// From `kill -9` until the first other held the killed one to be dead, in seconds.
+    /// From `kill -9` until the first other marked the killed one as failed, in seconds.
     detected_first_s: Option<f64>,
     /// From `kill -9` until all others did, in seconds.
     detected_all_s: Option<f64>,
@@ -114,16 +114,16 @@ impl Script<'_> {
         self.killed = Some(victim);
         let since = Instant::now();
         self.cluster.kill(victim).await?;
-        let is_dead = move |c: &Cluster| others_lagging(c, victim, |_, seen| seen == Some(Status::Dead));
+        let has_failed = move |c: &Cluster| others_lagging(c, victim, |_, seen| seen == Some(Status::Failed));
         let others = self.cluster.nodes.len() - 1;
         let first = self
-            .until(&format!("a first agent holds {name} to be dead"), since, |c| {
-                let lagging = is_dead(c);
+            .until(&format!("the first agent marks {name} as failed"), since, |c| {
+                let lagging = has_failed(c);
                 if lagging.len() < others { Vec::new() } else { lagging }
             })
             .await?;
         self.played.detected_first_s = Some(first);
-        let all = self.until(&format!("all others hold {name} to be dead"), since, is_dead).await?;
+        let all = self.until(&format!("all others have marked {name} as failed"), since, has_failed).await?;
         self.played.detected_all_s = Some(all);
         Ok(())
     }

@@ -33,7 +33,7 @@ impl Tally {
             ChangeKind::Refuted if is_about_this_life => {
                 self.suspicions.insert((key.0, key.1, key.2.saturating_sub(1)));
             }
-            ChangeKind::Dead if is_about_this_life && member.status == Status::Dead => {
+            ChangeKind::Failed if is_about_this_life && member.status == Status::Failed => {
                 self.deaths.insert(key);
             }
             _ => {}
@@ -79,15 +79,15 @@ mod tests {
 
     #[test]
     fn a_death_of_a_running_member_is_false() {
-        assert_eq!(counted(&[(change(ChangeKind::Dead, Status::Dead, 2, 0), RUNS)]), (0, 1));
+        assert_eq!(counted(&[(change(ChangeKind::Failed, Status::Failed, 2, 0), RUNS)]), (0, 1));
     }
 
     #[test]
     fn what_is_said_about_a_killed_member_or_an_earlier_life_is_true() {
         let killed = Truth { is_running: false, epoch: 2 };
-        let dead = change(ChangeKind::Dead, Status::Dead, 2, 0);
-        let earlier = change(ChangeKind::Dead, Status::Dead, 1, 0);
-        let overtaken = change(ChangeKind::Dead, Status::Alive, 2, 0);
+        let dead = change(ChangeKind::Failed, Status::Failed, 2, 0);
+        let earlier = change(ChangeKind::Failed, Status::Failed, 1, 0);
+        let overtaken = change(ChangeKind::Failed, Status::Alive, 2, 0);
         assert_eq!(counted(&[(dead, killed), (earlier, RUNS), (overtaken, RUNS)]), (0, 0));
     }
 }

@@ -15,11 +15,11 @@ fn eight_agents_find_each_other_lose_one_to_kill_9_agree_and_take_it_back() {
     let before = agents[0].member("n3").unwrap();
 
     agents[3].process.kill();
-    all_hold(others(&agents, 3), "n3", "dead");
+    all_hold(others(&agents, 3), "n3", "failed");
     let why = agents[5].cli_json(&["why", "n3"]);
     let verdicts = why["verdicts"].as_array().unwrap();
     assert!(verdicts.iter().any(|v| v["what"] == "suspected"), "{why:#}");
-    assert!(verdicts.iter().any(|v| v["what"] == "declared_dead"), "{why:#}");
+    assert!(verdicts.iter().any(|v| v["what"] == "declared_failed"), "{why:#}");
     assert_eq!(why["id"], before["id"], "{why:#}");
 
     let back = agents.remove(3).restart();
@@ -65,7 +65,7 @@ fn a_stopped_agent_is_held_dead_and_comes_back_when_it_goes_on() {
     let agents = story.cluster(5);
     let before = agents[0].member("n4").unwrap();
     agents[4].process.stop();
-    all_hold(others(&agents, 4), "n4", "dead");
+    all_hold(others(&agents, 4), "n4", "failed");
     agents[4].process.resume();
     converge(&agents.iter().collect::<Vec<_>>());
     let after = agents[0].member("n4").unwrap();
@@ -74,7 +74,7 @@ fn a_stopped_agent_is_held_dead_and_comes_back_when_it_goes_on() {
     for agent in others(&agents, 4) {
         for name in ["n0", "n1", "n2", "n3"] {
             let why = agent.ask(&format!("/v1/why/{name}")).unwrap();
-            let dead = why["verdicts"].as_array().unwrap().iter().any(|v| v["what"] == "declared_dead");
+            let dead = why["verdicts"].as_array().unwrap().iter().any(|v| v["what"] == "declared_failed");
             assert!(!dead, "{} heard that {name} was dead: {why:#}", agent.name());
         }
     }
@@ -88,7 +88,7 @@ fn a_restarted_agent_rejoins_by_what_its_data_directory_remembers() {
     wait::until_true("the members are saved", DEADLINE_S, || saved(&agents[1]));
     let mut killed = agents.remove(1);
     killed.process.kill();
-    all_hold(&agents, "n1", "dead");
+    all_hold(&agents, "n1", "failed");
     agents.push(killed.setup.clone().without_flags().start());
     converge(&agents.iter().collect::<Vec<_>>());
 }

@@ -16,8 +16,8 @@ fn what_was_forgotten_in_a_cut_stays_forgotten_after_the_healing_until_it_comes_
     let body = json!({ "block": ["n0", "n1"] });
     assert_eq!(agents[2].post("/v1/faults", &body).status, 200);
     agents[1].process.kill();
-    all_hold([&agents[0], &agents[2]], "n1", "dead");
-    all_hold([&agents[0]], "n2", "dead");
+    all_hold([&agents[0], &agents[2]], "n1", "failed");
+    all_hold([&agents[0]], "n2", "failed");
     assert!(agents[0].cli(&["forget", "n1"]).status.success());
     wait::until_true("n1 is off the list", DEADLINE_S, || agents[0].status("n1").is_none());
     let before = [0, 2].map(|at: usize| agents[at].counted("deaths"));
@@ -41,8 +41,8 @@ fn an_agent_that_restarts_does_not_take_a_forgotten_member_back_from_one_that_sl
     let mut agents = story.cluster(3);
     agents[2].process.stop();
     agents[1].process.kill();
-    all_hold([&agents[0]], "n1", "dead");
-    all_hold([&agents[0]], "n2", "dead");
+    all_hold([&agents[0]], "n1", "failed");
+    all_hold([&agents[0]], "n2", "failed");
     assert!(agents[0].cli(&["forget", "n1"]).status.success());
     wait::until_true("n1 is off the list", DEADLINE_S, || agents[0].status("n1").is_none());
     std::thread::sleep(Duration::from_millis(500)); // the order is saved a moment later

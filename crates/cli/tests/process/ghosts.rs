@@ -35,7 +35,7 @@ fn eight_kill_9_lives_on_one_port_leave_no_ghosts_nobody_doubts_itself_and_the_n
             ids(agent, "web-1", "alive") == [id.clone()] && ids(agent, "web-1", "suspect").is_empty()
         })
     });
-    assert_eq!(ids(&agents[0], "web-1", "dead").len(), 8);
+    assert_eq!(ids(&agents[0], "web-1", "failed").len(), 8);
     let ghosts: u64 = agents.iter().map(|agent| agent.counted("swim_ghosts") + agent.counted("ghosts")).sum();
     assert!(ghosts > 0, "no agent concluded that one was replaced");
     wait::until_true("nobody doubts itself", DEADLINE_S, || {
@@ -56,5 +56,5 @@ fn eight_kill_9_lives_on_one_port_leave_no_ghosts_nobody_doubts_itself_and_the_n
     });
 
     agents[2].process.kill();
-    all_hold([&agents[0], &agents[1], &last], "n2", "dead");
+    all_hold([&agents[0], &agents[1], &last], "n2", "failed");
 }

@@ -27,7 +27,7 @@ fn deaths(agents: &[Agent]) -> u64 {
 }
 
 #[test]
-fn at_twenty_percent_loss_they_become_one_cluster_and_nobody_is_declared_dead() {
+fn at_twenty_percent_loss_they_become_one_cluster_and_nobody_is_declared_failed() {
     needs!("root", "ip", "nft");
     let (story, hosts) = (Story::new("loss"), Hosts::new());
     hosts.fault(Fault::LossPercent(20));
@@ -45,7 +45,7 @@ fn a_cut_cable_makes_two_clusters_and_a_mended_one_makes_them_one_again() {
     let (left, right) = agents.split_at(usize::from(PER_HOST));
     hosts.fault(Fault::Cut);
     let lost = |side: &[Agent], other: &[Agent]| {
-        side.iter().all(|agent| other.iter().all(|gone| agent.holds(gone.name(), "dead")))
+        side.iter().all(|agent| other.iter().all(|gone| agent.holds(gone.name(), "failed")))
     };
     wait::until_true("each side holds the other to be dead", DEADLINE_S, || {
         lost(left, right) && lost(right, left)

@@ -25,7 +25,7 @@ fn one_that_was_joined_once_is_never_given_up() {
     let mut second: Agent = in_vain(story.agent("n1")).join(&first).start();
     converge(&[&first, &second]);
     first.process.kill();
-    super::agent::all_hold([&second], "n0", "dead");
+    super::agent::all_hold([&second], "n0", "failed");
     assert!(second.process.ended().is_none(), "{}", second.process.log());
     let first = first.restart();
     converge(&[&first, &second]);

@@ -94,7 +94,7 @@ fn a_rotation_on_five_agents_loses_no_event_and_no_member_is_suspected_dead() {
         assert_eq!(agent.counted("deaths"), 0, "{}", agent.name());
         for at in 0..5 {
             let why = agent.ask(&format!("/v1/why/n{at}")).unwrap();
-            let dead = why["verdicts"].as_array().unwrap().iter().any(|v| v["what"] == "declared_dead");
+            let dead = why["verdicts"].as_array().unwrap().iter().any(|v| v["what"] == "declared_failed");
             assert!(!dead, "{why:#}");
         }
     }
@@ -121,7 +121,7 @@ fn rotated_without_one<'a>(story: &'a Story) -> (Vec<Agent<'a>>, Agent<'a>, Stri
     let old = held(&agents[0])[0][0].clone();
     let mut away = agents.remove(2);
     away.process.kill();
-    all_hold(&agents, "n2", "dead");
+    all_hold(&agents, "n2", "failed");
     let new = rotate(&agents[0]);
     assert_ne!(new, old);
     (agents, away, old)
@@ -160,7 +160,7 @@ fn after_a_key_is_revoked_a_member_that_was_away_stays_out_and_its_log_says_why(
         back.process.log().contains("its time to catch up is over")
     });
     assert_eq!(back.alive().len(), 1);
-    assert!(agents.iter().all(|agent| agent.holds("n2", "dead")));
+    assert!(agents.iter().all(|agent| agent.holds("n2", "failed")));
     // With the present key file it is let in.
     std::fs::copy(story.dir().join("n0.key"), story.dir().join("n2.key")).unwrap();
     let back = back.restart();
@@ -254,9 +254,9 @@ fn two_that_were_cut_off_during_a_rotation_catch_up_when_the_cut_is_mended() {
     };
     cut("block");
     for name in ["n2", "n3"] {
-        all_hold(here, name, "dead");
+        all_hold(here, name, "failed");
     }
-    all_hold(there, "n0", "dead");
+    all_hold(there, "n0", "failed");
     let new = rotate(&here[0]);
     cut("unblock");
     converge(&agents.iter().collect::<Vec<_>>());
@@ -274,7 +274,7 @@ fn after_its_grace_a_removed_key_is_forgotten_and_who_was_away_stays_out() {
     wait_until_saved(&agents);
     let mut away = agents.remove(2);
     away.process.kill();
-    all_hold(&agents, "n2", "dead");
+    all_hold(&agents, "n2", "failed");
     rotate(&agents[0]);
     wait::until_true("the removed key is forgotten", DEADLINE_S, || {
         agents.iter().all(|agent| agent.process.log().contains("a removed cluster key is forgotten"))

@@ -100,7 +100,7 @@ fn the_serf_command_shows_the_members_that_ours_shows_and_forgets_the_dead() {
     assert!(!is_ok && said.contains("Failed to compile regex"), "{said}");
 
     agents[2].process.kill();
-    all_hold(&agents[..2], "n2", "dead");
+    all_hold(&agents[..2], "n2", "failed");
     assert_eq!(names(&shown(&agents[0], &["-status=failed"])), ["n2"]);
     let (is_ok, said) = serf(&agents[0], &["force-leave", "n1"]);
     assert!(!is_ok && said.contains("is alive"), "{said}");

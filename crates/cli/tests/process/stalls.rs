@@ -128,7 +128,7 @@ fn assert_never_suspected(observers: &[&Agent], victim: &str) {
         let why = observer.ask(&format!("/v1/why/{victim}")).expect("it answers");
         let verdicts = why["verdicts"].as_array().unwrap();
         let against =
-            |verdict: &&Value| ["suspected", "declared_dead"].contains(&verdict["what"].as_str().unwrap());
+            |verdict: &&Value| ["suspected", "declared_failed"].contains(&verdict["what"].as_str().unwrap());
         let against: Vec<&Value> = verdicts.iter().filter(against).collect();
         assert!(against.is_empty(), "{} says of {victim}: {against:#?}", observer.name());
     }
@@ -152,7 +152,7 @@ fn a_day_in_the_life(story: &Story, victim: &Agent, others: &[&Agent]) {
     });
     for agent in everybody {
         wait::until_true("who left is known", DEADLINE_S, || agent.holds("leaving", "left"));
-        wait::until_true("who failed is known", DEADLINE_S, || agent.holds("failing", "dead"));
+        wait::until_true("who failed is known", DEADLINE_S, || agent.holds("failing", "failed"));
     }
 }
 

@@ -88,7 +88,7 @@ impl Part for SwimPart {
 
     fn see(&self, seen: &mut Seen, at: Time, id: NodeId, event: &Event) {
         match event {
-            Event::Dead(accused) => {
+            Event::Failed(accused) => {
                 seen.dead_told += 1;
                 if seen.deaths.len() < DEATHS_MAX {
                     seen.deaths.push((at, id, *accused));
@@ -110,7 +110,7 @@ impl Part for SwimPart {
             Event::Tags(id) => Line::about("tags", *id),
             Event::Suspected(id) => Line::about("suspected", *id),
             Event::Refuted(id) => Line::about("refuted", *id),
-            Event::Dead(id) => Line::about("dead", *id),
+            Event::Failed(id) => Line::about("failed", *id),
             Event::Left(id) => Line::about("left", *id),
             Event::Forgotten(id) => Line::about("forgotten", *id),
             Event::ProbeFailed { target, .. } => Line::about("probe-failed", *target),
@@ -142,7 +142,7 @@ impl Part for SwimPart {
     fn checks(&self) -> Names {
         vec![
             ("views_agree", "each live member's view is the true set of live members"),
-            ("no_false_death", "nobody who is up was declared dead in this life"),
+            ("no_false_death", "no member that is up was marked as failed in this life"),
             (
                 "never_separated",
                 "nobody who is up was failed by an observer that the plan never kept apart from it",
@@ -226,7 +226,7 @@ fn refuse(death: Option<&(Time, NodeId, NodeId)>) -> Result<(), String> {
     match death {
         None => Ok(()),
         Some((at, by, id)) => Err(format!(
-            "node {} declared node {} dead at {:.3} s, and it is up",
+            "node {} marked node {} as failed at {:.3} s, and it is up",
             by.0,
             id.0,
             at.as_secs_f64()

@@ -127,7 +127,7 @@ impl Cluster {
         let (seen, failures) = (&mut self.seen, &mut self.failures);
         self.sim.run_for(time, &mut |at, by, what| {
             failures.see(at, by, &what);
-            if matches!(what, Event::Dead(_) | Event::ProbeFailed { .. }) {
+            if matches!(what, Event::Failed(_) | Event::ProbeFailed { .. }) {
                 seen.push(Seen { at, by, what });
             }
         });
@@ -148,14 +148,14 @@ impl Cluster {
         let dead: BTreeSet<NodeId> = self
             .seen
             .iter()
-            .filter_map(|seen| if let Event::Dead(id) = seen.what { Some(id) } else { None })
+            .filter_map(|seen| if let Event::Failed(id) = seen.what { Some(id) } else { None })
             .filter(|id| healthy.contains(id))
             .collect();
         for id in dead {
             for observer in &healthy {
                 let verdicts = self.sim.node(*observer).why(id);
                 let deaths = verdicts.filter(|verdict| verdict.heard >= self.counting_from);
-                let deaths = deaths.filter(|verdict| verdict.what == Said::Charged(Charge::Dead));
+                let deaths = deaths.filter(|verdict| verdict.what == Said::Charged(Charge::Failed));
                 self.false_deaths.extend(deaths.map(|verdict| (id, verdict.incarnation)));
             }
         }
@@ -165,7 +165,7 @@ impl Cluster {
     pub(crate) fn false_death_events(&self) -> u64 {
         let is_healthy = |id: &NodeId| !self.stalled.contains(id) && self.sim.is_up(*id);
         let events = self.seen.iter().filter(|seen| match &seen.what {
-            Event::Dead(id) => is_healthy(id) && is_healthy(&seen.by),
+            Event::Failed(id) => is_healthy(id) && is_healthy(&seen.by),
             _ => false,
         });
         events.count() as u64

@@ -39,7 +39,7 @@ impl Failures {
     /// An event of one member.
     pub(crate) fn see(&mut self, at: Time, by: NodeId, what: &Event) {
         match what {
-            Event::Dead(id) => {
+            Event::Failed(id) => {
                 self.held.insert((by, *id));
                 self.never_separated += u64::from(!self.were_separated(by, *id));
             }
@@ -91,16 +91,16 @@ mod tests {
     fn a_failure_counts_only_between_members_that_nothing_ever_separated() {
         let mut failures = Failures::default();
         failures.cut(&BTreeSet::from([C]));
-        failures.see(at(1), A, &Event::Dead(C));
-        failures.see(at(1), C, &Event::Dead(B));
+        failures.see(at(1), A, &Event::Failed(C));
+        failures.see(at(1), C, &Event::Failed(B));
         assert_eq!(failures.never_separated(), 0, "they were separated");
         failures.heal(at(2));
-        failures.see(at(3), A, &Event::Dead(C));
+        failures.see(at(3), A, &Event::Failed(C));
         assert_eq!(failures.never_separated(), 0, "they had been");
-        failures.see(at(3), A, &Event::Dead(B));
+        failures.see(at(3), A, &Event::Failed(B));
         assert_eq!(failures.never_separated(), 1);
         failures.break_down([B]);
-        failures.see(at(4), A, &Event::Dead(B));
+        failures.see(at(4), A, &Event::Failed(B));
         assert_eq!(failures.never_separated(), 1, "B crashed");
     }
 
@@ -108,8 +108,8 @@ mod tests {
     fn a_stale_failure_lasts_until_the_last_observer_has_dropped_it() {
         let mut failures = Failures::default();
         failures.cut(&BTreeSet::from([C]));
-        failures.see(at(1), A, &Event::Dead(C));
-        failures.see(at(1), B, &Event::Dead(C));
+        failures.see(at(1), A, &Event::Failed(C));
+        failures.see(at(1), B, &Event::Failed(C));
         assert_eq!(failures.stale_s(), None, "not healed");
         failures.heal(at(10));
         failures.see(at(12), A, &Event::Up(C));

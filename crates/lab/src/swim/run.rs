@@ -155,7 +155,7 @@ fn detections(cluster: &Cluster, victims: &[NodeId]) -> BTreeMap<NodeId, (Option
                     *first = Some(first.map_or(started, |first: Time| first.min(started)));
                 }
             }
-            Event::Dead(id) => {
+            Event::Failed(id) => {
                 if let Some((_, knew, last)) = all.get_mut(&id) {
                     (*knew, *last) = (*knew + 1, seen.at.max(*last));
                 }

@@ -60,7 +60,7 @@ fn name(inside: &Inside<'_>, ban: &Ban) -> Option<String> {
 
 /// Ban a member.
 ///
-/// All members hold it to be dead, take nothing from it, and give it nothing, also those that are away now or join later. It lasts until it is
+/// All members mark it as failed, take nothing from it, and give it nothing, also those that are away now or join later. It lasts until it is
 /// lifted. It acts on the identity: whoever has the cluster's key can make another one.
 #[utoipa::path(
     post, path = "/v1/bans", tag = "bans", request_body = model::BanRequest,

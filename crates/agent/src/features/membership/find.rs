@@ -63,7 +63,7 @@ fn state(status: Status) -> &'static str {
     match status {
         Status::Alive => "alive",
         Status::Suspect => "suspected",
-        Status::Dead => "failed",
+        Status::Failed => "failed",
         Status::Left => "left",
     }
 }
@@ -134,12 +134,12 @@ mod tests {
         use Status::*;
         for (of, meant) in [
             (&[(1, Alive)][..], Ok(1)),
-            (&[(2, Suspect), (1, Dead), (3, Left)], Ok(2)),
-            (&[(1, Dead)], Ok(1)),
+            (&[(2, Suspect), (1, Failed), (3, Left)], Ok(2)),
+            (&[(1, Failed)], Ok(1)),
             (&[], Err(0)),
             (&[(1, Alive), (2, Suspect)], Err(2)),
-            (&[(1, Alive), (2, Alive), (3, Dead)], Err(3)),
-            (&[(1, Dead), (2, Left)], Err(2)),
+            (&[(1, Alive), (2, Alive), (3, Failed)], Err(3)),
+            (&[(1, Failed), (2, Left)], Err(2)),
         ] {
             let found = one("web-1", &carriers(of)).map_err(|refusal| refusal.candidates.len());
             assert_eq!(found, meant.map(NodeId), "{of:?}");
@@ -149,7 +149,7 @@ mod tests {
     #[test]
     fn of_several_departed_members_of_a_name_all_or_one_id_must_be_chosen() {
         use Status::*;
-        let ghosts = carriers(&[(9, Alive), (1, Dead), (2, Dead), (3, Left)]);
+        let ghosts = carriers(&[(9, Alive), (1, Failed), (2, Failed), (3, Left)]);
         let refused = departed("web-1", &ghosts, false).unwrap_err();
         assert!(refused.error.contains("0000000000000002 (failed)"), "{}", refused.error);
         assert!(refused.hint.contains("forget web-1 --all"), "{}", refused.hint);
@@ -159,7 +159,7 @@ mod tests {
             "never the live one"
         );
         for all in [false, true] {
-            assert_eq!(departed("web-1", &carriers(&[(9, Alive), (1, Dead)]), all), Ok(vec![NodeId(1)]));
+            assert_eq!(departed("web-1", &carriers(&[(9, Alive), (1, Failed)]), all), Ok(vec![NodeId(1)]));
             let alive = departed("web-1", &carriers(&[(9, Alive)]), all).unwrap_err();
             assert!(alive.error.contains("is alive"), "{}", alive.error);
             assert_eq!(departed("web-1", &[], all).unwrap_err().kind, Kind::NotFound);

@@ -46,7 +46,7 @@ pub(super) fn routes() -> Vec<Route> {
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct MembersParams {
-    /// Only of this status: `alive`, `suspect`, `dead`, `left` or `banned`; several are separated by commas.
+    /// Only of this status: `alive`, `suspect`, `failed`, `left` or `banned`; several are separated by commas.
     status: Option<String>,
     /// Only of this name.
     name: Option<String>,
@@ -70,7 +70,7 @@ pub async fn members(
         Ok(statuses) => statuses,
         Err(error) => {
             let error: String = error;
-            return Err(Refusal::invalid(error, "several are separated by commas: ?status=dead,left"));
+            return Err(Refusal::invalid(error, "several are separated by commas: ?status=failed,left"));
         }
     };
     let tag = params.tag.map(|tag| match tag.split_once('=') {

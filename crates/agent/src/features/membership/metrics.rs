@@ -72,7 +72,7 @@ fn swim_counters(c: &Counters) -> [(&'static str, &'static str, u64); 26] {
         ("swim_suspicions_raised", "Suspicions of this member's own", c.suspicions_raised),
         ("swim_suspicions_heard", "Suspicions of others", c.suspicions_heard),
         ("swim_refutations", "Suspicions of this member that it answered", c.refutations),
-        ("swim_deaths", "Members held to be dead", c.deaths),
+        ("swim_deaths", "Members that this node marked as failed", c.deaths),
         ("swim_news_sent", "Items of news sent", c.news_sent),
         ("swim_news_heard", "Items of news that were new", c.news_heard),
         ("swim_news_stale", "Items of news that were not", c.news_stale),
@@ -87,7 +87,7 @@ fn swim_counters(c: &Counters) -> [(&'static str, &'static str, u64); 26] {
         ),
         ("swim_exchanges_opened", "Comparisons of all members with a peer that differed", c.exchanges_opened),
         ("swim_exchange_records_sent", "Records sent in such comparisons", c.exchange_records_sent),
-        ("swim_departed_tries", "Dead members tried again", c.departed_tries),
+        ("swim_departed_tries", "Failed members tried again", c.departed_tries),
         ("swim_departed_dropped", "Departed members forgotten for age or number", c.departed_dropped),
         ("swim_ghosts", "Members failed because another member answered at their address", c.ghosts),
         (

@@ -35,7 +35,7 @@ pub enum Said {
     /// A probe of it failed.
     Suspected,
     /// A suspicion went unanswered: it failed. Each member decides this for itself.
-    DeclaredDead,
+    DeclaredFailed,
     /// An operator wanted it off the list.
     Forgotten,
     /// It answered with a higher incarnation.

@@ -45,7 +45,7 @@ pub(crate) fn nameless() -> Member {
 fn status(status: Status) -> &'static str {
     match status {
         Status::Alive | Status::Suspect => "alive",
-        Status::Dead | Status::Banned => "failed",
+        Status::Failed | Status::Banned => "failed",
         Status::Left => "left",
     }
 }

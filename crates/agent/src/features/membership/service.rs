@@ -82,7 +82,7 @@ fn log(event: &Event, id: NodeId, name: &str, what: &str) {
         return;
     }
     match event {
-        Event::Dead(_) => tracing::warn!(%id, name, "member failed"),
+        Event::Failed(_) => tracing::warn!(%id, name, "member failed"),
         Event::Suspected(_) => tracing::info!(%id, name, "member suspected"),
         Event::Changed(_) | Event::Tags(_) => tracing::debug!(%id, name, "member {what}"),
         _ => tracing::info!(%id, name, "member {what}"),

@@ -56,7 +56,7 @@ fn word(inside: &Inside<'_>, ban: &Ban) -> model::Verdict {
 fn verdict(inside: &Inside<'_>, verdict: &swim::Verdict) -> model::Verdict {
     let what = match verdict.what {
         swim::Said::Charged(Charge::Suspect) => Said::Suspected,
-        swim::Said::Charged(Charge::Dead) => Said::DeclaredDead,
+        swim::Said::Charged(Charge::Failed) => Said::DeclaredFailed,
         swim::Said::Charged(Charge::Forget) => Said::Forgotten,
         swim::Said::Refuted => Said::Refuted,
         swim::Said::Restarted => Said::Restarted,
@@ -88,7 +88,7 @@ fn verdict(inside: &Inside<'_>, verdict: &swim::Verdict) -> model::Verdict {
 /// A verdict as a sentence; `before` is what was said last before it.
 fn sentence(what: Said, before: Option<Said>, by: &str, evidence: Option<&model::Evidence>) -> String {
     match what {
-        Said::Suspected | Said::DeclaredDead
+        Said::Suspected | Said::DeclaredFailed
             if let Some(other) = evidence.and_then(|seen| seen.replaced_by.as_ref()) =>
         {
             let verb = if what == Said::Suspected { "suspected it" } else { "marked it as failed" };
@@ -97,12 +97,12 @@ fn sentence(what: Said, before: Option<Said>, by: &str, evidence: Option<&model:
         Said::Suspected => {
             format!("{by} suspected it: a probe got no answer{}", seen(by, false, evidence))
         }
-        Said::DeclaredDead => {
+        Said::DeclaredFailed => {
             format!("{by} marked it as failed: nothing refuted the suspicion{}", seen(by, true, evidence))
         }
         Said::Forgotten => format!("an operator at {by} had it forgotten"),
         Said::Refuted => match before {
-            Some(Said::DeclaredDead) => "it is back: it answered the verdict that it had failed",
+            Some(Said::DeclaredFailed) => "it is back: it answered the verdict that it had failed",
             Some(Said::Left) => "it is back after it had left",
             Some(Said::Banned | Said::Unbanned) => "it is back after its ban",
             _ => "it answered the suspicion: it is alive",
@@ -155,7 +155,7 @@ mod tests {
             accuser_health: 3,
             replaced_by: None,
         };
-        let text = sentence(Said::DeclaredDead, None, "web", Some(&evidence));
+        let text = sentence(Said::DeclaredFailed, None, "web", Some(&evidence));
         assert_eq!(
             text,
             "web marked it as failed: nothing refuted the suspicion within 3000 ms; 1 helper was asked, 1 of them got no answer either; \
@@ -168,7 +168,7 @@ mod tests {
             accuser_health: 0,
             ..evidence.clone()
         };
-        let text = sentence(Said::DeclaredDead, None, "web", Some(&alone));
+        let text = sentence(Said::DeclaredFailed, None, "web", Some(&alone));
         assert!(
             text.ends_with("within 3000 ms; 1 member suspected it; web had never heard from it"),
             "{text}"
@@ -180,7 +180,10 @@ mod tests {
         let back = |before| sentence(Said::Refuted, before, "web", None);
         assert_eq!(back(Some(Said::Suspected)), "it answered the suspicion: it is alive");
         assert_eq!(back(None), "it answered the suspicion: it is alive");
-        assert_eq!(back(Some(Said::DeclaredDead)), "it is back: it answered the verdict that it had failed");
+        assert_eq!(
+            back(Some(Said::DeclaredFailed)),
+            "it is back: it answered the verdict that it had failed"
+        );
         assert_eq!(back(Some(Said::Left)), "it is back after it had left");
         assert_eq!(back(Some(Said::Unbanned)), "it is back after its ban");
     }

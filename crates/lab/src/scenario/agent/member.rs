@@ -214,7 +214,7 @@ impl Member {
                 self.ask_node(cx, node::Call::Queries(queries::Call::Ask(ask)));
             }
             Call::ForgetFailed => {
-                let rows = self.node.swim.members().filter(|row| row.status == Status::Dead);
+                let rows = self.node.swim.members().filter(|row| row.status == Status::Failed);
                 let failed: Vec<NodeId> = rows.map(|row| row.id).collect();
                 failed.into_iter().for_each(|id| self.ask_node(cx, node::Call::Swim(swim::Call::Forget(id))));
             }

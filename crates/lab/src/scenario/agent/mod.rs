@@ -143,7 +143,7 @@ impl Part for AgentPart {
             Event::Node(node::Event::Swim(event)) => {
                 seen.deliveries.on_swim(id, event);
                 match event {
-                    swim::Event::Dead(about) => seen.verdicts.failed(at, id, *about),
+                    swim::Event::Failed(about) => seen.verdicts.failed(at, id, *about),
                     swim::Event::Forgotten(about) => seen.verdicts.forgets(at, id, *about),
                     swim::Event::Up(about) => seen.verdicts.lists(at, id, *about),
                     swim::Event::ProbeFailed { target, .. } => seen.words.probed(id, *target),

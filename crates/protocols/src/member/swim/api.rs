@@ -44,7 +44,7 @@ pub enum Event {
     /// It answered a suspicion: it is alive.
     Refuted(NodeId),
     /// It failed.
-    Dead(NodeId),
+    Failed(NodeId),
     /// It left of its own will.
     Left(NodeId),
     /// It is no longer on any list here.
@@ -73,7 +73,7 @@ impl Event {
     pub fn change(&self) -> Option<Change> {
         match self {
             Event::Up(id) => Some(Change::Up(*id)),
-            Event::Dead(id) | Event::Left(id) | Event::Forgotten(id) => Some(Change::Down(*id)),
+            Event::Failed(id) | Event::Left(id) | Event::Forgotten(id) => Some(Change::Down(*id)),
             _ => None,
         }
     }
@@ -88,7 +88,7 @@ pub enum Status {
     /// A probe failed and it has not yet refuted.
     Suspect,
     /// It failed.
-    Dead,
+    Failed,
     /// It left of its own will.
     Left,
 }

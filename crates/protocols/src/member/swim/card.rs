@@ -58,7 +58,7 @@ impl<K: Keys> Swim<K> {
                 None
             }
             // A ban alone kept it out, and it has been lifted.
-            Ordering::Equal if row.status == Status::Dead && self.departed.verdict(card.id).is_none() => {
+            Ordering::Equal if row.status == Status::Failed && self.departed.verdict(card.id).is_none() => {
                 if self.believes(&record) {
                     self.counters.news_heard += 1;
                     self.renew(cx, from, record, path);
@@ -128,7 +128,7 @@ impl<K: Keys> Swim<K> {
         let hash = row.hash;
         self.cases.close(id);
         let is_elsewhere = (&old.contact, old.life) != (&new.contact, new.life);
-        if is_elsewhere || matches!(was, Status::Dead | Status::Left) {
+        if is_elsewhere || matches!(was, Status::Failed | Status::Left) {
             cx.emit(Event::Contact(id, new.life, new.contact.clone()));
         }
         if new.left {
@@ -143,7 +143,7 @@ impl<K: Keys> Swim<K> {
             let restarted = new.life != old.life;
             let was_accused = was == Status::Suspect || self.departed.verdict(id).is_some();
             match was {
-                Status::Dead | Status::Left => {
+                Status::Failed | Status::Left => {
                     self.departed.remove(id);
                     self.ring.insert(id, cx.rng);
                     cx.emit(Event::Up(id));
@@ -255,7 +255,7 @@ impl<K: Keys> Swim<K> {
         }
         let Some(row) = self.roster.get(id) else { return self.epitaph(id) };
         match row.status {
-            Status::Dead => self.departed.verdict(id).cloned().map(News::Accusation),
+            Status::Failed => self.departed.verdict(id).cloned().map(News::Accusation),
             Status::Alive | Status::Suspect | Status::Left => Some(News::Card(row.card.clone())),
         }
     }

@@ -79,7 +79,7 @@ impl Catalogued for Swim<Unsigned> {
         ];
         let more = alloc::vec![
             card(Tags::Hashed(5, 60_000), Some(NodeId(8))),
-            accusation(Charge::Dead),
+            accusation(Charge::Failed),
             accusation(Charge::Forget),
         ];
         let stamps = alloc::vec![Stamp { id: owner, hash: 5 }, Stamp { id: NodeId(8), hash: 4 }];

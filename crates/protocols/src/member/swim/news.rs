@@ -37,7 +37,7 @@ fn key(news: &News) -> Key {
         News::Card(record) => (record.value().id, 0, NodeId(0)),
         News::Accusation(record) => match record.value().charge {
             Charge::Suspect => (record.value().accused, 1, record.value().accuser),
-            Charge::Dead => (record.value().accused, 2, record.value().accuser),
+            Charge::Failed => (record.value().accused, 2, record.value().accuser),
             Charge::Forget => (record.value().accused, 3, NodeId(0)),
         },
     }

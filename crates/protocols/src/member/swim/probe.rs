@@ -222,7 +222,7 @@ impl<K: Keys> Swim<K> {
         };
         row.heard = cx.now;
         let accusation = match row.status {
-            Status::Dead => self.departed.verdict(from),
+            Status::Failed => self.departed.verdict(from),
             Status::Suspect => self.cases.against(from),
             Status::Alive | Status::Left => None,
         };
@@ -383,7 +383,7 @@ impl<K: Keys> Swim<K> {
             waited_ms: cx.now.since(probe.started).as_millis() as u32,
             ..Evidence::default()
         };
-        let charge = if self.config.suspicion { Charge::Suspect } else { Charge::Dead };
+        let charge = if self.config.suspicion { Charge::Suspect } else { Charge::Failed };
         self.accuse(cx, probe.target, charge, evidence);
     }
 }

@@ -78,7 +78,7 @@ pub enum Charge {
     Suspect,
     /// A suspicion went unanswered. In plain SWIM it is final for all who hear it; with Lifeguard it counts as one suspicion, its signer's.
     #[n(1)]
-    Dead,
+    Failed,
     /// An operator wants a departed member off the list.
     #[n(2)]
     Forget,

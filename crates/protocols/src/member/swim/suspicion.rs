@@ -208,12 +208,12 @@ impl<K: Keys> Swim<K> {
             return self.what_i_hold(cx.me, accusation.accused).filter(|_| path == Path::Exchange);
         }
         match (row.status, accusation.charge) {
-            (Status::Alive | Status::Suspect, Charge::Dead) if self.is_final(path) => {
+            (Status::Alive | Status::Suspect, Charge::Failed) if self.is_final(path) => {
                 self.take_verdict(cx, record)
             }
-            (Status::Alive, Charge::Suspect | Charge::Dead) => self.suspect(cx, record),
-            (Status::Suspect, Charge::Suspect | Charge::Dead) => self.confirm(cx, record),
-            (Status::Dead | Status::Left, _) | (_, Charge::Forget) => self.counters.news_stale += 1,
+            (Status::Alive, Charge::Suspect | Charge::Failed) => self.suspect(cx, record),
+            (Status::Suspect, Charge::Suspect | Charge::Failed) => self.confirm(cx, record),
+            (Status::Failed | Status::Left, _) | (_, Charge::Forget) => self.counters.news_stale += 1,
         }
         None
     }
@@ -245,7 +245,7 @@ impl<K: Keys> Swim<K> {
         cx.emit(Event::Suspected(id));
         cx.emit(Event::Heard(id, cx.wall.since(accusation.written)));
         self.note_accusation(cx, accusation);
-        if accusation.charge == Charge::Dead && !self.counts_verdicts() {
+        if accusation.charge == Charge::Failed && !self.counts_verdicts() {
             self.tell(cx, id, News::Accusation(record)); // to others it would be final
         } else {
             self.spread(cx, News::Accusation(record));
@@ -304,12 +304,12 @@ impl<K: Keys> Swim<K> {
         };
         let has_probed = case.accusers.contains(&cx.me);
         if has_probed && !self.counts_verdicts() {
-            self.accuse(cx, id, Charge::Dead, evidence); // SWIM's Confirm, final for all
+            self.accuse(cx, id, Charge::Failed, evidence); // SWIM's Confirm, final for all
             return;
         }
         let row = self.roster.get(id).expect("a case is about a member in the table");
         let concluded = self.evidence(cx.now, row, evidence);
-        self.note_own(cx, id, Said::Charged(Charge::Dead), Some(concluded));
+        self.note_own(cx, id, Said::Charged(Charge::Failed), Some(concluded));
         // One whose suspicion nobody shares may be wrong about all others, as a member that was cut off is: it keeps its verdict to itself.
         let shared = (self.config.suspicion_confirmations as usize).min(self.live_len().saturating_sub(2));
         if !has_probed || case.accusers.len() <= shared {
@@ -317,7 +317,7 @@ impl<K: Keys> Swim<K> {
             return;
         }
         // To a member that has not heard of this node's suspicion it is that, and shortens its wait.
-        let record = self.sign(cx, id, Charge::Dead, evidence).expect("as above");
+        let record = self.sign(cx, id, Charge::Failed, evidence).expect("as above");
         self.fail(cx, id, Some(record.clone()));
         self.tell(cx, id, News::Accusation(record.clone())); // if it can still hear, let it answer
         self.spread(cx, News::Accusation(record));
@@ -327,7 +327,7 @@ impl<K: Keys> Swim<K> {
     /// nothing to refute.
     pub(super) fn fail(&mut self, cx: Ctx<K>, id: NodeId, accusation: Option<Record<Accusation>>) {
         let row = self.roster.get_mut(id).expect("it was found by the caller");
-        (row.status, row.since) = (Status::Dead, cx.now);
+        (row.status, row.since) = (Status::Failed, cx.now);
         let hash = row.hash;
         self.live -= 1;
         self.sums.subtract(id, hash);
@@ -335,7 +335,7 @@ impl<K: Keys> Swim<K> {
         let burst_gap = self.config.period * departed::BURST_PERIODS;
         self.departed.fail(id, accusation, cx.now, burst_gap);
         self.counters.deaths += 1;
-        cx.emit(Event::Dead(id));
+        cx.emit(Event::Failed(id));
         self.heed_order(cx, id);
     }
 

@@ -255,7 +255,7 @@ impl<K: Keys> Swim<K> {
             News::Accusation(record) => {
                 let status = match record.value().charge {
                     Charge::Suspect => Some(Status::Suspect),
-                    Charge::Dead => Some(Status::Dead),
+                    Charge::Failed => Some(Status::Failed),
                     Charge::Forget => None,
                 };
                 (record.value().accused, status)

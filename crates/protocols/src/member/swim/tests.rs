@@ -105,11 +105,12 @@ fn a_crashed_member_is_known_dead_by_all_and_why_says_who_said_so_and_on_what_ev
     let mut story = Story::of(10, World::default());
     story.sim.crash(NodeId(7));
     assert!(story.agree(30));
-    assert!((0..10).filter(|i| *i != 7).all(|i| story.status(i, 7) == Some(Status::Dead)));
+    assert!((0..10).filter(|i| *i != 7).all(|i| story.status(i, 7) == Some(Status::Failed)));
     let why: Vec<&Verdict> = story.sim.node(NodeId(3)).why(NodeId(7)).collect();
     let suspect =
         why.iter().find(|v| v.what == Said::Charged(Charge::Suspect)).expect("it was suspected first");
-    let dead = why.iter().find(|v| v.what == Said::Charged(Charge::Dead)).expect("then declared dead");
+    let dead =
+        why.iter().find(|v| v.what == Said::Charged(Charge::Failed)).expect("then it is marked as failed");
     assert!(suspect.heard <= dead.heard && suspect.by != NodeId(7));
     let evidence = suspect.evidence.expect("an accusation has evidence");
     assert_eq!(
@@ -118,7 +119,7 @@ fn a_crashed_member_is_known_dead_by_all_and_why_says_who_said_so_and_on_what_ev
         "the helpers answered that they got no answer either"
     );
     assert!(dead.evidence.expect("as above").confirmations >= 3);
-    assert_eq!(story.count(|e| matches!(e, Event::Dead(id) if *id != NodeId(7))), 0);
+    assert_eq!(story.count(|e| matches!(e, Event::Failed(id) if *id != NodeId(7))), 0);
 }
 
 #[test]
@@ -130,7 +131,7 @@ fn a_restart_is_the_same_member_with_a_higher_epoch_known_before_anybody_missed_
     let epochs: Vec<u64> =
         (0..10).map(|i| story.sim.node(NodeId(i)).member(NodeId(4)).unwrap().card.life.epoch).collect();
     assert_eq!(epochs, [2; 10]);
-    assert_eq!(story.count(|e| matches!(e, Event::Dead(_))), 0);
+    assert_eq!(story.count(|e| matches!(e, Event::Failed(_))), 0);
 }
 
 #[test]
@@ -156,7 +157,7 @@ fn leaving_is_not_failing_and_the_departed_can_be_forgotten_everywhere_but_not_t
     story.sim.crash(NodeId(5));
     story.run(20 * SECOND);
     assert!((0..10).filter(|i| *i != 5).all(|i| story.status(i, 5) == Some(Status::Left)));
-    assert_eq!(story.count(|e| matches!(e, Event::Dead(_) | Event::Suspected(_))), 0);
+    assert_eq!(story.count(|e| matches!(e, Event::Failed(_) | Event::Suspected(_))), 0);
     story.sim.call(NodeId(0), Call::Forget(NodeId(5)));
     story.sim.call(NodeId(0), Call::Forget(NodeId(6)));
     story.run(5 * SECOND);
@@ -174,7 +175,7 @@ fn who_is_kept_out_is_dead_whatever_it_says_and_alive_again_when_it_is_let_in() 
     for _ in 0..6 {
         story.sim.call(NodeId(4), Call::Join(NodeId(7)));
         story.run(10 * SECOND);
-        assert!(others().all(|i| story.status(i, 4) == Some(Status::Dead)));
+        assert!(others().all(|i| story.status(i, 4) == Some(Status::Failed)));
     }
     assert_eq!(story.count(|event| *event == Event::Up(NodeId(4))), 0);
     assert!(others().any(|i| story.sim.node(NodeId(i)).counters().news_shunned > 0));
@@ -192,7 +193,7 @@ fn two_halves_become_one_again_without_anyone_acting() {
     story.sim.heal();
     story.told.clear();
     assert!(story.agree(30));
-    assert_eq!(story.count(|e| matches!(e, Event::Dead(_))), 0, "nobody dies of the healing");
+    assert_eq!(story.count(|e| matches!(e, Event::Failed(_))), 0, "nobody dies of the healing");
 }
 
 #[test]
@@ -215,7 +216,7 @@ fn where_datagrams_are_blocked_the_stream_keeps_a_member_alive() {
     let mut story = Story::of(6, World::default());
     story.sim.partition_datagrams(|a, b| (a.0 == 2) != (b.0 == 2));
     story.run(120 * SECOND);
-    assert_eq!(story.count(|e| matches!(e, Event::Dead(_))), 0);
+    assert_eq!(story.count(|e| matches!(e, Event::Failed(_))), 0);
     assert!((0..6).all(|i| story.sim.node(NodeId(i)).live_len() == 6));
     assert!(story.sim.node(NodeId(0)).member(NodeId(2)).unwrap().stream_only);
     story.sim.heal();
@@ -353,7 +354,7 @@ fn one_that_stood_still_accuses_nobody_when_it_wakes() {
         story.run(SECOND);
     }
     story.run(30 * SECOND);
-    assert_eq!(story.count(|e| matches!(e, Event::Dead(id) if *id != NodeId(6))), 0);
+    assert_eq!(story.count(|e| matches!(e, Event::Failed(id) if *id != NodeId(6))), 0);
     assert!(story.agree(10));
 }
 
@@ -515,7 +516,7 @@ fn an_outdated_accusation_changes_nothing_and_a_current_one_is_refuted() {
     };
     // Into a member's ear by hand: a probe of it, then the lie, for the lie has to come from somewhere.
     for (incarnation, charge, refutations) in
-        [(0, Charge::Suspect, 1), (0, Charge::Dead, 1), (5, Charge::Dead, 2)]
+        [(0, Charge::Suspect, 1), (0, Charge::Failed, 1), (5, Charge::Failed, 2)]
     {
         story.sim.call(NodeId(0), Call::Ping(NodeId(1)));
         inject(&mut story, 0, 4, accuse(incarnation, charge));
@@ -583,7 +584,7 @@ fn loss_corruption_and_jitter_on_real_bytes_kill_nobody() {
         World { latency, loss: 0.05, duplicate: 0.02, wire: true, corruption: 0.01, ..World::default() };
     let mut story = Story::of(25, world);
     story.run(120 * SECOND);
-    assert_eq!(story.count(|e| matches!(e, Event::Dead(_))), 0);
+    assert_eq!(story.count(|e| matches!(e, Event::Failed(_))), 0);
     assert!(story.agree(10));
 }
 

@@ -172,8 +172,8 @@ impl<K: Keys> Swim<K> {
         let Some(row) = self.roster.get(id) else { return self.count_order(id, true) };
         let is_covered = self.tombstones.covers(row.card.value());
         match row.status {
-            Status::Dead | Status::Left if is_covered => self.drop_departed(cx, id),
-            Status::Dead | Status::Left => self.count_order(id, true),
+            Status::Failed | Status::Left if is_covered => self.drop_departed(cx, id),
+            Status::Failed | Status::Left => self.count_order(id, true),
             Status::Alive | Status::Suspect if !is_covered => self.lift_tombstone(id),
             Status::Alive | Status::Suspect => {
                 let order = tombstone.order.clone();

@@ -1,5 +1,5 @@
-//! Who is held dead while a tenth of the members is stopped and continued again and again, with or without packet loss. A never-stopped member that a
-//! never-stopped one holds dead is a false death; the deaths of the stopped ones are told apart.
+//! Members marked as failed while a tenth of the members is stopped and continued again and again, with or without packet loss. A never-stopped member that a
+//! never-stopped one marks as failed is a false death; the deaths of the stopped ones are told apart.
 
 use super::Bench;
 use super::cluster::Cluster;
@@ -88,11 +88,11 @@ fn again_and_again(
 /// What never-stopped members said.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Deaths {
-    /// Never-stopped members that any of them held dead.
+    /// Never-stopped members that any of them marked as failed.
     false_members: usize,
-    /// How often one of them held a never-stopped one dead.
+    /// How often one of them marked a never-stopped one as failed.
     false_reports: usize,
-    /// How often one of them held a stopped one dead.
+    /// How often one of them marked a stopped one as failed.
     of_stopped: usize,
 }
 

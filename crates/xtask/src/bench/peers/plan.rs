@@ -12,9 +12,9 @@ pub enum Row {
     Event,
     /// From asking one to leave until the others know
     Leave,
-    /// From `kill -9` until others hold it dead
+    /// From `kill -9` until others mark it as failed
     Kill,
-    /// From dropping all of one's packets until others hold it dead
+    /// From dropping all of one's packets until others mark it as failed
     Cut,
     /// Bytes, packets, CPU and memory of agents that have nothing to do, and under five events a second
     Cost,
@@ -24,7 +24,7 @@ pub enum Row {
     /// The highest rate of one sender that holds for 40 s
     #[value(name = "rate-40s")]
     Rate40s,
-    /// Who is held dead while a tenth is stopped and continued again and again
+    /// Which members are marked as failed while a tenth is stopped and continued again and again
     Pause,
     /// The same under 2 % of packet loss
     #[value(name = "pause-loss-2")]

@@ -37,16 +37,22 @@ const LINES: [Line; 33] = [
     (Row::Rate10s, "held_p99_s", "p99 at that rate, s", Below(1.0), Some(30)),
     (Row::Rate40s, "held_per_s", "events/s from one sender that hold for 40 s", RatioMin(30.0), Some(30)),
     (Row::Rate40s, "held_p99_s", "p99 at that rate, s", Below(1.0), Some(30)),
-    (Row::Kill, "kill_first_s", "kill -9: the first holds it dead, s", RatioMax(0.5), None),
-    (Row::Kill, "kill_all_s", "kill -9: all hold it dead, s", Target::None, None),
-    (Row::Cut, "cut_first_s", "cut off: the first holds it dead, s", RatioMax(0.5), None),
-    (Row::Cut, "cut_all_s", "cut off: all hold it dead, s", Target::None, None),
+    (Row::Kill, "kill_first_s", "kill -9: the first marks it as failed, s", RatioMax(0.5), None),
+    (Row::Kill, "kill_all_s", "kill -9: all have marked it as failed, s", Target::None, None),
+    (Row::Cut, "cut_first_s", "cut off: the first marks it as failed, s", RatioMax(0.5), None),
+    (Row::Cut, "cut_all_s", "cut off: all have marked it as failed, s", Target::None, None),
     (Row::Leave, "leave_first_s", "leave: the first knows, s", Target::None, None),
     (Row::Leave, "leave_all_s", "leave: all know, s", Target::None, None),
-    (Row::Pause, "false_members", "a tenth paused: members falsely held dead", NoMore, None),
+    (Row::Pause, "false_members", "a tenth paused: members falsely marked as failed", NoMore, None),
     (Row::Pause, "false_reports", "a tenth paused: false deaths, over all observers", NoMore, None),
     (Row::Pause, "stopped_deaths", "a tenth paused: deaths of the paused, per observer", Target::None, None),
-    (Row::PauseLoss2, "false_members", "the same at 2 % loss: members falsely held dead", NoMore, None),
+    (
+        Row::PauseLoss2,
+        "false_members",
+        "the same at 2 % loss: members falsely marked as failed",
+        NoMore,
+        None,
+    ),
     (
         Row::PauseLoss2,
         "false_reports",
@@ -61,7 +67,13 @@ const LINES: [Line; 33] = [
         Target::None,
         None,
     ),
-    (Row::PauseLoss20, "false_members", "the same at 20 % loss: members falsely held dead", NoMore, None),
+    (
+        Row::PauseLoss20,
+        "false_members",
+        "the same at 20 % loss: members falsely marked as failed",
+        NoMore,
+        None,
+    ),
     (
         Row::PauseLoss20,
         "false_reports",
@@ -306,7 +318,10 @@ mod tests {
         let rate = "| 1500 | 40.0 | 37.5 | ratio >= 30.0: met |";
         assert!(line(&text, "hold for 10 s").ends_with(rate), "{text}");
         assert!(line(&text, "p99 at that rate").ends_with("| < 1.00: **missed** |"), "{text}");
-        assert!(line(&text, "falsely held dead").ends_with("| 0.00 | 0.00 | - | no more: met |"), "{text}");
+        assert!(
+            line(&text, "falsely marked as failed").ends_with("| 0.00 | 0.00 | - | no more: met |"),
+            "{text}"
+        );
         let never = "| never (not in 1 of 1) | 0.500 | - | - |";
         assert!(line(&text, "event: all agents").ends_with(never), "the target is for 100 agents:\n{text}");
         assert!(text.contains("2 cores of a CPU") && text.contains("rumormill 1, serf 2"), "{text}");

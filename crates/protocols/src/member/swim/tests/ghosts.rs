@@ -32,7 +32,7 @@ fn a_member_whose_address_another_one_took_over_is_failed_at_once_by_each_that_t
     story.told.clear();
     story.sim.crash(NodeId(3));
     assert!(story.agree(15), "a member that really crashed is noticed as ever");
-    assert_eq!(story.count(|e| matches!(e, Event::Dead(id) if *id != NodeId(3))), 0);
+    assert_eq!(story.count(|e| matches!(e, Event::Failed(id) if *id != NodeId(3))), 0);
 }
 
 #[test]
@@ -76,8 +76,8 @@ fn only_proof_fails_a_member_and_neither_a_loss_nor_another_ones_contact_is_proo
     assert_eq!(a.member(NodeId(2)).unwrap().status, Status::Alive);
     assert_eq!(told(&mut a, Input::Lost(NodeId(9), Loss::Replaced(NodeId(3)))), [], "one that nobody knows");
     let events = told(&mut a, Input::Lost(NodeId(2), Loss::Replaced(NodeId(3))));
-    assert_eq!(events.last(), Some(&Event::Dead(NodeId(2))));
-    assert_eq!((a.health(), a.member(NodeId(2)).unwrap().status), (0, Status::Dead));
+    assert_eq!(events.last(), Some(&Event::Failed(NodeId(2))));
+    assert_eq!((a.health(), a.member(NodeId(2)).unwrap().status), (0, Status::Failed));
     assert_eq!(told(&mut a, Input::Lost(NodeId(2), Loss::Replaced(NodeId(3)))), [], "again is nothing new");
 }
 
@@ -86,7 +86,7 @@ fn one_that_was_replaced_and_starts_again_elsewhere_is_a_member_again() {
     let mut story = Story::of(6, World::default());
     story.sim.replace_by(NodeId(5), NodeId(4));
     story.run(20 * SECOND);
-    assert_eq!(story.status(0, 5), Some(Status::Dead));
+    assert_eq!(story.status(0, 5), Some(Status::Failed));
     story.sim.restart(NodeId(5), node(5, 2));
     story.sim.call(NodeId(5), Call::Join(NodeId(0)));
     assert!(story.agree(10));

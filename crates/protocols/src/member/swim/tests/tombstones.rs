@@ -36,14 +36,14 @@ impl Story {
     }
 
     fn forget(&mut self, at: u64, id: u64) {
-        self.until(at, id, Some(Status::Dead));
+        self.until(at, id, Some(Status::Failed));
         self.sim.call(NodeId(at), Call::Forget(NodeId(id)));
         self.until(at, id, None);
     }
 
     /// How often the others were told that `id` is up, or that it failed.
     fn alarms(&self, id: u64) -> usize {
-        self.count(|e| [Event::Up(NodeId(id)), Event::Dead(NodeId(id))].contains(e))
+        self.count(|e| [Event::Up(NodeId(id)), Event::Failed(NodeId(id))].contains(e))
     }
 
     fn is_gone_everywhere(&mut self, id: u64, seconds: u32) -> bool {
@@ -64,7 +64,7 @@ fn one_that_was_forgotten_does_not_come_back_from_those_that_were_cut_off() {
             assert!(told.iter().all(|(_, event)| *event != Event::Up(NodeId(1))), "{story}: it came back");
             // Whoever listed it as alive until then may notice that it failed, and no one else.
             let again = told.iter().filter(|(by, event)| {
-                *event == Event::Dead(NodeId(1)) && (is_noticed || !apart.contains(&by.0))
+                *event == Event::Failed(NodeId(1)) && (is_noticed || !apart.contains(&by.0))
             });
             assert_eq!(again.count(), 0, "{story}: it failed again");
         }
@@ -84,7 +84,7 @@ fn forgotten_beyond_a_cut(
     story.sim.crash(NodeId(1));
     story.forget(0, 1);
     if is_noticed {
-        apart.clone().for_each(|i| story.until(i, 1, Some(Status::Dead)));
+        apart.clone().for_each(|i| story.until(i, 1, Some(Status::Failed)));
     }
     story.run(2 * SECOND);
     story.told.clear();
@@ -99,7 +99,7 @@ fn forgotten_beyond_a_cut(
 fn an_order_that_was_missed_is_got_by_an_exchange_though_the_departed_are_in_no_root() {
     let mut story = Story::of(6, World::default());
     story.sim.crash(NodeId(1));
-    (0..6).filter(|i| *i != 1).for_each(|i| story.until(i, 1, Some(Status::Dead)));
+    (0..6).filter(|i| *i != 1).for_each(|i| story.until(i, 1, Some(Status::Failed)));
     story.run(10 * SECOND);
     story.part(Apart::Stopped, 5..6);
     story.forget(0, 1);
@@ -108,7 +108,7 @@ fn an_order_that_was_missed_is_got_by_an_exchange_though_the_departed_are_in_no_
     story.rejoin(Apart::Stopped, 5..6);
     assert!(story.is_gone_everywhere(1, 60));
     assert_eq!(story.alarms(1), 0);
-    assert_eq!(story.count(|e| matches!(e, Event::Dead(_))), 0, "nobody else was failed");
+    assert_eq!(story.count(|e| matches!(e, Event::Failed(_))), 0, "nobody else was failed");
     // A member that joins later is told of the order, and of nobody that is not there.
     let now = story.sim.now();
     story.sim.spawn(NodeId(60), node(60, 1), now);
@@ -175,7 +175,7 @@ fn a_live_member_that_one_side_forgot_is_up_again_after_the_healing_and_was_neve
     assert!(story.agree(120));
     assert!((0..10).all(|i| story.status(i, 7) == Some(Status::Alive)));
     assert_eq!(
-        story.count(|e| *e == Event::Dead(NodeId(7))),
+        story.count(|e| *e == Event::Failed(NodeId(7))),
         0,
         "an order is not the last word on the living"
     );
@@ -251,7 +251,7 @@ fn what_aged_out_does_not_come_back_from_one_that_slept_through_it_and_returns_w
             true => story.part(Apart::Stopped, 1..2),
             false => story.sim.crash(NodeId(1)),
         }
-        story.until(0, 1, Some(Status::Dead));
+        story.until(0, 1, Some(Status::Failed));
         (0..4).filter(|i| *i != 1).for_each(|i| story.until(i, 1, None));
         story.run(5 * SECOND);
         story.told.clear();

@@ -111,7 +111,7 @@ const PATHS: [fn(Vec<News>) -> Message; 2] = [gossiped, exchanged];
 #[test]
 fn a_dead_accusation_is_one_suspicion_on_every_path_and_nobody_signs_it_again() {
     for path in PATHS {
-        for charge in [Charge::Dead, Charge::Suspect] {
+        for charge in [Charge::Failed, Charge::Suspect] {
             let mut alone = Alone::among(9, Config::lan());
             let longest = alone.node.suspicion_time(0);
             alone.hear(NodeId(5), path(alloc::vec![accuse(5, charge)]));
@@ -119,7 +119,7 @@ fn a_dead_accusation_is_one_suspicion_on_every_path_and_nobody_signs_it_again() 
             alone.wait(longest - SECOND / 100);
             assert_eq!(alone.status(), Status::Suspect, "{charge:?}");
             alone.wait(SECOND / 50);
-            assert_eq!(alone.status(), Status::Dead, "its own timer ended");
+            assert_eq!(alone.status(), Status::Failed, "its own timer ended");
             // It has probed nobody, so it signs nothing; what it holds against the member is member 5's word.
             alone.hear(SUSPECT, Message::Ping { nonce: 1, stream: false });
             alone.hear(NodeId(3), Message::Want(alloc::vec![message::Id(SUSPECT)]));
@@ -134,11 +134,11 @@ fn accusations_of_distinct_members_shorten_the_wait_to_the_minimum_and_never_bel
     for path in PATHS {
         // How many say so, of what kind, and how many of them count.
         for (accusers, charge, confirmations) in [
-            (&[5, 6][..], Charge::Dead, 1),
-            (&[5, 5, 5, 5, 5], Charge::Dead, 0),
+            (&[5, 6][..], Charge::Failed, 1),
+            (&[5, 5, 5, 5, 5], Charge::Failed, 0),
             (&[5, 6, 7], Charge::Suspect, 2),
-            (&[5, 6, 7, 8], Charge::Dead, 3),
-            (&[2, 3, 4, 5, 6, 7, 8, 9], Charge::Dead, 5),
+            (&[5, 6, 7, 8], Charge::Failed, 3),
+            (&[2, 3, 4, 5, 6, 7, 8, 9], Charge::Failed, 5),
         ] {
             let mut alone = Alone::among(9, Config::lan());
             let wait = alone.node.suspicion_time(confirmations);
@@ -148,9 +148,9 @@ fn accusations_of_distinct_members_shorten_the_wait_to_the_minimum_and_never_bel
             alone.wait(wait - SECOND / 100);
             assert_eq!(alone.status(), Status::Suspect, "{accusers:?}");
             alone.wait(SECOND / 50);
-            assert_eq!(alone.status(), Status::Dead, "{accusers:?}");
+            assert_eq!(alone.status(), Status::Failed, "{accusers:?}");
             let verdict = alone.node.why(SUSPECT).last().expect("it says why").clone();
-            assert_eq!((verdict.by, verdict.what), (ME, Said::Charged(Charge::Dead)));
+            assert_eq!((verdict.by, verdict.what), (ME, Said::Charged(Charge::Failed)));
             let evidence = verdict.evidence.expect("with evidence");
             assert_eq!(usize::from(evidence.confirmations), confirmations, "{accusers:?}");
             assert_eq!(u128::from(evidence.waited_ms), wait.as_millis(), "{accusers:?}");
@@ -162,9 +162,9 @@ fn accusations_of_distinct_members_shorten_the_wait_to_the_minimum_and_never_bel
 fn a_dead_accusation_leaves_the_suspicions_of_others_in_the_gossip() {
     let mut alone = Alone::among(9, Config::lan());
     alone.hear(NodeId(5), gossiped(alloc::vec![accuse(5, Charge::Suspect), accuse(6, Charge::Suspect)]));
-    alone.hear(NodeId(5), gossiped(alloc::vec![accuse(7, Charge::Dead)]));
+    alone.hear(NodeId(5), gossiped(alloc::vec![accuse(7, Charge::Failed)]));
     alone.wait(alone.node.suspicion_time(2) + SECOND / 100);
-    assert_eq!(alone.status(), Status::Dead);
+    assert_eq!(alone.status(), Status::Failed);
     assert_eq!(alone.accusers_sent(), [5, 6, 7].map(NodeId).into());
     // A newer card takes the place of them all.
     let newer = record::Card { incarnation: 1, ..card(1) };
@@ -177,11 +177,11 @@ fn a_dead_accusation_leaves_the_suspicions_of_others_in_the_gossip() {
 fn without_lifeguard_or_suspicions_one_word_is_final_as_in_the_paper() {
     let plain = Config { lifeguard: false, ..Config::lan() };
     let mut alone = Alone::among(9, plain.clone());
-    alone.hear(NodeId(5), gossiped(alloc::vec![accuse(5, Charge::Dead)]));
-    assert_eq!(alone.status(), Status::Dead);
+    alone.hear(NodeId(5), gossiped(alloc::vec![accuse(5, Charge::Failed)]));
+    assert_eq!(alone.status(), Status::Failed);
     // But what an exchange brings may be from the other side of a healed partition, and goes no farther.
     let mut alone = Alone::among(9, plain);
-    alone.hear(NodeId(5), exchanged(alloc::vec![accuse(5, Charge::Dead)]));
+    alone.hear(NodeId(5), exchanged(alloc::vec![accuse(5, Charge::Failed)]));
     assert_eq!(alone.status(), Status::Suspect);
     alone.wait(SECOND);
     let told: Vec<NodeId> = alone
@@ -193,8 +193,8 @@ fn without_lifeguard_or_suspicions_one_word_is_final_as_in_the_paper() {
     assert_eq!(told, [SUSPECT]);
     for path in PATHS {
         let mut alone = Alone::among(9, Config { suspicion: false, ..Config::lan() });
-        alone.hear(NodeId(5), path(alloc::vec![accuse(5, Charge::Dead)]));
-        assert_eq!(alone.status(), Status::Dead);
+        alone.hear(NodeId(5), path(alloc::vec![accuse(5, Charge::Failed)]));
+        assert_eq!(alone.status(), Status::Failed);
     }
 }
 
@@ -204,7 +204,7 @@ fn a_ban_fails_a_member_at_once_by_itself_and_accuses_it_of_nothing() {
     alone.hear(NodeId(5), gossiped(alloc::vec![accuse(5, Charge::Suspect)]));
     alone.sent.clear();
     alone.handle(Input::Call(Call::Shun(SUSPECT, true)));
-    assert_eq!(alone.status(), Status::Dead);
+    assert_eq!(alone.status(), Status::Failed);
     alone.wait(30 * SECOND);
     alone.hear(NodeId(3), Message::Want(alloc::vec![message::Id(SUSPECT)]));
     assert_eq!(alone.accusers_sent(), BTreeSet::new(), "nobody probed it");
@@ -212,7 +212,7 @@ fn a_ban_fails_a_member_at_once_by_itself_and_accuses_it_of_nothing() {
     // Its own card brings it back when the ban is lifted, in the same incarnation, and not before.
     let card = || gossiped(alloc::vec![News::Card(Record::signed(card(1), &Summed))]);
     alone.hear(NodeId(3), card());
-    assert_eq!(alone.status(), Status::Dead);
+    assert_eq!(alone.status(), Status::Failed);
     alone.handle(Input::Call(Call::Shun(SUSPECT, false)));
     alone.hear(NodeId(3), card());
     assert_eq!(alone.status(), Status::Alive);
@@ -221,7 +221,7 @@ fn a_ban_fails_a_member_at_once_by_itself_and_accuses_it_of_nothing() {
 /// Failures that `told` tells of members that are up and on the observer's side of a cut, which a number below `apart` is not.
 fn same_side(story: &Story, is_apart: impl Fn(u64) -> bool) -> usize {
     let wrong = |(_, by, event): &&(Time, NodeId, Event)| match event {
-        Event::Dead(id) => is_apart(by.0) == is_apart(id.0),
+        Event::Failed(id) => is_apart(by.0) == is_apart(id.0),
         _ => false,
     };
     story.told.iter().filter(wrong).count()
@@ -292,7 +292,7 @@ fn a_member_that_hears_nobody_does_not_hasten_its_suspicions() {
     let longest = story.sim.node(NodeId(0)).suspicion_time(0);
     story.sim.partition(|a, b| (a.0 == 0) != (b.0 == 0));
     story.run(longest);
-    assert_eq!(story.told.iter().filter(|(_, by, e)| by.0 == 0 && matches!(e, Event::Dead(_))).count(), 0);
+    assert_eq!(story.told.iter().filter(|(_, by, e)| by.0 == 0 && matches!(e, Event::Failed(_))).count(), 0);
 }
 
 #[test]
@@ -317,7 +317,7 @@ fn who_was_cut_off_for_long_is_found_within_seconds_however_small_its_side_is() 
         let mut story = Story::of(61, World::default());
         story.sim.partition(move |a, b| (a.0 < side) != (b.0 < side));
         story.run(281 * SECOND);
-        assert!((side..61).all(|by| story.status(by, 0) == Some(Status::Dead)));
+        assert!((side..61).all(|by| story.status(by, 0) == Some(Status::Failed)));
         story.sim.heal();
         let healed = story.sim.now();
         assert!(story.agree(15), "{side} of 61: no cluster after 15 s");
