@@ -3,7 +3,10 @@
 //! A protocol implements [`Catalogued`] in its own file and has one line in the `family!` of its module. By that it has golden packets,
 //! fuzz seeds, hostile inputs, a scenario stack, its line in help texts and in the table of this crate, and the tests of its family.
 
-use crate::{agree, detect, member, spread, sum};
+mod each;
+
+pub use each::each;
+
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -104,10 +107,3 @@ macro_rules! family {
     };
 }
 pub(crate) use family;
-
-/// Visits all protocols there are.
-pub fn each<V: Visit>(visit: impl Fn() -> V) -> Vec<V::Out> {
-    let modules =
-        [member::all(&visit), agree::all(&visit), spread::all(&visit), sum::all(&visit), detect::all(&visit)];
-    modules.into_iter().flatten().collect()
-}
