@@ -25,7 +25,7 @@ use utoipa::{IntoParams, OpenApi};
 pub const BODY_BYTES_MAX: usize = 2 << 20;
 /// Events in one answer.
 pub const READ_MAX: usize = 1_024;
-/// Events in one answer if nothing is entry (our guess).
+/// Events in one answer if nothing is said (our guess).
 const READ_DEFAULT: usize = 256;
 
 #[derive(OpenApi)]
@@ -65,7 +65,7 @@ pub struct EventsParams {
     /// The cursor of an earlier answer, or of an event: what was told after it. `start`: all that is retained, which is the default.
     /// `now`: only what is told from now on.
     cursor: Option<String>,
-    /// Events at most: 256 if nothing is entry, 1024 at most. Whatever is asked for, an answer ends after about a mebibyte of payload.
+    /// Events at most: 256 if nothing is said, 1024 at most. Whatever is asked for, an answer ends after about a mebibyte of payload.
     limit: Option<usize>,
     /// If there is nothing to read: wait so many seconds for something, at most 60.
     wait_s: Option<f64>,
