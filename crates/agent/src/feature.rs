@@ -25,6 +25,12 @@ use utoipa::openapi::OpenApi;
 /// A hook that waits.
 pub type Work<'a, T = ()> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
+/// The hook that prepares a node of this life.
+pub type Prepare = for<'a> fn(&'a Arc<Agent>, &'a mut Node<NodeKeys>, Life) -> Work<'a, Result<(), NotStored>>;
+
+/// The hook that puts the new value of the setting of this name in force.
+pub type Apply = for<'a> fn(&'a Arc<Agent>, &'a str, &'a Config) -> Work<'a, Result<(), String>>;
+
 /// The features that an agent was started with, as one of its [`States`]: what gathers from all of them finds them here.
 pub struct Features(pub &'static [Feature]);
 
@@ -46,7 +52,7 @@ pub struct Feature {
     /// Reads what the data directory keeps, once, before the first node starts.
     pub open: for<'a> fn(&'a Arc<Agent>) -> Work<'a>,
     /// Prepares a node that is about to start: puts the feature's protocol into it, with what the data directory keeps.
-    pub prepare: for<'a> fn(&'a Arc<Agent>, &'a mut Node<NodeKeys>, Life) -> Work<'a, Result<(), NotStored>>,
+    pub prepare: Prepare,
     /// Runs after a node has started.
     pub started: for<'a> fn(&'a Arc<Agent>) -> Work<'a>,
     /// Starts the tasks that run as long as the agent.
@@ -60,7 +66,7 @@ pub struct Feature {
     /// Settings of the feature that change in a running agent.
     pub live: &'static [&'static str],
     /// Puts a new value of such a setting in force.
-    pub apply: for<'a> fn(&'a Arc<Agent>, &'a str, &'a Config) -> Work<'a, Result<(), String>>,
+    pub apply: Apply,
     /// The feature's routes of the HTTP API.
     pub routes: fn() -> Vec<Route>,
     /// Their OpenAPI description.

@@ -127,7 +127,7 @@ impl<E> Wires<E> {
 
     /// The next event to route.
     #[doc(hidden)]
-    pub fn next(&mut self) -> Option<E> {
+    pub fn pop(&mut self) -> Option<E> {
         self.queue.pop_front()
     }
 
@@ -228,7 +228,7 @@ macro_rules! composite {
             fn handle(&mut self, cx: &mut $crate::Cx<'_, Self>, input: $crate::Input<Self>) {
                 use $crate::composite::{Route, Wiring};
                 self.route(cx, Route::Input(input));
-                while let Some(event) = self.wires.next() {
+                while let Some(event) = self.wires.pop() {
                     self.route(cx, Route::Event(event));
                 }
             }

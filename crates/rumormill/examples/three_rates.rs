@@ -71,7 +71,8 @@ fn main() {
             estimate = Some(now);
         }
     });
-    let known = |id: NodeId| (0..n).filter(|of| sim.node(id).readings.get(NodeId(*of)).is_some()).count() as u64;
+    let known =
+        |id: NodeId| (0..n).filter(|of| sim.node(id).readings.get(NodeId(*of)).is_some()).count() as u64;
     assert!((0..n).all(|i| sim.node(NodeId(i)).swim.live_len() as u64 == n && known(NodeId(i)) == n - 1));
     let estimate = estimate.expect("an epoch has ended");
     assert!((estimate - (n - 1) as f64 / 2.0).abs() < 0.01, "{estimate}");

@@ -3,7 +3,7 @@
 //! The agent joins by its seeds until it has met somebody, reads its machine every few seconds, answers every query, carries out orders
 //! about keys on a ring of its own, drops what banned members send, and keeps across a restart what the data directory keeps.
 
-use super::state;
+use super::config::{Config, Node, over_bound};
 use super::words::{self, Words};
 use rumormill_core::identity::{NodeId, Unsigned};
 use rumormill_core::payload::Payload;
@@ -21,9 +21,6 @@ use rumormill_protocols::spread::queries::{self, Ask, Queries};
 use std::cell::RefCell;
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
-
-/// The agent's node in the laboratory, where nobody signs and every query is meant for everybody.
-pub(super) type Node = node::Node<Unsigned, Everyone>;
 
 /// A member joins by so many of the first nodes, so that one of them may be down.
 const SEEDS: u64 = 3;
@@ -46,17 +43,6 @@ const RING_MAX: usize = 64;
 
 /// A member's clock is too fast or too slow by at most so many parts per million, drawn for each life (our guess: ten times a poor quartz).
 const CLOCK_PPM_MAX: u64 = 1_000;
-
-/// Settings of all protocols in the node.
-#[derive(Clone, Debug)]
-pub(super) struct Config {
-    pub swim: swim::Config,
-    pub latest: latest::Config,
-    pub events: events::Config,
-    pub queries: queries::Config,
-    pub bans: bans::Config,
-    pub keys: keys::Config,
-}
 
 /// What a scenario asks of a member.
 #[derive(Clone, Debug)]
@@ -290,7 +276,7 @@ impl Member {
         }
         // A bound holds at every instant, not only when the checks are asked.
         if !self.is_over_bound
-            && let Some(over) = state::over_bound(&self.config, &self.node)
+            && let Some(over) = over_bound(&self.config, &self.node)
         {
             self.is_over_bound = true;
             cx.emit(Event::OverBound(over));

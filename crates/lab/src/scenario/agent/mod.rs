@@ -10,6 +10,7 @@
 //! | `state` | whether members agree, and keep their bounds |
 
 mod answers;
+mod config;
 mod deliveries;
 mod member;
 mod state;
@@ -20,8 +21,9 @@ use super::latest::LatestPart;
 use super::part::{CallOf, Called, Check, Line, Names, Part, View};
 use super::swim::SwimPart;
 use answers::Answers;
+use config::Config;
 use deliveries::{Deliveries, Promise};
-use member::{Call, Config, Event, Member};
+use member::{Call, Event, Member};
 use rumormill_core::identity::NodeId;
 use rumormill_core::payload::Payload;
 use rumormill_core::protocol::Change;

@@ -1,9 +1,9 @@
-//! The members' own state: whether all agree, and whether anything is over its bound.
+//! The members' own state: whether all agree.
 
-use super::member::{Config, Member, Node, is_up};
+use super::config::Node;
+use super::member::{Member, is_up};
 use crate::scenario::part::View;
 use rumormill_core::identity::NodeId;
-use rumormill_protocols::member::swim::NEWS_MAX;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What a member knows of one id: the ban, its version, whether it is lifted, and by whom.
@@ -59,22 +59,4 @@ pub fn admitted(view: &dyn View<Member>) -> (BTreeSet<NodeId>, Vec<Word>) {
 
 fn words(node: &Node) -> Vec<Word> {
     node.bans.iter().map(|ban| (ban.id, ban.version, ban.lifted, ban.by)).collect()
-}
-
-/// Which queue of a member is over its bound.
-pub fn over_bound(config: &Config, node: &Node) -> Option<String> {
-    let Config { events, queries, keys, bans, .. } = config;
-    let queues = [
-        ("events retained", node.events.window_events(), events.window_events_max),
-        ("bytes of events retained", node.events.window_bytes(), events.window_bytes_max),
-        ("events passed on", node.events.hot_len(), events.hot_max),
-        ("queries open", node.queries.open_len(), queries.asks_max),
-        ("large answers under way", node.queries.taking_len(), queries.takes_max * queries.asks_max),
-        ("queries of others", node.queries.asked_len(), queries.asked_max),
-        ("members asked to change keys", node.keys.asked(), keys.parallel_max),
-        ("bans", node.bans.iter().count(), bans.bans_max),
-        ("items of news", node.swim.news_len(), NEWS_MAX),
-    ];
-    let over = queues.into_iter().find(|(_, len, max)| len > max);
-    over.map(|(what, len, max)| format!("{len} {what}, at most {max} are allowed"))
 }
