@@ -204,11 +204,11 @@ fn a_member_cut_off_alone_comes_back_even_after_an_hour() {
     assert_eq!(story.sim.node(NodeId(3)).live_len(), 1);
     let tries: u64 = (0..8).map(|i| story.sim.node(NodeId(i)).counters().departed_tries).sum();
     assert!(
-        tries < 400,
-        "{tries} tries in an hour: at most one a minute on each side once it is old, more at first"
+        tries < 600,
+        "{tries} tries in an hour: the others one a minute once it is old, and the one that is alone at most one in each of its long periods"
     );
     story.sim.heal();
-    assert!(story.agree(300));
+    assert!(story.agree(60));
 }
 
 #[test]
@@ -227,12 +227,12 @@ fn where_datagrams_are_blocked_the_stream_keeps_a_member_alive() {
 #[test]
 fn equal_peers_exchange_nothing_and_say_two_datagrams_a_period() {
     let mut story = Story::of(30, World::default());
-    story.run(SECOND / 10); // to a moment when no ping waits for its ack
     let before = story.sim.total();
     story.run(60 * SECOND);
     let after = story.sim.total();
     assert_eq!(after.stream_messages_sent, before.stream_messages_sent);
-    assert_eq!(after.datagrams_sent - before.datagrams_sent, 2 * 30 * 60);
+    let sent = after.datagrams_sent - before.datagrams_sent;
+    assert!(sent.abs_diff(2 * 30 * 60) <= 1, "{sent}: an ack may be on its way at either end");
 }
 
 /// Where clocks are right, one other probes me in each turn, so never are two periods without; where they are off by minutes, every other still does
@@ -431,8 +431,7 @@ fn a_bit_that_flips_in_a_relay_dies_there() {
             200,
         );
         relay.corrupt_news(bit);
-        relay.handle(&mut cx, Input::Spare(NodeId(1), 1_000));
-        relay.handle(&mut cx, Input::Spare(NodeId(2), 1_000));
+        relay.handle(&mut cx, Input::Timer(Timer::Push));
         counted = relay.counters().records_corrupted_in_memory;
         relay.news.remove((card.id, 0, NodeId(0)));
     }

@@ -86,6 +86,12 @@ fn forgotten_beyond_a_cut(
     if is_noticed {
         apart.clone().for_each(|i| story.until(i, 1, Some(Status::Failed)));
     }
+    // Those that the order found in the middle of a suspicion of their own may fail the member a little later.
+    for by in (0..n).filter(|by| *by != 1 && !apart.contains(by)) {
+        if story.status(by, 1).is_some() {
+            story.until(by, 1, None);
+        }
+    }
     story.run(2 * SECOND);
     story.told.clear();
     story.rejoin(how, apart);
