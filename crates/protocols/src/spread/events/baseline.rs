@@ -91,6 +91,15 @@ impl State {
             || self.asked.iter().any(|asked| asked.is_seed && !asked.is_done() && asked.peer != but)
     }
 
+    /// Whether a seed has answered that it waits for one of its own.
+    fn has_waiting_seed(&self) -> bool {
+        self.asked.iter().any(|asked| asked.is_seed && asked.answer == Answer::Complete { waits: true })
+    }
+
+    fn has_asked(&self, peer: NodeId) -> bool {
+        self.asked.iter().any(|asked| asked.peer == peer)
+    }
+
     /// Whether the answers that have come may be settled for: no seed is worth waiting for any longer.
     fn may_settle(&self, now: Time, grace: Duration, patience: Duration) -> bool {
         let Some(waited) = self.answered.map(|at| now.since(at)) else { return false };
@@ -214,7 +223,7 @@ impl Events {
     /// while a seed of this node was silent.
     fn settles(&self, peer: NodeId) -> bool {
         let is_seed = self.baseline.asked.iter().any(|asked| asked.peer == peer && asked.is_seed);
-        is_seed || !self.baseline.has_silent_seed(peer)
+        is_seed || !self.baseline.has_silent_seed(peer) && !self.baseline.has_waiting_seed()
     }
 
     /// The baseline is there, and does not move any more.
@@ -237,7 +246,10 @@ impl Events {
 
     /// Whether a joiner that asks this node is to wait, because a seed may still tell this node of an older cluster.
     pub(super) fn waits_for_seed(&self, asker: NodeId) -> bool {
-        !self.joined && self.baseline.has_silent_seed(asker)
+        let state = &self.baseline;
+        // Two that have asked each other would each wait because the other does.
+        let passes_on = !state.has_asked(asker) && state.has_waiting_seed();
+        !self.joined && (state.has_silent_seed(asker) || passes_on)
     }
 
     /// Whether a page may be sent to a joiner.
