@@ -26,7 +26,8 @@ use utoipa::openapi::OpenApi;
 pub type Work<'a, T = ()> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// The hook that prepares a node of this life.
-pub type Prepare = for<'a> fn(&'a Arc<Agent>, &'a mut Node<NodeKeys>, Life) -> Work<'a, Result<(), NotStored>>;
+pub type Prepare =
+    for<'a> fn(&'a Arc<Agent>, &'a mut Node<NodeKeys>, Life) -> Work<'a, Result<(), NotStored>>;
 
 /// The hook that puts the new value of the setting of this name in force.
 pub type Apply = for<'a> fn(&'a Arc<Agent>, &'a str, &'a Config) -> Work<'a, Result<(), String>>;

@@ -78,7 +78,11 @@ impl Chronicle {
         let agreed: Vec<Pending> = agreed;
         for Pending { name, status, since, .. } in agreed {
             let after = crate::show::span(since.elapsed().as_secs_f64());
-            let is = if status == Status::Left { String::from("left") } else { format!("is {status}") };
+            let is = match status {
+                Status::Left => String::from("left"),
+                Status::Failed => String::from("has failed"),
+                other => format!("is {other}"),
+            };
             self.note(format!("all agree: {name} {is}, {after} after the first said so"), Some(status));
         }
     }
