@@ -340,7 +340,7 @@ fn where_all_are_fresh_nobody_waits_longer_than_the_grace_and_with_a_slow_seed_a
     let config = events::Config::default();
     let near = World::default();
     // A member waits for its own silent seed, and then for a peer that still waits for the same one.
-    for (world, most) in [(near, config.join_grace), (slow_seed(2_000.0), config.join_patience * 2)] {
+    for (world, most) in [(near, config.join_grace), (slow_seed(900.0), config.join_patience * 2)] {
         for seed in 1..=10 {
             let mut story = Story::new(world.clone(), seed, Cover::Nobody);
             start(&mut story, 2, 8);
