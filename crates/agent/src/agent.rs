@@ -1,4 +1,4 @@
-//! The agent: what all its parts share. It knows no feature; their states are in [`States`], their verbs in files of their own (`impl Agent`).
+//! The agent: what all its parts share. It knows no feature; their states are in `States`, their verbs in files of their own (`impl Agent`).
 
 use crate::admission::Admissions;
 use crate::config::Config;

@@ -32,7 +32,7 @@ pub type Prepare =
 /// The hook that puts the new value of the setting of this name in force.
 pub type Apply = for<'a> fn(&'a Arc<Agent>, &'a str, &'a Config) -> Work<'a, Result<(), String>>;
 
-/// The features that an agent was started with, as one of its [`States`]: what gathers from all of them finds them here.
+/// The features that an agent was started with, as one of its `States`: what gathers from all of them finds them here.
 pub struct Features(pub &'static [Feature]);
 
 /// What a feature did with an event of the node.

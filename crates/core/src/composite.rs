@@ -1,4 +1,4 @@
-//! Many protocols in one node: [`composite!`](crate::composite) writes what every composite repeats.
+//! Many protocols in one node: `composite!` writes what every composite repeats.
 //!
 //! The composition of MiCA (Princehouse 2014), for any number of protocols: each keeps its own timers and so its own rate, and what several say
 //! to one peer at one instant shares a datagram.

@@ -2,7 +2,7 @@
 //!
 //! A run is a pure function of (state, seed, inputs). What drives a protocol is the simulator, the agent, a test or a
 //! program of one's own; it hands in [`Input`]s and carries out [`Output`]s. [`Protocol::handle`] cannot fail: bad bytes die
-//! in [`wire`](crate::wire), and a broken invariant is an `assert!`.
+//! in [`wire`], and a broken invariant is an `assert!`.
 
 use crate::identity::NodeId;
 pub use crate::lane::Lane;

@@ -240,7 +240,7 @@ pub struct RunArgs {
     /// In place of the file's number of runs
     #[arg(long)]
     pub runs: Option<u32>,
-    /// In place of the file's number of nodes, also of those that its [random] plan acts on
+    /// In place of the file's number of nodes, also of those that its random plan acts on
     #[arg(long)]
     pub nodes: Option<u64>,
     /// Only this run, counted from 0
