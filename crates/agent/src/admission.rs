@@ -12,9 +12,9 @@ pub const CONNECTIONS_MAX: usize = 128;
 /// Clients of Serf's RPC at one time; for one more, the one that has been silent longest is closed, and where all are being served it is refused
 /// with an error (our guess: half of what the HTTP API takes).
 pub const CLIENTS_MAX: usize = 64;
-/// How long answers that are under way may take when the agent stops.
+/// Upper bound on the time that answers under way may take when the agent stops.
 pub const DRAIN_WAIT: Duration = Duration::from_secs(1);
-/// How long to wait after a failed accept, such as for want of file descriptors.
+/// Pause after a failed accept, such as for want of file descriptors.
 pub const ACCEPT_RETRY: Duration = Duration::from_millis(200);
 /// The part of a TCP listener's places that one source may hold, in quarters (our guess: a quarter stays free for all others).
 const PER_SOURCE_QUARTERS: usize = 3;

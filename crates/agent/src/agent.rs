@@ -28,7 +28,7 @@ use tokio::sync::{Semaphore, watch};
 
 /// Requests at one time that wait for changes or events; more are refused.
 pub const WATCHERS_MAX: usize = 64;
-/// How much longer than its linger a leave may take.
+/// Time that a leave may take beyond its linger.
 const LEAVE_GRACE: Duration = Duration::from_secs(3);
 
 /// The runtime that drives the node.
@@ -71,7 +71,7 @@ pub struct Parts {
     pub token: Option<Arc<RwLock<Token>>>,
     /// Marks the cursors of this start.
     pub session: u64,
-    /// What features add to the JSON of a member.
+    /// Fields that features add to the JSON of a member.
     pub about_member: Vec<AboutMember>,
 }
 

@@ -10,7 +10,7 @@ use rumormill_core::time::{Time, Wall};
 /// Adds fields to the JSON of a member.
 pub type AboutMember = fn(&Inside<'_>, NodeId, &mut More);
 
-/// What a look inside the node's task sees.
+/// The state that a look inside the node's task sees.
 pub struct Inside<'a> {
     /// The node.
     pub node: &'a Node<NodeKeys>,
@@ -20,6 +20,6 @@ pub struct Inside<'a> {
     pub now: Time,
     /// This moment, as Unix time.
     pub wall: Wall,
-    /// What features add to the JSON of a member.
+    /// Fields that features add to the JSON of a member.
     pub about_member: &'a [AboutMember],
 }

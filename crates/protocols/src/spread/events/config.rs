@@ -110,10 +110,10 @@ pub struct Config {
     /// A peer that was asked for a baseline and is silent is asked again after this.
     #[cfg_attr(feature = "serde", serde(with = "rumormill_core::time::text"))]
     pub join_period: Duration,
-    /// So long a joiner that was answered by other joiners only waits for the answer of an established member.
+    /// Wait of a joiner for an established member's answer, once another joiner has answered.
     #[cfg_attr(feature = "serde", serde(with = "rumormill_core::time::text"))]
     pub join_grace: Duration,
-    /// So long it waits instead while a seed is silent.
+    /// Longer wait while a seed is silent. A joiner waits as long again for a peer that waits for a seed, so twice this is the most.
     #[cfg_attr(feature = "serde", serde(with = "rumormill_core::time::text"))]
     pub join_patience: Duration,
 }
