@@ -125,10 +125,6 @@ impl<N: Aggregator> Part for AggregatorPart<N> {
         Some(Call::Peer(change))
     }
 
-    fn change(_: &Event) -> Option<Change> {
-        None
-    }
-
     fn see(&self, seen: &mut Seen, at: Time, id: NodeId, event: &Event) {
         match event {
             Event::Estimate { .. } => seen.estimates += 1,

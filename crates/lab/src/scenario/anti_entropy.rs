@@ -83,10 +83,6 @@ impl Part for AntiEntropyPart {
         Some(Call::Peer(change))
     }
 
-    fn change(_: &Event) -> Option<Change> {
-        None
-    }
-
     fn see(&self, seen: &mut Seen, _: Time, _: NodeId, event: &Event) {
         let Event::Changed { key, value, stamp, .. } = event;
         seen.changes += 1;

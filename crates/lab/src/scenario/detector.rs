@@ -67,10 +67,6 @@ impl<N: Detector> Part for DetectorPart<N> {
         Some(Call::Peer(change))
     }
 
-    fn change(_: &Event) -> Option<Change> {
-        None
-    }
-
     fn see(&self, seen: &mut Seen, _: Time, _: NodeId, event: &Event) {
         match event {
             Event::Suspected { .. } => seen.suspicions += 1,

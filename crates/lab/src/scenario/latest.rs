@@ -55,10 +55,6 @@ impl Part for LatestPart {
         Some(Call::Peer(change))
     }
 
-    fn change(_: &Event) -> Option<Change> {
-        None
-    }
-
     fn see(&self, seen: &mut Seen, _: Time, _: NodeId, Event::Heard(_): &Event) {
         seen.heard += 1;
     }

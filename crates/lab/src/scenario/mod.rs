@@ -33,6 +33,7 @@
 //! | `agent` | the composite that an agent runs |
 //! | `swim`, `latest`, `anti_entropy`, `spreader`, `aggregator`, `detector` | protocols, the last three any of their family |
 //! | `settings` | the protocols' settings |
+//! | `erased` | a part behind one type |
 //! | `registry` | their names |
 //! | `checks` | how checks are written |
 //! | `drive` | one run |
@@ -44,6 +45,7 @@ mod anti_entropy;
 mod checks;
 mod detector;
 mod drive;
+mod erased;
 mod latest;
 mod output;
 pub mod part;

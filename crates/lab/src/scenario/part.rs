@@ -1,7 +1,7 @@
 //! What a scenario needs to know about a protocol, and how two of them are put on top of each other.
 
 use rumormill_core::identity::{Life, NodeId};
-use rumormill_core::protocol::{Change, Cx, Input, Protocol};
+use rumormill_core::protocol::{Change, Protocol};
 use rumormill_core::rng::mix;
 use rumormill_core::stack::{Layer, Stack, Told};
 use rumormill_core::time::Time;
@@ -9,7 +9,6 @@ use rumormill_sim::Sim;
 use rumormill_sim::plan::History;
 use serde::Serialize;
 use std::collections::BTreeMap;
-use std::marker::PhantomData;
 
 /// The call of a part's protocol.
 pub type CallOf<P> = <<P as Part>::Node as Protocol>::Call;
@@ -23,7 +22,9 @@ pub type Names = Vec<(&'static str, &'static str)>;
 /// A protocol as scenarios use it.
 pub trait Part: 'static {
     /// The protocol.
-    type Node: Protocol<Call: Send, Message: Send, Timer: Send, Event: Send> + Send;
+    type Node: Protocol<Call: Send + 'static, Message: Send + 'static, Timer: Send + 'static, Event: Send + 'static>
+        + Send
+        + 'static;
     /// What is remembered of what its nodes told.
     type Seen: Default + 'static;
 
@@ -39,9 +40,9 @@ pub trait Part: 'static {
     /// If the argument is none for that call.
     fn call(&self, id: NodeId, call: &str, with: &str) -> Result<CallOf<Self>, String>;
     /// What it is asked when a view beneath it changes.
-    fn follow(change: Change) -> Option<CallOf<Self>>;
-    /// The change of the view that an event of its own is, if it keeps a view.
-    fn change(event: &EventOf<Self>) -> Option<Change>;
+    fn follow(_change: Change) -> Option<CallOf<Self>> {
+        None
+    }
     /// Remembers an event.
     fn see(&self, seen: &mut Self::Seen, at: Time, id: NodeId, event: &EventOf<Self>);
     /// Remembers that a call was made.
@@ -154,9 +155,9 @@ impl<N: Protocol> View<N> for Whole<'_, N> {
 }
 
 /// One layer of each node.
-struct Through<'a, N, M> {
-    view: &'a dyn View<N>,
-    layer: fn(&N) -> &M,
+pub(super) struct Through<'a, N, M> {
+    pub view: &'a dyn View<N>,
+    pub layer: fn(&N) -> &M,
 }
 
 impl<N, M> View<M> for Through<'_, N, M> {
@@ -194,59 +195,24 @@ pub struct On<U, L> {
     pub lower: L,
 }
 
-/// The upper protocol, told by the view of `L`.
-pub struct Fed<U: Part, L> {
-    node: U::Node,
-    by: PhantomData<fn() -> L>,
-}
-
-impl<U: Part, L: 'static> Protocol for Fed<U, L> {
-    type Call = CallOf<U>;
-    type Message = <U::Node as Protocol>::Message;
-    type Timer = <U::Node as Protocol>::Timer;
-    type Event = EventOf<U>;
-    const FILLS: bool = true;
-
-    fn handle(&mut self, cx: &mut Cx<'_, Self>, input: Input<Self>) {
-        let input = match input {
-            Input::Start => Input::Start,
-            Input::Call(call) => Input::Call(call),
-            Input::Message(from, message) => Input::Message(from, message),
-            Input::Timer(timer) => Input::Timer(timer),
-            Input::Spare(to, bytes) => Input::Spare(to, bytes),
-            Input::Shed(to, message) => Input::Shed(to, message),
-            Input::Lost(to, loss) => Input::Lost(to, loss),
-        };
-        let (node, mut told) = (&mut self.node, Vec::new());
-        cx.lend(|message| message, |timer| timer, |event| told.push(event), |cx| node.handle(cx, input));
-        told.into_iter().for_each(|event| cx.emit(event));
-    }
-}
-
-impl<U: Part, L: Part> Told<EventOf<L>> for Fed<U, L> {
-    fn told(event: &EventOf<L>) -> Option<CallOf<U>> {
-        L::change(event).and_then(U::follow)
-    }
-}
-
-type Both<U, L> = Stack<Fed<U, L>, <L as Part>::Node>;
+type Both<U, L> = Stack<<U as Part>::Node, <L as Part>::Node>;
 
 fn upper<U: Part, L: Part>(node: &Both<U, L>) -> &U::Node {
-    &node.upper.node
+    &node.upper
 }
 
 fn lower<U: Part, L: Part>(node: &Both<U, L>) -> &L::Node {
     &node.lower
 }
 
-impl<U: Part, L: Part> Part for On<U, L> {
+impl<U: Part<Node: Told<EventOf<L>>>, L: Part> Part for On<U, L> {
     type Node = Both<U, L>;
     type Seen = (U::Seen, L::Seen);
 
     fn make(&self, id: NodeId, life: u32, kept: Option<&Self::Node>) -> Self::Node {
-        let node = self.upper.make(id, life, kept.map(upper::<U, L>));
+        let above = self.upper.make(id, life, kept.map(upper::<U, L>));
         let below = self.lower.make(id, life, kept.map(lower::<U, L>));
-        Stack::new(Fed { node, by: PhantomData }, below)
+        Stack::new(above, below)
     }
 
     fn greet(&self, id: NodeId, life: u32, alone: bool) -> Vec<CallOf<Self>> {
@@ -264,17 +230,6 @@ impl<U: Part, L: Part> Part for On<U, L> {
             return self.upper.call(id, call, with).map(Layer::Upper);
         }
         self.lower.call(id, call, with).map(Layer::Lower)
-    }
-
-    fn follow(change: Change) -> Option<CallOf<Self>> {
-        L::follow(change).map(Layer::Lower)
-    }
-
-    fn change(event: &EventOf<Self>) -> Option<Change> {
-        match event {
-            Layer::Upper(event) => U::change(event),
-            Layer::Lower(event) => L::change(event),
-        }
     }
 
     fn see(&self, seen: &mut Self::Seen, at: Time, id: NodeId, event: &EventOf<Self>) {

@@ -4,6 +4,7 @@ use super::agent::AgentPart;
 use super::aggregator::AggregatorPart;
 use super::anti_entropy::AntiEntropyPart;
 use super::detector::DetectorPart;
+use super::erased::{Detecting, Erased, One, Shape, Two, fits};
 use super::latest::LatestPart;
 use super::output::{Outcome, Output};
 use super::part::{On, Part};
@@ -182,6 +183,16 @@ struct Place<'a, V> {
 
 impl<V: Visit> Place<'_, V> {
     fn put<P: Part>(self, upper: P) -> V::Out {
+        if fits::<P, One>() {
+            self.place(Erased::<One>::new(upper))
+        } else if fits::<P, Two>() {
+            self.place(Erased::<Two>::new(upper))
+        } else {
+            self.place(Erased::<Detecting>::new(upper))
+        }
+    }
+
+    fn place<S: Shape>(self, upper: Erased<S>) -> V::Out {
         match self.on {
             Some(lower) => self.visit.visit(On { upper, lower: *lower }),
             None => self.visit.visit(upper),

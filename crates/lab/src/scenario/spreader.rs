@@ -99,10 +99,6 @@ impl<N: Spreader> Part for SpreaderPart<N> {
         Some(Call::Peer(change))
     }
 
-    fn change(_: &Event) -> Option<Change> {
-        None
-    }
-
     fn see(&self, seen: &mut Seen, at: Time, id: NodeId, event: &Event) {
         match event {
             Event::Delivered { update, .. } => {

@@ -4,7 +4,6 @@ use super::part::{CallOf, Called, Check, EventOf, Line, Names, Part, View};
 use super::settings;
 use crate::swim::card_for;
 use rumormill_core::identity::{NodeId, Unsigned};
-use rumormill_core::protocol::Change;
 use rumormill_core::time::Time;
 use rumormill_protocols::member::swim::{Call, Config, Event, Status, Swim};
 use std::cell::Cell;
@@ -76,14 +75,6 @@ impl Part for SwimPart {
             "ping" => peer().map(Call::Ping),
             _ => Err(super::unknown("call", call, &self.calls())),
         }
-    }
-
-    fn follow(_: Change) -> Option<Call> {
-        None
-    }
-
-    fn change(event: &Event) -> Option<Change> {
-        event.change()
     }
 
     fn see(&self, seen: &mut Seen, at: Time, id: NodeId, event: &Event) {

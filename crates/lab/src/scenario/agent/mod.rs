@@ -26,7 +26,6 @@ use deliveries::{Deliveries, Promise};
 use member::{Call, Event, Member};
 use rumormill_core::identity::NodeId;
 use rumormill_core::payload::Payload;
-use rumormill_core::protocol::Change;
 use rumormill_core::time::{Time, text};
 use rumormill_node as node;
 use rumormill_protocols::agree::{bans, keys};
@@ -116,17 +115,6 @@ impl Part for AgentPart {
             "forget-failed" => Call::ForgetFailed,
             _ => return Err(super::unknown("call", call, &self.calls())),
         })
-    }
-
-    fn follow(_: Change) -> Option<Call> {
-        None
-    }
-
-    fn change(event: &Event) -> Option<Change> {
-        match event {
-            Event::Node(node::Event::Swim(event)) => event.change(),
-            _ => None,
-        }
     }
 
     fn see(&self, seen: &mut Seen, at: Time, id: NodeId, event: &Event) {
