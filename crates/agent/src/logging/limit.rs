@@ -7,8 +7,10 @@ use std::time::{Duration, Instant};
 
 /// The time that [`LINES_MAX`] is about (our guess).
 pub const INTERVAL: Duration = Duration::from_secs(10);
-/// Lines of one kind in an interval; more are only counted (our guess: a rack that fails is still told machine by machine).
-pub const LINES_MAX: u32 = 32;
+/// Lines of most kinds in an interval; more are only counted (our guess).
+const LINES_MAX: u32 = 32;
+/// Lines about members in an interval (our guess: a cluster of a thousand that starts at once is told machine by machine, in a few kilobytes a second).
+const MEMBER_LINES_MAX: u32 = 1_024;
 
 /// What a line is about.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
@@ -40,6 +42,13 @@ impl Kind {
         (Kind::Client, "clients of the admin API and of Serf's RPC"),
         (Kind::Query, "members that could not answer a query"),
     ];
+
+    fn lines_max(self) -> u32 {
+        match self {
+            Kind::Member => MEMBER_LINES_MAX,
+            _ => LINES_MAX,
+        }
+    }
 }
 
 /// One for the whole process, as logging itself is.
@@ -47,7 +56,7 @@ static LIMITS: [Mutex<Limit>; Kind::ALL.len()] = [const { Mutex::new(Limit::new(
 
 /// Whether one more line of this kind may be written now; if not, it is counted.
 pub fn allows(kind: Kind) -> bool {
-    with(kind, |limit| limit.allows(Instant::now()))
+    with(kind, |limit| limit.allows(kind.lines_max(), Instant::now()))
 }
 
 /// Writes how many lines were left out, once an interval, until it is dropped.
@@ -59,7 +68,8 @@ pub async fn sum_up() {
             if left_out > 0 {
                 tracing::warn!(
                     left_out,
-                    "{left_out} more lines about {about} were not written: {LINES_MAX} in {} s are the most",
+                    "{left_out} more lines about {about} were not written: {} in {} s are the most",
+                    kind.lines_max(),
                     INTERVAL.as_secs()
                 );
             }
@@ -85,11 +95,11 @@ impl Limit {
         Limit { since: None, written: 0, left_out: 0 }
     }
 
-    fn allows(&mut self, now: Instant) -> bool {
+    fn allows(&mut self, lines_max: u32, now: Instant) -> bool {
         if self.since.is_none_or(|since| now.duration_since(since) >= INTERVAL) {
             (self.since, self.written) = (Some(now), 0);
         }
-        let allowed = self.written < LINES_MAX;
+        let allowed = self.written < lines_max;
         self.written += u32::from(allowed);
         self.left_out += u64::from(!allowed);
         allowed
@@ -109,7 +119,7 @@ mod tests {
         let (mut limit, start) = (Limit::new(), Instant::now());
         for interval in 0..3 {
             let at = |n: u32| start + INTERVAL * interval + INTERVAL / 20_000 * n;
-            let written = (0..10_000).filter(|n| limit.allows(at(*n))).count();
+            let written = (0..10_000).filter(|n| limit.allows(LINES_MAX, at(*n))).count();
             assert_eq!((written, limit.take_left_out()), (LINES_MAX as usize, 10_000 - u64::from(LINES_MAX)));
         }
         assert_eq!(limit.take_left_out(), 0);
