@@ -1,15 +1,16 @@
 //! The command line: one definition, from which help, manual pages and completions come. Each command's arguments stand with it, in `commands`.
 
-use crate::args::lab::{LabCommand, RunArgs};
-use crate::args::{MemberArgs, SwimArgs, Target};
+use crate::args::{MemberArgs, Target};
 use crate::commands::agent::AgentArgs;
 use crate::commands::bans::BanArgs;
 use crate::commands::config::ConfigCommand;
 use crate::commands::events::{EventArgs, EventsArgs};
 use crate::commands::keys::{KeygenArgs, KeysCommand};
+use crate::commands::lab::LabCommand;
 use crate::commands::members::{ForgetArgs, MembersArgs, PingArgs, ReachabilityArgs};
 use crate::commands::own::{JoinArgs, TagsArgs};
 use crate::commands::query::QueryArgs;
+use crate::commands::sim::SimCommand;
 use crate::commands::version::VersionArgs;
 use crate::commands::vitals::VitalsArgs;
 use crate::commands::watch::WatchArgs;
@@ -127,19 +128,4 @@ pub enum Command {
     },
     /// Show this program's version, what it was built from, and the formats it speaks
     Version(VersionArgs),
-}
-
-/// `rumormill sim ...`.
-#[derive(Debug, Subcommand)]
-pub enum SimCommand {
-    /// SWIM with Lifeguard: detection, load, false deaths, partitions that heal
-    ///
-    /// Runs the agent's own SWIM on the simulator and reports means over the runs. The same arguments give the same runs, bit
-    /// for bit; `digest` is a sum over all deliveries of a hash of time, sender, receiver and content.
-    Swim(Box<SwimArgs>),
-    /// Any stack of protocols on any world, with faults and checks, from a file
-    ///
-    /// Exits 1 if a check fails, and prints the seed, the smallest plan of faults that was found to fail, and the command that
-    /// repeats the run.
-    Run(RunArgs),
 }

@@ -12,13 +12,12 @@ pub mod members;
 pub mod own;
 mod progress;
 pub mod query;
-pub mod scenario;
 pub mod sim;
 pub mod version;
 pub mod vitals;
 pub mod watch;
 
-use crate::cli::{Command, SimCommand};
+use crate::cli::Command;
 use crate::commands::config::ConfigCommand;
 use crate::commands::keys::KeysCommand;
 use crate::outcome::{Outcome, block_on};
@@ -55,8 +54,7 @@ pub fn run(command: Command, out: &mut Out<'_>) -> Outcome {
         Command::Config { action: ConfigCommand::Check(args) } => config::check(&args, out),
         Command::Demo(args) => crate::demo::run(&args, out),
         Command::Lab { experiment } => lab::run(&experiment, out),
-        Command::Sim { protocol: SimCommand::Swim(args) } => sim::swim(&args, out),
-        Command::Sim { protocol: SimCommand::Run(args) } => scenario::run(&args, out),
+        Command::Sim { protocol } => sim::run(&protocol, out),
         Command::Completions { shell } => manual::completions(shell, out),
         Command::Man { dir } => manual::man(dir.as_deref(), out),
         Command::Version(args) => version::version(&args, out),

@@ -1,16 +1,57 @@
 //! `rumormill sim run`: any stack on any world, from a file.
 
-use super::cost;
-use super::lab::write;
-use super::progress::Progress;
-use crate::args::lab::RunArgs;
+use crate::commands::cost;
+use crate::commands::lab::write;
+use crate::commands::progress::Progress;
 use crate::outcome::{Failure, Outcome};
 use crate::show::Out;
+use clap::Args;
 use rumormill_lab::plot::{Draw, Plot};
 use rumormill_lab::scenario::{self, Done, Event, Output, Sample, Scenario, stacks};
 use std::collections::BTreeMap;
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+/// `rumormill sim run`.
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// The scenario, in TOML; `-`: standard input
+    #[arg(value_name = "FILE", required_unless_present = "stacks")]
+    pub file: Option<PathBuf>,
+    /// List the stacks of protocols that there are, with their calls and checks
+    #[arg(long, conflicts_with = "file")]
+    pub stacks: bool,
+    /// In place of the file's seed
+    #[arg(long)]
+    pub seed: Option<u64>,
+    /// In place of the file's number of runs
+    #[arg(long)]
+    pub runs: Option<u32>,
+    /// In place of the file's number of nodes, also of those that its random plan acts on
+    #[arg(long)]
+    pub nodes: Option<u64>,
+    /// Only this run, counted from 0
+    #[arg(long, value_name = "N")]
+    pub run: Option<u32>,
+    /// Threads; the outcome is the same on any number
+    #[arg(long, default_value_t = 1)]
+    pub threads: usize,
+    /// Print JSON: each sample, each fault and the outcome on a line of its own
+    #[arg(long)]
+    pub json: bool,
+    /// With --json: what nodes tell, too
+    #[arg(long, requires = "json")]
+    pub events: bool,
+    /// Write the samples as CSV into this file
+    #[arg(long, value_name = "FILE")]
+    pub csv: Option<PathBuf>,
+    /// Draw a figure of the samples, run by run, into an SVG file
+    #[arg(long, value_name = "FILE")]
+    pub plot: Option<PathBuf>,
+    /// The figure that is drawn, by the name of its column [default: what the stack is about]
+    #[arg(long, value_name = "NAME", requires = "plot")]
+    pub figure: Option<String>,
+}
 
 /// `rumormill sim run`.
 pub fn run(args: &RunArgs, out: &mut Out<'_>) -> Outcome {
@@ -135,7 +176,7 @@ fn checks(result: &scenario::Outcome) -> String {
     }
 }
 
-/// Where it is told to.
+/// Writes events, faults and samples where the flags send them.
 struct Told<'a, 'b> {
     progress: Progress,
     out: &'a mut Out<'b>,

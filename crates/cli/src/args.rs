@@ -1,9 +1,4 @@
-//! Arguments that several commands share, and those of the laboratory and the simulator.
-
-pub mod lab;
-pub mod sim;
-
-pub use sim::SwimArgs;
+//! Arguments that several commands share.
 
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
@@ -66,4 +61,13 @@ pub fn key_value(text: &str) -> Result<(String, String), String> {
 /// Reads a time such as `90s` or `3m`.
 pub fn duration(text: &str) -> Result<Duration, String> {
     humantime::parse_duration(text).map_err(|e| format!("{e}; write for example 90s or 3m"))
+}
+
+/// Reads a probability.
+pub fn probability(text: &str) -> Result<f64, String> {
+    match text.trim().parse::<f64>() {
+        Ok(p) if (0.0..=1.0).contains(&p) => Ok(p),
+        Ok(p) => Err(format!("{p} is not between 0 and 1")),
+        Err(_) => Err(format!("`{text}` is not a number between 0 and 1")),
+    }
 }

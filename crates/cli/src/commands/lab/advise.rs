@@ -1,0 +1,87 @@
+//! `rumormill lab advise`: settings for a cluster and a promise.
+
+use crate::args::{duration, probability};
+use crate::commands::progress::Progress;
+use crate::outcome::{Failure, Outcome};
+use crate::show::{Out, bytes, span};
+use clap::Args;
+use rumormill_lab::advise::{Candidate, Question};
+use std::time::Duration;
+
+/// `rumormill lab advise`.
+#[derive(Debug, Args)]
+pub struct AdviseArgs {
+    /// Nodes
+    #[arg(long, default_value_t = 1_000)]
+    pub nodes: u64,
+    /// The share of datagrams that are lost, 0 to 1
+    #[arg(long, value_name = "P", default_value_t = 0.0, value_parser = probability)]
+    pub loss: f64,
+    /// The share of nodes that an update may miss
+    #[arg(long, value_name = "S", default_value_t = 1e-6)]
+    pub residue: f64,
+    /// By when all others must have it
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub deadline: Option<Duration>,
+    /// Bytes of an update
+    #[arg(long, default_value_t = 100)]
+    pub bytes: usize,
+    /// The seed
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `rumormill lab advise`.
+pub fn run(args: &AdviseArgs, out: &mut Out<'_>) -> Outcome {
+    let question = Question {
+        nodes: args.nodes,
+        loss: args.loss,
+        residue: args.residue,
+        deadline: args.deadline,
+        bytes: args.bytes,
+        seed: args.seed,
+    };
+    question.check().map_err(Failure::Usage)?;
+    let mut progress = Progress::new();
+    let advice = question.answer(&mut |what| progress.tell(|| what.to_owned())).map_err(Failure::Usage)?;
+    progress.end();
+    if args.json {
+        return out.json(&advice);
+    }
+    for (at, candidate) in advice.candidates.iter().enumerate() {
+        tell_candidate(at + 1, candidate, out)?;
+    }
+    out.line(&format!("simulated with {} nodes", advice.simulated_nodes))?;
+    advice.notes.iter().try_for_each(|note| out.line(note))
+}
+
+fn tell_candidate(at: usize, candidate: &Candidate, out: &mut Out<'_>) -> Outcome {
+    let number = |name: &str, value: Option<u32>| value.map(|value| format!("{name} {value}"));
+    let settings: Vec<String> = [
+        candidate.removal.as_ref().map(|removal| format!("removal {removal}")),
+        number("k", candidate.k),
+        number("fanout", candidate.fanout),
+        candidate.period_s.map(|period| format!("period {}", span(period))),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    let promise = if candidate.meets { "keeps the promise" } else { "falls short" };
+    out.line(&format!("{at}. {} ({}): {promise}", candidate.protocol, settings.join(", ")))?;
+    for (who, figures) in [("predicted", &candidate.predicted), ("simulated", &candidate.simulated)] {
+        let residue = figures.residue.map_or_else(|| "-".into(), |residue| format!("{residue:.1e}"));
+        out.line(&format!(
+            "   {who}: residue {residue}, last after {}, {:.2} updates and {} per node",
+            span(figures.latency_s),
+            figures.updates_per_node,
+            bytes(figures.bytes_per_node)
+        ))?;
+    }
+    if candidate.idle_bytes_per_s > 0.0 {
+        out.line(&format!("   idle: {}/s per node", bytes(candidate.idle_bytes_per_s)))?;
+    }
+    out.line(&format!("   {}", candidate.reason))
+}

@@ -1,0 +1,141 @@
+//! `rumormill lab epidemic`: one update spreads from one node to all.
+
+use super::{CommonArgs, Costed, draw, latency};
+use crate::args::probability;
+use crate::commands::cost;
+use crate::commands::progress::Progress;
+use crate::outcome::{Failure, Outcome};
+use crate::show::{Out, bytes};
+use clap::{Args, ValueEnum};
+use rumormill_lab::epidemic::{self, Counting, Epidemic, Removal, Strategy};
+use rumormill_sim::Latency;
+
+/// `rumormill lab epidemic`.
+#[derive(Debug, Args)]
+pub struct EpidemicArgs {
+    /// Nodes
+    #[arg(long, default_value_t = 1_000)]
+    pub nodes: u64,
+    /// How the update spreads
+    #[arg(long, value_name = "NAME", default_value = "push", help = Strategy::names().join(", "))]
+    pub strategy: Strategy,
+    /// When a node loses interest: none, feedback-counter, feedback-coin, blind-counter, blind-coin
+    #[arg(long, value_name = "NAME", default_value = "none")]
+    pub removal: Removal,
+    /// How many useless contacts, or one in how many, end the interest
+    #[arg(long, default_value_t = 1)]
+    pub k: u32,
+    /// Nodes told in a round; for a flood the neighbours of a node, for a tree its children [default: the strategy's, 1 for rumors]
+    #[arg(long, value_name = "F")]
+    pub fanout: Option<u32>,
+    /// Contacts that a node takes in a round
+    #[arg(long, value_name = "L")]
+    pub connection_limit: Option<u32>,
+    /// How often a refused contact is tried elsewhere
+    #[arg(long, value_name = "H", default_value_t = 0)]
+    pub hunt: u32,
+    /// Push-pull: where both know it, only the smaller counter goes up
+    #[arg(long)]
+    pub minimization: bool,
+    /// How useless contacts are counted: as the paper's tables need it, or plainly, as its equations do
+    #[arg(long, value_enum, default_value_t = CountingArg::Tables)]
+    pub counting: CountingArg,
+    /// Push-then-pull: the round in which pushing ends [default: log2 of the nodes]
+    #[arg(long, value_name = "ROUND")]
+    pub switch: Option<u32>,
+    /// Bytes of the update
+    #[arg(long, default_value_t = 0)]
+    pub bytes: usize,
+    /// The share of datagrams that are lost, 0 to 1
+    #[arg(long, value_name = "P", default_value_t = 0.0, value_parser = probability)]
+    pub loss: f64,
+    /// Random latencies in place of synchronous rounds, against rounds of 1 s: MIN,MAX (uniform), for example 1ms,100ms
+    #[arg(long, value_name = "MIN,MAX", value_parser = latency)]
+    pub latency: Option<Latency>,
+    /// A run that is not over after so many rounds is broken off
+    #[arg(long, value_name = "N", default_value_t = 2_000)]
+    pub rounds_max: u32,
+    /// What every experiment has.
+    #[command(flatten)]
+    pub common: CommonArgs,
+}
+
+/// How useless contacts are counted.
+#[derive(Copy, Clone, Debug, PartialEq, Eq, ValueEnum)]
+pub enum CountingArg {
+    /// A contact was useful if the receiver did not know when the round began; it resets the counter
+    Tables,
+    /// Only the first to tell was useful; nothing resets a counter
+    Plain,
+}
+
+impl EpidemicArgs {
+    /// What is to be run; `meter` reads the CPU time of the thread.
+    pub fn epidemic(&self, meter: fn() -> u64) -> Epidemic {
+        Epidemic {
+            nodes: self.nodes,
+            strategy: self.strategy,
+            removal: self.removal,
+            k: self.k,
+            fanout: self.fanout,
+            connection_limit: self.connection_limit,
+            hunt: self.hunt,
+            minimization: self.minimization,
+            counting: match self.counting {
+                CountingArg::Tables => Counting::Tables,
+                CountingArg::Plain => Counting::Plain,
+            },
+            switch: self.switch,
+            bytes: self.bytes,
+            loss: self.loss,
+            runs: self.common.runs as usize,
+            seed: self.common.seed,
+            latency: self.latency.clone(),
+            rounds_max: self.rounds_max,
+            threads: self.common.threads(meter),
+            ..Epidemic::default()
+        }
+    }
+}
+
+/// `rumormill lab epidemic`.
+pub fn run(args: &EpidemicArgs, out: &mut Out<'_>) -> Outcome {
+    let experiment = args.epidemic(cost::thread_ns);
+    experiment.check().map_err(Failure::Usage)?;
+    if let Some(available) = cost::available_bytes() {
+        experiment.check_memory(available).map_err(Failure::Usage)?;
+    }
+    let mut progress = Progress::new();
+    let tell = &mut |at: &epidemic::Progress| {
+        progress.tell(|| {
+            let share = at.reached as f64 / at.nodes as f64 * 100.0;
+            format!("run {} of {}, round {}: {share:.2} % know", at.run + 1, at.runs, at.round)
+        });
+    };
+    let result = experiment.run(tell).map_err(Failure::Usage)?;
+    progress.end();
+    draw(args.common.plot.as_deref(), || experiment.plot(&result))?;
+    let costed = Costed::new(&result, experiment.threads.count, (result.busy.sum, result.busy.longest));
+    if args.common.json {
+        return out.json(&costed);
+    }
+    let error = &result.standard_error;
+    let with = |value: f64, error: f64| {
+        if error > 0.0 { format!("{value:.5} ± {error:.1e}") } else { format!("{value:.5}") }
+    };
+    let lines = [
+        ("nodes, runs, seed", format!("{}, {}, {}", result.nodes, result.runs, result.seed)),
+        ("strategy", format!("{}, removal {}", result.strategy, experiment.removal)),
+        ("residue", with(result.residue, error.residue)),
+        ("traffic", format!("{} updates per node", with(result.traffic, error.traffic))),
+        (
+            "t_avg, t_last",
+            format!("{}, {}", with(result.t_avg, error.t_avg), with(result.t_last, error.t_last)),
+        ),
+        ("rounds", with(result.rounds, error.rounds)),
+        ("sent", format!("{:.2} messages, {} per node", result.messages, bytes(result.bytes))),
+        ("cost", costed.line(result.events)),
+        ("digest", result.digest.clone()),
+    ];
+    lines.iter().try_for_each(|(label, text)| out.line(&format!("{label:<20}{text}")))
+}

@@ -1,0 +1,174 @@
+//! `rumormill lab`: the papers' experiments on the simulator.
+
+mod advise;
+mod aggregate;
+mod epidemic;
+mod paper;
+
+use self::advise::AdviseArgs;
+use self::aggregate::AggregateArgs;
+use self::epidemic::EpidemicArgs;
+use self::paper::PaperArgs;
+use super::cost;
+use crate::args::duration;
+use crate::outcome::{Failure, Outcome};
+use crate::show::{Out, bytes};
+use clap::{Args, Subcommand};
+use rumormill_lab::plot::Plot;
+use rumormill_lab::threads::Threads;
+use rumormill_sim::Latency;
+use serde::Serialize;
+use std::path::{Path, PathBuf};
+
+/// `rumormill lab ...`.
+#[derive(Debug, Subcommand)]
+pub enum LabCommand {
+    /// Let one update spread from one node to all, by the library's own protocol code
+    ///
+    /// Reports the share that never hears it (residue), how often it was sent per node (traffic), and in which round the average
+    /// (t_avg) and the last node (t_last) heard it. The same arguments give the same run, on any number of threads.
+    Epidemic(Box<EpidemicArgs>),
+    /// Let all nodes compute what their values come to
+    Aggregate(Box<AggregateArgs>),
+    /// Print a paper's table beside ours: paper | ours | difference
+    ///
+    /// Exits 1 if a cell that counts is outside its tolerance.
+    Paper(PaperArgs),
+    /// Propose protocol, fanout, k and period for a cluster and a promise
+    Advise(AdviseArgs),
+}
+
+/// `rumormill lab ...`.
+pub fn run(experiment: &LabCommand, out: &mut Out<'_>) -> Outcome {
+    match experiment {
+        LabCommand::Epidemic(args) => epidemic::run(args, out),
+        LabCommand::Aggregate(args) => aggregate::run(args, out),
+        LabCommand::Paper(args) => paper::run(args, out),
+        LabCommand::Advise(args) => advise::run(args, out),
+    }
+}
+
+/// What every experiment has.
+#[derive(Debug, Args)]
+pub struct CommonArgs {
+    /// How many runs
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub runs: u32,
+    /// The seed, from which that of each run is made
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Threads, each with its part of the nodes; changes nothing but the time it takes
+    #[arg(long, default_value_t = 1)]
+    pub threads: usize,
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
+    /// Draw the curve, with theory over it, into this SVG file
+    #[arg(long, value_name = "FILE")]
+    pub plot: Option<PathBuf>,
+}
+
+impl CommonArgs {
+    fn threads(&self, meter: fn() -> u64) -> Threads {
+        Threads { count: self.threads, meter: Some(meter) }
+    }
+}
+
+fn latency(text: &str) -> Result<Latency, String> {
+    let Some((min, max)) = text.split_once(',') else {
+        return Err("expected MIN,MAX, for example 1ms,100ms".into());
+    };
+    let (min, max) = (duration(min)?, duration(max)?);
+    match min <= max {
+        true => Ok(Latency::Uniform(min, max)),
+        false => Err(format!("MIN ({min:?}) is above MAX ({max:?})")),
+    }
+}
+
+/// An outcome with what it cost.
+#[derive(Serialize)]
+struct Costed<'a, T> {
+    #[serde(flatten)]
+    outcome: &'a T,
+    threads: usize,
+    /// CPU seconds of the whole process.
+    cpu_s: f64,
+    peak_rss_kib: Option<u64>,
+    /// CPU seconds of all threads within windows, and of the busiest thread of each window.
+    busy_s: f64,
+    busy_max_s: f64,
+}
+
+impl<'a, T> Costed<'a, T> {
+    fn new(outcome: &'a T, threads: usize, busy: (u64, u64)) -> Self {
+        let (cpu_s, peak_rss_kib) = (cost::cpu_s(), cost::peak_rss_kib());
+        let [busy_s, busy_max_s] = [busy.0, busy.1].map(|ns| ns as f64 / 1e9);
+        Costed { outcome, threads, cpu_s, peak_rss_kib, busy_s, busy_max_s }
+    }
+
+    fn line(&self, events: u64) -> String {
+        let memory = self.peak_rss_kib.map_or_else(|| "-".into(), |kib| bytes(kib as f64 * 1024.0));
+        let rate = events as f64 / self.cpu_s.max(1e-9) / 1e6;
+        format!("{events} events, {:.2} CPU s, {rate:.2} million events/s, {memory} at most", self.cpu_s)
+    }
+}
+
+fn draw(file: Option<&Path>, plot: impl FnOnce() -> Plot) -> Outcome {
+    file.map_or(Ok(()), |file| write(file, &plot().svg()))
+}
+
+/// Writes a file, or says which one could not be written.
+pub fn write(file: &Path, text: &str) -> Outcome {
+    std::fs::write(file, text).map_err(|e| Failure::Usage(format!("cannot write {}: {e}", file.display())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::{Cli, Command};
+    use clap::Parser;
+    use rumormill_lab::aggregate::{Algorithm, Values};
+    use rumormill_lab::epidemic::{Counting, Removal, Strategy};
+    use rumormill_protocols::sum::averaging::Pairing;
+    use std::time::Duration;
+
+    fn lab(flags: &str) -> Result<LabCommand, String> {
+        let words = ["rumormill", "lab"].into_iter().chain(flags.split(' '));
+        match Cli::try_parse_from(words) {
+            Ok(Cli { command: Command::Lab { experiment } }) => Ok(experiment),
+            Ok(other) => panic!("{other:?}"),
+            Err(e) => Err(e.to_string()),
+        }
+    }
+
+    #[test]
+    fn each_flag_reaches_the_experiment() {
+        let flags = "epidemic --nodes 50 --strategy push-pull --removal blind-coin --k 3 --fanout 2 --connection-limit 4 --hunt 5 \
+                     --minimization --counting plain --bytes 9 --loss 0.5 --latency 1ms,2ms --runs 6 --seed 7 --threads 2";
+        let Ok(LabCommand::Epidemic(args)) = lab(flags) else { panic!("it is understood") };
+        let said = args.epidemic(|| 0);
+        assert_eq!((said.nodes, said.k, said.fanout, said.hunt, said.bytes), (50, 3, Some(2), 5, 9));
+        assert_eq!((said.strategy, said.removal), (Strategy::PushPull, Removal::BlindCoin));
+        assert_eq!((said.connection_limit, said.counting, said.loss), (Some(4), Counting::Plain, 0.5));
+        assert_eq!((said.runs, said.seed, said.threads.count), (6, 7, 2));
+        let ms = Duration::from_millis;
+        assert_eq!(said.latency, Some(Latency::Uniform(ms(1), ms(2))));
+        let flags = "aggregate --nodes 9 --algorithm count --values peak --pairing matching --leaders 4 --rounds 5 --synchronous";
+        let Ok(LabCommand::Aggregate(args)) = lab(flags) else { panic!("it is understood") };
+        let said = args.aggregate(|| 0);
+        assert_eq!((said.nodes, said.algorithm, said.values), (9, Algorithm::Count, Values::Peak));
+        assert_eq!(
+            (said.pairing, said.leaders, said.rounds, said.synchronous),
+            (Pairing::Matching, Some(4.0), 5, true)
+        );
+    }
+
+    #[test]
+    fn a_wrong_name_is_told_the_right_ones() {
+        let refused = lab("epidemic --strategy shout").unwrap_err();
+        assert!(refused.contains("push-then-pull"), "{refused}");
+        let refused = lab("epidemic --latency 5ms").unwrap_err();
+        assert!(refused.contains("1ms,100ms"), "{refused}");
+        assert!(lab("paper").is_err(), "one of name, --list and --all");
+    }
+}
