@@ -6,15 +6,16 @@
 mod common;
 
 use common::*;
-use rumormill_core::NodeId;
 use rumormill_core::drive::Limits;
 use rumormill_core::identity::Life;
 use rumormill_core::payload::Payload;
 use rumormill_core::protocol::Change;
+use rumormill_core::rng::Rng;
 use rumormill_core::time::{Duration, Time};
+use rumormill_core::{Cx, Input, NodeId, Output, Protocol, Wall};
 use rumormill_protocols::kit::choice::Choice;
 use rumormill_protocols::kit::peers::Peers;
-use rumormill_protocols::spread::rumor::{Config, Credit, Direction, Removal, Rumor};
+use rumormill_protocols::spread::rumor::{Config, Credit, Direction, Message, Removal, Rumor, Timer};
 use rumormill_protocols::spread::{Call, Event, PAYLOAD_BYTES_MAX, Spreader, UpdateId};
 use rumormill_sim::{Sim, World};
 use std::collections::BTreeMap;
@@ -230,6 +231,43 @@ fn what_the_budget_sheds_does_not_count_as_told() {
         "{counters:?}, {sent} datagrams"
     );
     assert_eq!(sim.node(NodeId(0)).hot_len(), 0, "it ends");
+}
+
+#[test]
+fn the_next_contact_begins_with_the_first_update_that_was_shed() {
+    let config =
+        Config { on_arrival: false, contact_bytes_max: 250, ..Config::demers(Push, false, Counter(3)) };
+    let (mut node, mut rng) = (Rumor::new(config, Life::default()), Rng::seeded(1));
+    let mut handle = |now, input| {
+        let mut sent = Vec::new();
+        let mut out = |output: Output<Rumor>| {
+            if let Output::Send(_, _, message) = output {
+                sent.push(message);
+            }
+        };
+        let (me, wall, room) = (NodeId(0), Wall(0), usize::MAX);
+        node.handle(&mut Cx { now: Time(now), wall, me, rng: &mut rng, room, out: &mut out }, input);
+        sent
+    };
+    let names = |sent: &[Message]| -> Vec<u8> {
+        let name = |message: &Message| match message {
+            Message::Update { update, .. } => update.payload[0],
+            other => panic!("{other:?}"),
+        };
+        sent.iter().map(name).collect()
+    };
+    handle(0, Input::Call(Call::Peers(Peers::Everyone(2))));
+    for name in 1..=3 {
+        handle(0, Input::Call(Call::Publish(Payload::from(&[name; 100][..]))));
+    }
+    let sent = handle(1, Input::Timer(Timer::Round));
+    assert_eq!(names(&sent), [1, 2], "a contact takes two");
+    handle(1, Input::Shed(NodeId(1), sent[0].clone()));
+    let sent = handle(2, Input::Timer(Timer::Round));
+    assert_eq!(names(&sent), [1, 2], "the first was shed, the second left");
+    sent.into_iter().for_each(|message| drop(handle(2, Input::Shed(NodeId(1), message))));
+    assert_eq!(names(&handle(3, Input::Timer(Timer::Round))), [1, 2], "both were shed");
+    assert_eq!(names(&handle(4, Input::Timer(Timer::Round))), [3, 1], "nothing was shed");
 }
 
 #[test]

@@ -176,15 +176,12 @@ pub enum Message {
 
 const _: () = assert!(size_of::<Message>() <= 80);
 
-/// The lane of events on their first way; what is shed there is repaired.
-pub(super) const LANE_PUSH: usize = 0;
-
 impl protocol::Message for Message {
     const LANES: &'static [Lane] =
         &[Lane::new("events"), Lane::new("events-talk"), Lane::new("events-repair")];
     fn lane(&self) -> usize {
         match self {
-            Message::Push { .. } | Message::Have { .. } => LANE_PUSH,
+            Message::Push { .. } | Message::Have { .. } => 0,
             Message::Knew { .. } | Message::Root { .. } | Message::Cover { .. } | Message::Covered { .. } => {
                 1
             }

@@ -347,7 +347,7 @@ impl Events {
 
     /// A push that was shed is repaired, a question is asked again.
     fn on_shed(&mut self, now: Time, message: &Message) {
-        if rumormill_core::Message::lane(message) == message::LANE_PUSH {
+        if let Message::Push { .. } | Message::Have { .. } = message {
             self.mongering.shed(now);
             self.counters.shed_pushes += 1;
         } else {

@@ -111,9 +111,8 @@ pub struct Rumor {
     intake: Intake,
     /// Of one rumor in place: an epidemic over a million nodes has one.
     hot: SmallVec<[Hot; 1]>,
-    /// Where in `hot` the next contact begins, if not all of it fits one, and where the last one ended.
+    /// Where in `hot` the next contact begins, if not all of it fits one.
     turn: u32,
-    last: u32,
     armed: bool,
     updates_sent: u64,
     useless: u64,
@@ -128,6 +127,8 @@ struct Rare {
     hunts_left: u32,
     asks: Allowance,
     connections: Allowance,
+    /// When an update was last shed.
+    shed: Option<Time>,
     /// All but what the node counts itself.
     counters: Counters,
 }
@@ -158,7 +159,7 @@ impl Protocol for Rumor {
             Input::Message(from, Message::Accept) => self.on_accept(cx, from),
             Input::Message(_, Message::Refuse) => self.on_refuse(cx),
             Input::Timer(Timer::Round) => self.on_round(cx),
-            Input::Shed(_, message) => self.on_shed(&message),
+            Input::Shed(_, message) => self.on_shed(cx.now, &message),
             Input::Lost(..) => self.count().lost += 1,
             Input::Spare(..) => {}
         }
@@ -174,7 +175,6 @@ impl Rumor {
             intake: Intake::new(life),
             hot: SmallVec::new(),
             turn: 0,
-            last: 0,
             armed: false,
             updates_sent: 0,
             useless: 0,
@@ -338,23 +338,18 @@ impl Rumor {
         cx.after(self.config.period.saturating_sub(jitter), Timer::Round);
     }
 
-    /// An update was not sent after all. Nobody says which one it was: it is taken that the budget was used up by those before it, so
-    /// that it was the last that was told and not yet taken back. With it the next contact begins.
-    fn on_shed(&mut self, message: &Message) {
-        let lane = protocol::Message::lane(message);
+    /// An update that the budget did not let out does not count as told, and the next contact begins with the first of this instant.
+    fn on_shed(&mut self, now: Time, message: &Message) {
         self.count().shed += 1;
-        if lane == 0 {
-            self.updates_sent = self.updates_sent.saturating_sub(1);
-        }
-        if lane > 0 || self.hot.is_empty() {
-            return;
-        }
-        let at = (self.last as usize).min(self.hot.len() - 1);
+        let Message::Update { update, .. } = message else { return };
+        self.updates_sent = self.updates_sent.saturating_sub(1);
+        let Some(at) = self.hot.iter().position(|hot| hot.update.id == update.id) else { return };
         if !self.config.feedback {
             self.hot[at].useless = self.hot[at].useless.saturating_sub(1);
         }
-        self.turn = at as u32;
-        self.last = (at.checked_sub(1).unwrap_or(self.hot.len() - 1)) as u32;
+        if self.rare().shed.replace(now) != Some(now) {
+            self.turn = at as u32;
+        }
     }
 
     /// An update is new here.
@@ -407,7 +402,6 @@ impl Rumor {
             let hot = self.hot.last_mut().expect("it was pushed a moment ago");
             hot.tell(cx, peer, &self.config);
             self.updates_sent += 1;
-            self.last = self.hot.len() as u32 - 1;
         }
     }
 
@@ -468,7 +462,6 @@ impl Rumor {
             }
             bytes += hot.update.payload.len();
             hot.tell(cx, peer, &self.config);
-            self.last = at as u32;
             self.updates_sent += 1;
         }
     }
