@@ -166,7 +166,7 @@ impl<K: Keys> Protocol for Swim<K> {
             Input::Timer(Timer::Fetch) => self.on_fetch_due(cx),
             Input::Timer(Timer::Gone) => cx.emit(Event::LeftCluster),
             Input::Spare(peer, bytes) => self.on_spare(cx, peer, bytes),
-            Input::Shed(peer, _) => self.on_shed(cx, peer),
+            Input::Shed(_, message) => self.on_shed(&message),
             Input::Lost(peer, loss) => self.on_lost(cx, peer, loss),
         }
     }

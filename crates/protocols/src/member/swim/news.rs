@@ -20,7 +20,7 @@ const FRAME_ITEMS_MAX: usize = 64;
 /// About whom, what, by whom: a card by itself, suspicions and `dead` accusations by accuser, one `forget`.
 pub(super) type Key = (NodeId, u8, NodeId);
 
-/// Whether a round is due, and what left in this instant, in case it is shed.
+/// Which of news' timers are in flight, and when it last left.
 #[derive(Default)]
 pub(super) struct Dispatch {
     armed: bool,
@@ -28,8 +28,6 @@ pub(super) struct Dispatch {
     pushing: bool,
     /// When news last left in datagrams of its own.
     told: Option<Time>,
-    at: Time,
-    sent: Vec<(NodeId, Key)>,
 }
 
 fn key(news: &News) -> Key {
@@ -167,28 +165,18 @@ impl<K: Keys> Swim<K> {
         if frame.is_empty() {
             return 0;
         }
-        if self.dispatch.at != cx.now {
-            self.dispatch.at = cx.now;
-            self.dispatch.sent.clear();
-        }
         self.counters.news_sent += frame.len() as u64;
-        self.dispatch.sent.extend(frame.iter().map(|(key, _)| (peer, *key)));
         let message = Message::News(frame.into_iter().map(|(_, news)| news).collect());
         let bytes = wire::len(&message);
         cx.send(peer, message);
         bytes
     }
 
-    /// What was shed does not count as sent.
-    pub(super) fn on_shed(&mut self, cx: Ctx<K>, peer: NodeId) {
-        if self.dispatch.at == cx.now {
-            let news = &mut self.news;
-            self.dispatch.sent.retain(|(to, key)| {
-                if *to == peer {
-                    news.unsend(*key);
-                }
-                *to != peer
-            });
+    /// News that the budget did not let out does not count as sent. If it was for one member alone ([`Self::tell`]) it had not been counted, and may
+    /// be sent once more than it should.
+    pub(super) fn on_shed(&mut self, message: &Message) {
+        if let Message::News(shed) = message {
+            shed.iter().for_each(|news| self.news.unsend(key(news)));
         }
     }
 

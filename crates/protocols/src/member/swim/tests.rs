@@ -440,6 +440,26 @@ fn a_bit_that_flips_in_a_relay_dies_there() {
 }
 
 #[test]
+fn news_that_was_shed_is_sent_again_and_no_other_message_counts_as_news() {
+    let (mut a, mut rng) = (node(1, 1), Rng::seeded(1));
+    let mut out = |_: Output<Node>| {};
+    let mut cx = Cx { now: Time(5), wall: Wall(5), me: NodeId(1), rng: &mut rng, room: 0, out: &mut out };
+    let news = |i| News::Card(Record::signed(node(i, 1).me().card.clone(), &Summed));
+    [2, 3].into_iter().for_each(|i| a.spread(&mut cx, news(i)));
+    // The one that was sent least often, the newest first.
+    let next = |a: &mut Node| {
+        let mut sent = None;
+        a.news.take(usize::MAX, 9, 1, |key, _| sent = Some(key.0.0));
+        sent
+    };
+    assert_eq!([next(&mut a), next(&mut a)], [Some(3), Some(2)]);
+    let ping = Message::Ping { nonce: 7, stream: false };
+    a.handle(&mut cx, Input::Shed(NodeId(4), Message::News(alloc::vec![news(2)])));
+    a.handle(&mut cx, Input::Shed(NodeId(4), ping));
+    assert_eq!([next(&mut a), next(&mut a)], [Some(2), Some(3)]);
+}
+
+#[test]
 fn two_that_claim_one_name_are_both_members() {
     let mut story = Story::of(4, World::default());
     let twin = Swim::new(Config::lan(), Me { name: "node-1".into(), ..me(50, 1) }, Summed);
