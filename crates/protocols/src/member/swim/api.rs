@@ -1,4 +1,4 @@
-//! What SWIM is asked, what it tells, and what can be read from it.
+//! SWIM as a program sees it: its calls, its events, and what can be read from it.
 
 pub use super::record::Evidence;
 use super::record::{Card, Charge};
@@ -16,9 +16,9 @@ pub enum Call {
     Leave,
     /// Drop this departed member from every list in the cluster. Ignored for one that is alive.
     Forget(NodeId),
-    /// Keep this id out, or no longer: while it is kept out it is dead, whatever it or others say.
+    /// Ban this id, or lift its ban: a banned member counts as failed, whatever it or others say.
     Shun(NodeId, bool),
-    /// Replace where I say that I am reached: I was wrong about it, or have moved.
+    /// Replace the contact on my card: it was wrong, or has changed.
     SetContact(Payload),
     /// Replace my encoded tags (at most `TAGS_BYTES_MAX` bytes; more is ignored and counted).
     SetTags(Payload),
@@ -31,7 +31,7 @@ pub enum Call {
 /// What SWIM tells the application. Enough to keep a list of the members by, without asking back.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {
-    /// In which life this member runs, and where it is reached: always told before anything is sent to it.
+    /// The life and the contact of this member. Comes before anything is sent to it.
     Contact(NodeId, Life, Payload),
     /// This member is alive, for the first time or again.
     Up(NodeId),
@@ -49,11 +49,11 @@ pub enum Event {
     Left(NodeId),
     /// It is no longer on any list here.
     Forgotten(NodeId),
-    /// A probe that started then got no answer by any path.
+    /// A probe got no answer by any path.
     ProbeFailed {
-        /// Of whom.
+        /// The member that was probed.
         target: NodeId,
-        /// When its probe started.
+        /// Start of the probe.
         started: Time,
     },
     /// The answer to `Call::Ping`; `None` if none came in time.
@@ -62,9 +62,9 @@ pub enum Event {
     RoundTrip(NodeId, Duration),
     /// News about a member reached this node so long after it was written (by two clocks that may differ).
     Heard(NodeId, Duration),
-    /// Somebody runs under my id in a life above mine: I must make myself a new key and start again.
+    /// Another process runs under my id in a greater life: this node must make itself a new key and start again.
     Superseded(Life),
-    /// Everybody has been told that I leave; the process may end.
+    /// The others have been told that this node leaves; the process may end.
     LeftCluster,
 }
 
@@ -79,11 +79,11 @@ impl Event {
     }
 }
 
-/// What a member is held to be.
+/// The state of a member, as one node sees it.
 #[derive(Copy, Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
 pub enum Status {
-    /// It answers, or nobody said otherwise.
+    /// It answers probes, or no accusation of it was heard.
     Alive,
     /// A probe failed and it has not yet refuted.
     Suspect,
@@ -98,9 +98,9 @@ pub enum Status {
 pub struct Member<'a> {
     /// Its id.
     pub id: NodeId,
-    /// What it is held to be.
+    /// Its state.
     pub status: Status,
-    /// Since when, by this node's monotonic clock.
+    /// The time of the last change of `status`, by this node's monotonic clock.
     pub since: Time,
     /// When this node last heard from it directly.
     pub heard: Option<Time>,
@@ -114,26 +114,26 @@ pub struct Member<'a> {
     pub stream_only: bool,
 }
 
-/// Something that was said about a member, kept so that `why` can be answered.
+/// A statement about a member, kept so that `why` can be answered.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Verdict {
-    /// About whom.
+    /// The member that the statement is about.
     pub accused: NodeId,
-    /// Who said it; the accused itself where it refuted or left.
+    /// Its author; the accused itself where it refuted or left.
     pub by: NodeId,
-    /// What was said.
+    /// The statement.
     pub what: Said,
-    /// When it was said, by the speaker's clock.
+    /// Time of writing, by the author's clock.
     pub written: Wall,
-    /// When this node heard it.
+    /// Time of receipt.
     pub heard: Time,
-    /// Incarnation it was said about.
+    /// The incarnation of the accused that it is about.
     pub incarnation: u64,
-    /// On what evidence, for accusations.
+    /// The evidence of an accusation.
     pub evidence: Option<Evidence>,
 }
 
-/// What a verdict says.
+/// The statement of a verdict.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 pub enum Said {
     /// One member accuses another.
@@ -146,7 +146,7 @@ pub enum Said {
     Left,
     /// The same id was seen in two lives at once: a copied data directory.
     Copied,
-    /// This node keeps it out: it is banned.
+    /// The member is banned.
     Banned,
 }
 
