@@ -82,7 +82,7 @@ impl<'a> Shape<'a> {
         }
     }
 
-    /// What a member is held to be: a ban is above what it says, and above what SWIM says.
+    /// The state of a member: a ban overrides its own word, and SWIM's.
     pub fn status(&self, member: &swim::Member<'_>) -> model::Status {
         self.ban(member.id).map_or(status(member.status), |_| model::Status::Banned)
     }

@@ -8,13 +8,13 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use utoipa::ToSchema;
 
-/// What a member is held to be.
+/// The state of a member, as the agent that answers sees it.
 #[derive(
     Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize, ToSchema,
 )]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
-    /// It answers, or nobody said otherwise.
+    /// It answers probes, or no accusation of it was heard.
     #[default]
     Alive,
     /// A probe failed and it has not yet refuted.
@@ -70,17 +70,17 @@ pub struct Member {
     pub id: String,
     /// Its name: a label, which two members may carry.
     pub name: String,
-    /// Whether it is the agent that answers.
+    /// Whether this member is the agent that answers the request.
     pub is_self: bool,
-    /// What it is held to be.
+    /// Its state.
     pub status: Status,
-    /// For how many seconds it has been held to be that.
+    /// Seconds since its state changed.
     pub since_s: f64,
     /// How often it has started.
     pub epoch: u64,
-    /// Raised by itself to refute a suspicion or to say something new.
+    /// A number that the member raises to refute a suspicion or to change its record.
     pub incarnation: u64,
-    /// Addresses at which it says that it is reached.
+    /// The addresses on its record.
     pub addresses: Vec<String>,
     /// Its tags; empty while `tags_pending`.
     pub tags: BTreeMap<String, String>,
@@ -92,13 +92,13 @@ pub struct Member {
     pub heard_s: Option<f64>,
     /// It answers over TCP alone: its datagrams seem to be blocked.
     pub stream_only: bool,
-    /// The id it had before it found that a copy of its data directory is running.
+    /// Its earlier id, if it took a new one because a copy of its data directory is running.
     pub copied_from: Option<String>,
-    /// What a person should know of it: a name taken twice, a copied data directory, blocked datagrams.
+    /// Warnings about it: a name taken twice, a copied data directory, blocked datagrams.
     pub warnings: Vec<String>,
-    /// The newest vitals it gossiped, in short; none if none arrived.
+    /// Its newest vitals, in short; none if none arrived.
     pub vitals: Option<VitalsSummary>,
-    /// How many seconds ago those vitals were written, by the clocks of both.
+    /// Seconds since these vitals were written, by the clocks of both.
     pub vitals_age_s: Option<f64>,
     /// Fields that features of the agent add.
     #[serde(flatten)]

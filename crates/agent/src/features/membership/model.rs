@@ -100,7 +100,7 @@ pub struct Ping {
     pub id: String,
     /// Its name.
     pub name: String,
-    /// What it is held to be.
+    /// Its state.
     pub status: Status,
     /// The round trip in milliseconds; none if no answer came in time.
     pub rtt_ms: Option<f64>,
@@ -117,7 +117,7 @@ pub struct Reachability {
     pub unreached: usize,
 }
 
-/// The data of `event: state` on `/v1/watch`: all members, as they are held to be at `cursor`.
+/// The data of `event: state` on `/v1/watch`: all members, in their states at `cursor`.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize, ToSchema)]
 pub struct WatchState {
     /// Where the stream is; also the event's `id:`.

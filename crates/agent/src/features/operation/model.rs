@@ -32,7 +32,7 @@ pub struct SelfInfo {
     pub session: String,
     /// Lifeguard's local health score: 0 is healthy.
     pub health: u32,
-    /// How many members are held to be alive or suspect, itself included.
+    /// Number of members that are alive or suspect, itself included.
     pub live: usize,
     /// Items still being gossiped.
     pub news_queued: usize,
@@ -91,6 +91,6 @@ pub struct Healthz {
     pub ok: bool,
     /// Its local health score: 0 is healthy.
     pub health: Option<u32>,
-    /// How many members are held to be alive or suspect.
+    /// Number of members that are alive or suspect.
     pub live: Option<usize>,
 }
