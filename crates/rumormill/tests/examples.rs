@@ -35,3 +35,14 @@ fn a_protocol_of_ones_own_runs_unchanged_on_the_simulator_and_over_udp() {
 fn a_protocol_can_be_driven_from_a_loop_of_ones_own() {
     assert!(run("own_loop").ends_with("all three know each other\n"));
 }
+
+#[test]
+fn three_protocols_of_different_rates_compose_in_thirty_lines() {
+    let said = run("three_rates");
+    assert!(said.starts_with("all 50 know each other"), "{said}");
+    let source = include_str!("../examples/three_rates.rs").lines();
+    let wiring =
+        source.skip_while(|line| !line.contains("composite! {")).take_while(|line| !line.starts_with("fn "));
+    let lines = wiring.filter(|line| !line.trim().is_empty() && !line.trim_start().starts_with("//")).count();
+    assert!(lines <= 30, "{lines} lines of code");
+}
