@@ -1,7 +1,7 @@
-//! Which protocol, with which settings, for a cluster of this size, a network of this loss, and a promise of this kind?
+//! Proposes a protocol and its settings for a cluster, a network and a promise.
 //!
-//! Theory proposes the settings of each candidate; then each is simulated, with the real protocol, and raised where it falls short. Candidates that keep the
-//! promise come first, the cheapest of them at the top.
+//! Theory gives the settings of each candidate. Then each candidate is simulated with the real protocol, and its settings are raised if it falls short of the
+//! promise. The advice lists the candidates that keep the promise first, the cheapest at the top.
 
 use crate::epidemic::{Epidemic, Outcome, Removal, Strategy};
 use crate::theory::{anti_entropy, epidemic as theory, rounds};
@@ -12,20 +12,20 @@ use rumormill_protocols::spread::tree::Tree;
 use rumormill_sim::World;
 use serde::Serialize;
 
-/// What is asked for.
+/// The cluster, the network and the promise.
 #[derive(Clone, Debug)]
 pub struct Question {
-    /// Nodes.
+    /// Number of nodes.
     pub nodes: u64,
-    /// The part of datagrams that is lost.
+    /// Share of datagrams that are lost.
     pub loss: f64,
-    /// The part of the nodes that an update may miss, on average.
+    /// Upper bound on the mean share of nodes that an update misses.
     pub residue: f64,
-    /// By when all others must have it.
+    /// Upper bound on the time until the last node has the update; `None`: no bound.
     pub deadline: Option<Duration>,
-    /// Bytes of an update.
+    /// Size of an update in bytes.
     pub bytes: usize,
-    /// Where the simulations take their seeds from.
+    /// Seed of the simulations.
     pub seed: u64,
 }
 
@@ -36,77 +36,77 @@ impl Default for Question {
     }
 }
 
-/// What is proposed.
+/// The advice for a question.
 #[derive(Clone, Debug, Serialize)]
 pub struct Advice {
     /// The candidates, the best first.
     pub candidates: Vec<Candidate>,
-    /// The candidates were simulated with so many nodes: fewer than asked for if those would take too long.
+    /// Number of nodes in the simulations: fewer than in the question if those would take too long.
     pub simulated_nodes: u64,
-    /// What else is worth knowing.
+    /// Remarks for the reader.
     pub notes: Vec<String>,
 }
 
-/// One way to do it.
+/// A protocol with its settings, predicted and simulated.
 #[derive(Clone, Debug, Serialize)]
 pub struct Candidate {
-    /// The strategy, as `lab epidemic` calls it.
+    /// The strategy, by its name in `lab epidemic`.
     pub protocol: String,
-    /// When a node loses interest, as `lab epidemic` calls it; `None` where there is nothing to choose.
+    /// The rule by which a node loses interest, by its name in `lab epidemic`; `None` for a strategy that has no such rule.
     pub removal: Option<String>,
-    /// Useless contacts that end the interest.
+    /// Number of useless contacts that end the interest.
     pub k: Option<u32>,
-    /// Nodes told at once, or per period.
+    /// Number of nodes that a node contacts at once, or per period.
     pub fanout: Option<u32>,
-    /// Seconds between two contacts of a node; `None` where each passes on at once.
+    /// Seconds between two contacts of a node; `None` if each node passes an update on at once.
     pub period_s: Option<f64>,
-    /// What theory says.
+    /// Figures by theory.
     pub predicted: Figures,
-    /// What the simulation says.
+    /// Figures by simulation.
     pub simulated: Figures,
-    /// Bytes that every node sends in a second for ever, whether or not there is anything to tell: requests.
+    /// Bytes that every node sends in a second even while there is no update: requests.
     pub idle_bytes_per_s: f64,
-    /// Whether the simulation keeps the promise: the residue, as far as so many runs can tell, and the deadline.
+    /// Whether the simulation keeps the promise: the deadline, and the residue as far as this number of runs can tell.
     pub meets: bool,
-    /// Why one would, or would not, take it: a sentence.
+    /// One sentence for or against this candidate.
     pub reason: String,
 }
 
-/// What a candidate does.
+/// Figures of one candidate.
 #[derive(Copy, Clone, Debug, Default, Serialize)]
 pub struct Figures {
-    /// The part of the nodes that is missed; `None` if theory has no formula for it.
+    /// Share of the nodes that an update misses; `None` if theory has no formula for it.
     pub residue: Option<f64>,
-    /// Seconds until the last one has it; simulated: of the slowest run.
+    /// Seconds until the last node has the update; in the simulation that of the slowest run.
     pub latency_s: f64,
-    /// How often the update is sent, per node.
+    /// Times that the update is sent, per node.
     pub updates_per_node: f64,
-    /// Bytes sent per node and update, with all headers; theory counts updates alone.
+    /// Bytes sent per node and update, headers included; by theory those of updates alone.
     pub bytes_per_node: f64,
 }
 
-/// Without a deadline a node contacts others so often (memberlist's default on a LAN).
+/// Period of a node's contacts in a question without a deadline (memberlist's default on a LAN).
 const PERIOD_DEFAULT: Duration = Duration::from_millis(200);
-/// Contacting others more often than this is no gossip any more (our guess).
+/// Lower bound on the period (our guess: a shorter one is no gossip any more).
 const PERIOD_MIN_S: f64 = 0.005;
-/// And less often than this leaves news waiting for no saving worth the name (our guess).
+/// Upper bound on the period (our guess: a longer one delays updates and saves next to nothing).
 const PERIOD_MAX_S: f64 = 5.0;
-/// A period is chosen so that the rounds that theory predicts take this part of the deadline (our guess: runs differ by a fifth).
+/// The rounds that theory predicts take this share of the deadline (our guess: runs differ by a fifth).
 const DEADLINE_PART: f64 = 0.75;
 /// Bytes around an update: seal, IP and UDP headers, its id and its counters.
 const OVERHEAD_BYTES: f64 = 94.0 + 20.0;
-/// Larger clusters are simulated with so many nodes: their residue is the same, and their rounds follow from theory.
+/// Larger clusters are simulated with this number of nodes: their residue is the same, and their rounds follow from theory.
 const SIMULATED_MAX: u64 = 20_000;
-/// Inputs that a candidate's simulation may take, about.
+/// Number of inputs that the simulation of a candidate handles at most, about.
 const EVENTS_MAX: u64 = 1_500_000;
-/// How often a candidate that falls short is raised.
+/// Number of times that the settings of a candidate are raised.
 const RAISES_MAX: u32 = 3;
 
 impl Question {
-    /// Says what is wrong with it, if anything is, and what to do.
+    /// Refuses a question that is not sound.
     ///
     /// # Errors
-    /// A sentence that names the flag.
+    /// Names the flag, and a value that would do.
     pub fn check(&self) -> Result<(), String> {
         if self.nodes < 2 {
             return Err("advice for fewer than 2 nodes is soon given: give --nodes 2 or more".into());
@@ -132,7 +132,7 @@ impl Question {
         Ok(())
     }
 
-    /// Works it out. `progress` is told which candidate is being simulated.
+    /// Answers the question. `progress` gets the name of the candidate that is being simulated.
     ///
     /// # Errors
     /// As [`Question::check`].
@@ -188,7 +188,7 @@ struct Plan {
     removal: Option<Removal>,
     k: Option<u32>,
     fanout: Option<u32>,
-    /// What theory says: residue, rounds or hops, updates per node.
+    /// Figures by theory: residue, rounds or hops, updates per node.
     residue: Option<f64>,
     rounds: f64,
     updates: f64,
@@ -202,7 +202,7 @@ impl Question {
         plans
     }
 
-    /// Rumors that nodes pass on until they learn that it is no news any more.
+    /// Rumor mongering: nodes pass an update on until they learn that others know it.
     fn mongering_plans(&self) -> Vec<Plan> {
         let (n, kept) = (self.nodes as f64, 1.0 - self.loss);
         // A contact counts as useless only if both the update and the answer arrive, so loss makes k larger.
@@ -249,7 +249,7 @@ impl Question {
         ]
     }
 
-    /// Those that need no feedback.
+    /// Strategies without feedback.
     fn other_plans(&self) -> Vec<Plan> {
         let (n, kept) = (self.nodes as f64, 1.0 - self.loss);
         let fanout = theory::fanout_for_residue(self.residue, self.loss, 0.0).ceil().max(2.0);
@@ -292,7 +292,7 @@ impl Question {
         ]
     }
 
-    /// Simulates a plan, and raises what can be raised while it falls short of the residue.
+    /// Simulates a plan, and raises its settings while it falls short of the residue.
     fn try_out(&self, plan: &Plan) -> Candidate {
         let period_s = (!plan.strategy.passes_on_at_once()).then(|| self.period_s(plan.rounds));
         let mut epidemic = self.epidemic(plan);
@@ -308,7 +308,7 @@ impl Question {
             }
             outcome = simulate(&epidemic);
         }
-        // Larger clusters than the simulated one take so many rounds more.
+        // The additional rounds of a larger cluster than the simulated one.
         let more = match plan.strategy {
             _ if self.nodes == epidemic.nodes => 1.0,
             Strategy::Push => rounds::pittel(self.nodes as f64) / rounds::pittel(epidemic.nodes as f64),
@@ -365,7 +365,7 @@ impl Question {
         }
     }
 
-    /// Whether what was missed is no more than what so many runs would miss by chance at the residue asked for: three standard deviations.
+    /// Whether the simulated misses are within chance of the residue in the question: at most three standard deviations above it.
     fn reaches(&self, outcome: &Outcome) -> bool {
         let nodes = outcome.nodes as f64 * outcome.runs as f64;
         let (missed, allowed) = (outcome.residue * nodes, self.residue * nodes);

@@ -2,14 +2,14 @@
 //!
 //! | module | what it holds |
 //! | --- | --- |
-//! | [`swim`] | detection time, load, false deaths, re-merge of SWIM with Lifeguard |
-//! | [`theory`] | what the papers' mathematics says |
+//! | [`swim`] | SWIM with Lifeguard: detection time, load, false deaths, healing |
+//! | [`theory`] | the papers' formulas |
 //! | [`epidemic`] | one update spreads from one node to all |
-//! | [`aggregate`] | every node has a value, and all want to know what they come to |
-//! | [`advise`] | which protocol, with which settings |
+//! | [`aggregate`] | every node computes an aggregate of the values of all |
+//! | [`advise`] | a protocol and its settings for a promise |
 //! | [`scenario`] | any stack on any world, from a file |
 //! | [`paper`] | the papers' tables: golden values, runners, reports |
-//! | [`threads`] | on how many threads a simulation runs |
+//! | [`threads`] | the number of threads of a simulation |
 //! | [`plot`], [`stats`] | curves as SVG; means, standard errors, quantiles |
 #![forbid(unsafe_code)]
 

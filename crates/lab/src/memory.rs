@@ -1,6 +1,6 @@
-//! What an experiment needs, against what there is.
+//! The memory that an experiment needs, compared with the memory that is available.
 
-/// Refuses an experiment for which the memory does not suffice.
+/// Refuses an experiment that needs more memory than is available.
 pub(crate) fn check(nodes: u64, bytes: u64, available: u64) -> Result<(), String> {
     if bytes > available {
         return Err(format!(

@@ -3,7 +3,7 @@
 use libm::sqrt;
 use serde::Serialize;
 
-/// Samples, summed up as they come (Welford 1962: sums of squares would cancel).
+/// Samples, summed up one by one (Welford 1962: sums of squares would cancel).
 #[derive(Clone, Debug, Default)]
 pub struct Samples {
     count: u64,
@@ -13,23 +13,23 @@ pub struct Samples {
     max: f64,
 }
 
-/// What a set of samples comes to.
+/// Mean, error and range of a set of samples.
 #[derive(Copy, Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Estimate {
     /// The mean; 0 of no samples.
     pub mean: f64,
-    /// The standard error of the mean; 0 of fewer than two samples, which say nothing of it.
+    /// The standard error of the mean; 0 of fewer than two samples.
     pub standard_error: f64,
-    /// The smallest,
+    /// The smallest sample.
     pub min: f64,
-    /// and the largest sample.
+    /// The largest sample.
     pub max: f64,
-    /// How many samples.
+    /// Number of samples.
     pub count: u64,
 }
 
 impl Samples {
-    /// Adds one.
+    /// Adds a sample.
     pub fn add(&mut self, x: f64) {
         (self.min, self.max) = if self.count == 0 { (x, x) } else { (self.min.min(x), self.max.max(x)) };
         self.count += 1;
@@ -38,7 +38,7 @@ impl Samples {
         self.squares += off * (x - self.mean);
     }
 
-    /// How many there are.
+    /// Number of samples.
     pub fn count(&self) -> u64 {
         self.count
     }
@@ -48,7 +48,7 @@ impl Samples {
         if self.count < 2 { 0.0 } else { sqrt(self.squares / (self.count - 1) as f64) }
     }
 
-    /// What they come to.
+    /// Their summary.
     pub fn estimate(&self) -> Estimate {
         let n = self.count as f64;
         Estimate {

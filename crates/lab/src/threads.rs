@@ -1,14 +1,14 @@
-//! On how many threads a simulation runs. Changes nothing of what comes out.
+//! The number of threads of a simulation. The outcome does not depend on it.
 
 use rumormill_core::protocol::Protocol;
 use rumormill_sim::{Engine, Sim, World};
 
-/// How a simulation is run.
+/// The threads of a simulation.
 #[derive(Copy, Clone, Debug)]
 pub struct Threads {
-    /// So many threads, each with its part of the nodes; at least one.
+    /// Number of threads, each with its share of the nodes; at least one.
     pub count: usize,
-    /// A clock of the thread's CPU time, in nanoseconds, if it is to be found out how busy they are.
+    /// A clock of the thread's CPU time, in nanoseconds; `None`: the load of the threads is not measured.
     pub meter: Option<fn() -> u64>,
 }
 
@@ -19,7 +19,7 @@ impl Default for Threads {
 }
 
 impl Threads {
-    /// Says what is wrong with it, if anything is.
+    /// Refuses a number of threads that is not sound.
     pub(crate) fn check(&self) -> Result<(), String> {
         match self.count {
             1..=256 => Ok(()),
@@ -27,7 +27,7 @@ impl Threads {
         }
     }
 
-    /// An empty simulation that will have so many nodes.
+    /// An empty simulation for this number of nodes.
     pub(crate) fn sim<P>(&self, world: World, seed: u64, nodes: u64) -> Sim<P>
     where
         P: Protocol + Send,

@@ -45,7 +45,7 @@ impl<M> Content<M> {
 /// Packs, unpacks and hashes contents, and reuses the vectors that they were in.
 pub(crate) struct Pool<M> {
     vectors: Vec<Vec<M>>,
-    /// What is being hashed.
+    /// The encoding that is being hashed.
     bytes: Vec<u8>,
 }
 
@@ -61,7 +61,7 @@ impl<M> Pool<M> {
         self.vectors.pop().unwrap_or_default()
     }
 
-    /// Takes a vector back.
+    /// Takes a vector back, and empties it.
     pub fn recycle(&mut self, mut messages: Vec<M>) {
         messages.clear();
         if self.vectors.len() < POOL_MAX {

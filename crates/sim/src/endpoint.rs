@@ -1,4 +1,4 @@
-//! A node's endpoint for one instant: which input reaches its protocol and which has to wait, and where the driver's effects go.
+//! A node's endpoint for one instant: it hands input to the protocol, or makes it wait, and takes the driver's effects.
 
 use crate::content::Content;
 use crate::entry::{ARRIVAL, Departure, Entry, Stage, What};

@@ -21,7 +21,7 @@ pub(crate) const TIMER: Class = 3;
 /// The source of entries that the caller set, and no node.
 pub(crate) const CALLER: u32 = u32::MAX;
 
-/// What the queue needs to know of an item.
+/// An item of the queue.
 pub(crate) trait Item {
     fn time(&self) -> Time;
     fn class(&self) -> Class;
@@ -79,7 +79,7 @@ impl<P: Protocol> Item for Entry<P> {
     }
 }
 
-/// What an entry does to its node.
+/// The effect of an entry on its node.
 pub(crate) enum What<P: Protocol> {
     Start,
     Call(P::Call),

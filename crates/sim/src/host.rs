@@ -1,4 +1,4 @@
-//! The host model: what stands between a node and the network in worlds that have it. A line of limited bandwidth, a processor that takes
+//! The host model: the parts between a node and the network in worlds that have them. A line of limited bandwidth, a processor that takes
 //! time for each message, and the channel whose state decides losses in bursts.
 
 use crate::bandwidth::{self, Queue};
@@ -32,7 +32,7 @@ impl<P: Protocol> Default for Host<P> {
     }
 }
 
-/// What a bounded queue does with a packet.
+/// The decision of a bounded queue about a packet.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Pass {
     /// The packet goes on at once.
@@ -130,7 +130,7 @@ impl<P: Protocol> Host<P> {
     }
 }
 
-/// What a processor does with a packet.
+/// The decision of a processor about a packet.
 pub(crate) enum Work<P: Protocol> {
     /// The packet needs no work, or it is done.
     Done(Entry<P>),

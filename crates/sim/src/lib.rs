@@ -2,17 +2,17 @@
 //!
 //! [`Sim`] drives any [`Protocol`](rumormill_core::Protocol) through [`rumormill_core::drive::Driver`], the same code that the runtime
 //! uses, in a [`World`] of latencies, losses, partitions, crashes and pauses. A run is a pure function of the world, the seed
-//! and what the caller does between two calls of [`Sim::run_until`]; [`Sim::digest`] sums it up in one number.
+//! and the caller's actions between two calls of [`Sim::run_until`]; [`Sim::digest`] sums it up in one number.
 //!
-//! | file | what it does |
+//! | file | contents |
 //! | --- | --- |
-//! | `sim` | what the caller holds: nodes, time, counters, digest |
+//! | `sim` | the simulation as its caller holds it: nodes, time, counters, digest |
 //! | `fault` | faults that the caller injects: crash, restart, block, freeze, partition |
 //! | `executor` | the loop: one window after the other, partitions in turn or each on a thread |
 //! | `partition` | nodes with a queue of their own; runs each node through its entries of a window |
-//! | `endpoint` | which input reaches a node's protocol and which waits, and where its effects go |
-//! | `network` | what becomes of a datagram, of a stream message, of a broken connection |
-//! | `node`, `local`, `shared` | the state of a node, of a partition, and what all partitions read |
+//! | `endpoint` | hands input to a node's protocol, or makes it wait; takes the protocol's effects |
+//! | `network` | the fate of datagrams, stream messages and broken connections |
+//! | `node`, `local`, `shared` | the state of a node, of a partition, and of all partitions together |
 //! | `queue`, `wheel`, `bucket` | the event queue: a timing wheel of buckets by region, and a heap as its oracle |
 //! | `entry`, `content` | an entry of the queue and its order; messages in flight, as values or as bytes |
 //! | `host` | the host model of one node: its line, its processor, its channel |
@@ -20,7 +20,7 @@
 //! | `latency`, `loss`, `bandwidth`, `service` | its parts: delays, losses, lines, the cost of a message |
 //! | `plan` | fault plans as data: written, read, drawn at random, carried out |
 //! | `churn` | nodes that come and go, as a plan; traces |
-//! | `check`, `shrink` | what must hold, and the smallest plan with which it does not |
+//! | `check`, `shrink` | properties that must hold, and the smallest plan that breaks one |
 //! | `ids` | sets of nodes as text |
 //! | `clock`, `counters` | wall clocks that are off; packets sent, received and dropped |
 //!

@@ -1,4 +1,4 @@
-//! What a partition owns besides its nodes: its queue, its outboxes, and what its nodes emitted.
+//! The state of a partition besides its nodes: its queue, its outboxes, and the events of its nodes.
 
 use crate::content::Pool;
 use crate::entry::Entry;
@@ -15,10 +15,10 @@ pub(crate) struct Local<P: Protocol> {
     /// Entries for other partitions, by partition.
     pub outboxes: Vec<Vec<Entry<P>>>,
     partition: usize,
-    /// The slot of the node that runs now. What it sets for itself before `end` belongs to this window.
+    /// The slot of the node that runs now. An entry that it sets for itself before `end` belongs to this window.
     running: u32,
     end: Time,
-    /// What the running node has set for itself within this window.
+    /// Entries that the running node has set for itself within this window.
     pub self_scheduled: Vec<Entry<P>>,
     /// Events that nodes emitted in this window, with their time and the node's slot.
     pub emitted: Vec<(Time, u32, P::Event)>,

@@ -1,4 +1,4 @@
-//! What becomes of a datagram, of a stream message, of a broken connection.
+//! The fate of datagrams, stream messages and broken connections.
 //!
 //! A cut is looked up when a packet leaves, a crash when it arrives. All chance is drawn from the sender's own random source (from the
 //! receiver's for what it sends back), so that one more node does not change what happens to the others.

@@ -1,4 +1,4 @@
-//! The state of one node: its driver, its port to the network, and what waits while it is paused.
+//! The state of one node: its driver, its port to the network, and its queues while it is paused.
 
 use crate::clock::Clock;
 use crate::counters::Counters;

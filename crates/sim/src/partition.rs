@@ -34,7 +34,7 @@ pub(crate) struct Partition<P: Protocol> {
     places: Vec<Place>,
     /// For the counting sort: the number of entries before those of each node, or of each group of neighbours.
     counts: Vec<u32>,
-    /// What the running node set for itself within the window, the last first.
+    /// Entries that the running node set for itself within the window, the last first.
     self_scheduled: Vec<Entry<P>>,
 }
 
@@ -196,9 +196,9 @@ struct Merged<'a, P: Protocol> {
     chunks: &'a mut [Chunk<Entry<P>>],
     /// The places of the entries that are still to come, in order.
     places: &'a [Place],
-    /// What the node set for itself within the window, the last first.
+    /// Entries that the node set for itself within the window, the last first.
     self_scheduled: &'a mut Vec<Entry<P>>,
-    /// The one of those that was taken last.
+    /// The one of these entries that was taken last.
     own: Option<Entry<P>>,
     /// As in [`Shared`].
     tie_break: u64,

@@ -1,4 +1,4 @@
-//! What a message costs its receiver: time on a processor that handles one packet after the other.
+//! The cost of a message to its receiver: time on a processor that handles one packet after the other.
 //!
 //! Packets that find the processor busy wait in a bounded inbox; a packet that finds the inbox full is dropped and counted. Timers, calls
 //! and notices cost nothing and do not wait: only the path of messages to the protocol gets longer.

@@ -1,4 +1,4 @@
-//! What all partitions read and only the caller changes, between two runs: the world, the nodes' slots, and the cuts.
+//! State that all partitions read and only the caller changes, between two runs: the world, the nodes' slots, and the cuts.
 
 use crate::entry::{Class, TIMER, TIMER_OF_CYCLE};
 use crate::world::World;

@@ -23,7 +23,7 @@ use std::collections::BinaryHeap;
 /// Upper bound on the length of a window, whatever the least latency.
 const WINDOW_MAX: Duration = Duration::from_secs(1);
 
-/// How a simulation is run. The run is the same with any of these settings.
+/// The engine of a simulation. The run is the same with any of these settings.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
 pub struct Engine {
     /// Number of partitions, each with a queue of its own, so that each can have a thread ([`Sim::threads`]).
@@ -69,7 +69,7 @@ impl<P: Protocol> Sim<P> {
         Sim::with_engine(world, seed, Engine::default())
     }
 
-    /// [`Sim::new`], run in a way of one's choice.
+    /// [`Sim::new`], run by this engine.
     ///
     /// # Panics
     /// If [`World::check`] refuses `world`, or without partitions.

@@ -1,9 +1,9 @@
-//! Every node has a value, and all want to know what they come to: the aggregators' experiment, by the real protocols, on the simulator.
+//! The aggregators' experiment: every node has a value, and all compute an aggregate of the values, by the real protocols on the simulator.
 //!
 //! | file | what it does |
 //! | --- | --- |
-//! | `mod` | what to do, how often, and what came of it |
-//! | `run` | one run: after each round the estimates are looked at |
+//! | `mod` | the experiment, and its outcome |
+//! | `run` | one run, which reads the estimates after each round |
 
 mod run;
 
@@ -22,18 +22,18 @@ use serde::Serialize;
 use std::fmt;
 use std::str::FromStr;
 
-/// Which protocol, and what it computes.
+/// The protocol, and the aggregate that it computes.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 pub enum Algorithm {
     /// Push-sum: the average.
     PushSum,
     /// Push-pull averaging: the average.
     Averaging,
-    /// Push-pull averaging with nothing against loss and overlap, as `PeerSim` has it: the average, or near it.
+    /// Push-pull averaging without protection from loss and overlap, as `PeerSim` has it: the average, or near it.
     Plain,
-    /// Push-pull averaging of one 1 and many 0: how many nodes there are.
+    /// Push-pull averaging of one 1 and many 0: the number of nodes.
     Count,
-    /// Extrema propagation: how many nodes there are.
+    /// Extrema propagation: the number of nodes.
     Extrema,
 }
 
@@ -64,7 +64,7 @@ impl fmt::Display for Algorithm {
 }
 
 impl Algorithm {
-    /// All of them, by name.
+    /// All algorithms, by name.
     pub fn names() -> impl Iterator<Item = &'static str> {
         ALGORITHMS.iter().map(|(name, _)| *name)
     }
@@ -79,37 +79,37 @@ pub enum Values {
     Peak,
 }
 
-/// What to do, and how often.
+/// The experiment: the cluster, the network, and the number of runs.
 #[derive(Clone, Debug)]
 pub struct Aggregate {
-    /// Nodes.
+    /// Number of nodes.
     pub nodes: u64,
-    /// Which protocol.
+    /// The protocol.
     pub algorithm: Algorithm,
-    /// Push-sum and averaging: what they have.
+    /// Push-sum and averaging: the values of the nodes.
     pub values: Values,
-    /// Averaging and count: when a node begins an exchange, and with whom.
+    /// Averaging and count: the time and the partner of a node's exchanges.
     pub pairing: Pairing,
-    /// Count: so many nodes hold the 1 of a count of their own, a Poisson number with this mean; `None`: the first node holds the only one.
+    /// Count: mean number of nodes that lead a count of their own, a Poisson number; `None`: the first node alone leads.
     pub leaders: Option<f64>,
-    /// Extrema: how many minima are kept.
+    /// Extrema: number of minima.
     pub numbers: usize,
-    /// Rounds, all in one epoch.
+    /// Number of rounds, all in one epoch.
     pub rounds: u32,
-    /// The part of datagrams that is lost.
+    /// Share of datagrams that are lost.
     pub loss: f64,
-    /// Runs.
+    /// Number of runs.
     pub runs: usize,
-    /// Run r takes its seed from this and r.
+    /// The seed, from which the seed of each run is made.
     pub seed: u64,
     /// Latencies. `None`: synchronous rounds for push-sum and extrema; for averaging and count, whose exchanges must not overlap, 0.2 to 1 ms against
     /// rounds of [`Aggregate::PERIOD`].
     pub latency: Option<Latency>,
     /// Synchronous rounds for averaging and count, too: in a round all ask before any is answered.
     pub synchronous: bool,
-    /// Each node knows so many random others; `None`: all of them.
+    /// Number of random others that each node knows; `None`: all others.
     pub neighbours: Option<u64>,
-    /// On how many threads it runs.
+    /// The threads of the simulation.
     pub threads: Threads,
 }
 
@@ -135,37 +135,37 @@ impl Default for Aggregate {
     }
 }
 
-/// What came of it. Means over the runs.
+/// The outcome: means over the runs.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Outcome {
-    /// Nodes.
+    /// Number of nodes.
     pub nodes: u64,
-    /// Which protocol.
+    /// The protocol.
     pub algorithm: String,
-    /// Runs.
+    /// Number of runs.
     pub runs: usize,
     /// The seed.
     pub seed: u64,
-    /// What the nodes should find.
+    /// The true aggregate.
     pub truth: f64,
-    /// What they found in the end, on average over nodes and runs.
+    /// The nodes' final estimate, on average over nodes and runs.
     pub estimate: f64,
     /// The standard deviation over the runs of the mean estimate of a run.
     pub estimate_sd: f64,
-    /// By what the mean squared error is multiplied in a round: a geometric mean as far as numbers reach, from the second round on, for push-sum from the fifth. For count it is that of the
-    /// average that is inverted; none for extrema.
+    /// Factor of the mean squared error per round: a geometric mean over the rounds in which floating point numbers can show it, from the second round
+    /// on, for push-sum from the fifth. For count it is that of the average that is inverted; `None` for extrema.
     pub factor_per_round: Option<f64>,
-    /// Push-sum: by what the potential is multiplied in a round, on average.
+    /// Push-sum: mean factor of the potential per round.
     pub potential_factor: Option<f64>,
-    /// The largest relative error of any node in the end; the mean over the runs.
+    /// The largest final relative error of any node; the mean over the runs.
     pub max_relative_error: f64,
-    /// By how much the mean of all nodes' estimates is off in the end, as a part of the truth: the mass that was lost or made; the largest of all runs.
+    /// Difference between the mean of all final estimates and the truth, as a share of the truth: mass lost or made; the largest of all runs.
     pub mass_error: f64,
-    /// The standard deviation of the same over the runs, with its sign; 0 of a single run.
+    /// The standard deviation of this difference over the runs; 0 of a single run.
     pub mass_error_sd: f64,
-    /// The standard deviation of the nodes' estimates in the end, as a part of the truth.
+    /// The standard deviation of the final estimates of all nodes, as a share of the truth.
     pub spread: f64,
-    /// The round in which all nodes are first within a thousandth; the mean over the runs, if all came there.
+    /// The round in which all nodes are first within a thousandth of the truth; the mean over the runs, `None` unless all runs reached it.
     pub rounds_to_thousandth: Option<f64>,
     /// Datagrams sent per node and round.
     pub messages: f64,
@@ -175,13 +175,13 @@ pub struct Outcome {
     pub standard_error: StandardErrors,
     /// The root of the mean squared relative error after 1, 2, ... rounds.
     pub curve: Vec<f64>,
-    /// The largest relative error after 1, 2, ... rounds; infinite while a node has nothing to divide by.
+    /// The largest relative error after 1, 2, ... rounds; infinite while a node cannot divide yet.
     pub worst: Vec<f64>,
     /// Inputs that nodes handled, in all runs.
     pub events: u64,
     /// A sum over all deliveries of a hash of time, sender, receiver and content, in hexadecimal.
     pub digest: String,
-    /// How busy the threads were, if that was to be found out.
+    /// CPU time of the threads, if it was measured.
     #[serde(skip)]
     pub busy: Busy,
 }
@@ -205,17 +205,17 @@ pub struct StandardErrors {
     pub spread: f64,
 }
 
-/// What extrema propagation takes.
+/// Time that extrema propagation takes for a round.
 const NUMBERS: std::ops::RangeInclusive<usize> = extrema::NUMBERS_MIN..=extrema::NUMBERS_MAX;
 
 impl Aggregate {
     /// A round.
     pub const PERIOD: Duration = Duration::from_secs(1);
 
-    /// Says what is wrong with it, if anything is, and what to do.
+    /// Refuses an experiment that is not sound.
     ///
     /// # Errors
-    /// A sentence that names the flag.
+    /// Names the flag, and a value that would do.
     pub fn check(&self) -> Result<(), String> {
         if self.nodes < 2 {
             return Err("an aggregate needs at least 2 nodes: give --nodes 2 or more".into());
@@ -256,20 +256,20 @@ impl Aggregate {
         Ok(())
     }
 
-    /// Bytes that a run needs, about.
+    /// Bytes of memory that a run needs, about.
     pub fn memory_bytes(&self) -> u64 {
         self.nodes * run::bytes_per_node(self)
     }
 
-    /// Refuses a run for which the memory does not suffice; `available` is in bytes, as the caller found it.
+    /// Refuses an experiment that needs more memory than is `available`, in bytes.
     ///
     /// # Errors
-    /// A sentence with both figures.
+    /// Names both figures.
     pub fn check_memory(&self, available: u64) -> Result<(), String> {
         crate::memory::check(self.nodes, self.memory_bytes(), available)
     }
 
-    /// Runs it. `progress` is told after each round of each run.
+    /// Runs the experiment. `progress` is called after each round of each run.
     ///
     /// # Errors
     /// As [`Aggregate::check`].
@@ -343,7 +343,7 @@ impl Aggregate {
         }
     }
 
-    /// By what theory multiplies the mean squared error in a round; `None` if it has nothing to say.
+    /// Factor of the mean squared error per round by theory; `None` if there is no formula for it.
     pub fn theory(&self) -> Option<f64> {
         let averaging = matches!(self.algorithm, Algorithm::Averaging | Algorithm::Count);
         match self.pairing {
@@ -356,7 +356,7 @@ impl Aggregate {
         }
     }
 
-    /// The picture of an outcome: how the error falls, and theory over it.
+    /// The picture of an outcome: the error over the rounds, and theory over it.
     pub fn plot(&self, outcome: &Outcome) -> Plot {
         let title = format!("{}: {} nodes, {} runs", self.algorithm, self.nodes, self.runs);
         let mut plot = Plot::new(title, "rounds", "relative error").log_y();

@@ -1,4 +1,4 @@
-//! One run. After each round the nodes' estimates are looked at: of all nodes, or of a sample where there are very many.
+//! One run. After each round it reads the estimates of all nodes, or of a sample in a large cluster.
 
 use super::{Aggregate, Algorithm, Values};
 use rumormill_core::identity::NodeId;
@@ -14,35 +14,35 @@ use rumormill_protocols::sum::{Aggregator, Call};
 use rumormill_sim::{Busy, Sim, World};
 use std::sync::Arc;
 
-/// Nodes that are looked at after each round; all are in the end.
+/// Number of nodes that are read after each round; at the end all are read.
 const SAMPLE_MAX: u64 = 65_536;
-/// A factor is taken while the mean squared relative error is above this: below it floating point numbers end.
+/// A factor counts while the mean squared relative error is above this: below it floating point numbers end.
 const SQUARES_MIN: f64 = 1e-24;
 
-/// How far a run has come.
+/// Progress of a run.
 #[derive(Copy, Clone, Debug)]
 pub struct Progress {
-    /// Which run, from 0.
+    /// Number of the run, from 0.
     pub run: usize,
-    /// Of so many.
+    /// Number of runs.
     pub runs: usize,
-    /// Rounds that are over.
+    /// Number of rounds that are over.
     pub round: u32,
-    /// Of so many.
+    /// Number of rounds.
     pub rounds: u32,
 }
 
-/// What a run came to.
+/// The outcome of a run.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Told {
     pub truth: f64,
-    /// Of all nodes, in the end.
+    /// The final estimates of all nodes.
     pub mean: f64,
-    /// The standard deviation of all nodes, in the end.
+    /// The standard deviation of the final estimates.
     pub spread: f64,
-    /// After each round, the root of the mean squared relative error.
+    /// The root of the mean squared relative error, after each round.
     pub curve: Vec<f64>,
-    /// After each round, the largest relative error.
+    /// The largest relative error, after each round.
     pub worst: Vec<f64>,
     /// The mean of the ratios of the potential from one round to the next.
     pub potential_factor: Option<f64>,
@@ -54,7 +54,7 @@ pub(super) struct Told {
 }
 
 impl Told {
-    /// By what the mean squared error is multiplied in a round: from round `settled` on, as long as it falls.
+    /// Factor of the mean squared error per round: from round `settled` on, while the error falls.
     pub fn factor(&self, settled: usize) -> Option<f64> {
         let squares: Vec<f64> = self.curve.iter().skip(settled - 1).map(|error| error * error).collect();
         let falls = squares.windows(2).take_while(|pair| pair[1] > SQUARES_MIN && pair[1] < pair[0]).count();
@@ -62,14 +62,14 @@ impl Told {
     }
 }
 
-/// How an aggregator's state is read.
+/// The reading of an aggregator's state.
 struct Reading {
     truth: f64,
-    /// The error that is followed is that of one over the estimate.
+    /// Whether the error of the inverse of the estimate is followed.
     inverse: bool,
 }
 
-/// One run. `progress` is told the round.
+/// Runs once. `progress` gets the number of each round.
 pub(super) fn run(aggregate: &Aggregate, seed: u64, progress: &mut dyn FnMut(u32)) -> Told {
     let n = aggregate.nodes as f64;
     let (period, cycles) = (Aggregate::PERIOD, aggregate.rounds + 10);
@@ -103,7 +103,7 @@ pub(super) fn run(aggregate: &Aggregate, seed: u64, progress: &mut dyn FnMut(u32
     }
 }
 
-/// A run of [`Averaging`]. `mean` is that of the values.
+/// A run of [`Averaging`]. `mean` is the mean of the values.
 fn run_averaging(
     aggregate: &Aggregate,
     seed: u64,
@@ -125,7 +125,7 @@ fn run_averaging(
     let pairing = aggregate.pairing;
     let config = Arc::new(averaging::Config { period, cycles, pairing, what, remember_periods });
     let counts = aggregate.algorithm == Algorithm::Count;
-    // A count of one's own is an average of 1 and many 0, and is read as one over it.
+    // A count of one leader is an average of 1 and many 0, and is read as its inverse.
     let peak = |id: u64| f64::from(u8::from(id == 0));
     let value: &dyn Fn(u64) -> f64 = if counts { &peak } else { value };
     let truth = match (counts, aggregate.leaders) {
@@ -137,7 +137,7 @@ fn run_averaging(
     drive(aggregate, seed, &|| Averaging::new(config.clone()), value, &reading, &|_, _| None, progress)
 }
 
-/// Bytes of a node in the simulator, with what it has allocated.
+/// Bytes of a node in the simulator, allocations included.
 pub(super) fn bytes_per_node(aggregate: &Aggregate) -> u64 {
     let bytes = match aggregate.algorithm {
         Algorithm::PushSum => Sim::<PushSum>::node_bytes(2),
@@ -223,14 +223,14 @@ where
     told
 }
 
-/// Whom a node knows.
+/// The peers of a node.
 fn peers(aggregate: &Aggregate, seed: u64, me: u64) -> Peers {
     let Some(known) = aggregate.neighbours else { return Peers::Everyone(aggregate.nodes) };
-    // A node count has 32 bits here, as `Aggregate::check` says.
+    // `Aggregate::check` allows no more than 32 bits.
     Peers::Drawn(Drawn::new(me as u32, aggregate.nodes as u32, known as u32, mix(seed) as u32))
 }
 
-/// What all nodes have in the end.
+/// The final shares of all nodes.
 fn finish<A: Aggregator>(sim: &Sim<A>, reading: &Reading, told: &mut Told) {
     let all = || sim.live_ids().filter_map(|id| sim.node(id).estimate());
     let count = all().count() as f64;

@@ -2,9 +2,9 @@
 //!
 //! | file | what it does |
 //! | --- | --- |
-//! | `mod` | what to do, how often, and what came of it |
-//! | `strategy` | which protocol that is, with which settings |
-//! | `run` | one run, told by the events that the nodes emit |
+//! | `mod` | the experiment, and its outcome |
+//! | `strategy` | the protocol and its settings |
+//! | `run` | one run, observed by the events of the nodes |
 
 mod run;
 mod strategy;
@@ -22,46 +22,46 @@ pub(crate) use run::Told;
 use serde::Serialize;
 pub use strategy::{Counting, Removal, Strategy};
 
-/// What to do, and how often.
+/// The experiment: the cluster, the strategy, and the number of runs.
 #[derive(Clone, Debug)]
 pub struct Epidemic {
-    /// Nodes.
+    /// Number of nodes.
     pub nodes: u64,
-    /// Which protocol.
+    /// The strategy by which the update spreads.
     pub strategy: Strategy,
-    /// Rumor mongering: when a node loses interest.
+    /// Rumor mongering: the rule by which a node loses interest.
     pub removal: Removal,
-    /// Rumor mongering: how many useless contacts, or one in how many, end the interest.
+    /// Rumor mongering: number of useless contacts, or one chance in this number, that ends the interest.
     pub k: u32,
-    /// Nodes told per round, or in infect-and-die in all; for a flood the neighbours of each node, for a tree its children. `None`: as the protocol has it,
-    /// 1 for rumors.
+    /// Number of nodes that a node contacts per round, or in all for infect-and-die; for a flood the neighbours of a node, for a tree its children. `None`:
+    /// the protocol's default, 1 for rumors.
     pub fanout: Option<u32>,
-    /// Contacts that a node takes in a round.
+    /// Number of contacts that a node takes in a round.
     pub connection_limit: Option<u32>,
-    /// How often a refused contact is tried elsewhere.
+    /// Number of other nodes that a refused contact tries.
     pub hunt: u32,
-    /// Rumor mongering, push-pull: where both know it, only the smaller counter goes up.
+    /// Rumor mongering, push-pull: in a contact of two that know the update, only the smaller counter goes up.
     pub minimization: bool,
-    /// Rumor mongering: which contacts count as useful, and what follows from that.
+    /// Rumor mongering: the rule by which contacts count as useful.
     pub counting: Counting,
-    /// Whom to contact.
+    /// The choice of the node to contact.
     pub choice: Choice,
     /// Push-then-pull: the round in which pushing ends; `None`: log2 of the number of nodes.
     pub switch: Option<u32>,
-    /// Bytes of the update.
+    /// Size of the update in bytes.
     pub bytes: usize,
-    /// The part of datagrams that is lost.
+    /// Share of datagrams that are lost.
     pub loss: f64,
-    /// Runs.
+    /// Number of runs.
     pub runs: usize,
-    /// Run r takes its seed from this and r.
+    /// The seed, from which the seed of each run is made.
     pub seed: u64,
     /// Latencies in place of synchronous rounds; rounds then take [`Epidemic::PERIOD`] and begin at each node at a time of its own. `None` for a protocol
     /// that passes on at once (infect-and-die, flood, tree): a hop takes a round.
     pub latency: Option<Latency>,
-    /// A run that is not over after so many rounds is broken off.
+    /// Upper bound on the rounds of a run; a longer run is broken off.
     pub rounds_max: u32,
-    /// On how many threads it runs.
+    /// The threads of the simulation.
     pub threads: Threads,
 }
 
@@ -91,51 +91,51 @@ impl Default for Epidemic {
     }
 }
 
-/// What came of it. Means over the runs.
+/// The outcome: means over the runs.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Outcome {
-    /// Nodes.
+    /// Number of nodes.
     pub nodes: u64,
-    /// Which protocol.
+    /// The strategy.
     pub strategy: String,
-    /// Runs.
+    /// Number of runs.
     pub runs: usize,
     /// The seed.
     pub seed: u64,
-    /// The part of the nodes that the update never reached.
+    /// Share of the nodes that the update never reached.
     pub residue: f64,
-    /// How often the update was sent, per node: the traffic m of Demers 1987. In push-pull it counts, as there, both directions of a contact in which both
-    /// know it, of which this protocol spares itself the second.
+    /// Times that the update was sent, per node: the traffic m of Demers 1987. As there, a push-pull contact of two nodes that know the update counts in both
+    /// directions, though this protocol saves the second.
     pub traffic: f64,
-    /// How often it was spared, per node.
+    /// Times that sending the update was saved, per node.
     pub spared: f64,
-    /// The round in which a node that was reached first heard it, on average.
+    /// The round in which a node first heard the update, on average over the nodes that it reached.
     pub t_avg: f64,
-    /// The round in which the last node that was reached heard it.
+    /// The round in which the last of these nodes heard it.
     pub t_last: f64,
-    /// The same, of the run in which it took longest.
+    /// The same round in the slowest run.
     pub t_last_max: f64,
-    /// The last round in which a node was reached or still passed it on; until all know it, if it would go on for ever.
+    /// The last round in which a node heard the update or still passed it on; for a strategy without end, the round in which all know.
     pub rounds: f64,
     /// Messages of every kind that were sent, per node: updates, requests, answers, refusals.
     pub messages: f64,
-    /// Bytes of datagrams, headers included, that were sent, per node.
+    /// Bytes of datagrams that were sent, per node, headers included.
     pub bytes: f64,
-    /// The part of the runs in which all nodes were reached.
+    /// Share of the runs that reached all nodes.
     pub all_reached: f64,
-    /// Contacts that were accepted, as a part of all contacts; 1 without a connection limit.
+    /// Share of contacts that were accepted; 1 without a connection limit.
     pub accepted: f64,
     /// The standard errors of these means; 0 of a single run.
     pub standard_error: StandardErrors,
-    /// The part of the nodes that knows it after 0, 1, ... rounds.
+    /// Share of the nodes that know the update after 0, 1, ... rounds.
     pub curve: Vec<f64>,
     /// Inputs that nodes handled, in all runs.
     pub events: u64,
-    /// Runs that were broken off after the greatest number of rounds.
+    /// Number of runs that were broken off at the upper bound on rounds.
     pub broken_off: usize,
     /// A sum over all deliveries of a hash of time, sender, receiver and content, in hexadecimal.
     pub digest: String,
-    /// How busy the threads were, if that was to be found out.
+    /// CPU time of the threads, if it was measured.
     #[serde(skip)]
     pub busy: Busy,
 }
@@ -155,20 +155,20 @@ pub struct StandardErrors {
     pub rounds: f64,
     /// Of the messages.
     pub messages: f64,
-    /// Of the part of runs that reached all.
+    /// Of the share of runs that reached all nodes.
     pub all_reached: f64,
-    /// Of the accepted part.
+    /// Of the accepted share.
     pub accepted: f64,
 }
 
 impl Epidemic {
-    /// A round: nodes contact each other so often. The length means nothing in the synchronous world.
+    /// A round: the period of a node's contacts. Its length means nothing in the synchronous world.
     pub const PERIOD: Duration = Duration::from_secs(1);
 
-    /// Says what is wrong with it, if anything is, and what to do.
+    /// Refuses an experiment that is not sound.
     ///
     /// # Errors
-    /// A sentence that names the flag.
+    /// Names the flag, and a value that would do.
     pub fn check(&self) -> Result<(), String> {
         if self.nodes < 2 {
             return Err("an epidemic needs at least 2 nodes: give --nodes 2 or more".into());
@@ -203,20 +203,20 @@ impl Epidemic {
         self.strategy.check(self)
     }
 
-    /// Bytes that a run needs, about: for every node its state and what the simulator keeps for it, and what is on its way.
+    /// Bytes of memory that a run needs, about: the state of all nodes, the simulator's own, and the messages in flight.
     pub fn memory_bytes(&self) -> u64 {
         self.nodes * strategy::node_bytes(self) as u64
     }
 
-    /// Refuses a run for which the memory does not suffice; `available` is in bytes, as the caller found it.
+    /// Refuses an experiment that needs more memory than is `available`, in bytes.
     ///
     /// # Errors
-    /// A sentence with both figures.
+    /// Names both figures.
     pub fn check_memory(&self, available: u64) -> Result<(), String> {
         crate::memory::check(self.nodes, self.memory_bytes(), available)
     }
 
-    /// Runs it. `progress` is told after each round of each run.
+    /// Runs the experiment. `progress` is called after each round of each run.
     ///
     /// # Errors
     /// As [`Epidemic::check`].
@@ -232,7 +232,7 @@ impl Epidemic {
         Ok(all.outcome(self))
     }
 
-    /// What the mean field says of its curve: the part that knows after 0, 1, ... rounds; `None` if there is no such theory for it.
+    /// The curve by the mean field: the share that knows after 0, 1, ... rounds; `None` if there is no formula for it.
     pub fn theory(&self, rounds: usize) -> Option<Vec<f64>> {
         use theory::{anti_entropy, epidemic};
         let n = self.nodes as f64;
@@ -294,7 +294,7 @@ struct Sums {
     bytes: Samples,
     all_reached: Samples,
     accepted: Samples,
-    /// Informed after each round, summed over the runs, and how many runs are in each; a run that is over stays where it ended.
+    /// Informed nodes after each round, summed over the runs, with the number of these runs; a run that is over keeps its last value.
     curve: Vec<f64>,
     ended: f64,
     events: u64,
@@ -317,7 +317,7 @@ impl Sums {
         self.all_reached.add(if told.reached == nodes { 1.0 } else { 0.0 });
         let tried = (told.contacts + told.refused).max(1);
         self.accepted.add(1.0 - told.refused as f64 / tried as f64);
-        // Earlier runs stand still at their last value while this one goes on, and the other way round.
+        // A shorter run keeps its last value while a longer one goes on.
         let end = told.curve.last().copied().unwrap_or(0) as f64 / n;
         while self.curve.len() < told.curve.len() {
             self.curve.push(self.ended);

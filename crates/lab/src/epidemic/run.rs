@@ -1,4 +1,4 @@
-//! One run: nodes that know each other, one that publishes, and what they tell of it. Nobody is asked along the way.
+//! One run: all nodes know each other, one publishes, and the events of the nodes tell the rest. No node is read during the run.
 
 use super::Epidemic;
 use rumormill_core::identity::NodeId;
@@ -8,18 +8,18 @@ use rumormill_core::time::Time;
 use rumormill_protocols::kit::peers::Peers;
 use rumormill_sim::{Busy, Latency, Sim, World};
 
-/// How far a run has come.
+/// Progress of a run.
 #[derive(Copy, Clone, Debug)]
 pub struct Progress {
-    /// Which run, from 0.
+    /// Number of the run, from 0.
     pub run: usize,
-    /// Of so many.
+    /// Number of runs.
     pub runs: usize,
-    /// Rounds that are over.
+    /// Number of rounds that are over.
     pub round: u32,
-    /// Nodes that know.
+    /// Number of nodes that know the update.
     pub reached: u64,
-    /// Of so many.
+    /// Number of nodes.
     pub nodes: u64,
 }
 
@@ -27,50 +27,50 @@ pub struct Progress {
 pub(super) trait Subject {
     /// The protocol.
     type Node: Protocol<Call: Send, Message: Send, Timer: Send, Event: Send> + Send;
-    /// Tells it its peers.
+    /// The call that gives a node its peers.
     fn meet(peers: Peers) -> <Self::Node as Protocol>::Call;
-    /// Lets it begin an epidemic.
+    /// The call that publishes the update.
     fn publish(payload: Payload) -> <Self::Node as Protocol>::Call;
-    /// What an event means.
+    /// The meaning of an event.
     fn read(event: &<Self::Node as Protocol>::Event) -> Heard;
-    /// What it has sent and refused.
+    /// The counters of a node.
     fn sent(node: &Self::Node) -> Sent;
 }
 
-/// What a node tells.
+/// The meaning of an event of a node.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 pub(super) enum Heard {
-    /// The update is here.
+    /// The node has the update now.
     New,
-    /// It is not passed on here any more.
+    /// The node stops passing it on.
     Over,
 }
 
-/// What a node has counted.
+/// The counters of a node.
 #[derive(Copy, Clone, Debug, Default)]
 pub(super) struct Sent {
-    /// Updates that it sent: the traffic of the papers.
+    /// Updates sent: the traffic of the papers.
     pub updates: u64,
-    /// Updates that it did not send to one who had just brought them.
+    /// Updates not sent, since the receiver had just brought them.
     pub spared: u64,
-    /// Contacts that were made: taken by the one who was called.
+    /// Contacts accepted by the node that was called.
     pub contacts: u64,
-    /// Contacts that were refused.
+    /// Contacts refused.
     pub refused: u64,
 }
 
-/// What a run came to.
+/// The outcome of a run.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Told {
-    /// Nodes that heard of it, the first included.
+    /// Number of nodes that heard the update, the first included.
     pub reached: u64,
-    /// The rounds in which they did, summed.
+    /// Sum of the rounds in which they heard it.
     pub rounds_sum: f64,
-    /// The round in which the last of them did.
+    /// The round in which the last of them heard it.
     pub last: f64,
-    /// The last round in which a node was reached or still passed it on.
+    /// The last round in which a node heard the update or still passed it on.
     pub rounds: f64,
-    /// Nodes that knew after 0, 1, ... rounds.
+    /// Number of nodes that knew after 0, 1, ... rounds.
     pub curve: Vec<u64>,
     pub updates: u64,
     pub spared: u64,
@@ -84,18 +84,18 @@ pub(crate) struct Told {
     pub busy: Busy,
 }
 
-/// When a run is over.
+/// The end of a run.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 pub(super) enum Until {
-    /// Nothing is to come.
+    /// No entry is pending.
     Silence,
-    /// Nobody passes it on any more, in two rounds one after the other: the nodes ask each other for ever, but there is nothing to tell.
+    /// No node passed it on in two successive rounds: the nodes pull for ever, but there is nothing to tell.
     Rest,
-    /// All know: they would go on for ever.
+    /// All nodes know: the protocol itself never ends.
     All,
 }
 
-/// Runs it over nodes that `make` gives, beginning at the first of them.
+/// Runs the nodes that `make` gives; the first of them publishes.
 pub(super) fn run<S: Subject>(
     epidemic: &Epidemic,
     seed: u64,
@@ -125,7 +125,7 @@ pub(super) fn run<S: Subject>(
             }
             Heard::Over => {
                 hot -= 1;
-                // That it no longer does is found out a round later.
+                // A node reports the end of its interest a round later.
                 told.rounds = told.rounds.max(in_rounds(at) - 1.0);
             }
         });
@@ -147,7 +147,7 @@ pub(super) fn run<S: Subject>(
     told
 }
 
-/// Adds what the nodes sent, and the counters of the simulation.
+/// Adds the counters of the nodes and of the simulation.
 fn add_totals<S: Subject>(told: &mut Told, sim: &Sim<S::Node>) {
     for id in sim.ids() {
         let sent = S::sent(sim.node(id));

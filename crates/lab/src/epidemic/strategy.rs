@@ -1,4 +1,4 @@
-//! Which protocol spreads the update, and with which settings.
+//! The protocol by which the update spreads, and its settings.
 
 use super::Epidemic;
 use super::run::{Heard, Sent, Subject, Told, Until, run as run_subject};
@@ -18,26 +18,26 @@ use std::marker::PhantomData;
 use std::str::FromStr;
 use std::sync::Arc;
 
-/// How an update spreads.
+/// A way for the update to spread.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 pub enum Strategy {
-    /// Rumor mongering: who knows tells.
+    /// Rumor mongering: nodes that know tell.
     Push,
-    /// Rumor mongering: who wants to know asks.
+    /// Rumor mongering: nodes ask.
     Pull,
-    /// Rumor mongering: both.
+    /// Rumor mongering: nodes tell and ask.
     PushPull,
-    /// Stores are compared in pairs, and both take what is newer in the other.
+    /// Anti-entropy: pairs of stores are compared, and both take the newer updates of the other.
     AntiEntropy,
-    /// Stores are compared in pairs, and the one who is called takes what is newer.
+    /// Anti-entropy: pairs of stores are compared, and the one that is called takes newer updates.
     AntiEntropyPush,
-    /// Stores are compared in pairs, and the one who calls takes what is newer.
+    /// Anti-entropy: pairs of stores are compared, and the caller takes newer updates.
     AntiEntropyPull,
     /// Any other spreader, by its name in the catalog.
     Spreader(&'static str),
 }
 
-/// When a node loses interest in a rumor (Demers 1987, section 1.4).
+/// The rule by which a node loses interest in a rumor (Demers 1987, section 1.4).
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 pub enum Removal {
     /// Never: the simple epidemic.
@@ -52,13 +52,13 @@ pub enum Removal {
     BlindCoin,
 }
 
-/// Which contacts count as useful.
+/// The rule by which contacts count as useful.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 pub enum Counting {
-    /// As the paper's tables need it: useful is a contact whose receiver did not know at the beginning of the round, and it resets the counter; in a pull
-    /// one useful request in a round makes up for all useless ones.
+    /// As the paper's tables need it: a contact is useful if its receiver did not know when the round began, and resets the counter; in a pull one useful
+    /// request in a round outweighs all useless ones.
     Tables,
-    /// As its text and its equations have it: only the first to tell was useful, and nothing resets a counter.
+    /// As the paper's text and equations have it: only the first contact that tells is useful, and nothing resets a counter.
     Plain,
 }
 
@@ -83,7 +83,7 @@ impl spread::Visit for Name {
     }
 }
 
-/// All strategies by name: a spreader of the catalog each, and those that are told apart by the direction of their contacts.
+/// All strategies by name: the spreaders of the catalog, and those that differ by the direction of their contacts.
 fn strategies() -> Vec<(&'static str, Strategy)> {
     let spreaders = spread::each(|| Name).into_iter().filter(|name| *name != Rumor::NAME);
     let named = |name| (if name == SHORT.0 { SHORT.1 } else { name }, Strategy::Spreader(name));
@@ -137,19 +137,19 @@ impl fmt::Display for Removal {
 }
 
 impl Removal {
-    /// Whether the receiver says if it knew.
+    /// Whether the receiver reports if it knew the update.
     pub fn has_feedback(self) -> bool {
         matches!(self, Removal::FeedbackCounter | Removal::FeedbackCoin)
     }
 }
 
 impl Strategy {
-    /// All of them, by name.
+    /// All rules, by name.
     pub fn names() -> Vec<&'static str> {
         strategies().into_iter().map(|(name, _)| name).collect()
     }
 
-    /// This spreader.
+    /// The strategy of a spreader.
     pub const fn of<P: Spreader>() -> Strategy {
         Strategy::Spreader(P::NAME)
     }
@@ -162,18 +162,18 @@ impl Strategy {
         matches!(self, Strategy::Push | Strategy::Pull | Strategy::PushPull)
     }
 
-    /// Whether a node passes on what it hears at once, without waiting for a round of its own.
+    /// Whether a node passes an update on at once, without waiting for its next round.
     pub(crate) fn passes_on_at_once(self) -> bool {
         let Strategy::Spreader(name) = self else { return false };
         spread::named(name, AtOnce).unwrap_or(false)
     }
 
-    /// Whether it would go on for ever, so that a run is over when all know.
+    /// Whether the protocol goes on for ever, so that a run ends when all know.
     pub(super) fn never_ends(self, epidemic: &Epidemic) -> bool {
         self.is_anti_entropy() || self.is_rumor() && epidemic.removal == Removal::None
     }
 
-    /// Flags that this strategy has no use for are refused: who gives one expects something of it.
+    /// Refuses flags that this strategy does not use: their author expects an effect.
     pub(super) fn check(self, epidemic: &Epidemic) -> Result<(), String> {
         if epidemic.minimization && self != Strategy::PushPull {
             return Err(format!(
@@ -206,13 +206,13 @@ impl Strategy {
     }
 }
 
-/// Bytes of a node in the simulator with what it has allocated while one update is hot, and what is on its way when most is.
+/// Bytes of a node in the simulator, allocations included, while one update is hot; and the most messages in flight.
 pub(super) fn node_bytes(epidemic: &Epidemic) -> usize {
     const KNOWN: usize = 32;
     let fanout = |default: u32| epidemic.fanout.unwrap_or(default) as usize;
     match epidemic.strategy {
         Strategy::Push => Sim::<Rumor>::node_bytes(fanout(1)),
-        // Who pulls counts requests and answers, which is kept aside.
+        // Nodes that pull count requests and answers in a separate allocation.
         Strategy::Pull => Sim::<Rumor>::node_bytes(2 * fanout(1)) + 160,
         // An update and a request, and the answer.
         Strategy::PushPull => Sim::<Rumor>::node_bytes(3 * fanout(1)) + 160,
@@ -223,7 +223,7 @@ pub(super) fn node_bytes(epidemic: &Epidemic) -> usize {
     }
 }
 
-/// One run. `progress` is told the round and how many know.
+/// Runs once. `progress` gets the round and the number of nodes that know.
 pub(super) fn run(epidemic: &Epidemic, seed: u64, progress: &mut dyn FnMut(u32, u64)) -> Told {
     let life = Life::default();
     match epidemic.strategy {
@@ -305,7 +305,7 @@ impl spread::Visit for RunOne<'_> {
     }
 }
 
-/// What an experiment varies of a spreader.
+/// The settings of a spreader that an experiment varies.
 fn trial(epidemic: &Epidemic, seed: u64) -> Trial {
     Trial {
         choice: epidemic.choice.clone(),
@@ -370,7 +370,7 @@ impl<P: Spreader> Subject for Spread<P> {
         Sent {
             updates: counters.updates_sent,
             spared: counters.updates_spared,
-            // Who asks does so once in each contact; who only pushes has one update to push.
+            // A puller asks once per contact; a node that only pushes has one update to send.
             contacts: if counters.asks_sent > 0 { counters.asks_sent } else { counters.updates_sent },
             refused: counters.refused,
         }

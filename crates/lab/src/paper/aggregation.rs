@@ -6,13 +6,13 @@ use crate::plot::{Draw, Plot};
 use crate::theory::aggregate as theory;
 use rumormill_protocols::sum::averaging::Pairing;
 
-/// Runs it, as far as the bench has come.
+/// Measures the cells, after a share of the whole.
 fn measure(bench: &mut Bench<'_>, what: &str, part: f64, aggregate: &Aggregate) -> Outcome {
     bench.progress(what, part);
     aggregate.run(&mut |_| {}).unwrap_or_else(|e| panic!("the paper's aggregate: {e}"))
 }
 
-/// A curve over the rounds, from the first on.
+/// A curve over the rounds, beginning with the first.
 fn by_round(curve: &[f64]) -> Vec<(f64, f64)> {
     curve.iter().enumerate().map(|(at, y)| (at as f64 + 1.0, *y)).collect()
 }

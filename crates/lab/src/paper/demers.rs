@@ -42,7 +42,7 @@ fn table(bench: &mut Bench<'_>, title: &str, k_max: u32, base: &Epidemic) -> Plo
     plot
 }
 
-/// Puts those figures of a row that the paper has.
+/// Puts the figures that the paper has for this row.
 fn put(bench: &mut Bench<'_>, row: &str, outcome: &Outcome) {
     let errors = &outcome.standard_error;
     let figures = [
@@ -104,7 +104,7 @@ pub(super) fn minimization(bench: &mut Bench<'_>) -> Plot {
 }
 
 pub(super) fn connection_limit(bench: &mut Bench<'_>) -> Plot {
-    // Tries elsewhere without end are as many as there are sites.
+    // Hunting without a limit tries as many sites as there are.
     let kinds = [
         ("push limit 1", Strategy::Push, 0, bench.runs(150, 4_000)),
         ("push limit 1 hunting", Strategy::Push, SITES as u32, bench.runs(150, 4_000)),

@@ -59,7 +59,7 @@ pub(super) fn run(bench: &mut Bench<'_>) -> Plot {
     plot
 }
 
-/// Of the runs that took off the reach and the hops; of all, whether all nodes were reached.
+/// Reach and hops of the runs that took off, and the share of all runs that reached all nodes.
 #[derive(Default)]
 struct Reached {
     reach: Samples,

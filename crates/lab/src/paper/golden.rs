@@ -1,18 +1,18 @@
-//! What a paper says, as data.
+//! A paper's figures, as data.
 
 use serde::Deserialize;
 
-/// A paper's cells, as they stand in `golden/NAME.toml`.
+/// A paper's cells, from `golden/NAME.toml`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Golden {
-    /// What the table is about.
+    /// The subject of the table.
     pub title: String,
-    /// The paper, and where in it, unless a cell says otherwise.
+    /// The source, unless a cell names another.
     pub source: String,
-    /// How it is measured here, in a few sentences.
+    /// The method of measuring here, in a few sentences.
     pub about: String,
-    /// What the paper leaves out, and what had to be assumed to come to its figures.
+    /// Assumptions that the paper's figures need and its text does not give.
     pub unsaid: Vec<String>,
     /// The cells.
     #[serde(rename = "cell")]
@@ -23,39 +23,39 @@ pub struct Golden {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Cell {
-    /// Its name, one of a kind in its table.
+    /// Its name, unique in its table.
     pub name: String,
-    /// What the paper prints, or what its formula comes to.
+    /// The value that the paper prints or that its formula gives.
     pub paper: f64,
-    /// Its unit; empty for a part or a ratio.
+    /// Its unit; empty for a share or a ratio.
     #[serde(default)]
     pub unit: String,
-    /// How sure the value is.
+    /// Certainty of the value.
     pub tag: Tag,
-    /// Where it stands, if not where the table does.
+    /// Source of the value, if it is not that of the table.
     pub source: Option<String>,
-    /// How close is close enough, as a part of the paper's value.
+    /// Tolerance as a share of the paper's value.
     pub relative: Option<f64>,
-    /// The same, in the cell's unit.
+    /// Tolerance in the cell's unit.
     pub absolute: Option<f64>,
-    /// Half a unit of the last printed digit: the printed value stands for all that round to it, so that much is always allowed.
+    /// Half a unit of the last printed digit: the printed value stands for all values that round to it, so this is always tolerated.
     #[serde(default)]
     pub printed: f64,
-    /// What is compared.
+    /// The comparison.
     #[serde(default)]
     pub compare: Compare,
-    /// When it counts.
+    /// The condition under which the cell counts.
     #[serde(default)]
     pub gate: Gate,
-    /// Whether it is measured in full size alone.
+    /// Whether the cell is measured in full size alone.
     #[serde(default)]
     pub full_only: bool,
-    /// A remark: why it is not gated, why the tolerance is what it is.
+    /// A remark: the reason why it is not gated, or of its tolerance.
     #[serde(default)]
     pub note: String,
 }
 
-/// How sure a golden value is.
+/// Certainty of a golden value.
 #[derive(Copy, Clone, Debug, PartialEq, Eq, Deserialize)]
 pub enum Tag {
     /// Read in the source.
@@ -64,14 +64,14 @@ pub enum Tag {
     RememberedAndReproduced,
     /// Remembered from the paper alone: never gated.
     Remembered,
-    /// Not the paper's: from an independent simulation of what it describes.
+    /// Not the paper's: an independent simulation of the paper's description.
     Reproduced,
     /// A formula.
     Theory,
 }
 
 impl Tag {
-    /// In a few words.
+    /// The certainty in a few words.
     pub fn text(self) -> &'static str {
         match self {
             Tag::Stated => "as printed",
@@ -83,27 +83,27 @@ impl Tag {
     }
 }
 
-/// How a figure is held against the paper's.
+/// The comparison of a figure with the paper's.
 #[derive(Copy, Clone, Debug, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Compare {
-    /// It may be off by the tolerance, either way.
+    /// The figure may differ by the tolerance, either way.
     #[default]
     Within,
-    /// It may be above by the tolerance, and below as it likes.
+    /// The figure may be greater by the tolerance, and smaller by any amount.
     AtMost,
-    /// The other way round.
+    /// The figure may be smaller by the tolerance, and greater by any amount.
     AtLeast,
 }
 
-/// When a cell that is outside its tolerance counts as a failure.
+/// The condition under which a cell outside its tolerance is a failure.
 #[derive(Copy, Clone, Debug, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Gate {
-    /// In full size always, otherwise if the standard error is small enough.
+    /// In full size, and otherwise if the standard error is small enough.
     #[default]
     Auto,
-    /// Never: it is shown.
+    /// Never: the cell is shown.
     Never,
 }
 
@@ -115,16 +115,16 @@ impl Golden {
 }
 
 impl Cell {
-    /// The most by which it may be off, in the cell's unit.
+    /// The greatest tolerated difference, in the cell's unit.
     pub fn tolerance(&self) -> f64 {
         let relative = self.relative.unwrap_or(0.0) * self.paper.abs();
         relative.max(self.absolute.unwrap_or(0.0)).max(self.printed)
     }
 
-    /// Whether a figure is close enough.
+    /// Whether a figure is within the tolerance.
     pub fn holds(&self, ours: f64) -> bool {
         let off = ours - self.paper;
-        // Half a unit in the last place of a binary fraction is no difference.
+        // Half a unit in the last place of a binary fraction does not count.
         let tolerance = self.tolerance() * (1.0 + 1e-12);
         match self.compare {
             Compare::Within => off.abs() <= tolerance,
@@ -137,7 +137,7 @@ impl Cell {
 /// Reads a table.
 ///
 /// # Panics
-/// If it is not sound: it is part of the program.
+/// If the table is not sound: it is part of the program.
 pub(super) fn read(name: &str, text: &str) -> Golden {
     let golden: Golden = toml::from_str(text).unwrap_or_else(|e| panic!("golden/{name}.toml: {e}"));
     for (at, cell) in golden.cells.iter().enumerate() {

@@ -1,4 +1,4 @@
-//! The course notes: by what factor an epidemic grows in each phase, and how its rounds grow with the number of nodes.
+//! The course notes: the factor by which an epidemic grows in each phase, and its rounds over the number of nodes.
 
 use super::Bench;
 use crate::epidemic::{Epidemic, Removal};
@@ -35,12 +35,12 @@ pub(super) fn lecture(bench: &mut Bench<'_>) -> Plot {
     plot
 }
 
-/// Push without an end, as the notes have it: run until all know.
+/// Push without removal, as in the notes: runs until all know.
 fn simple(nodes: u64, runs: usize, seed: u64) -> Epidemic {
     Epidemic { nodes, removal: Removal::None, runs, seed, ..Epidemic::default() }
 }
 
-/// The factors by which the informed grow in a round that begins with at most 1 %, with a half, with at least 99 % informed.
+/// The factors by which the informed grow in a round that begins with at most 1 %, with a half, and with at least 99 % informed.
 fn phases(bench: &mut Bench<'_>, runs: usize) {
     let [mut first, mut last, mut grown, mut infected] = [(); 4].map(|()| Samples::default());
     let seed = bench.seed(77);
@@ -51,7 +51,7 @@ fn phases(bench: &mut Bench<'_>, runs: usize) {
             match *now {
                 x if x <= 0.01 => first.add(next / x),
                 x if (0.4..=0.6).contains(&x) => {
-                    // A round begins anywhere near one half: it counts by how far it is off what theory says there.
+                    // A round that begins near one half counts by its distance from theory there.
                     let (k, n) = (1e3 * x, 1e3);
                     grown.add(next / x - epidemic::growth_factor(k, n) + epidemic::growth_factor(n / 2.0, n));
                     let here = (next - x) / (1.0 - x);

@@ -1,6 +1,6 @@
-//! The papers' tables: what a paper says, what this code gives, cell by cell.
+//! The papers' tables: the paper's figures beside ours, cell by cell.
 //!
-//! A paper's cells are data, in `golden/NAME.toml`: the printed value, where it stands, how sure that is, and how close this code has to come. Its runner, one file for
+//! A paper's cells are data, in `golden/NAME.toml`: the printed value, its source, its certainty, and the tolerance. Its runner, one file for
 //! each family of papers, measures them on the simulator with the protocol code of the library. [`run`] puts the two side by side.
 //!
 //! | file | what it does |
@@ -10,7 +10,7 @@
 //! | `demers` | rumor mongering: Tables 1 to 3, minimization, connection limit |
 //! | `aggregation` | averaging, count, push-sum, extrema |
 //! | `simple` | anti-entropy: Tables 4 and 5, rounds |
-//! | `spatial` | how far contacts reach |
+//! | `spatial` | the distances of contacts |
 //! | `spreading` | push then pull, the median counter |
 //! | `die` | fixed fanout: infect and die |
 //! | `growth` | the course notes: growth by phase, rounds over n |
@@ -34,17 +34,17 @@ pub use report::{Report, Row};
 use rumormill_core::rng::mix;
 use std::collections::BTreeMap;
 
-/// How much is measured.
+/// The size of the measurement.
 #[derive(Copy, Clone, Debug, PartialEq, Eq, Default)]
 pub enum Size {
-    /// What runs in seconds. A cell whose standard error is above 4 % of its value is then shown, not gated.
+    /// Measures in seconds. A cell with a standard error above 4 % of its value is then shown, not gated.
     #[default]
     Ci,
-    /// As many runs as the smallest cells need; all that may be gated is.
+    /// Measures with as many runs as the smallest cells need, and gates all cells that can be.
     Full,
 }
 
-/// A paper, by name.
+/// A paper, with its name.
 struct Paper {
     name: &'static str,
     golden: &'static str,
@@ -57,7 +57,7 @@ macro_rules! paper {
     };
 }
 
-/// All papers, in the order in which they are listed.
+/// All papers, in the order of the list.
 const PAPERS: &[Paper] = &[
     paper!("demers-table-1", demers::table_1),
     paper!("demers-table-2", demers::table_2),
@@ -83,7 +83,7 @@ pub fn names() -> impl Iterator<Item = &'static str> {
     PAPERS.iter().map(|paper| paper.name)
 }
 
-/// Measures the cells of one paper. `progress` is told what is measured, and how far it has come, between 0 and 1. The same `seed` gives the same figures.
+/// Measures the cells of one paper. `progress` gets the name of the measurement, and its progress between 0 and 1. The same `seed` gives the same figures.
 ///
 /// # Errors
 /// If there is no such paper.
@@ -110,9 +110,9 @@ fn unknown(name: &str) -> String {
     format!("there is no paper {name:?}: it is one of {}", known.join(", "))
 }
 
-/// What a runner measures into.
+/// The measurement that a runner carries out.
 pub(crate) struct Bench<'a> {
-    /// How much to measure.
+    /// The size of the measurement.
     pub size: Size,
     seed: u64,
     golden: &'a Golden,
@@ -128,12 +128,12 @@ pub(crate) struct Measured {
 }
 
 impl Bench<'_> {
-    /// The seed of one of the paper's experiments, each with one of its own.
+    /// The seed of one of the paper's experiments; each has its own.
     pub fn seed(&self, experiment: u64) -> u64 {
         mix(self.seed ^ mix(experiment))
     }
 
-    /// So many runs in this size.
+    /// The number of runs in this size.
     pub fn runs(&self, ci: usize, full: usize) -> usize {
         match self.size {
             Size::Ci => ci,
@@ -141,7 +141,7 @@ impl Bench<'_> {
         }
     }
 
-    /// What the paper says of a cell.
+    /// The paper's cell.
     ///
     /// # Panics
     /// If it has no such cell.
@@ -154,12 +154,12 @@ impl Bench<'_> {
         self.golden.cell(cell).is_some()
     }
 
-    /// Whether a cell of that name is to be measured in this size.
+    /// Whether a cell of that name is measured in this size.
     pub fn wants(&self, cell: &str) -> bool {
         self.golden.cell(cell).is_some_and(|cell| self.size == Size::Full || !cell.full_only)
     }
 
-    /// Runs an epidemic of a paper, which has come that far before it.
+    /// Runs an epidemic of a paper, after a share of the whole.
     pub fn epidemic(&mut self, what: &str, part: f64, epidemic: &Epidemic) -> Outcome {
         self.progress(what, part);
         epidemic.run(&mut |_| {}).unwrap_or_else(|e| panic!("the paper's epidemic: {e}"))
@@ -169,7 +169,7 @@ impl Bench<'_> {
         self.golden.cell(name).unwrap_or_else(|| panic!("no golden cell is called {name:?}"))
     }
 
-    /// A cell is measured.
+    /// Records the figure of a cell.
     ///
     /// # Panics
     /// If there is no such cell, or it was measured before.
@@ -179,7 +179,7 @@ impl Bench<'_> {
         assert!(before.is_none(), "{cell:?} is measured twice");
     }
 
-    /// Tells how far it has come.
+    /// Reports the progress.
     pub fn progress(&mut self, what: &str, part: f64) {
         (self.progress)(what, part);
     }

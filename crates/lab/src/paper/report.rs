@@ -7,7 +7,7 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-/// In CI size a cell is gated only if its standard error is at most this part of its value.
+/// Upper bound on the standard error of a gated cell in CI size, as a share of its value.
 pub const GATED_STANDARD_ERROR_MAX: f64 = 0.04;
 
 /// A paper's cells, measured.
@@ -19,13 +19,13 @@ pub struct Report {
     pub rows: Vec<Row>,
     /// Whether no gated cell is outside its tolerance.
     pub ok: bool,
-    /// How much was measured.
+    /// The size of the measurement.
     #[serde(skip)]
     pub size: Size,
-    /// The seed that all was measured with.
+    /// The seed of the measurement.
     #[serde(skip)]
     pub seed: u64,
-    /// What the paper says.
+    /// The paper's figures.
     #[serde(skip)]
     pub golden: Golden,
     /// The picture.
@@ -38,27 +38,27 @@ pub struct Report {
 pub struct Row {
     /// Its name.
     pub name: String,
-    /// What the paper says.
+    /// The paper's value.
     pub paper: f64,
-    /// What came out here.
+    /// Our value.
     pub ours: f64,
-    /// The most by which it may be off, in its unit.
+    /// The greatest tolerated difference, in its unit.
     pub tolerance: f64,
-    /// Whether it passes: it is not gated, or it is within its tolerance.
+    /// Whether the cell passes: it is not gated, or it is within its tolerance.
     pub ok: bool,
     /// Whether it is within its tolerance, gated or not.
     pub within: bool,
-    /// Whether being outside would count.
+    /// Whether a difference above the tolerance is a failure.
     pub gated: bool,
     /// The standard error of our figure; 0 if it has none.
     pub standard_error: f64,
     /// `within`, `at-most` or `at-least`.
     pub compare: &'static str,
-    /// Its unit; empty for a part or a ratio.
+    /// Its unit; empty for a share or a ratio.
     pub unit: String,
-    /// Where the paper's value is from.
+    /// The source of the paper's value.
     pub source: String,
-    /// How sure that is.
+    /// Certainty of the paper's value.
     pub certainty: &'static str,
     /// A remark on this cell.
     #[serde(skip_serializing_if = "String::is_empty")]
@@ -86,7 +86,7 @@ impl Report {
         Report { paper: paper.to_owned(), rows, ok, size, seed, golden, plot }
     }
 
-    /// As a table to be read in a terminal: paper | ours | difference.
+    /// The report as a table for the terminal: paper | ours | difference.
     pub fn text(&self) -> String {
         let mut cells =
             vec![["".to_owned(), "paper".into(), "ours".into(), "difference".into(), String::new()]];
@@ -111,7 +111,7 @@ impl Report {
         text
     }
 
-    /// As a section of `docs/papers.md`. The picture is expected at `picture`.
+    /// The report as a section of `docs/papers.md`. The picture is expected at `picture`.
     pub fn markdown(&self, picture: &str) -> String {
         let golden = &self.golden;
         let mut text = format!(
@@ -149,7 +149,7 @@ impl Report {
         text
     }
 
-    /// How many rows have this verdict.
+    /// The number of rows with this verdict.
     fn count(&self, verdict: &str) -> usize {
         self.rows.iter().filter(|row| row.verdict() == verdict).count()
     }
@@ -185,7 +185,7 @@ pub fn document(reports: &[Report]) -> String {
     text
 }
 
-/// The anchor that a heading gets.
+/// The anchor of a heading.
 fn anchor(report: &Report) -> String {
     let heading = format!("{}: {}", report.paper, report.golden.title).to_lowercase();
     let kept = heading.chars().filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'));
@@ -235,13 +235,13 @@ impl Row {
         format!("{} ± {}", figure(self.ours, 4), figure(self.standard_error, 2))
     }
 
-    /// In percent, or in the cell's unit if the paper's value is 0.
+    /// The difference in percent, or in the cell's unit if the paper's value is 0.
     fn difference(&self) -> String {
         let off = self.ours - self.paper;
         if self.paper == 0.0 { figure(off, 3) } else { format!("{:+.1} %", 100.0 * off / self.paper) }
     }
 
-    /// How far ours may be off, as the difference is told; nothing for what does not count.
+    /// The tolerance, in the unit of the difference; empty for a cell that is not gated.
     fn allowed(&self) -> String {
         let sign = match self.compare {
             "at-most" => "+",
@@ -255,7 +255,7 @@ impl Row {
         }
     }
 
-    /// How sure the paper's value is, where it stands if not where the table does, and what else there is to say.
+    /// Certainty of the paper's value, its source if it is not that of the table, and the remark.
     fn remark(&self, table_source: &str) -> String {
         let source = (self.source != table_source).then_some(&*self.source);
         let note = (!self.note.is_empty()).then_some(&*self.note);
@@ -271,7 +271,7 @@ impl Row {
     }
 }
 
-/// A number with so many significant digits, without a tail of zeros; small ones as powers of ten.
+/// A number with this number of significant digits, without trailing zeros; small numbers as powers of ten.
 pub(crate) fn figure(v: f64, digits: i32) -> String {
     if v == 0.0 || !v.is_finite() {
         return format!("{v}");

@@ -26,7 +26,7 @@ pub(super) fn anti_entropy_rounds(bench: &mut Bench<'_>) -> Plot {
                 continue;
             }
             let seed = bench.seed(nodes ^ (d as u64) << 32);
-            // Push is spread by its end, pull by its beginning: nobody may ask the one who knows for a while.
+            // The end decides the spread of push, and the beginning that of pull: at first no node may ask the only one that knows.
             let runs = match strategy {
                 Strategy::AntiEntropy => runs,
                 _ if nodes == 10_000 => 2 * runs,

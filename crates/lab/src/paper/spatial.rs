@@ -1,4 +1,4 @@
-//! Spatial distributions: how far contacts reach, and how two sites may keep a rumor to themselves.
+//! Spatial distributions: the distances of contacts, and a rumor that two sites keep to themselves.
 
 use super::Bench;
 use crate::epidemic::{Epidemic, Strategy};
@@ -42,7 +42,7 @@ pub(super) fn run(bench: &mut Bench<'_>) -> Plot {
     plot
 }
 
-/// The distances of so many choices, made by all sites in turn.
+/// The distances of this number of choices, made by all sites in turn.
 fn distances(sites: u64, exponent: f64, draws: usize, seed: u64) -> Samples {
     let (choice, peers, mut rng) = (Choice::ring(sites, exponent), Peers::Everyone(sites), Rng::seeded(seed));
     (0..draws as u64)
@@ -55,7 +55,7 @@ fn distances(sites: u64, exponent: f64, draws: usize, seed: u64) -> Samples {
         .collect()
 }
 
-/// Two sites at a hub and 28 behind it, under 1/Q^2: how often a rumor of one of the two never leaves them.
+/// Two sites at a hub with 28 others behind it, under 1/Q^2: the share of rumors of one of the two that never leave them.
 fn hub(bench: &mut Bench<'_>) {
     const NODES: u64 = 30;
     let choice = Choice::sites(NODES as usize, 2.0, |a, b| u64::from(a.max(b) > 1));

@@ -1,4 +1,4 @@
-//! Push then pull, and the median counter: how much it costs to tell everybody.
+//! Push then pull, and the median counter: the cost of informing all nodes.
 
 use super::Bench;
 use crate::epidemic::{Epidemic, Strategy};
@@ -28,7 +28,7 @@ pub(super) fn push_then_pull(bench: &mut Bench<'_>) -> Plot {
     }
     let of = |pick: fn(f64, f64) -> f64| costs.iter().map(|(_, cost)| *cost).reduce(pick).unwrap_or(1.0);
     bench.put("largest over smallest", of(f64::max) / of(f64::min), 0.0);
-    // What the choice of the round does, at one size.
+    // The effect of the round in which pushing ends, at one size.
     let switch: Vec<(f64, f64)> = (6..=14)
         .map(|round| {
             let epidemic = Epidemic {

@@ -40,7 +40,7 @@ fn first_detection(bench: &mut Bench<'_>) -> Vec<(f64, f64, f64)> {
     let mut all = Vec::new();
     for (at, (nodes, ci, full)) in sizes.into_iter().enumerate() {
         let (mut periods, mut most) = (Samples::default(), 0);
-        // Runs in tens: the experiment tells means, and their spread gives the error.
+        // Runs in groups of ten: the experiment returns means, and their spread gives the error.
         for batch in 0..bench.runs(ci, full) / 10 {
             let seed = bench.seed((at * 1_000 + batch) as u64);
             let experiment = Experiment {
@@ -90,7 +90,7 @@ fn load(bench: &mut Bench<'_>) {
     }
 }
 
-/// Healthy members held to be dead while a tenth of all stall, without Lifeguard over with it.
+/// Healthy members marked as failed while a tenth of all stall, without Lifeguard as a multiple of with it.
 fn false_deaths(bench: &mut Bench<'_>) {
     bench.progress("false deaths", 0.8);
     let stall = Stall {

@@ -1,8 +1,8 @@
-//! From values to places: linear and logarithmic axes, and where their ticks are.
+//! Linear and logarithmic axes: the places of values, and the ticks.
 
 use libm::{ceil, floor, log10, pow, round};
 
-/// Ticks that an axis has, about.
+/// Number of ticks of an axis, about.
 const TICKS: f64 = 6.0;
 
 pub(super) struct Axis {
@@ -35,7 +35,7 @@ impl Axis {
         Axis { low, high, log, from, to }
     }
 
-    /// Whether this value has a place.
+    /// Whether this value has a place on the axis.
     pub fn shows(&self, value: f64) -> bool {
         value.is_finite() && (!self.log || value > 0.0)
     }
@@ -64,7 +64,7 @@ impl Axis {
         if last - first >= 1 {
             return (first..=last).step_by(every as usize).map(|e| (pow(10.0, e.into()), power(e))).collect();
         }
-        // Less than a decade: both ends and the middle say more than one power of ten.
+        // Within less than a decade, both ends and the middle tell more than one power of ten.
         let part = |p: f64| pow(10.0, self.low + (self.high - self.low) * p);
         [0.0, 0.5, 1.0].map(part).into_iter().map(|v| (v, format!("{v:.3}"))).collect()
     }

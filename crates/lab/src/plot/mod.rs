@@ -1,7 +1,7 @@
 //! Curves and bands as SVG: simulation as lines and points, theory dashed over it, readable on a light and on a dark page.
 //!
-//! Written by hand rather than with a plotting crate: what is needed is two hundred lines, the colours have to follow the reader's scheme, and the
-//! same figures have to give the same bytes on every machine.
+//! Written by hand rather than with a plotting crate: two hundred lines suffice, the colours follow the reader's scheme, and the same figures give the same
+//! bytes on every machine.
 
 mod axis;
 
@@ -11,35 +11,35 @@ use std::fmt::Write;
 /// A picture with two axes.
 #[derive(Clone, Debug, Default)]
 pub struct Plot {
-    /// What it shows.
+    /// The title.
     pub title: String,
-    /// What the horizontal axis counts, with its unit.
+    /// Quantity and unit of the horizontal axis.
     pub x: String,
-    /// What the vertical axis counts, with its unit.
+    /// Quantity and unit of the vertical axis.
     pub y: String,
     /// Whether the horizontal axis is logarithmic; points at or below 0 are then left out.
     pub log_x: bool,
-    /// The same for the vertical axis.
+    /// Whether the vertical axis is logarithmic.
     pub log_y: bool,
-    /// What is drawn, the first at the bottom.
+    /// The series, the first at the bottom.
     pub series: Vec<Series>,
 }
 
 /// One curve, band or cloud.
 #[derive(Clone, Debug)]
 pub struct Series {
-    /// Its name in the legend; empty for none.
+    /// Its name in the legend; empty: none.
     pub name: String,
-    /// How it is drawn.
+    /// Its form.
     pub draw: Draw,
 }
 
-/// How a series is drawn. Coordinates are those of the axes.
+/// The form of a series. Coordinates are those of the axes.
 #[derive(Clone, Debug)]
 pub enum Draw {
-    /// What was simulated: a line.
+    /// Simulation: a line.
     Line(Vec<(f64, f64)>),
-    /// What theory says: a dashed line, in the colour of the series before it if that is of the same number.
+    /// Theory: a dashed line, in the colour of the series before it if that has the same number.
     Dashed(Vec<(f64, f64)>),
     /// Single figures: dots.
     Points(Vec<(f64, f64)>),
@@ -53,7 +53,7 @@ const LEFT: f64 = 76.0;
 const RIGHT: f64 = 20.0;
 const TOP: f64 = 40.0;
 const BOTTOM: f64 = 54.0;
-/// Lines of the legend; what is beyond is drawn, and not named.
+/// Upper bound on the lines of the legend; further series are drawn, but not named.
 const LEGEND_MAX: usize = 14;
 
 /// Colours that stay apart for colour-blind readers (Okabe and Ito 2008), on light and on dark.
@@ -68,18 +68,18 @@ const COLOURS: [(&str, &str); 7] = [
 ];
 
 impl Plot {
-    /// A plot of this title and these axes.
+    /// A plot with this title and these axes.
     pub fn new(title: impl Into<String>, x: impl Into<String>, y: impl Into<String>) -> Plot {
         Plot { title: title.into(), x: x.into(), y: y.into(), ..Plot::default() }
     }
 
-    /// With a logarithmic horizontal axis.
+    /// Makes the horizontal axis logarithmic.
     pub fn log_x(mut self) -> Plot {
         self.log_x = true;
         self
     }
 
-    /// With a logarithmic vertical axis.
+    /// Makes the vertical axis logarithmic.
     pub fn log_y(mut self) -> Plot {
         self.log_y = true;
         self
@@ -91,7 +91,7 @@ impl Plot {
         self
     }
 
-    /// As an SVG document of its own. The same plot gives the same bytes.
+    /// The plot as an SVG document. The same plot gives the same bytes.
     pub fn svg(&self) -> String {
         let points = || self.series.iter().flat_map(|series| series.draw.extent());
         let x = Axis::over(points().map(|(x, _)| x), self.log_x, LEFT, WIDTH - RIGHT);
@@ -107,7 +107,7 @@ impl Plot {
         svg
     }
 
-    /// Each series has a colour of its own, except that theory takes that of the simulation just before it.
+    /// Each series has its own colour, except that theory takes that of the simulation before it.
     fn colour(&self, at: usize) -> usize {
         let mut colour = 0;
         for i in 1..=at {
@@ -184,7 +184,7 @@ impl Plot {
         );
     }
 
-    /// Where curves leave most room: at the side where fewer points lie in the upper half.
+    /// The side with most room for the legend: the one with fewer points in the upper half.
     fn legend(&self, svg: &mut String) {
         let named: Vec<(usize, &Series)> =
             self.series.iter().enumerate().filter(|(_, s)| !s.name.is_empty()).take(LEGEND_MAX).collect();
@@ -231,7 +231,7 @@ impl Plot {
 }
 
 impl Draw {
-    /// All that the axes have to hold.
+    /// All values that the axes must hold.
     fn extent(&self) -> Vec<(f64, f64)> {
         match self {
             Draw::Line(points) | Draw::Dashed(points) | Draw::Points(points) => points.clone(),
@@ -281,7 +281,7 @@ impl Draw {
         }
     }
 
-    /// How it looks in the legend.
+    /// The mark of a form in the legend.
     fn sample(&self, svg: &mut String, colour: usize, x: f64, y: f64) {
         let (x0, x1, y) = (px(x), px(x + 26.0), px(y));
         let _ = match self {

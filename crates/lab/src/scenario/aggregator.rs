@@ -1,4 +1,4 @@
-//! Any aggregator in scenarios: they share what they are asked and what they tell.
+//! Any aggregator in scenarios: all share calls and events.
 
 use super::part::{self, CallOf, Called, Check, Line, Names, Part, View};
 use super::settings;
@@ -13,22 +13,22 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use toml::Table;
 
-/// What the nodes have at first.
+/// The initial values of the nodes.
 #[derive(Copy, Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum Values {
-    /// Its id plus one.
+    /// The node's id plus one.
     Index,
-    /// Uniform between 0 and 100, drawn by its id.
+    /// Uniform between 0 and 100, drawn by the node's id.
     #[default]
     Uniform,
-    /// One.
+    /// One at every node.
     Ones,
-    /// As many as there are nodes at node 0, nothing elsewhere.
+    /// The number of nodes at node 0, and nothing elsewhere.
     Peak,
 }
 
-/// What an aggregator allocates: answers that are remembered, sketches, vectors (our guess).
+/// Memory of an aggregator: remembered answers, sketches, vectors (our guess).
 const HEAP_BYTES: u64 = 1_024;
 
 /// An aggregator.
@@ -37,7 +37,7 @@ pub struct AggregatorPart<N: Aggregator> {
     config: Arc<N::Config>,
 }
 
-/// What the nodes have, and what comes of it.
+/// The initial values, and the true aggregate.
 #[derive(Copy, Clone)]
 struct Truths {
     nodes: u64,
@@ -45,7 +45,7 @@ struct Truths {
     of: Truth,
 }
 
-/// What was set, and what was told.
+/// The values that were set, and the results that were told.
 #[derive(Debug, Default)]
 pub struct Seen {
     set: BTreeMap<NodeId, (Time, f64)>,
@@ -65,7 +65,7 @@ impl Truths {
         }
     }
 
-    /// What the values of those that are up come to.
+    /// The true aggregate of the live nodes.
     fn truth<N>(self, view: &dyn View<N>, seen: &Seen) -> f64 {
         let value = |id: NodeId| match seen.set.get(&id) {
             Some((at, value)) if view.since(id) <= *at => *value,
@@ -76,7 +76,7 @@ impl Truths {
 }
 
 impl<N: Aggregator> AggregatorPart<N> {
-    /// For nodes `0..nodes`, with these settings; `values` is what the nodes have at first.
+    /// For the nodes `0..nodes` with these settings; `values` are the initial values.
     pub(super) fn new(table: &Table, nodes: u64) -> Result<AggregatorPart<N>, String> {
         let mut table = table.clone();
         let values = settings::take(N::NAME, &mut table, "values")?.unwrap_or_default();
@@ -85,7 +85,7 @@ impl<N: Aggregator> AggregatorPart<N> {
         Ok(AggregatorPart { world: Truths { nodes, values, of }, config: Arc::new(config) })
     }
 
-    /// What the live nodes hold the result to be: that of the last epoch, else as it stands.
+    /// The results of the live nodes: that of the last epoch, else the present estimate.
     fn results<'a>(view: &'a dyn View<N>) -> impl Iterator<Item = (NodeId, Option<f64>)> + 'a {
         view.live().map(|id| (id, view.node(id).settled().or_else(|| view.node(id).estimate())))
     }

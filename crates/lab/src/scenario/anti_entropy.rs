@@ -1,4 +1,4 @@
-//! Anti-entropy in scenarios: stores that are written at any node, and are to become equal.
+//! Anti-entropy in scenarios: any node writes to its store, and all stores become equal.
 
 use super::part::{CallOf, Called, Check, Line, Names, Part, View};
 use super::settings;
@@ -13,9 +13,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use toml::Table;
 
-/// Keys that are followed; of more it is only counted how often they changed.
+/// Upper bound on the keys that are followed; changes of further keys are only counted.
 const KEYS_MAX: usize = 4_096;
-/// What a node allocates besides its keys: the tree of checksums, the index by time (our guess).
+/// Memory of a node besides its keys: the tree of checksums, the index by time (our guess).
 const HEAP_BYTES: u64 = 1_024;
 
 /// Anti-entropy.
@@ -24,7 +24,7 @@ pub struct AntiEntropyPart {
     config: Arc<Config>,
 }
 
-/// The newest version of each key that any node told of, so also what only a node had that has crashed.
+/// The newest version of each key that any node told of, also one that only a crashed node had.
 #[derive(Debug, Default)]
 pub struct Seen {
     newest: BTreeMap<Payload, (Stamp, bool)>,
@@ -42,7 +42,7 @@ impl Part for AntiEntropyPart {
     type Node = AntiEntropy;
     type Seen = Seen;
 
-    /// Its store is in memory: who comes back has nothing, wiped or not.
+    /// Its store is in memory: a node that restarts has nothing, wiped or not.
     fn make(&self, _: NodeId, _: u32, _: Option<&AntiEntropy>) -> AntiEntropy {
         AntiEntropy::new(self.config.clone())
     }
@@ -159,12 +159,12 @@ impl Part for AntiEntropyPart {
     }
 }
 
-/// Each live node and each key: whether the node has the newest version. Goes on as long as `f` says so.
+/// Calls `f` for each live node and each key, with whether the node has the newest version; stops when `f` returns false.
 fn each(view: &dyn View<AntiEntropy>, seen: &Seen, mut f: impl FnMut(NodeId, bool, &[u8]) -> bool) {
     for (key, (stamp, is_value)) in &seen.newest {
         for id in view.live() {
             let entry = view.node(id).entry(key);
-            // A death may be forgotten again, but no value may be there.
+            // A node may forget a death certificate, but may not hold a value.
             let is_fresh = entry.map_or(!is_value, |entry| entry.stamp() >= *stamp);
             if !f(id, is_fresh, key) {
                 return;

@@ -1,4 +1,4 @@
-//! How checks are written: `always NAME`, `eventually NAME within 10s`, `eventually NAME within 10s after 1m`, `sometimes NAME`,
+//! The notation of checks: `always NAME`, `eventually NAME within 10s`, `eventually NAME within 10s after 1m`, `sometimes NAME`,
 //! `finally NAME`.
 
 use super::part::{Part, Since, Whole};
@@ -7,7 +7,7 @@ use rumormill_sim::Sim;
 use rumormill_sim::check::{Checks, From};
 use rumormill_sim::plan::History;
 
-/// A check as it is written.
+/// A check, as written.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Written {
     when: When,
@@ -24,7 +24,7 @@ enum When {
 }
 
 impl Written {
-    /// Reads one.
+    /// Parses a check.
     pub fn parse(text: &str) -> Result<Written, String> {
         let refused = || {
             format!(
@@ -54,7 +54,7 @@ impl Written {
     }
 }
 
-/// What checks look at besides the simulation.
+/// The record that checks read besides the simulation.
 pub(super) struct Observed<P: Part> {
     pub seen: P::Seen,
     pub since: Since,
@@ -67,7 +67,7 @@ impl<P: Part> Observed<P> {
     }
 }
 
-/// The checks of a scenario, ready to be asked.
+/// The checks of a scenario, ready to run.
 pub(super) fn build<P: Part>(
     part: &P,
     written: &[String],

@@ -1,4 +1,4 @@
-//! Any detector in scenarios: they share what they are asked and what they tell.
+//! Any detector in scenarios: all share calls and events.
 
 use super::part::{self, CallOf, Called, Check, Line, Names, Part, View};
 use super::settings;
@@ -24,7 +24,7 @@ pub struct Seen {
 }
 
 impl<N: Detector> DetectorPart<N> {
-    /// For nodes `0..nodes`, with these settings.
+    /// For the nodes `0..nodes` with these settings.
     pub(super) fn new(table: &Table, nodes: u64) -> Result<DetectorPart<N>, String> {
         let config = Arc::new(settings::read::<N>(table, nodes, &N::Config::default())?);
         Ok(DetectorPart { nodes, config })
@@ -138,13 +138,13 @@ impl<N: Detector> Part for DetectorPart<N> {
         })
     }
 
-    /// The list of peers, the samples, and what the watched peers take besides (our guess).
+    /// Memory of a detector: the list of peers, the samples, and the watched peers (our guess).
     fn heap_bytes(&self, nodes: u64) -> u64 {
         nodes * 8 + N::samples_max(&self.config) as u64 * 4 + 1_024
     }
 }
 
-/// Each live node and each peer that it watches, until `f` refuses one.
+/// Calls `f` for each live node and each peer that it watches, until `f` returns false.
 fn each<N: Detector>(
     view: &dyn View<N>,
     mut f: impl FnMut(NodeId, NodeId) -> Result<(), String>,

@@ -1,4 +1,4 @@
-//! Runs of one scenario on one stack.
+//! The runs of one scenario on one stack.
 
 use super::Scenario;
 use super::checks::{self, Observed};
@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::rc::Rc;
 
-/// Makes the nodes and writes down what they are asked.
+/// Makes the nodes, and records their calls.
 struct Cast<P> {
     part: Rc<P>,
     called: Vec<Called>,
@@ -39,7 +39,7 @@ impl<P: Part> Actor<P::Node> for Cast<P> {
     }
 }
 
-/// What one run came to.
+/// The outcome of one run.
 struct Run {
     total: Counters,
     figures: Vec<(&'static str, f64)>,
@@ -48,31 +48,31 @@ struct Run {
     found: Option<Found>,
 }
 
-/// Where one run stands among all.
+/// The place of a run among all.
 #[derive(Copy, Clone)]
 struct Place {
     run: u32,
     runs: u32,
     seed: u64,
-    /// Inputs of the runs before it.
+    /// Number of inputs in earlier runs.
     events: u64,
     shrinking: Option<usize>,
 }
 
-/// Says what is wrong with a plan or the checks for this stack.
+/// Refuses a plan or checks that this stack cannot run.
 pub(super) fn check<P: Part>(scenario: &Scenario, part: P, plan: &Plan) -> Result<(), String> {
     checks::build(&part, &scenario.checks, scenario.check_every)?;
     let cast = Cast { part: Rc::new(part), called: Vec::new() };
     Runner::new(plan, 0, cast).map(drop)
 }
 
-/// Bytes that a run takes, about.
+/// Bytes of memory that a run needs, about.
 pub(super) fn memory_bytes<P: Part>(scenario: &Scenario, part: &P) -> u64 {
     let node = Sim::<P::Node>::node_bytes(1) as u64 + part.heap_bytes(scenario.nodes);
     node.saturating_mul(scenario.nodes)
 }
 
-/// Runs it, until all runs have been or one fails.
+/// Runs all runs, or until one fails.
 pub(super) fn run<P: Part>(
     scenario: &Scenario,
     part: P,
@@ -128,7 +128,7 @@ pub(super) fn run<P: Part>(
     })
 }
 
-/// Makes the plan of a failing run smaller, and writes down all that is needed to see it again.
+/// Shrinks the plan of a failing run, and records what its replay needs.
 fn report<P: Part>(
     scenario: &Scenario,
     part: &Rc<P>,
@@ -238,7 +238,7 @@ fn one_run<P: Part>(
     Ok(Run { total, figures, sometimes: checks.sometimes_held(), digest, found })
 }
 
-/// The nodes start evenly within the time for it.
+/// Starts the nodes evenly within the time for it.
 fn spawn<P: Part>(
     scenario: &Scenario,
     sim: &mut Sim<P::Node>,
@@ -256,7 +256,7 @@ fn spawn<P: Part>(
     }
 }
 
-/// Writes down what the plan did.
+/// Writes the actions of the plan to the output.
 fn note<P: Part>(
     runner: &mut Runner<P::Node, Cast<P>>,
     observed: &mut Observed<P>,

@@ -1,4 +1,4 @@
-//! Newest-wins records in scenarios. They travel in what datagrams of others have to spare, so they need something beneath them.
+//! Newest-wins records in scenarios. They travel in the spare room of other protocols' datagrams, so they need a protocol beneath them.
 
 use super::part::{self, CallOf, Called, Check, Line, Names, Part, View};
 use super::settings;
@@ -14,7 +14,7 @@ pub struct LatestPart {
     pub(super) config: Config,
 }
 
-/// What was put, and what was told.
+/// The values that were put, and the events.
 #[derive(Debug, Default)]
 pub struct Seen {
     puts: BTreeMap<NodeId, (Time, String)>,
@@ -106,7 +106,7 @@ impl Part for LatestPart {
     }
 }
 
-/// Each live node and each value put by another live one: whether the first has the second's newest. Goes on as long as `f` says so.
+/// Calls `f` for each live node and each value of another live node, with whether the first has the newest value; stops when `f` returns false.
 fn each(view: &dyn View<Latest>, seen: &Seen, mut f: impl FnMut(NodeId, bool, NodeId) -> bool) {
     for (owner, (at, value)) in &seen.puts {
         if !view.is_up(*owner) || view.since(*owner) > *at {

@@ -23,21 +23,20 @@
 //! with = "hello"
 //! ```
 //!
-//! All of it is a pure function of the file, the seed and the files it names, which the caller reads. What it has to tell goes to
-//! an [`Output`].
+//! The run is a pure function of this file, the seed, and the files that it names, which the caller reads. Its output goes to an [`Output`].
 //!
-//! | file | what |
+//! | file | contents |
 //! | --- | --- |
-//! | `mod` | what is in the file |
-//! | `part` | what a protocol has to say for itself; one on top of another |
+//! | `mod` | the file's fields |
+//! | `part` | the trait of a protocol in scenarios; two protocols on top of each other |
 //! | `agent` | the composite that an agent runs |
-//! | `swim`, `latest`, `anti_entropy`, `spreader`, `aggregator`, `detector` | protocols, the last three any of their family |
+//! | `swim`, `latest`, `anti_entropy`, `spreader`, `aggregator`, `detector` | the protocols; the last three run any of their family |
 //! | `settings` | the protocols' settings |
 //! | `erased` | a part behind one type |
 //! | `registry` | their names |
-//! | `checks` | how checks are written |
+//! | `checks` | the notation of checks |
 //! | `drive` | one run |
-//! | `output` | what comes out |
+//! | `output` | the output |
 
 mod agent;
 mod aggregator;
@@ -68,50 +67,50 @@ use rumormill_sim::plan::{Action, Bounds, Plan, Step, Who};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// Runs of one scenario, at most.
+/// Upper bound on the runs of a scenario.
 pub const RUNS_MAX: u32 = 1_000_000;
-/// Nodes of one scenario, at most.
+/// Upper bound on the nodes of a scenario.
 pub const NODES_MAX: u64 = 10_000_000;
-/// How often one call may be repeated.
+/// Upper bound on the repetitions of one call.
 pub const REPEATS_MAX: u64 = 1 << 16;
 
-/// What is in the file. What is unknown is refused.
+/// The fields of the file. An unknown field is an error.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Scenario {
-    /// What it is called.
+    /// Its name.
     #[serde(default)]
     pub name: String,
-    /// What it shows.
+    /// A description for people.
     #[serde(default)]
     pub about: String,
-    /// Which protocols: `swim`, `latest on swim`.
+    /// The stack: `swim`, `latest on swim`.
     pub stack: String,
-    /// How many nodes there are at the beginning, with the ids from 0 on.
+    /// Number of nodes at the beginning; their ids count up from 0.
     pub nodes: u64,
-    /// The seed, from which that of each run is made.
+    /// The seed, from which the seed of each run is made.
     #[serde(default = "one")]
     pub seed: u64,
-    /// How many runs.
+    /// Number of runs.
     #[serde(default = "one_run")]
     pub runs: u32,
-    /// How long a run takes.
+    /// Length of a run.
     #[serde(with = "text")]
     pub time: Duration,
-    /// The nodes start evenly within this time.
+    /// Time within which the nodes start, evenly.
     #[serde(default, with = "text")]
     pub start_within: Duration,
-    /// Figures are taken this often.
+    /// Time between two samples.
     #[serde(default = "a_second", with = "text")]
     pub sample: Duration,
-    /// Checks are asked this often.
+    /// Time between two runs of the checks.
     #[serde(default = "a_tenth", with = "text")]
     pub check_every: Duration,
-    /// What must hold: `always NAME`, `eventually NAME within 10s`, `eventually NAME within 10s after 1m`, `sometimes NAME`,
+    /// The checks: `always NAME`, `eventually NAME within 10s`, `eventually NAME within 10s after 1m`, `sometimes NAME`,
     /// `finally NAME`.
     #[serde(default)]
     pub checks: Vec<String>,
-    /// A failing plan is tried in so many smaller versions, at most; 0: it is not shrunk.
+    /// Upper bound on the smaller plans that are tried after a failure; 0: the plan is not shrunk.
     #[serde(default = "shrink_tries")]
     pub shrink_tries: usize,
     /// Files with more steps, in TOML like the steps here.
@@ -126,44 +125,44 @@ pub struct Scenario {
     /// The world.
     #[serde(default)]
     pub world: World,
-    /// A plan drawn anew for each run.
+    /// A random plan, drawn anew for each run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub random: Option<Bounds>,
-    /// Nodes that come and go, drawn anew for each run.
+    /// Random churn, drawn anew for each run.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub churn: Vec<Churn>,
-    /// What is done to the nodes.
+    /// The steps of the fault plan.
     #[serde(default, rename = "step", skip_serializing_if = "Vec::is_empty")]
     pub steps: Vec<Step>,
-    /// What is asked of them.
+    /// The calls of nodes.
     #[serde(default, rename = "call", skip_serializing_if = "Vec::is_empty")]
     pub calls: Vec<Call>,
-    /// On how many threads it runs. It is whoever runs it that says so, not the file: nothing of what comes out depends on it.
+    /// The threads of the simulation. Not in the file but given by its runner: the outcome does not depend on it.
     #[serde(skip)]
     pub threads: Threads,
 }
 
-/// Something that is asked of nodes, once or again and again.
+/// A call of nodes, once or repeatedly.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Call {
-    /// When.
+    /// Time of the first call.
     #[serde(with = "text")]
     pub at: Duration,
-    /// Of whom, of those that are up then.
+    /// The nodes that are called, among those that are up then.
     pub who: Who,
-    /// What.
+    /// Name of the call.
     pub call: String,
-    /// With what; `{node}` in it stands for a random node of the beginning.
+    /// Argument of the call; `{node}` in it stands for a random node of the beginning.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub with: String,
-    /// And again after each such time,
+    /// Time between two repetitions.
     #[serde(default, with = "text::option", skip_serializing_if = "Option::is_none")]
     pub every: Option<Duration>,
-    /// so many times in all; what is asked the nth time has n put in the place of `{n}` in `with`, from 1 on.
+    /// Number of calls in all; `{n}` in `with` stands for the number of the call, from 1 on.
     #[serde(default = "one")]
     pub times: u64,
-    /// Instead of `every`: at random times between `at` and this, drawn anew for each run.
+    /// In place of `every`: the calls are at random times between `at` and this, drawn anew for each run.
     #[serde(default, with = "text::option", skip_serializing_if = "Option::is_none")]
     pub until: Option<Duration>,
 }
@@ -189,7 +188,7 @@ fn shrink_tries() -> usize {
 }
 
 impl Call {
-    /// The `n`th time, from 0 on. In `with`, `{node}` stands for one of the `nodes` of the beginning, drawn anew each time.
+    /// The argument of the `n`th call, from 0 on. `{node}` stands for one of the `nodes` of the beginning, drawn anew each time.
     fn step(&self, n: u64, nodes: u64, rng: &mut Rng) -> Step {
         let after = match self.until {
             Some(until) => {
@@ -209,10 +208,10 @@ fn millis(duration: Duration) -> u64 {
 }
 
 impl Scenario {
-    /// Reads a scenario. `read` gives the text of the files that it names; their steps become its own.
+    /// Parses a scenario. `read` returns the text of a file that it names; the steps of such files are added to its own.
     ///
     /// # Errors
-    /// Says what is wrong, where, and what there is instead.
+    /// Says what is wrong and where, and lists the possible values.
     pub fn parse(
         text: &str,
         mut read: impl FnMut(&str) -> Result<String, String>,
@@ -230,7 +229,7 @@ impl Scenario {
         Ok(scenario)
     }
 
-    /// From now on it has so many nodes, and its random plan acts on all of them.
+    /// Sets the number of nodes, also of those that its random plan acts on.
     pub fn set_nodes(&mut self, nodes: u64) {
         self.nodes = nodes;
         if let Some(random) = &mut self.random {
@@ -238,12 +237,12 @@ impl Scenario {
         }
     }
 
-    /// The scenario as text that [`Scenario::parse`] reads, with all that other files held.
+    /// The scenario as text for [`Scenario::parse`], with the contents of other files.
     pub fn text(&self) -> String {
         toml::to_string(self).unwrap_or_else(|e| format!("# cannot be written: {e}\n"))
     }
 
-    /// Says what is wrong with it, if anything is, and what to do.
+    /// Refuses a scenario that is not sound: says what is wrong, and what to do.
     pub fn check(&self) -> Result<(), String> {
         if self.nodes == 0 || self.nodes > NODES_MAX {
             return Err(format!("nodes = {}: give 1 to {NODES_MAX}", self.nodes));
@@ -277,7 +276,7 @@ impl Scenario {
         registry::check(self, &plan)
     }
 
-    /// What is done to the nodes in a run of that seed.
+    /// The fault plan of the run with this seed.
     ///
     /// # Errors
     /// If churn has too many steps.
@@ -297,7 +296,7 @@ impl Scenario {
         Ok(plan.pin())
     }
 
-    /// Nodes that are named and never there are a slip of the pen.
+    /// A node that is named and never exists is a slip of the pen.
     fn check_nodes(&self, plan: &Plan) -> Result<(), String> {
         let restarts = plan.steps.iter().filter_map(|step| match &step.action {
             Action::Restart { who } => who.ids()?.last(),
@@ -325,16 +324,16 @@ impl Scenario {
         mix(self.seed ^ mix(u64::from(run)))
     }
 
-    /// Bytes that a run takes, about.
+    /// Bytes of memory that a run needs, about.
     ///
     /// # Errors
-    /// If the stack is none.
+    /// If there is no such stack.
     pub fn memory_bytes(&self) -> Result<u64, String> {
         registry::memory_bytes(self)
     }
 
-    /// Runs it, all runs or until one fails. `available` is how much memory there is, in bytes; a scenario that needs more is refused.
-    /// `replay` gives the command that repeats a run: it is told its number.
+    /// Runs all runs, or until one fails. `available` is the available memory in bytes; a scenario that needs more is refused. `replay` returns the command
+    /// that repeats the run of that number.
     ///
     /// # Errors
     /// As [`Scenario::check`], and if there is not enough memory. A check that fails is no error: see [`Outcome::failure`].
@@ -347,10 +346,10 @@ impl Scenario {
         self.run_some(0..self.runs, available, replay, output)
     }
 
-    /// As [`Scenario::run`], for some of the runs.
+    /// [`Scenario::run`] for some of the runs.
     ///
     /// # Errors
-    /// As there.
+    /// As [`Scenario::run`].
     pub fn run_some(
         &self,
         runs: std::ops::Range<u32>,
@@ -376,7 +375,7 @@ impl Scenario {
     }
 }
 
-/// There is none of that name, but these.
+/// The error for an unknown name, with the known ones.
 fn unknown(what: &str, name: &str, known: &Names) -> String {
     let known: Vec<&str> = known.iter().map(|(name, _)| *name).collect();
     let list = if known.is_empty() { "none".to_owned() } else { known.join(", ") };

@@ -1,4 +1,4 @@
-//! What comes out of a scenario.
+//! The output of a scenario.
 
 use super::part::Line;
 use rumormill_sim::Counters;
@@ -6,63 +6,63 @@ use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 use std::collections::BTreeMap;
 
-/// Where a scenario's output goes. Nothing has to be listened to.
+/// Receives the output of a scenario. Every method may be left out.
 pub trait Output {
-    /// A node told something. Asked for only if [`Output::wants_events`].
+    /// An event of a node. Called only if [`Output::wants_events`].
     fn event(&mut self, _event: &Event) {}
     /// Whether events are wanted: there are many.
     fn wants_events(&self) -> bool {
         false
     }
-    /// Something was done to the nodes.
+    /// An action of the plan.
     fn done(&mut self, _done: &Done) {}
-    /// Figures of this moment.
+    /// A sample of figures.
     fn sample(&mut self, _sample: &Sample) {}
-    /// How far it has come; often.
+    /// The progress; called often.
     fn progress(&mut self, _progress: &Progress) {}
 }
 
-/// Listens to nothing.
+/// Ignores the output.
 #[derive(Copy, Clone, Debug, Default)]
 pub struct Silent;
 
 impl Output for Silent {}
 
-/// A node told something.
+/// An event of a node.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Event {
-    /// In which run, counted from 0.
+    /// Number of the run, from 0.
     pub run: u32,
-    /// Seconds since its beginning.
+    /// Seconds since the beginning of the run.
     pub t_s: f64,
-    /// Who.
+    /// The node.
     pub node: u64,
-    /// What.
+    /// The event.
     #[serde(flatten)]
     pub line: Line,
 }
 
-/// Something was done to the nodes.
+/// An action of the plan.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Done {
-    /// In which run, counted from 0.
+    /// Number of the run, from 0.
     pub run: u32,
-    /// Seconds since its beginning.
+    /// Seconds since the beginning of the run.
     pub t_s: f64,
-    /// What.
+    /// The action.
     pub done: String,
-    /// To whom.
+    /// Its targets.
     pub who: Vec<u64>,
 }
 
-/// Figures of one moment. As JSON one flat object; as CSV a row.
+/// A sample of figures at one moment. As JSON one flat object; as CSV a row.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Sample {
-    /// In which run, counted from 0.
+    /// Number of the run, from 0.
     pub run: u32,
-    /// Seconds since its beginning.
+    /// Seconds since the beginning of the run.
     pub t_s: f64,
-    /// By name: the simulation's, then the protocols'.
+    /// Figures by name: the simulation's, then the protocols'.
     pub figures: Vec<(&'static str, f64)>,
 }
 
@@ -78,13 +78,13 @@ impl Serialize for Sample {
     }
 }
 
-/// What a stack is about, if it has one of these: how far something has spread, how far off the estimates are, how strongly a live node is
-/// suspected, how many see each other.
+/// The chief figure of a stack, if it has one of these: the spread of an update, the error of the estimates, the suspicion of live nodes, the agreement of
+/// the views.
 const CHIEF: [&str; 5] =
     ["informed_share", "newest_share", "relative_error_max", "live_level_max", "view_mean"];
 
 impl Sample {
-    /// The figure that says most of this stack.
+    /// The chief figure of this stack.
     pub fn chief(&self) -> &'static str {
         let has = |name: &&str| self.figures.iter().any(|(figure, _)| figure == name);
         CHIEF.into_iter().find(has).unwrap_or("events")
@@ -103,35 +103,35 @@ impl Sample {
     }
 }
 
-/// How far it has come.
+/// The progress of a scenario.
 #[derive(Copy, Clone, Debug, PartialEq)]
 pub struct Progress {
-    /// In which run, counted from 0,
+    /// Number of the run, from 0.
     pub run: u32,
-    /// of how many.
+    /// Number of runs.
     pub runs: u32,
-    /// Seconds of this run that have passed,
+    /// Simulated seconds of this run so far.
     pub t_s: f64,
-    /// of how many.
+    /// Simulated seconds of a run.
     pub time_s: f64,
-    /// Inputs handled so far, in all runs: with a clock, events per second.
+    /// Inputs handled so far, in all runs.
     pub events: u64,
-    /// Whether a failing plan is being shrunk: how often it has been tried.
+    /// Number of plans tried so far, while a failing plan is being shrunk.
     pub shrinking: Option<usize>,
 }
 
-/// What came of a scenario.
+/// The outcome of a scenario.
 #[derive(Clone, Debug, Serialize)]
 pub struct Outcome {
     /// Its name.
     pub name: String,
-    /// Its protocols.
+    /// The stack.
     pub stack: String,
-    /// Nodes at the beginning.
+    /// Number of nodes at the beginning.
     pub nodes: u64,
     /// Its seed.
     pub seed: u64,
-    /// Runs that ended, the failing one included.
+    /// Number of runs that ended, the failing one included.
     pub runs: u32,
     /// Simulated seconds of one run.
     pub time_s: f64,
@@ -141,13 +141,13 @@ pub struct Outcome {
     pub datagrams_sent: u64,
     /// Bytes sent, over datagrams and streams, in all runs.
     pub bytes_sent: u64,
-    /// What did not arrive, by cause, in all runs.
+    /// Packets that were not delivered, by cause, in all runs.
     pub dropped: BTreeMap<&'static str, u64>,
-    /// The last figures of each run, averaged over the runs.
+    /// The last sample of each run, averaged over the runs.
     pub figures: BTreeMap<&'static str, f64>,
-    /// How many checks were asked.
+    /// Number of checks.
     pub checks: usize,
-    /// What happens sometimes, and whether it has in any run.
+    /// The `sometimes` checks, and whether each held in any run.
     pub sometimes: BTreeMap<String, bool>,
     /// The first check that failed.
     pub failure: Option<FailureReport>,
@@ -163,7 +163,7 @@ impl Outcome {
         self.sometimes.iter().filter(|(_, held)| !**held).map(|(name, _)| name.as_str()).collect()
     }
 
-    /// What failed, to be printed; none if [`Outcome::ok`].
+    /// The report of the failure, to be printed; `None` if [`Outcome::ok`].
     pub fn failed(&self) -> Option<String> {
         if let Some(failure) = &self.failure {
             return Some(failure.report.clone());
@@ -178,27 +178,27 @@ impl Outcome {
 /// A check that failed.
 #[derive(Clone, Debug, Serialize)]
 pub struct FailureReport {
-    /// Which.
+    /// The check.
     pub check: String,
-    /// What was wrong.
+    /// The reason.
     pub why: String,
-    /// In which run, counted from 0.
+    /// Number of the run, from 0.
     pub run: u32,
     /// The seed of that run.
     pub run_seed: u64,
     /// Seconds into the run.
     pub at_s: f64,
-    /// Steps of its plan, and of the smallest plan that was found to fail.
+    /// Number of steps of its plan, and of the smallest plan that was found to fail.
     pub steps: (usize, usize),
-    /// That plan, in TOML.
+    /// The smallest plan, in TOML.
     pub plan: String,
     /// The command that repeats the run.
     pub replay: String,
-    /// All of this, to be printed.
+    /// The whole report, to be printed.
     pub report: String,
 }
 
-/// The figures that every simulation has.
+/// The figures of every simulation.
 pub(super) fn figures(up: usize, pending: usize, total: &Counters) -> Vec<(&'static str, f64)> {
     vec![
         ("up", up as f64),
@@ -212,7 +212,7 @@ pub(super) fn figures(up: usize, pending: usize, total: &Counters) -> Vec<(&'sta
     ]
 }
 
-/// What did not arrive, by cause.
+/// The number of packets that were not delivered, by cause.
 pub(super) fn causes(total: &Counters) -> BTreeMap<&'static str, u64> {
     let dropped = total.dropped;
     BTreeMap::from([

@@ -1,4 +1,4 @@
-//! What a scenario needs to know about a protocol, and how two of them are put on top of each other.
+//! A protocol as scenarios use it, and the stack of two protocols.
 
 use rumormill_core::identity::{Life, NodeId};
 use rumormill_core::protocol::{Change, Protocol};
@@ -14,9 +14,9 @@ use std::collections::BTreeMap;
 pub type CallOf<P> = <<P as Part>::Node as Protocol>::Call;
 /// The event of a part's protocol.
 pub type EventOf<P> = <<P as Part>::Node as Protocol>::Event;
-/// What is asked of a run: nothing is wrong, or what is.
+/// The verdict of a check: nothing, or what is wrong.
 pub type Check<P> = Box<dyn Fn(&dyn View<<P as Part>::Node>, &<P as Part>::Seen) -> Result<(), String>>;
-/// Names with what they mean, for messages that say what there is.
+/// Names with their meaning, for messages that list them.
 pub type Names = Vec<(&'static str, &'static str)>;
 
 /// A protocol as scenarios use it.
@@ -25,65 +25,65 @@ pub trait Part: 'static {
     type Node: Protocol<Call: Send + 'static, Message: Send + 'static, Timer: Send + 'static, Event: Send + 'static>
         + Send
         + 'static;
-    /// What is remembered of what its nodes told.
+    /// The record of the run.
     type Seen: Default + 'static;
 
-    /// A node, for its life of that number. `kept` is the node of its last life, unless it was wiped.
+    /// Makes a node for its life of that number. `kept` is the node of the life before, unless it was wiped.
     fn make(&self, id: NodeId, life: u32, kept: Option<&Self::Node>) -> Self::Node;
-    /// What it is asked right after it has started. `alone`: no view beneath it tells it who is there.
+    /// The calls of a node right after each start. `alone`: no view beneath it knows the peers.
     fn greet(&self, id: NodeId, life: u32, alone: bool) -> Vec<CallOf<Self>>;
-    /// The calls that it knows by name.
+    /// The named calls.
     fn calls(&self) -> Names;
-    /// One of them.
+    /// The call of that name.
     ///
     /// # Errors
-    /// If the argument is none for that call.
+    /// If the call does not take this argument.
     fn call(&self, id: NodeId, call: &str, with: &str) -> Result<CallOf<Self>, String>;
-    /// What it is asked when a view beneath it changes.
+    /// The call that reports a change of the view beneath.
     fn follow(_change: Change) -> Option<CallOf<Self>> {
         None
     }
-    /// Remembers an event.
+    /// Records an event.
     fn see(&self, seen: &mut Self::Seen, at: Time, id: NodeId, event: &EventOf<Self>);
-    /// Remembers that a call was made.
+    /// Records a call.
     fn see_call(&self, seen: &mut Self::Seen, call: &Called);
-    /// Looks at the nodes, right before the checks are asked.
+    /// Reads the nodes, right before the checks run.
     fn look(&self, _seen: &mut Self::Seen, _view: &dyn View<Self::Node>) {}
     /// An event as a line of the output.
     fn tell(event: &EventOf<Self>) -> Line;
-    /// Figures of this moment, always the same ones in the same order.
+    /// A sample of figures: always the same ones in the same order.
     fn measure(&self, view: &dyn View<Self::Node>, seen: &Self::Seen) -> Vec<(&'static str, f64)>;
-    /// The checks that it knows by name.
+    /// The named checks.
     fn checks(&self) -> Names;
-    /// One of them, with what stands in brackets behind its name.
+    /// The check of that name, with the argument in the brackets behind it.
     ///
     /// # Errors
-    /// If there is none of that name, or the argument is none.
+    /// If there is no check of that name, or it does not take this argument.
     fn check(&self, name: &str, with: Option<&str>) -> Result<Check<Self>, String>;
-    /// Bytes that one of so many nodes allocates, about.
+    /// Bytes of memory that a node allocates in a cluster of this size, about.
     fn heap_bytes(&self, nodes: u64) -> u64;
 }
 
 /// An event as it is written.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Line {
-    /// What happened.
+    /// Its name.
     pub event: &'static str,
-    /// To or about which node.
+    /// The node that it names.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub about: Option<u64>,
-    /// What else there is to say.
+    /// Further text.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
 }
 
 impl Line {
-    /// About a node.
+    /// An event about a node.
     pub fn about(event: &'static str, id: NodeId) -> Line {
         Line { event, about: Some(id.0), detail: None }
     }
 
-    /// About something else.
+    /// An event about something else.
     pub fn of(event: &'static str, detail: Option<String>) -> Line {
         Line { event, about: None, detail }
     }
@@ -92,40 +92,40 @@ impl Line {
 /// A call that was made.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Called {
-    /// Of whom.
+    /// The node that was called.
     pub id: NodeId,
-    /// When.
+    /// Time of the call.
     pub at: Time,
-    /// What was asked.
+    /// Name of the call.
     pub call: String,
-    /// With what.
+    /// Argument of the call.
     pub with: String,
 }
 
-/// The nodes of a running simulation, as far as checks and figures may see them.
+/// The nodes of a running simulation, as checks and figures see them.
 pub trait View<N> {
-    /// The time.
+    /// The simulated time.
     fn now(&self) -> Time;
-    /// Those that are up.
+    /// The nodes that are up.
     fn live<'a>(&'a self) -> Box<dyn Iterator<Item = NodeId> + 'a>;
-    /// Whether it is up.
+    /// Whether a node is up.
     fn is_up(&self, id: NodeId) -> bool;
-    /// When its life began, the last one.
+    /// Begin of the last life of a node.
     fn since(&self, id: NodeId) -> Time;
-    /// Its protocol.
+    /// The protocol of a node.
     fn node(&self, id: NodeId) -> &N;
-    /// What the plan has done so far.
+    /// The faults so far.
     fn history(&self) -> &History;
 }
 
-/// A simulation, and when its nodes started.
+/// A simulation, with the start times of its nodes.
 pub(super) struct Whole<'a, N: Protocol> {
     pub sim: &'a Sim<N>,
     pub since: &'a Since,
     pub history: &'a History,
 }
 
-/// When nodes started: those of the beginning by a rule, later starts by name.
+/// Start times of nodes: those of the beginning by a rule, later ones by node.
 #[derive(Debug, Default)]
 pub(super) struct Since {
     pub restarted: BTreeMap<NodeId, Time>,
@@ -181,17 +181,17 @@ impl<N, M> View<M> for Through<'_, N, M> {
     }
 }
 
-/// Who a node is in its life of that number.
+/// The identity of a node in its life of that number.
 pub(super) fn life(id: NodeId, life: u32) -> Life {
     let epoch = u64::from(life) + 1;
     Life { epoch, session: mix(id.0 ^ mix(epoch)) }
 }
 
-/// `U` on `L`, whose view tells it who is there.
+/// `U` on `L`, the view of which gives `U` its peers.
 pub struct On<U, L> {
-    /// What it is about.
+    /// The upper protocol.
     pub upper: U,
-    /// What keeps the view.
+    /// The protocol that keeps the view.
     pub lower: L,
 }
 

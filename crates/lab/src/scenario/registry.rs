@@ -1,4 +1,4 @@
-//! The protocols by name, and how a stack is put together from them.
+//! The protocols by name, and the stacks made of them.
 
 use super::agent::AgentPart;
 use super::aggregator::AggregatorPart;
@@ -21,26 +21,26 @@ use rumormill_sim::plan::Plan;
 use serde::Serialize;
 use std::ops::Range;
 
-/// A stack that there is.
+/// A stack, for lists.
 #[derive(Clone, Debug, Serialize)]
 pub struct StackInfo {
-    /// As it is written.
+    /// Its name in a file.
     pub name: String,
-    /// What it is.
+    /// Its description.
     pub about: &'static str,
-    /// Its calls, with what they ask.
+    /// Its calls, with their meaning.
     pub calls: Vec<(&'static str, &'static str)>,
-    /// Its checks, with what they want.
+    /// Its checks, with their meaning.
     pub checks: Vec<(&'static str, &'static str)>,
 }
 
-/// Something to be done with a part, whichever it is.
+/// An operation on any part.
 trait Visit {
     type Out;
     fn visit<P: Part>(self, part: P) -> Self::Out;
 }
 
-/// All stacks, with what each knows.
+/// All stacks, with their calls and checks.
 pub fn stacks() -> Vec<StackInfo> {
     let nothing = Default::default();
     let info = |(name, about): (String, &'static str)| {
@@ -71,7 +71,7 @@ impl Visit for CheckPlan<'_> {
     }
 }
 
-/// Says what is wrong with what a scenario asks of its stack.
+/// Refuses a scenario that does not fit its stack.
 pub(super) fn check(scenario: &Scenario, plan: &Plan) -> Result<(), String> {
     with(scenario, CheckPlan(scenario, plan))?
 }
@@ -85,7 +85,7 @@ impl Visit for Memory<'_> {
     }
 }
 
-/// Bytes that a run takes, about.
+/// Bytes of memory that a run needs, about.
 pub(super) fn memory_bytes(scenario: &Scenario) -> Result<u64, String> {
     with(scenario, Memory(scenario))
 }
@@ -114,7 +114,7 @@ pub(super) fn run(
     with(scenario, Run { scenario, runs, replay, output })?
 }
 
-/// A protocol's settings, by its name.
+/// The settings of a protocol, by its name.
 type Settings = std::collections::BTreeMap<String, toml::Table>;
 
 fn with<V: Visit>(scenario: &Scenario, visit: V) -> Result<V::Out, String> {
@@ -132,8 +132,8 @@ fn with<V: Visit>(scenario: &Scenario, visit: V) -> Result<V::Out, String> {
     with_stack(&scenario.stack, &scenario.settings, scenario.nodes, visit)
 }
 
-/// The stacks, for messages and lists. Each but SWIM and the agent also goes on SWIM, whose view then tells it who is there; alone, all know of the
-/// nodes of the beginning.
+/// The stacks, for messages and lists. Each but SWIM and the agent also runs on SWIM, the view of which then gives it its peers; alone, all nodes know
+/// those of the beginning.
 fn known() -> Vec<(String, &'static str)> {
     let line = |about: (&'static str, &'static str)| (about.0.to_owned(), about.1);
     let on_swim = (format!("{} on {}", Latest::NAME, Member::NAME), Latest::ABOUT);

@@ -1,4 +1,4 @@
-//! The settings of a protocol in a scenario: its own `Config`, of which a file names what differs from the default.
+//! The settings of a protocol in a scenario: its own `Config`. A file names the values that differ from the default.
 
 use rumormill_protocols::catalog::{Catalogued, Settings};
 use serde::Deserialize;
@@ -7,7 +7,7 @@ use serde::de::{Deserializer, Error as _, Visitor};
 use serde::forward_to_deserialize_any;
 use toml::{Table, Value};
 
-/// Key that stands for a ring of the scenario's nodes in place of `choice`: a in d^-a.
+/// Key that stands for a ring of the scenario's nodes in place of `choice`; its value is a in d^-a.
 const DISTANCE_EXPONENT: &str = "distance_exponent";
 
 /// Takes `name` out of the table.
@@ -20,7 +20,7 @@ pub(super) fn take<T: for<'de> Deserialize<'de>>(
     value.transpose().map_err(|e| format!("[settings.{of}]: {name}: {}", e.message()))
 }
 
-/// The settings of `P`: `base`, and in its place what the table gives.
+/// The settings of `P`: `base`, overridden by the table.
 pub(super) fn read<P: Catalogued>(table: &Table, nodes: u64, base: &P::Config) -> Result<P::Config, String> {
     let mut given = table.clone();
     if keys::<P::Config>().contains(&"choice")
@@ -40,7 +40,7 @@ pub(super) fn read<P: Catalogued>(table: &Table, nodes: u64, base: &P::Config) -
     Ok(config)
 }
 
-/// Puts `given` in the place of what `whole` has, in tables below it key by key. A table with one variant of a choice takes the place of another variant.
+/// Overrides values of `whole` by `given`, in inner tables key by key. A table with one variant of a choice replaces another variant.
 fn lay(whole: &mut Table, given: Table) {
     for (key, value) in given {
         match (whole.get_mut(&key), value) {
@@ -54,7 +54,7 @@ fn lay(whole: &mut Table, given: Table) {
     }
 }
 
-/// The keys of a struct, as a file writes them.
+/// The keys of a struct in a file.
 pub fn keys<C: Settings>() -> Vec<&'static str> {
     let mut keys = Vec::new();
     let _ = C::deserialize(Keys(&mut keys)); // fails on purpose: it is only asked for its fields

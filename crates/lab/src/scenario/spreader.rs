@@ -1,4 +1,4 @@
-//! Any spreader in scenarios: they share what they are asked and what they tell.
+//! Any spreader in scenarios: all share calls and events.
 
 use super::part::{self, CallOf, Called, Check, Line, Names, Part, View};
 use super::settings;
@@ -12,10 +12,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use toml::Table;
 
-/// Updates that are followed; of more it is only counted how many there are.
+/// Upper bound on the updates that are followed; further ones are only counted.
 const UPDATES_MAX: usize = 1_024;
 
-/// What a spreader allocates: what is hot and what is known, when little happens (our guess).
+/// Memory of a spreader with few updates (our guess).
 const HEAP_BYTES: u64 = 512;
 
 /// A spreader.
@@ -25,14 +25,14 @@ pub struct SpreaderPart<N: Spreader> {
 }
 
 impl<N: Spreader> SpreaderPart<N> {
-    /// For nodes `0..nodes`, with these settings.
+    /// For the nodes `0..nodes` with these settings.
     pub(super) fn new(table: &Table, nodes: u64) -> Result<SpreaderPart<N>, String> {
         let config = Arc::new(settings::read::<N>(table, nodes, &N::Config::default())?);
         Ok(SpreaderPart { nodes, config })
     }
 }
 
-/// What was published, and how far it has come.
+/// The updates that were published, and their reach.
 #[derive(Debug, Default)]
 pub struct Seen {
     updates: BTreeMap<UpdateId, Spread>,
@@ -43,7 +43,7 @@ pub struct Seen {
 #[derive(Debug)]
 struct Spread {
     at: Time,
-    /// A bit for each node that has it, whatever its life.
+    /// A bit for each node that has the update, whatever its life.
     has: Vec<u64>,
     count: u64,
     sum_s: f64,

@@ -9,9 +9,9 @@ use rumormill_protocols::member::swim::{Call, Config, Event, Status, Swim};
 use std::cell::Cell;
 use std::collections::BTreeSet;
 
-/// Deaths that are remembered, to be looked at when checks are asked; more are counted alone.
+/// Upper bound on the deaths that are remembered until the checks run; further ones are only counted.
 const DEATHS_MAX: usize = 1 << 16;
-/// A node joins by so many of the first nodes, so that one of them may be down.
+/// Number of first nodes by which a node joins, so that one of them may be down.
 const SEEDS: u64 = 3;
 
 /// SWIM with Lifeguard.
@@ -19,12 +19,12 @@ pub struct SwimPart {
     pub(super) config: Config,
 }
 
-/// What the members told.
+/// The record of the members' events.
 #[derive(Debug, Default)]
 pub struct Seen {
-    /// When, by whom, of whom.
+    /// Deaths: time, observer, member.
     deaths: Vec<(Time, NodeId, NodeId)>,
-    /// How many of them were looked at for the figure `never_separated_failed`, and what it is so far.
+    /// Number of deaths that were examined for the figure `never_separated_failed`, and its value so far.
     looked_at: Cell<(usize, u64)>,
     dead_told: u64,
     suspicions: u64,
@@ -32,7 +32,7 @@ pub struct Seen {
 }
 
 impl SwimPart {
-    /// With these settings; `preset` is one of them: `local`, `lan` (the default) or `wan`.
+    /// For members with these settings; `preset` is one of them: `local`, `lan` (the default) or `wan`.
     pub(super) fn new(table: &toml::Table, nodes: u64) -> Result<SwimPart, String> {
         let mut table = table.clone();
         let base = match table.remove("preset").as_ref().map(toml::Value::as_str) {
@@ -154,7 +154,7 @@ impl Part for SwimPart {
         })
     }
 
-    /// A row of 64 bytes in each view, its card, and as much again in tables: as `rumormill sim swim` reckons.
+    /// A row of 64 bytes in each view, its card, and as much again in tables, as in `rumormill sim swim`.
     fn heap_bytes(&self, nodes: u64) -> u64 {
         nodes * 160
     }
@@ -163,7 +163,7 @@ impl Part for SwimPart {
 fn views_agree(view: &dyn View<Node>) -> Result<(), String> {
     let live: BTreeSet<NodeId> = view.live().collect();
     let Some(first) = live.first().map(|id| view.node(*id)) else { return Ok(()) };
-    // Equal root hashes are equal views: who has the first one's root is right if that one is.
+    // Equal root hashes are equal views: a member with the root of the first one is right if the first one is.
     let is_true = |node: &Node| {
         let mut held =
             node.members().filter(|member| matches!(member.status, Status::Alive | Status::Suspect));
@@ -187,7 +187,7 @@ fn views_agree(view: &dyn View<Node>) -> Result<(), String> {
     Ok(())
 }
 
-/// Whether a death is wrong: the observer and the member have both been up since before it was told.
+/// Whether a death is wrong: observer and member have both been up since before it was told.
 fn is_false(view: &dyn View<Node>, (at, by, id): &(Time, NodeId, NodeId)) -> bool {
     view.is_up(*id) && view.since(*id) <= *at && view.is_up(*by) && view.since(*by) <= *at
 }

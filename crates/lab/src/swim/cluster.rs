@@ -10,10 +10,10 @@ use rumormill_protocols::member::swim::{Call, Config, Event, Me, Said, Status, S
 use rumormill_sim::{Latency, Sim, World};
 use std::collections::BTreeSet;
 
-/// A member in the simulator: nobody lies, nobody signs.
+/// A member in the simulator: nothing is signed.
 pub type Node = Swim<Unsigned>;
 
-/// Who member `i` is, in its life of that epoch.
+/// The identity of member `i`, in its life of that epoch.
 pub fn card_for(i: u64, epoch: u64) -> Me {
     Me {
         id: NodeId(i),
@@ -25,7 +25,7 @@ pub fn card_for(i: u64, epoch: u64) -> Me {
     }
 }
 
-/// What happened to a member, as one of the others saw it.
+/// An event about a member, as one of the others saw it.
 #[derive(Clone, Debug)]
 pub(crate) struct Seen {
     pub at: Time,
@@ -37,14 +37,14 @@ pub(crate) struct Seen {
 pub struct Cluster {
     /// The simulator.
     pub sim: Sim<Node>,
-    /// What it was made with.
+    /// The experiment.
     pub config: Config,
     /// Members that were stalled at some time.
     pub stalled: BTreeSet<NodeId>,
     pub(crate) seen: Vec<Seen>,
-    /// What the members' failures come to, from the first start on.
+    /// The failures that members reported, from the first start on.
     pub(crate) failures: Failures,
-    /// Since when false deaths are counted.
+    /// Begin of the count of false deaths.
     pub(crate) counting_from: Time,
     /// False deaths, by accused and incarnation.
     pub(crate) false_deaths: BTreeSet<(NodeId, u64)>,
@@ -52,7 +52,7 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    /// `nodes` members that start within one period and join the first; not yet converged.
+    /// `nodes` members that start within one period and join the first; their views do not agree yet.
     pub fn new(experiment: &Experiment, seed: u64) -> Cluster {
         let mut config = experiment.config.clone();
         config.lifeguard = experiment.lifeguard;
@@ -79,7 +79,7 @@ impl Cluster {
         }
     }
 
-    /// Everybody joins the first member, and waits until all views agree. Returns the time, unless it takes longer than `limit`.
+    /// Makes all members join the first, and waits until all views agree. Returns the time, unless it takes longer than `limit`.
     pub fn converge(&mut self, limit: Duration) -> Option<Time> {
         let ids: Vec<NodeId> = self.sim.ids().collect();
         self.run_for(self.config.period);
@@ -87,7 +87,7 @@ impl Cluster {
         self.agree(limit)
     }
 
-    /// Runs until each live member's view is the true set of live members, and says when; at most for `limit`.
+    /// Runs until each live member's view is the true set of live members, for at most `limit`; returns the time.
     pub fn agree(&mut self, limit: Duration) -> Option<Time> {
         let end = self.sim.now() + limit;
         while !self.agrees() {
@@ -108,7 +108,7 @@ impl Cluster {
                 node.members().filter(|member| matches!(member.status, Status::Alive | Status::Suspect));
             held.all(|member| live.contains(&member.id))
         };
-        // Equal root hashes are equal views: one look at the first is then a look at all.
+        // Equal root hashes are equal views, so reading the first view is enough.
         is_true(first)
             && live
                 .iter()
@@ -116,13 +116,13 @@ impl Cluster {
                 .all(|node| node.live_len() == live.len() && (node.root() == first.root() || is_true(node)))
     }
 
-    /// From now on what is seen and counted begins anew.
+    /// Starts the record and the counters anew.
     pub(crate) fn count_anew(&mut self) {
         self.seen.clear();
         self.counting_from = self.sim.now();
     }
 
-    /// Lets time pass.
+    /// Runs for this time.
     pub fn run_for(&mut self, time: Duration) {
         let (seen, failures) = (&mut self.seen, &mut self.failures);
         self.sim.run_for(time, &mut |at, by, what| {
@@ -133,7 +133,7 @@ impl Cluster {
         });
     }
 
-    /// Draws a part of the members.
+    /// Draws a share of the members.
     pub fn draw(&mut self, fraction: f64) -> Vec<NodeId> {
         let mut ids: Vec<NodeId> = self.sim.live_ids().collect();
         self.rng.shuffle(&mut ids);
@@ -141,8 +141,7 @@ impl Cluster {
         ids
     }
 
-    /// Looks through the healthy members' memories for healthy members that they held to be dead. Memories are bounded: to be asked
-    /// now and then.
+    /// Reads the memories of healthy members for healthy members that they marked as failed. Memories are bounded, so this is called now and then.
     pub fn note_false_deaths(&mut self) {
         let healthy: Vec<NodeId> = self.sim.live_ids().filter(|id| !self.stalled.contains(id)).collect();
         let dead: BTreeSet<NodeId> = self
@@ -161,7 +160,7 @@ impl Cluster {
         }
     }
 
-    /// How often a healthy member held a healthy one to be dead, each believer counted.
+    /// Number of times that a healthy member marked a healthy one as failed, each observer counted.
     pub(crate) fn false_death_events(&self) -> u64 {
         let is_healthy = |id: &NodeId| !self.stalled.contains(id) && self.sim.is_up(*id);
         let events = self.seen.iter().filter(|seen| match &seen.what {

@@ -1,5 +1,5 @@
-//! Failures as the members tell them: which of them are wrong about a member that no fault ever separated from the observer, and how
-//! long wrong ones last after a partition has healed.
+//! Failures as the members report them: those about a member that no fault ever separated from the observer, and the time that wrong ones last after a
+//! partition has healed.
 
 use rumormill_core::identity::NodeId;
 use rumormill_core::time::Time;
@@ -11,9 +11,9 @@ use std::collections::BTreeSet;
 pub(crate) struct Failures {
     /// One side of the partition. Two members are separated if one of them is here and the other is not.
     apart: BTreeSet<NodeId>,
-    /// Members that crashed or were stalled: separated from everybody.
+    /// Members that crashed or were stalled: separated from all others.
     faulty: BTreeSet<NodeId>,
-    /// Who holds whom failed at present: (observer, member).
+    /// Failures at present: (observer, member).
     held: BTreeSet<(NodeId, NodeId)>,
     never_separated: u64,
     healed: Option<Time>,
@@ -21,17 +21,17 @@ pub(crate) struct Failures {
 }
 
 impl Failures {
-    /// The partition begins: these are on one side of it.
+    /// The partition begins, with these members on one side.
     pub(crate) fn cut(&mut self, apart: &BTreeSet<NodeId>) {
         self.apart = apart.clone();
     }
 
-    /// The partition ends. From now on failures that do not go away are stale.
+    /// The partition ends. Failures that last from now on are stale.
     pub(crate) fn heal(&mut self, now: Time) {
         self.healed = Some(now);
     }
 
-    /// These crash, or stand still for a time.
+    /// These members crash, or stand still for a time.
     pub(crate) fn break_down(&mut self, ids: impl IntoIterator<Item = NodeId>) {
         self.faulty.extend(ids);
     }
@@ -59,13 +59,13 @@ impl Failures {
             || self.apart.contains(&a) != self.apart.contains(&b)
     }
 
-    /// How often a member was failed by an observer from which nothing had ever separated it.
+    /// Number of failures reported by an observer that no fault ever separated from the member.
     pub(crate) fn never_separated(&self) -> u64 {
         self.never_separated
     }
 
-    /// Seconds from the healing until the last member that runs was no longer held failed by anybody; none without a partition, and while
-    /// somebody still holds one failed.
+    /// Seconds from the healing until no observer marked a running member as failed any more; `None` without a partition, and while an observer still
+    /// does.
     pub(crate) fn stale_s(&self) -> Option<f64> {
         let healed = self.healed?;
         let is_stale = |(by, id): &(NodeId, NodeId)| !self.faulty.contains(by) && !self.faulty.contains(id);

@@ -1,7 +1,7 @@
 //! SWIM's and Lifeguard's experiments: first detection, load per member, false deaths under pauses, partitions that heal.
 //!
-//! Each run builds a cluster by joining, waits until all views agree, and then does to it what the [`Experiment`] says, in this
-//! order: members pause or stop again and again, the cluster is cut and heals, members crash. Figures are means over the runs.
+//! Each run builds a cluster by joining, waits until all views agree, and then carries the [`Experiment`] out in this order: members pause or stop
+//! again and again, the cluster is cut and heals, members crash. Figures are means over the runs.
 
 mod cluster;
 mod failures;
@@ -14,32 +14,32 @@ use rumormill_core::time::Duration;
 use rumormill_protocols::member::swim::Config;
 use serde::Serialize;
 
-/// What to do, and how often.
+/// The experiment: the cluster, its faults, and the number of runs.
 #[derive(Clone, Debug)]
 pub struct Experiment {
-    /// Members.
+    /// Number of members.
     pub nodes: usize,
-    /// Run r takes its seed from this and r.
+    /// The seed, from which the seed of each run is made.
     pub seed: u64,
-    /// Runs.
+    /// Number of runs.
     pub runs: usize,
-    /// The part of datagrams that is lost.
+    /// Share of datagrams that are lost.
     pub loss: f64,
-    /// Members that crash, all at the start of one period.
+    /// Number of members that crash, all at the start of one period.
     pub kill: usize,
     /// Members whose sends and receives queue for a time, again and again, while their timers run (Dadgar 2018, section V-A).
     pub pause: Option<Stall>,
     /// Members that stand still for a time, again and again.
     pub stop: Option<Stall>,
-    /// A part of the members is cut off from the rest for so long.
+    /// The share of the members that is cut off from the rest, and the length of the cut.
     pub partition: Option<(f64, Duration)>,
-    /// How long the cluster is watched (with pauses: paused); by default 30 periods, 60 with pauses.
+    /// Time for which the cluster is watched (with pauses: paused); by default 30 periods, 60 with pauses.
     pub time: Option<Duration>,
     /// Lifeguard's three parts.
     pub lifeguard: bool,
-    /// Whether a failed probe suspects before it declares dead.
+    /// Whether a failed probe suspects a member before marking it as failed.
     pub suspicion: bool,
-    /// Whether members probe by turns, each another one.
+    /// Whether members probe by turns, each another member.
     pub turns: bool,
     /// Synchronous rounds in place of latencies.
     pub synchronous: bool,
@@ -68,27 +68,27 @@ impl Default for Experiment {
     }
 }
 
-/// A part of the members is stalled again and again: so long in each, then running for so long.
+/// Repeated stalls of a share of the members, with a time of running between two stalls.
 #[derive(Copy, Clone, Debug, PartialEq)]
 pub struct Stall {
-    /// The part of the members that this happens to, always the same ones.
+    /// The share of the members, always the same ones.
     pub fraction: f64,
-    /// A stall takes at least so long,
+    /// Shortest stall.
     pub min: Duration,
-    /// and at most so long.
+    /// Longest stall.
     pub max: Duration,
-    /// Between two stalls a member runs for so long.
+    /// Time between two stalls.
     pub run: Duration,
 }
 
-/// What came of it: means over the runs, unless it says otherwise.
+/// The outcome: means over the runs, unless stated otherwise.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Outcome {
-    /// Members.
+    /// Number of members.
     pub nodes: usize,
     /// The seed.
     pub seed: u64,
-    /// Runs.
+    /// Number of runs.
     pub runs: usize,
     /// Seconds of one protocol period.
     pub period_s: f64,
@@ -96,39 +96,39 @@ pub struct Outcome {
     pub joined_s: f64,
     /// The period, counted from 1 at the crash, whose probe of the crashed member first fails.
     pub first_detection_periods: Option<f64>,
-    /// The largest of them in all runs.
+    /// The greatest such period of all runs.
     pub first_detection_periods_max: Option<u64>,
-    /// Periods from the crash until all that live hold it to be dead.
+    /// Periods from the crash until all live members have marked the crashed one as failed.
     pub all_know_periods: Option<f64>,
-    /// The median of them over all crashes,
+    /// The median of these over all crashes.
     pub all_know_periods_median: Option<f64>,
-    /// the 99th percentile,
+    /// Their 99th percentile.
     pub all_know_periods_p99: Option<f64>,
-    /// and the largest.
+    /// Their greatest.
     pub all_know_periods_max: Option<f64>,
-    /// Periods from the crash until all that live hold the last of those that crashed together to be dead: the median over the runs.
+    /// Periods from a crash of several members until all live members have marked the last of them as failed: the median over the runs.
     pub last_known_periods_median: Option<f64>,
     /// Datagrams sent by a member in a period, after the cluster has converged, all kinds included.
     pub messages_per_node_period: f64,
     /// Bytes sent by a member in a second, datagrams and streams, with all headers.
     pub bytes_per_node_s: f64,
-    /// Times that a member which was never stalled was held to be dead by one that was never stalled: once for each incarnation of it
-    /// that was, however many believed it.
+    /// Times that a member which was never stalled marked another such member as failed: once for each incarnation of that member, however many
+    /// observers did.
     pub false_deaths: f64,
-    /// The same, summed over all runs.
+    /// The sum of `false_deaths` over all runs.
     pub false_deaths_total: u64,
-    /// The same, each believer counted.
+    /// The same, with each observer counted.
     pub false_death_events: f64,
-    /// `failed` events about a member that runs, by an observer that neither the partition nor a stall ever separated from it: raw
+    /// `failed` events about a running member, at an observer that neither the partition nor a stall ever separated from it: raw
     /// events of all runs, from the first start on.
     pub never_separated_failed: u64,
-    /// Seconds from the healing of the partition until nobody held a member failed any more that runs.
+    /// Seconds from the healing of the partition until no observer marked a running member as failed any more.
     pub stale_failed_s: Option<f64>,
-    /// The largest of them in all runs.
+    /// The greatest of these in all runs.
     pub stale_failed_s_max: Option<f64>,
     /// Seconds from the healing of the partition until all views agreed again.
     pub remerged_s: Option<f64>,
-    /// The largest of them in all runs.
+    /// The greatest of these in all runs.
     pub remerged_s_max: Option<f64>,
     /// Whether at the end of every run each live member's view was the true set of live members.
     pub converged: bool,
@@ -136,7 +136,7 @@ pub struct Outcome {
     pub digest: String,
 }
 
-/// What one run came to.
+/// The outcome of one run.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct RunOutcome {
     joined_s: f64,
@@ -154,7 +154,7 @@ pub(crate) struct RunOutcome {
 }
 
 impl Experiment {
-    /// Says what is wrong with it, if anything is, and what to do.
+    /// Refuses an experiment that is not sound: says what is wrong, and what to do.
     pub fn check(&self) -> Result<(), String> {
         if self.nodes < 2 {
             return Err("a cluster needs at least 2 nodes: give --nodes 2 or more".into());
@@ -193,7 +193,7 @@ impl Experiment {
         Ok(())
     }
 
-    /// Runs it. `progress` is told how many runs are done.
+    /// Runs the experiment. `progress` gets the number of finished runs.
     ///
     /// # Errors
     /// As [`Experiment::check`].
@@ -219,7 +219,7 @@ impl Experiment {
         let last_known =
             sorted(runs.iter().filter_map(|run| run.all_know.iter().copied().reduce(f64::max)).collect());
         let mean_of = |all: &[f64]| (!all.is_empty()).then(|| all.iter().sum::<f64>() / all.len() as f64);
-        // A cluster that did not become one again has no time for it, and is not converged either.
+        // A cluster that did not heal has no time for it, and has not converged either.
         let of_all = |of: &dyn Fn(&RunOutcome) -> Option<f64>| {
             let all: Vec<f64> = runs.iter().filter_map(of).collect();
             if all.len() == runs.len() { all } else { Vec::new() }

@@ -7,11 +7,11 @@ use rumormill_core::time::{Duration, Time};
 use rumormill_protocols::member::swim::Event;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Forming the cluster is given up after this long.
+/// Upper bound on the time to form the cluster.
 const JOIN_LIMIT: Duration = Duration::from_secs(120);
-/// So is waiting for all views to agree, after each thing that was done to them.
+/// Upper bound on the time until all views agree after a fault.
 const AGREE_LIMIT: Duration = Duration::from_secs(600);
-/// What a fault leaves behind is given so long to become quiet before the load is measured.
+/// Time for the effects of a fault to end before the load is measured.
 const QUIET: Duration = Duration::from_secs(10);
 
 /// One run of `experiment`.
@@ -60,7 +60,7 @@ pub(super) fn run(experiment: &Experiment, seed: u64) -> RunOutcome {
     outcome
 }
 
-/// Periods begin at multiples of their length; this stops just before one, so that what is done next happens at its start.
+/// Periods begin at multiples of their length; this stops just before one, so that the next action is at its start.
 fn run_to_boundary(cluster: &mut Cluster) {
     let period = cluster.config.period.as_nanos() as u64;
     let now = cluster.sim.now().0;
@@ -108,21 +108,21 @@ fn stall(cluster: &mut Cluster, experiment: &Experiment, time: Duration) {
     }
 }
 
-/// A part of the members is cut off for a while; returns the seconds from the healing to one cluster.
+/// A share of the members is cut off for a while; returns the seconds from the healing until the views agree.
 fn partition(cluster: &mut Cluster, fraction: f64, cut_for: Duration) -> Option<f64> {
     let apart: BTreeSet<NodeId> = cluster.draw(fraction).into_iter().collect();
     cluster.failures.cut(&apart);
     cluster.sim.partition(move |a, b| apart.contains(&a) != apart.contains(&b));
     cluster.run_for(cut_for);
     cluster.sim.heal();
-    // What the sides said of each other while they were apart is no false death: neither could know.
+    // Failures that the two sides reported during the cut are no false deaths: no member could know better.
     cluster.count_anew();
     let healed = cluster.sim.now();
     cluster.failures.heal(healed);
     cluster.agree(AGREE_LIMIT).map(|at| at.since(healed).as_secs_f64())
 }
 
-/// Members crash, at the start of a period; waits until everybody knows.
+/// Members crash at the start of a period; waits until all others know.
 fn kill(cluster: &mut Cluster, count: usize, outcome: &mut RunOutcome) {
     run_to_boundary(cluster);
     let crash = cluster.sim.now() + Duration::from_nanos(1);
@@ -145,7 +145,7 @@ fn kill(cluster: &mut Cluster, count: usize, outcome: &mut RunOutcome) {
     }
 }
 
-/// Of each victim: when the first probe started that failed, how many hold it failed, and when the last of them learned it.
+/// For each crashed member: the start of the first probe that failed, the number of members that marked it as failed, and the time of the last of them.
 fn detections(cluster: &Cluster, victims: &[NodeId]) -> BTreeMap<NodeId, (Option<Time>, usize, Time)> {
     let mut all: BTreeMap<_, _> = victims.iter().map(|id| (*id, (None, 0, Time::ZERO))).collect();
     for seen in &cluster.seen {

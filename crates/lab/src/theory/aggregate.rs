@@ -1,4 +1,4 @@
-//! How fast aggregates come to their result.
+//! The speed at which aggregates converge.
 
 use libm::{exp, log, sqrt};
 

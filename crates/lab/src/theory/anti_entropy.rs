@@ -1,19 +1,19 @@
-//! Anti-entropy's end game: what part does not know yet, one round later, in expectation (Demers 1987, section 1.3).
+//! Anti-entropy's end game: the expected share that does not know after one more round (Demers 1987, section 1.3).
 
 use libm::{exp, log1p};
 
-/// Who tells whom.
+/// The direction of an exchange.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 pub enum Direction {
     /// The caller tells.
     Push,
     /// The caller asks.
     Pull,
-    /// Both.
+    /// Both tell and ask.
     PushPull,
 }
 
-/// One round, when a part `p` of `n` nodes does not know yet. Pull: p². Push: p (1 - 1/n)^(n(1-p)), which is p/e in the end. Push-pull: both must miss.
+/// One round, with a share `p` of `n` nodes that does not know yet. Pull: p². Push: p (1 - 1/n)^(n(1-p)), which is p/e in the end. Push-pull: both must miss.
 pub fn round(direction: Direction, p: f64, n: f64) -> f64 {
     let told_by_nobody = exp(n * (1.0 - p) * log1p(-1.0 / n));
     match direction {
@@ -23,7 +23,7 @@ pub fn round(direction: Direction, p: f64, n: f64) -> f64 {
     }
 }
 
-/// The part that does not know after 0, 1, ... rounds, from one that knows, until less than half a node is left.
+/// The share that does not know after 0, 1, ... rounds, beginning with one node that knows, until less than half a node is left.
 pub fn curve(direction: Direction, n: f64) -> Vec<f64> {
     const ROUNDS_MAX: usize = 1_000;
     let mut curve = vec![1.0 - 1.0 / n];
@@ -33,7 +33,7 @@ pub fn curve(direction: Direction, n: f64) -> Vec<f64> {
     curve
 }
 
-/// Rounds from a part `from` that does not know, to at most `to`.
+/// Rounds until the share that does not know has fallen from `from` to at most `to`.
 pub fn rounds_between(direction: Direction, n: f64, from: f64, to: f64) -> usize {
     let mut p = from;
     let mut rounds = 0;

@@ -2,18 +2,18 @@
 
 use libm::exp;
 
-/// What the page asks for; its defaults are those of [`Default`].
+/// The inputs of the page, with its defaults in [`Default`].
 #[derive(Copy, Clone, Debug, PartialEq)]
 pub struct SerfConvergence {
     /// Seconds between two gossips.
     pub interval_s: f64,
-    /// Nodes told per gossip.
+    /// Number of nodes per gossip.
     pub fanout: f64,
-    /// Nodes.
+    /// Number of nodes.
     pub nodes: f64,
-    /// The part of packets that is lost.
+    /// Share of packets that are lost.
     pub loss: f64,
-    /// The part of nodes that has failed.
+    /// Share of nodes that have failed.
     pub failed: f64,
 }
 
@@ -23,19 +23,19 @@ impl Default for SerfConvergence {
     }
 }
 
-/// The page stops when this part knows,
+/// The page stops when this share knows.
 pub const SERF_CONVERGED: f64 = 0.9999;
-/// or after so many intervals.
+/// The page stops after this number of intervals.
 pub const SERF_INTERVALS_MAX: usize = 100;
 
 impl SerfConvergence {
-    /// The part that knows after `t` intervals: 1 / (1 + (n+1) e^(-c n t)) with c = fanout/n (1-loss)(1-failed)/2. (The page has n + 1, not n - 1.)
+    /// The share that knows after `t` intervals: 1 / (1 + (n+1) e^(-c n t)) with c = fanout/n (1-loss)(1-failed)/2. (The page has n + 1, not n - 1.)
     pub fn informed(&self, t: f64) -> f64 {
         let c = self.fanout / self.nodes * (1.0 - self.loss) * (1.0 - self.failed) * 0.5;
         1.0 / (1.0 + (self.nodes + 1.0) * exp(-c * self.nodes * t))
     }
 
-    /// Its curve: (seconds, part that knows) at each interval.
+    /// The curve: (seconds, share that knows) at each interval.
     pub fn curve(&self) -> Vec<(f64, f64)> {
         let mut curve = Vec::new();
         for t in 0..=SERF_INTERVALS_MAX {
@@ -53,7 +53,7 @@ impl SerfConvergence {
         self.curve().last().map_or(0.0, |(t, _)| *t)
     }
 
-    /// What a node sends and receives at most, in kbit/s: full packets of 1,400 bytes, as the page has it.
+    /// Upper bound on what a node sends and receives, in kbit/s: full packets of 1,400 bytes, as on the page.
     pub fn kbit_per_s(&self) -> f64 {
         1400.0 * self.fanout * (1.0 / self.interval_s) * 2.0 * 8.0 / 1024.0
     }

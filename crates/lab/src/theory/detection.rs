@@ -1,20 +1,20 @@
-//! How long failure detectors take.
+//! Detection times of failure detectors.
 
 use libm::{exp, log1p};
 
 /// A gossip-style failure detector: every round each member sends its table of heartbeats to a random one (van Renesse, Minsky, Hayden 1998, section 3).
 #[derive(Copy, Clone, Debug, PartialEq)]
 pub struct GossipDetector {
-    /// Members, the failed ones included.
+    /// Number of members, the failed ones included.
     pub members: usize,
-    /// Members that have failed from the start and are still gossiped to.
+    /// Number of members that have failed from the start and are still gossiped to.
     pub failed: usize,
-    /// The part of messages that is lost.
+    /// Share of messages that are lost.
     pub loss: f64,
 }
 
 impl GossipDetector {
-    /// After how many rounds the probability that some live member has not heard one heartbeat is at most `p_mistake`: so long a silence means failure.
+    /// The number of rounds after which the probability that some live member has not heard one heartbeat is at most `p_mistake`: a longer silence means failure.
     ///
     /// A round is as many micro-rounds as there are members; in each a random member gossips to a random other. With k of n infected and f failed
     /// that infects one more with probability k/n (n-f-k)/(n-1) (1-loss).

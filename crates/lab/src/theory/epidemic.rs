@@ -1,4 +1,4 @@
-//! How an epidemic grows and where it ends.
+//! The growth of an epidemic, and its end.
 
 use super::smallest_fixed_point;
 use libm::{exp, expm1, log, log1p};
@@ -14,7 +14,7 @@ pub fn p_infect_mean_field(k: f64, n: f64) -> f64 {
     -expm1(-k / n)
 }
 
-/// By what factor the number of informed nodes grows in one round of push, on average, when `k` of `n` are informed: 2 at the
+/// The mean factor by which the number of informed nodes grows in one round of push, when `k` of `n` are informed: 2 at the
 /// beginning, 1.4 half way, 1 at the end (course notes on gossip).
 pub fn growth_factor(k: f64, n: f64) -> f64 {
     1.0 + (n - k) / k * p_infect(k, n)
@@ -60,11 +60,11 @@ pub fn k_for_residue(residue_max: f64) -> u32 {
 pub struct Stage {
     /// Time, in rounds.
     pub t: f64,
-    /// The part that does not know.
+    /// Share of nodes that do not know.
     pub susceptible: f64,
-    /// The part that knows and tells.
+    /// Share of nodes that know and tell.
     pub infective: f64,
-    /// The part that knows and has lost interest.
+    /// Share of nodes that know and have lost interest.
     pub removed: f64,
 }
 
@@ -114,7 +114,7 @@ pub fn residue_of_traffic_limited(m: f64) -> f64 {
     exp(-CONNECTION_LIMIT_LAMBDA * m)
 }
 
-/// The part of contacts that is accepted when every node makes one, and takes at most one: 1 - 1/e.
+/// The share of contacts that are accepted when every node makes one, and takes at most one: 1 - 1/e.
 pub fn accepted_with_limit_one() -> f64 {
     -expm1(-1.0)
 }

@@ -1,18 +1,18 @@
-//! Push, exactly: the chain of how many nodes know.
+//! Push, exactly: the Markov chain of the number of informed nodes.
 //!
 //! In each round each of the `i` that know contacts one of the `n - 1` others, uniformly. The contacts of a round are taken one after the other:
 //! if `j` are new already, the next one finds a new one with probability (n - i - j)/(n - 1). All terms are positive, so nothing cancels.
 
-/// The simple push epidemic over `n` nodes from one that knows.
+/// The simple push epidemic over `n` nodes, from one informed node.
 pub struct Push {
     n: usize,
-    /// For each number of nodes that know, from 1: the probabilities of 0, 1, 2, ... new ones in a round.
+    /// For each number of informed nodes, from 1: the probabilities of 0, 1, 2, ... new ones in a round.
     new: Vec<Vec<f64>>,
 }
 
-/// Larger chains than this take minutes: the work grows with the cube.
+/// Upper bound on the nodes of a chain: larger ones take minutes, since the work grows with the cube.
 pub const NODES_MAX: usize = 2_000;
-/// What remains is left out below this probability.
+/// Smaller probabilities are left out.
 const NEGLIGIBLE: f64 = 1e-12;
 
 impl Push {
@@ -48,7 +48,7 @@ impl Push {
         next
     }
 
-    /// The expected part that knows after 0, 1, ... rounds.
+    /// The expected informed share after 0, 1, ... rounds.
     pub fn curve(&self) -> Vec<f64> {
         let n = self.n as f64;
         let mean = |p: &Vec<f64>| p.iter().enumerate().map(|(i, p)| i as f64 * p).sum::<f64>() / n;
@@ -83,7 +83,7 @@ impl Push {
     }
 }
 
-/// How many of the `n - i` others `i` contacts reach: the probabilities of 0, 1, 2, ....
+/// The number of the `n - i` others that `i` contacts reach: the probabilities of 0, 1, 2, ....
 fn new_in_a_round(i: usize, n: usize) -> Vec<f64> {
     let most = i.min(n - i);
     let others = (n - 1) as f64;
@@ -92,7 +92,7 @@ fn new_in_a_round(i: usize, n: usize) -> Vec<f64> {
     for contact in 0..i {
         for j in (0..=most.min(contact + 1)).rev() {
             let hit = if j == 0 { 0.0 } else { p[j - 1] * (n - i - (j - 1)) as f64 / others };
-            // A contact misses if it finds one of those that know, or one that is new already.
+            // A contact misses if its target was informed before, or is new already.
             p[j] = p[j] * (i - 1 + j) as f64 / others + hit;
         }
     }

@@ -1,15 +1,15 @@
-//! What the papers' mathematics says, as functions: each names its source, and a test holds it against a known number.
+//! The papers' mathematics as functions: each names its source, and a test compares it with a known number.
 //!
-//! | file | what it answers |
+//! | file | contents |
 //! | --- | --- |
-//! | [`epidemic`] | how an epidemic grows: P_infect, mean field with loss and crashes, rumor mongering's residue, infect-and-die, atomicity |
+//! | [`epidemic`] | growth of an epidemic: P_infect, mean field with loss and crashes, rumor mongering's residue, infect-and-die, atomicity |
 //! | [`markov`] | push, exactly: the chain of the number of informed nodes |
-//! | [`rounds`] | how many rounds push and push-pull take |
+//! | [`rounds`] | rounds of push and push-pull |
 //! | [`anti_entropy`] | the end game of pull, push and push-pull |
-//! | [`spatial`] | how far contacts reach when near sites are preferred |
-//! | [`detection`] | how long a gossip failure detector and SWIM take |
+//! | [`spatial`] | distances of contacts when near sites are preferred |
+//! | [`detection`] | detection times of a gossip failure detector and of SWIM |
 //! | [`convergence`] | Serf's convergence formula |
-//! | [`aggregate`] | how fast averaging, push-sum and extrema propagation come to the result |
+//! | [`aggregate`] | convergence of averaging, push-sum and extrema propagation |
 //!
 //! All arithmetic goes through `libm`, so that a figure is the same on every machine.
 

@@ -1,4 +1,4 @@
-//! How many rounds until all know.
+//! Rounds until all nodes know.
 
 use libm::{log, log2};
 
@@ -7,7 +7,7 @@ pub fn pittel(n: f64) -> f64 {
     log2(n) + log(n)
 }
 
-/// By how much the rounds of push grow per unit of ln n: 1/ln 2 + 1. An epidemic that grew by one factor all along would take as long with the
+/// Growth of the rounds of push per unit of ln n: 1/ln 2 + 1. An epidemic with one constant factor would take as long with the
 /// factor e^(1/2.44) = 1.506; the course notes give 1.585, by experiment.
 pub fn pittel_slope() -> f64 {
     1.0 / core::f64::consts::LN_2 + 1.0
@@ -18,12 +18,12 @@ pub fn push_pull(n: f64) -> f64 {
     log(n) / log(3.0) + log2(log(n))
 }
 
-/// While few know and all that know tell `fanout` others a round, the informed grow by the factor `fanout` + 1: log n to that base.
+/// While few know and each of them tells `fanout` others a round, the informed grow by the factor `fanout` + 1: log n to that base.
 pub fn growing(n: f64, fanout: f64) -> f64 {
     log(n) / log(fanout + 1.0)
 }
 
-/// The bound of the median-counter, and how long its last state lasts: ln ln n, rounded up (Karp 2000), at least 1.
+/// The bound of the median counter, and the length of its last state: ln ln n, rounded up (Karp 2000), at least 1.
 pub fn karp_bound(n: f64) -> u32 {
     libm::ceil(log(log(n.max(3.0)))).max(1.0) as u32
 }

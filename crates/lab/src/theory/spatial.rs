@@ -1,4 +1,4 @@
-//! How far contacts reach when near sites are preferred (Demers 1987, section 3, with the errata of the technical report).
+//! Distances of contacts when near sites are preferred (Demers 1987, section 3, with the errata of the technical report).
 
 use libm::{log, pow};
 
@@ -15,7 +15,7 @@ pub fn ring_mean_distance(n: u64, a: f64) -> f64 {
     distance / weight
 }
 
-/// How the traffic on one link of a line of `n` sites grows with `n`, up to a constant: n below a = 1; n/log n there; n^(2-a) up to 2; log n
+/// Growth with `n` of the traffic on one link of a line of `n` sites, up to a constant: n below a = 1; n/log n there; n^(2-a) up to 2; log n
 /// there; constant beyond (errata of the technical report).
 pub fn link_traffic_order(n: f64, a: f64) -> f64 {
     match a {

@@ -181,7 +181,7 @@ impl Step {
         Step { lasting: Some(lasting), ..self }
     }
 
-    /// Refuses what is not sound.
+    /// Refuses a step that is not sound.
     ///
     /// # Errors
     /// Says what is wrong, and what to give instead.
@@ -310,7 +310,7 @@ impl Action {
 }
 
 impl Plan {
-    /// Refuses what is not sound.
+    /// Refuses a plan that is not sound.
     ///
     /// # Errors
     /// Says what is wrong, and what to give instead.

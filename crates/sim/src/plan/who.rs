@@ -16,7 +16,7 @@ pub enum Who {
     Ids(Ids),
     /// A share of the candidates, drawn at random; rounded to the nearest number of nodes, but one at least if the share is above 0.
     Share(f64),
-    /// So many candidates, drawn at random; all if there are fewer.
+    /// This number of candidates, drawn at random; all if there are fewer.
     Count(u64),
 }
 

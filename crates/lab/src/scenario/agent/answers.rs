@@ -1,4 +1,4 @@
-//! Queries and orders about keys: what was asked, and what came back.
+//! Queries and orders about keys: the requests, and their answers.
 
 use super::member::{Member, QUERY_TIMEOUT};
 use crate::scenario::part::View;
@@ -8,21 +8,21 @@ use rumormill_protocols::agree::keys;
 use rumormill_protocols::spread::queries::{self, QueryId};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// A query is over so soon after its time-out, and an order after its last try (our guess: timers are exact in the simulator).
+/// Time from the time-out of a query, or the last try of an order, to its end (our guess: timers are exact in the simulator).
 const SLACK: Duration = Duration::from_secs(1);
-/// What is remembered of queries and orders each; later ones are not checked (our guess: more than a scenario asks).
+/// Upper bound on the recorded queries, and on the recorded orders; later ones are not checked (our guess: more than a scenario asks).
 const ASKED_MAX: usize = 1 << 16;
 
-/// Who asked, in which life, with which ticket.
+/// The asker, its life, and the ticket.
 type Ticket = (NodeId, u64, u64);
 
-/// What members asked each other.
+/// The queries and orders of the members.
 #[derive(Debug, Default)]
 pub struct Answers {
     epochs: BTreeMap<NodeId, u64>,
     queries: BTreeMap<Ticket, Asked>,
     orders: BTreeMap<Ticket, Asked>,
-    /// Which member was asked what, in which life.
+    /// Members that received a query, with the life in which they did.
     heard: BTreeSet<(NodeId, u64, QueryId)>,
     twice: Option<String>,
     pub expected: u64,
@@ -34,7 +34,7 @@ struct Asked {
     at: Time,
     /// Members that answered or reported.
     by: BTreeSet<NodeId>,
-    /// Members that are still to report.
+    /// Members that have not reported yet.
     left: usize,
     done: bool,
 }
@@ -56,7 +56,7 @@ impl Answers {
         }
     }
 
-    /// A member asked so many others to change their keys.
+    /// A member orders a number of others to change their keys.
     pub fn ordered(&mut self, at: Time, by: NodeId, ticket: u64, of: usize) {
         let ticket = self.ticket(by, ticket);
         if self.orders.len() < ASKED_MAX {
@@ -64,7 +64,7 @@ impl Answers {
         }
     }
 
-    /// The queries tell a member something.
+    /// An event of the queries.
     pub fn on_query(&mut self, at: Time, id: NodeId, event: &queries::Event) {
         match event {
             queries::Event::Asked { id: query, .. } => {
@@ -92,7 +92,7 @@ impl Answers {
         }
     }
 
-    /// The orders about keys tell a member something.
+    /// An event of the orders about keys.
     pub fn on_keys(&mut self, at: Time, id: NodeId, event: &keys::Event) {
         let keys::Event::Reported { ticket, by, .. } = event else { return };
         let ticket = self.ticket(id, *ticket);
@@ -107,12 +107,12 @@ impl Answers {
         self.twice.get_or_insert_with(|| format!("{what} a second time at {:.3} s", at.as_secs_f64()));
     }
 
-    /// Whether no member was asked a query, and no asker told an answer or a report, a second time.
+    /// Whether no member received a query twice, and no asker received an answer or a report twice.
     pub fn check_twice(&self) -> Result<(), String> {
         self.twice.clone().map_or(Ok(()), Err)
     }
 
-    /// Whether each query ended by its time-out, and each order was reported by all, or given up.
+    /// Whether each query ended by its time-out, and all members reported each order or it was given up.
     pub fn check_ended(&self, view: &dyn View<Member>, orders: &keys::Config) -> Result<(), String> {
         let patience = orders.first_wait * 2u32.saturating_pow(orders.tries_max) + SLACK;
         let overdue = |((id, epoch, _), asked): &(&Ticket, &Asked), within: Duration| {

@@ -6,7 +6,7 @@ use rumormill_protocols::agree::{bans, keys, latest};
 use rumormill_protocols::member::swim::{self, NEWS_MAX};
 use rumormill_protocols::spread::{events, queries};
 
-/// The agent's node in the laboratory, where nobody signs and every query is meant for everybody.
+/// The agent's node in the laboratory: nothing is signed, and every query is meant for every member.
 pub(super) type Node = node::Node<Unsigned, Everyone>;
 
 /// Settings of all protocols in the node.
@@ -20,7 +20,7 @@ pub(super) struct Config {
     pub keys: keys::Config,
 }
 
-/// Which queue of a member is over its bound.
+/// The queue of a member that is over its bound.
 pub fn over_bound(config: &Config, node: &Node) -> Option<String> {
     let Config { events, queries, keys, bans, .. } = config;
     let queues = [

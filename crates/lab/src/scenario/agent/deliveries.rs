@@ -1,4 +1,4 @@
-//! Events: what was published, who listed whom then, and what each member delivered.
+//! Events: the publications, the publishers' lists of members, and the deliveries.
 
 use super::member::Member;
 use super::state;
@@ -9,10 +9,10 @@ use rumormill_protocols::member::swim;
 use rumormill_protocols::spread::events::{self, EventId};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Published events that are remembered; later ones are not checked (our guess: more than a scenario publishes).
+/// Upper bound on the recorded events; later ones are not checked (our guess: more than a scenario publishes).
 const PUBLISHED_MAX: usize = 1 << 16;
 
-/// Which promise is checked.
+/// The promise that is checked.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 pub enum Promise {
     /// An event is delivered at the members that had joined the stream of events when it was published.
@@ -21,16 +21,16 @@ pub enum Promise {
     Listed,
 }
 
-/// What members published and delivered.
+/// The publications and deliveries of the members.
 #[derive(Debug, Default)]
 pub struct Deliveries {
     members: BTreeMap<NodeId, Heard>,
     published: Vec<Published>,
-    /// By whom each event was delivered, its publisher included.
+    /// The members that delivered each event, its publisher included.
     delivered_by: BTreeMap<EventId, BTreeSet<NodeId>>,
-    /// Publishers that want to know how far an event came, by their ticket.
+    /// Publishers that wait for the coverage of an event, by their ticket.
     tickets: BTreeMap<(NodeId, u64), EventId>,
-    /// How many others said that they hold an event.
+    /// Number of other members that confirmed an event.
     covered: Vec<(EventId, u32)>,
     claim: Option<String>,
     twice: Option<String>,
@@ -42,12 +42,12 @@ pub struct Deliveries {
 /// One member.
 #[derive(Debug, Default)]
 struct Heard {
-    /// Its life, and since when.
+    /// Its life, and the begin of it.
     life: (u64, Time),
-    /// Since when it is known to have joined the stream of events: not before its disk was last wiped.
+    /// Time since which it has certainly joined the stream of events: not before its disk was last wiped.
     joined: Option<Time>,
     delivered: BTreeSet<EventId>,
-    /// In which life each other member runs, as far as this one heard; and whether it lists it.
+    /// The life of each other member as far as this one heard, and whether it lists that member.
     lists: BTreeMap<NodeId, (u64, bool)>,
 }
 
@@ -59,7 +59,7 @@ struct Published {
 }
 
 impl Deliveries {
-    /// A member starts; `kept`: it knows what it delivered before.
+    /// A member starts; `kept`: it remembers its deliveries.
     pub fn started(&mut self, at: Time, id: NodeId, epoch: u64, kept: bool) {
         let member = self.members.entry(id).or_default();
         if !kept {
@@ -68,7 +68,7 @@ impl Deliveries {
         (member.life, member.lists) = ((epoch, at), BTreeMap::new());
     }
 
-    /// Membership tells a member something.
+    /// An event of the membership.
     pub fn on_swim(&mut self, by: NodeId, event: &swim::Event) {
         let lists = &mut self.members.entry(by).or_default().lists;
         if let swim::Event::Contact(id, life, _) = event {
@@ -81,7 +81,7 @@ impl Deliveries {
         }
     }
 
-    /// The events tell a member something.
+    /// An event of the events protocol.
     pub fn on_event(&mut self, at: Time, by: NodeId, event: &events::Event) {
         let member = self.members.entry(by).or_default();
         match event {
@@ -111,7 +111,7 @@ impl Deliveries {
         }
     }
 
-    /// A member says that it will deliver an event that it does not hold.
+    /// A member confirms an event that it does not hold.
     pub fn claims(&mut self, at: Time, by: NodeId, id: EventId) {
         let (event, at) = (shown(id), at.as_secs_f64());
         self.claim.get_or_insert_with(|| {
@@ -122,12 +122,12 @@ impl Deliveries {
         });
     }
 
-    /// Whether no member said that it will deliver an event that it did not hold.
+    /// Whether no member confirmed an event that it did not hold.
     pub fn check_claims(&self) -> Result<(), String> {
         self.claim.clone().map_or(Ok(()), Err)
     }
 
-    /// Looks who has joined the stream of events.
+    /// Finds the members that have joined the stream of events.
     pub fn look(&mut self, view: &dyn View<Member>) {
         for id in view.live() {
             let joined = &mut self.members.entry(id).or_default().joined;
@@ -142,7 +142,7 @@ impl Deliveries {
         self.twice.clone().map_or(Ok(()), Err)
     }
 
-    /// Whether each event was delivered at as many others as said that they hold it.
+    /// Whether each event was delivered at as many others as confirmed it.
     pub fn check_covered(&self) -> Result<(), String> {
         let others = |id: &EventId| self.delivered_by.get(id).map_or(0, |by| by.len().saturating_sub(1));
         match self.covered.iter().find(|(id, held)| others(id) < *held as usize) {
@@ -154,7 +154,7 @@ impl Deliveries {
         }
     }
 
-    /// Whether each event that a live member still holds was delivered where it was promised to be.
+    /// Whether each event that a live member still holds was delivered at every promised member.
     pub fn check(&self, view: &dyn View<Member>, promise: Promise) -> Result<(), String> {
         let mut lost = 0u64;
         let mut first = None;
@@ -170,7 +170,7 @@ impl Deliveries {
         Err(format!("event {event}, published at {at:.3} s, was not delivered at node {}{more}", id.0))
     }
 
-    /// The share of promised deliveries that have come.
+    /// The share of promised deliveries that were made.
     pub fn share(&self, view: &dyn View<Member>, promise: Promise) -> f64 {
         let (mut all, mut come) = (0u64, 0u64);
         self.each_promised(view, promise, |_, _, delivered| {

@@ -22,7 +22,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
-/// A member joins by so many of the first nodes, so that one of them may be down.
+/// Number of first nodes by which a member joins, so that one of them may be down.
 const SEEDS: u64 = 3;
 /// Members of the last life that are tried beside the seeds (the agent: `KNOWN_PER_ROUND`).
 const KNOWN_MAX: usize = 16;
@@ -30,72 +30,72 @@ const KNOWN_MAX: usize = 16;
 const JOIN_WAIT_MIN: Duration = Duration::from_millis(250);
 /// The longest, and the wait between two tries of a lost seed once joined (the agent: `JOINED_WAIT_MIN`).
 const JOIN_WAIT_MAX: Duration = Duration::from_secs(15);
-/// How often the machine is read (the agent: `INTERVAL_S`).
+/// Time between two readings of the machine (the agent: `INTERVAL_S`).
 const READ_INTERVAL: Duration = Duration::from_secs(5);
 /// Bytes of a reading: a machine with four disks.
 const READING_BYTES: usize = 120;
-/// How long a query takes answers (the agent's default among 10 to 99 members).
+/// Time for answers to a query (the agent's default among 10 to 99 members).
 pub(super) const QUERY_TIMEOUT: Duration = Duration::from_millis(6_400);
 /// Delivered events that are kept for the next life; the oldest goes first (our guess: more than a scenario publishes).
 const FEED_MAX: usize = 4_096;
 /// Keys on a member's ring; a further one is refused.
 const RING_MAX: usize = 64;
 
-/// A member's clock is too fast or too slow by at most so many parts per million, drawn for each life (our guess: ten times a poor quartz).
+/// Upper bound on the error of a member's clock rate in parts per million, drawn for each life (our guess: ten times a poor quartz).
 const CLOCK_PPM_MAX: u64 = 1_000;
 
-/// What a scenario asks of a member.
+/// A call of a member by the scenario.
 #[derive(Clone, Debug)]
 pub enum Call {
-    /// Something that the node does by itself.
+    /// A call of the node itself.
     Node(node::Call),
     /// Publish an event with this payload.
     Publish(Payload),
-    /// Ask every member this.
+    /// Ask every member this query.
     Ask(Payload),
-    /// Forget every member that has failed here.
+    /// Forget every member that has failed in this member's view.
     ForgetFailed,
     /// Lift every ban that this member knows.
     Unban,
-    /// Have every member install the key of this number.
+    /// Order every member to install the key of this number.
     Install(u8),
 }
 
-/// What a member is reminded of.
+/// A timer of a member.
 #[derive(Clone, Debug)]
 pub enum Timer {
-    /// By the node.
+    /// A timer of the node.
     Node(node::Timer),
-    /// To look for the cluster.
+    /// The next round of joining.
     Join,
-    /// To read the machine.
+    /// The next reading of the machine.
     Read,
 }
 
-/// What a member tells.
+/// An event of a member.
 #[derive(Clone, Debug)]
 pub enum Event {
-    /// It started; `kept`: with what an earlier life had kept.
+    /// The member started; `kept`: with the data of an earlier life.
     Started {
         /// Its life.
         epoch: u64,
-        /// Whether it goes on where it was.
+        /// Whether it has the data of an earlier life.
         kept: bool,
     },
-    /// It asked so many members to install a key.
+    /// It ordered a number of others to install a key.
     Ordered {
-        /// Comes back in each report.
+        /// The number of the order, as in each report.
         ticket: u64,
-        /// How many.
+        /// Number of these others.
         of: usize,
     },
-    /// One of its queues is over its bound; said once in a life.
+    /// One of its queues is over its bound; emitted once in a life.
     OverBound(String),
-    /// It accuses this member in its own name; said once in a life.
+    /// It accuses this member in its own name; emitted once in a life.
     Accuses(NodeId),
-    /// It says that it will deliver this event, and does not hold it.
+    /// It confirms this event, and does not hold it.
     Claims(EventId),
-    /// The node told something.
+    /// An event of the node.
     Node(node::Event),
 }
 
@@ -105,15 +105,15 @@ pub struct Member {
     config: Arc<Config>,
     epoch: u64,
     clock: Rate,
-    /// Whom it tries to join by: seeds, and members of its last life.
+    /// The members by which it tries to join: seeds, and members of its last life.
     contacts: Vec<NodeId>,
-    /// Rounds of joining in a row without success.
+    /// Number of rounds of joining in a row without success.
     rounds: u32,
     ring: Vec<u64>,
     tickets: u64,
     readings: u64,
     gossiped: Option<Time>,
-    /// What was delivered, and is on disk.
+    /// Events that were delivered, and are on disk.
     feed: VecDeque<Item>,
     kept: bool,
     is_over_bound: bool,
@@ -122,7 +122,7 @@ pub struct Member {
 }
 
 impl Member {
-    /// A member in its life of that number, from 0 on; `last` is what it was in the life before, unless its disk was wiped.
+    /// A member in its life of that number, from 0 on; `last` is the member in the life before, unless its disk was wiped.
     pub(super) fn new(config: &Arc<Config>, id: NodeId, life: u32, last: Option<&Member>) -> Member {
         let mut me = crate::swim::card_for(id.0, u64::from(life) + 1);
         let run = me.life;
@@ -221,7 +221,7 @@ impl Member {
         }
     }
 
-    /// Seeds and known members while alone; once joined, one of the seeds that are not members.
+    /// While alone, seeds and known members; once joined, one of the seeds that are not members.
     fn on_join(&mut self, cx: &mut Cx<'_, Self>) {
         let is_alone = self.node.swim.live_len() <= 1;
         let lost: Vec<NodeId> =
@@ -257,7 +257,7 @@ impl Member {
         self.node(cx, Input::Call(call));
     }
 
-    /// Hands an input to the node; what the node tells is told on, and answered where the agent answers.
+    /// Hands an input to the node, and handles the node's events as the agent does.
     fn node(&mut self, cx: &mut Cx<'_, Self>, input: Input<Node>) {
         let mut said = self.lend(cx, input);
         while let Some(event) = self.told.pop_front() {
@@ -274,7 +274,7 @@ impl Member {
                 Words::Accuses(_) | Words::Holds(_) => {}
             }
         }
-        // A bound holds at every instant, not only when the checks are asked.
+        // A bound holds at every instant, not only when the checks run.
         if !self.is_over_bound
             && let Some(over) = over_bound(&self.config, &self.node)
         {
@@ -283,7 +283,7 @@ impl Member {
         }
     }
 
-    /// Returns what the node says in its own name.
+    /// Returns the statements that the node makes in its own name.
     fn lend(&mut self, cx: &mut Cx<'_, Self>, input: Input<Node>) -> Vec<Words> {
         let (node, told, me) = (&mut self.node, &mut self.told, cx.me);
         let said = RefCell::new(Vec::new());
@@ -337,11 +337,11 @@ impl Member {
     }
 }
 
-/// The rate of a member's clock, by which its timers run: it shows so many millionths of the true time.
+/// The rate of a member's clock, by which its timers run: the difference from the true rate in millionths.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 struct Rate(u64);
 
-/// Of a true clock.
+/// The rate of a true clock.
 const TRUE: u64 = 1_000_000;
 
 impl Default for Rate {
@@ -355,12 +355,12 @@ impl Rate {
         Rate(TRUE - CLOCK_PPM_MAX + rng.below(2 * CLOCK_PPM_MAX as usize + 1) as u64)
     }
 
-    /// What it shows at that true time.
+    /// The time that the clock shows at this true time.
     fn shows(self, at: Time) -> Time {
         Time(within_u64(u128::from(at.0) * u128::from(self.0) / u128::from(TRUE)))
     }
 
-    /// The first true time at which it shows `time` or more: a timer is never early by its own clock.
+    /// The first true time at which the clock shows `time` or more: a timer is never early by its own clock.
     fn reaches(self, time: Time) -> Time {
         Time(within_u64((u128::from(time.0) * u128::from(TRUE)).div_ceil(u128::from(self.0))))
     }
@@ -370,7 +370,7 @@ fn within_u64(ns: u128) -> u64 {
     u64::try_from(ns).unwrap_or(u64::MAX)
 }
 
-/// The tags of a member that has one tag of that value.
+/// The tags of a member with one tag of that value.
 pub(super) fn tags(value: &str) -> Payload {
     Payload::from(&TagMap([("value".to_owned(), value.to_owned())].into()).encoded()[..])
 }

@@ -1,8 +1,8 @@
 //! The agent in scenarios: membership, vitals, events, queries, orders about keys and bans, composed as production composes them.
 //!
-//! | file | what |
+//! | file | contents |
 //! | --- | --- |
-//! | `member` | one agent: the node, and what the agent does around it |
+//! | `member` | one agent: the node, and the agent around it |
 //! | `words` | verdicts compared with the probes of their authors |
 //! | `verdicts` | failed members compared with the truth |
 //! | `deliveries` | events published and delivered |
@@ -40,7 +40,7 @@ pub struct AgentPart {
     config: Arc<Config>,
 }
 
-/// What the members told.
+/// The record of the members' events.
 #[derive(Debug, Default)]
 pub struct Seen {
     verdicts: Verdicts,
@@ -254,7 +254,7 @@ impl Part for AgentPart {
         })
     }
 
-    /// As SWIM and the vitals; what is retained of events is small beside them.
+    /// As for SWIM and the vitals; the retained events are small beside them.
     fn heap_bytes(&self, nodes: u64) -> u64 {
         nodes * (160 + 256 + 32) + (64 << 10)
     }

@@ -1,4 +1,4 @@
-//! The members' own state: whether all agree.
+//! The members' own state: their agreement.
 
 use super::config::Node;
 use super::member::{Member, is_up};
@@ -6,10 +6,10 @@ use crate::scenario::part::View;
 use rumormill_core::identity::NodeId;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What a member knows of one id: the ban, its version, whether it is lifted, and by whom.
+/// A member's knowledge of one id: the ban, its version, whether it is lifted, and its author.
 type Word = (NodeId, u64, bool, NodeId);
 
-/// Whether the live members that are not kept out agree on who they are, on tags, bans and events.
+/// Whether the live members that are not banned agree on their list, on tags, bans and events.
 pub fn views_agree(view: &dyn View<Member>) -> Result<(), String> {
     let (members, common) = admitted(view);
     let Some(first) = members.first() else { return Ok(()) };
@@ -47,8 +47,8 @@ fn lists(view: &dyn View<Member>, id: NodeId, members: &BTreeSet<NodeId>) -> Res
     Ok(())
 }
 
-/// Live members that are not kept out, and what most live members know of bans. A member that is kept out hears of no further bans, and
-/// nobody hears of its own.
+/// Live members that are not banned, and the bans that most live members know. A banned member hears of no further bans, and no other member
+/// hears of its own.
 pub fn admitted(view: &dyn View<Member>) -> (BTreeSet<NodeId>, Vec<Word>) {
     let mut known: BTreeMap<Vec<Word>, usize> = BTreeMap::new();
     view.live().for_each(|id| *known.entry(words(&view.node(id).node)).or_default() += 1);

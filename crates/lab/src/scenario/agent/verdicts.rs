@@ -1,4 +1,4 @@
-//! Verdicts compared with the truth: whether a member that another one failed was well, and for how long it had been.
+//! Verdicts compared with the truth: whether a member that another one failed was well, and for how long.
 
 use super::member::Member;
 use crate::scenario::part::View;
@@ -6,21 +6,21 @@ use rumormill_core::identity::NodeId;
 use rumormill_core::time::{Duration, Time};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What members said of others.
+/// The verdicts of members on others.
 #[derive(Debug, Default)]
 pub struct Verdicts {
-    /// Verdicts since they were last judged.
+    /// Verdicts that have not been judged yet.
     new: Vec<Verdict>,
-    /// Members that were listed, since that was last judged.
+    /// Listings that have not been judged yet.
     up: Vec<Verdict>,
-    /// When each member forgot another one.
+    /// Time at which each member forgot another one.
     forgot: BTreeMap<(NodeId, NodeId), Time>,
     ghost: Option<String>,
     /// The longest time for which a member had been down when another one, which had been up since, listed it again.
     listed_after: Duration,
-    /// When each member last said goodbye.
+    /// Time at which each member last left.
     left: BTreeMap<NodeId, Time>,
-    /// Members that were banned at any time: what others hold of them, and they of others, is no mistake.
+    /// Members that were banned at any time: verdicts about them, and their own, are not mistakes.
     banned: BTreeSet<NodeId>,
     pub failed: u64,
     pub suspected: u64,
@@ -29,9 +29,9 @@ pub struct Verdicts {
     pub wrong: u64,
     /// Verdicts like these about members that half of the others could not reach.
     pub contested: u64,
-    /// Of those verdicts, the one whose subject had been well for longest.
+    /// Of those verdicts, the one on the member that had been well for longest.
     longest: Option<Wrong>,
-    /// The first one whose subject was never anything else but well.
+    /// The first verdict on a member that had always been well.
     never_parted: Option<Wrong>,
 }
 
@@ -45,7 +45,7 @@ struct Verdict {
 #[derive(Copy, Clone, Debug)]
 struct Wrong {
     verdict: Verdict,
-    /// How long the two had been up and connected.
+    /// Time for which the two had been up and connected.
     well: Duration,
 }
 
@@ -66,7 +66,7 @@ impl Verdicts {
         self.forgot.insert((by, about), at);
     }
 
-    /// A member says goodbye.
+    /// A member leaves.
     pub fn leaves(&mut self, at: Time, id: NodeId) {
         self.left.insert(id, at);
     }
@@ -76,7 +76,7 @@ impl Verdicts {
         self.banned.insert(id);
     }
 
-    /// Judges what was said since the last time.
+    /// Judges the verdicts since the last time.
     pub fn judge(&mut self, view: &dyn View<Member>) {
         let history = view.history();
         for Verdict { at, by, about } in std::mem::take(&mut self.up) {
@@ -122,7 +122,7 @@ impl Verdicts {
         }
     }
 
-    /// Whether nobody failed a member that had been well for `well`; without it, for the whole run.
+    /// Whether nobody failed a member that had been well for `well`; `None`: for the whole run.
     pub fn check(&self, well: Option<Duration>) -> Result<(), String> {
         let found = match well {
             None => self.never_parted,
@@ -154,8 +154,8 @@ impl Verdicts {
     }
 }
 
-/// Whether at least half of the other live members could not reach this one, or stood still. They accuse it in truth, at each incarnation anew, and an
-/// observer that reaches both sides hears them all (the bridge of two halves).
+/// Whether at least half of the other live members could not reach this one, or stood still. Their accusations are true, at each incarnation anew, and an
+/// observer that reaches both sides hears all of them (the bridge of two halves).
 fn is_cut_off(view: &dyn View<Member>, id: NodeId, at: Time) -> bool {
     let (mut others, mut parted) = (0, 0);
     for other in view.live().filter(|other| *other != id) {

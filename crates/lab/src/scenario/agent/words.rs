@@ -1,4 +1,4 @@
-//! What members say in their own name: verdicts, which need a probe, and that they will deliver an event.
+//! Statements that members make in their own name: verdicts, which need a probe, and confirmations of events.
 
 use rumormill_core::identity::NodeId;
 use rumormill_node::Message;
@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 /// Verdicts in the members' own names, compared with their probes.
 #[derive(Debug, Default)]
 pub struct Founded {
-    /// Who probed whom without an answer, in any life.
+    /// Failed probes: the prober and its target, in any life.
     probed: BTreeSet<(NodeId, NodeId)>,
     unfounded: Option<String>,
 }
@@ -37,15 +37,15 @@ impl Founded {
     }
 }
 
-/// What a member says in its own name.
+/// A statement of a member in its own name.
 pub enum Words {
     /// A verdict about this member.
     Accuses(NodeId),
-    /// That it will deliver this event.
+    /// A confirmation of this event.
     Holds(EventId),
 }
 
-/// Hands over what this message says in the name of `me`. An operator's order to forget a member is no verdict.
+/// Returns the statements that this message makes in the name of `me`. An operator's order to forget a member is no verdict.
 pub fn of(me: NodeId, message: &Message, mut tell: impl FnMut(Words)) {
     let news = match message {
         Message::Swim(swim::Message::News(news) | swim::Message::Give { news, .. }) => &news[..],
