@@ -9,6 +9,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
@@ -64,7 +65,7 @@ pub struct Table {
 
 #[derive(Debug)]
 struct Metric {
-    name: &'static str,
+    name: Cow<'static, str>,
     help: &'static str,
     kind: Kind,
     samples: Vec<(Labels, f64)>,
@@ -74,28 +75,28 @@ impl Table {
     /// Adds to the counter `name`: what it counted under these labels.
     pub fn count(
         &mut self,
-        name: &'static str,
+        name: impl Into<Cow<'static, str>>,
         help: &'static str,
         labels: &[(&'static str, &str)],
         value: u64,
     ) {
-        self.put(name, help, Kind::Counter, labels, value as f64);
+        self.put(name.into(), help, Kind::Counter, labels, value as f64);
     }
 
     /// Adds to the gauge `name`: its value under these labels.
     pub fn gauge(
         &mut self,
-        name: &'static str,
+        name: impl Into<Cow<'static, str>>,
         help: &'static str,
         labels: &[(&'static str, &str)],
         value: f64,
     ) {
-        self.put(name, help, Kind::Gauge, labels, value);
+        self.put(name.into(), help, Kind::Gauge, labels, value);
     }
 
     fn put(
         &mut self,
-        name: &'static str,
+        name: Cow<'static, str>,
         help: &'static str,
         kind: Kind,
         labels: &[(&'static str, &str)],
@@ -114,7 +115,7 @@ impl Table {
         for Metric { name, samples, .. } in self.families.iter().filter(|metric| metric.kind == Kind::Counter)
         {
             for (labels, value) in samples {
-                let mut full = (*name).to_string();
+                let mut full = name.to_string();
                 labels.iter().for_each(|(_, value)| full.extend([".", value]));
                 *counters.entry(full).or_default() += *value as u64; // two handlers may have the same labels
             }

@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | [`protocol`] | the trait: a state machine that never sees a socket, a clock, a thread or a global random source |
 //! | [`composite`](mod@composite) | many protocols in one node; [`numbered`](mod@numbered) is how their messages share the wire |
+//! | [`counters`](macro@counters) | a protocol's counters, with their help texts, from one list |
 //! | [`stack`] | one protocol on top of another |
 //! | [`lane`] | shares of the budget |
 //! | [`drive`] | what every driver does alike: packing frames, offering what is spare, keeping the budget |
@@ -19,6 +20,7 @@
 extern crate alloc;
 
 pub mod composite;
+mod counters;
 pub mod drive;
 pub mod identity;
 pub mod lane;

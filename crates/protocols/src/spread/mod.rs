@@ -14,8 +14,8 @@ use crate::catalog::{Catalogued, family};
 use crate::kit::choice::Choice;
 use crate::kit::known::Known;
 use crate::kit::peers::Peers;
-use core::ops::AddAssign;
 use minicbor::{CborLen, Decode, Encode};
+use rumormill_core::counters;
 use rumormill_core::identity::{Life, NodeId};
 use rumormill_core::payload::Payload;
 use rumormill_core::protocol::{self, Change};
@@ -164,31 +164,32 @@ pub enum Ends {
 /// What one remembered id allocates, in bytes.
 const KNOWN_HEAP_BYTES: usize = 32;
 
-/// What spreaders count; each uses what applies to it. All only go up, but `updates_sent`, from which is taken what was shed.
-#[derive(Copy, Clone, Debug, Default, PartialEq, Eq)]
-pub struct Counters {
-    /// Updates sent, whatever became of them: the traffic m of Demers 1987, summed.
-    pub updates_sent: u64,
-    /// Updates not sent to one who had just brought them: the paper's traffic counts both directions of such a contact.
-    pub updates_spared: u64,
-    /// Updates that came and were known.
-    pub useless: u64,
-    /// Answers that said whether an update was news.
-    pub feedback_sent: u64,
-    /// Requests sent by those who pull.
-    pub asks_sent: u64,
-    /// Requests not answered, because there were too many in a period.
-    pub asks_unanswered: u64,
-    /// Contacts that were refused for the connection limit.
-    pub refused: u64,
-    /// Updates dropped, or not sent on, because there were too many.
-    pub overflowed: u64,
-    /// Updates not taken, or taken but not passed on: a payload too large, too many hops.
-    pub rejected: u64,
-    /// Messages that the budget did not let out.
-    pub shed: u64,
-    /// Hints that something did not arrive.
-    pub lost: u64,
+counters! {
+    /// What spreaders count; each uses what applies to it. All only go up, but `updates_sent`, from which is taken what was shed.
+    pub struct Counters {
+        /// Updates sent, whatever became of them: the traffic m of Demers 1987, summed.
+        updates_sent,
+        /// Updates not sent to one who had just brought them: the paper's traffic counts both directions of such a contact.
+        updates_spared,
+        /// Updates that came and were known.
+        useless,
+        /// Answers that said whether an update was news.
+        feedback_sent,
+        /// Requests sent by those who pull.
+        asks_sent,
+        /// Requests not answered, because there were too many in a period.
+        asks_unanswered,
+        /// Contacts that were refused for the connection limit.
+        refused,
+        /// Updates dropped, or not sent on, because there were too many.
+        overflowed,
+        /// Updates not taken, or taken but not passed on: a payload too large, too many hops.
+        rejected,
+        /// Messages that the budget did not let out.
+        shed,
+        /// Hints that something did not arrive.
+        lost,
+    }
 }
 
 impl Counters {
@@ -198,22 +199,6 @@ impl Counters {
         if message.lane() == 0 {
             self.updates_sent = self.updates_sent.saturating_sub(1);
         }
-    }
-}
-
-impl AddAssign for Counters {
-    fn add_assign(&mut self, other: Counters) {
-        self.updates_sent += other.updates_sent;
-        self.updates_spared += other.updates_spared;
-        self.useless += other.useless;
-        self.feedback_sent += other.feedback_sent;
-        self.asks_sent += other.asks_sent;
-        self.asks_unanswered += other.asks_unanswered;
-        self.refused += other.refused;
-        self.overflowed += other.overflowed;
-        self.rejected += other.rejected;
-        self.shed += other.shed;
-        self.lost += other.lost;
     }
 }
 

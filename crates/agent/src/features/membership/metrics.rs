@@ -6,7 +6,6 @@ use crate::describe::model::{Status, Warning};
 use crate::features::operation::model::SelfInfo;
 use crate::metrics::Table;
 use rumormill_core::identity::NodeId;
-use rumormill_protocols::member::swim::Counters;
 
 /// Items of news that are shown, of those that are on their way.
 const NEWS_SHOWN_MAX: usize = 16;
@@ -14,8 +13,8 @@ const NEWS_SHOWN_MAX: usize = 16;
 /// Adds the counters.
 pub(super) fn count(inside: &Inside<'_>, table: &mut Table) {
     let swim = &inside.node.swim;
-    for (name, help, value) in swim_counters(&swim.counters()) {
-        table.count(name, help, &[], value);
+    for (name, help, value) in swim.counters().each() {
+        table.count(format!("swim_{name}"), help, &[], value);
     }
     let mut counts = [0usize; Status::ALL.len()];
     let shape = Shape::new(inside);
@@ -59,44 +58,4 @@ fn taken_s(inside: &Inside<'_>, name: &str) -> f64 {
     let mut ages: Vec<f64> = inside.view.carriers(name).iter().filter_map(since).collect();
     ages.sort_by(|a, b| b.total_cmp(a));
     ages.get(1).copied().unwrap_or_default()
-}
-
-/// The counters of membership, each with its name and what it means.
-fn swim_counters(c: &Counters) -> [(&'static str, &'static str, u64); 26] {
-    [
-        ("swim_probes", "Members probed", c.probes),
-        ("swim_probes_failed", "Probes without an answer by any path", c.probes_failed),
-        ("swim_indirect_probes", "Probes through helpers", c.indirect_probes),
-        ("swim_stream_probes", "Probes over TCP, where datagrams got no answer", c.stream_probes),
-        ("swim_nacks_sent", "Times this helper got no answer either, and said so", c.nacks_sent),
-        ("swim_suspicions_raised", "Suspicions of this member's own", c.suspicions_raised),
-        ("swim_suspicions_heard", "Suspicions of others", c.suspicions_heard),
-        ("swim_refutations", "Suspicions of this member that it answered", c.refutations),
-        ("swim_deaths", "Members that this node marked as failed", c.deaths),
-        ("swim_news_sent", "Items of news sent", c.news_sent),
-        ("swim_news_heard", "Items of news that were new", c.news_heard),
-        ("swim_news_stale", "Items of news that were not", c.news_stale),
-        ("swim_news_shunned", "Cards of members that are kept out", c.news_shunned),
-        ("swim_news_buried", "Cards of members that were forgotten", c.news_buried),
-        ("swim_news_shed", "Items of news dropped", c.news_shed),
-        ("swim_records_forged", "Records whose signature is not their owner's", c.records_forged),
-        (
-            "swim_records_corrupted_in_memory",
-            "Records that changed in this machine's memory",
-            c.records_corrupted_in_memory,
-        ),
-        ("swim_exchanges_opened", "Comparisons of all members with a peer that differed", c.exchanges_opened),
-        ("swim_exchange_records_sent", "Records sent in such comparisons", c.exchange_records_sent),
-        ("swim_departed_tries", "Failed members tried again", c.departed_tries),
-        ("swim_departed_dropped", "Departed members forgotten for age or number", c.departed_dropped),
-        ("swim_ghosts", "Members failed because another member answered at their address", c.ghosts),
-        (
-            "swim_tombstones_shed",
-            "Tombstones of forgotten members dropped for their number",
-            c.tombstones_shed,
-        ),
-        ("swim_tags_fetched", "Large tags fetched", c.tags_fetched),
-        ("swim_tags_shed", "Large tags of others dropped, because all together take too much", c.tags_shed),
-        ("swim_requests_refused", "Requests of peers or the operator that were refused", c.requests_refused),
-    ]
 }

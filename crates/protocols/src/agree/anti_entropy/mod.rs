@@ -52,10 +52,10 @@ use crate::kit::stamp::{self, Clock, Stamp};
 use alloc::sync::Arc;
 pub use config::{Certificates, Compare, Config, Direction, KEY_BYTES_MAX, PAGE_BYTES_MAX, VALUE_BYTES_MAX};
 use core::cmp::Ordering;
-use core::ops::AddAssign;
 use death::{Fate, Graves};
 pub use entry::{Entries, Entry, SITES_MAX};
 pub use message::{Message, Peel, Peeled, Span, Then, Turn, Way};
+use rumormill_core::counters;
 use rumormill_core::identity::NodeId;
 use rumormill_core::payload::Payload;
 use rumormill_core::protocol::{Change, Cx, Input, Protocol};
@@ -105,37 +105,38 @@ pub enum Event {
     },
 }
 
-/// What is counted; all only go up.
-#[derive(Copy, Clone, Debug, Default, PartialEq, Eq)]
-pub struct Counters {
-    /// Contacts begun, refused ones included.
-    pub contacts: u64,
-    /// Contacts of this node that were refused for the connection limit.
-    pub refused: u64,
-    /// Comparisons that found equal checksums here.
-    pub agreed: u64,
-    /// Entries sent, whatever became of them.
-    pub entries_sent: u64,
-    /// Entries that came and were newer.
-    pub entries_new: u64,
-    /// Entries that came and were not.
-    pub entries_useless: u64,
-    /// Messages not answered, because there were too many in a period.
-    pub unanswered: u64,
-    /// Keys, values and messages that are against the rules.
-    pub rejected: u64,
-    /// Entries not stored, and dormant certificates dropped, because there were too many.
-    pub overflowed: u64,
-    /// Entries with a stamp from too far in the future.
-    pub ahead: u64,
-    /// Certificates that came after their time.
-    pub expired: u64,
-    /// Dormant certificates awakened.
-    pub awakened: u64,
-    /// Messages that the budget did not let out.
-    pub shed: u64,
-    /// Hints that something did not arrive.
-    pub lost: u64,
+counters! {
+    /// What is counted; all only go up.
+    pub struct Counters {
+        /// Contacts begun, refused ones included.
+        contacts,
+        /// Contacts of this node that were refused for the connection limit.
+        refused,
+        /// Comparisons that found equal checksums here.
+        agreed,
+        /// Entries sent, whatever became of them.
+        entries_sent,
+        /// Entries that came and were newer.
+        entries_new,
+        /// Entries that came and were not.
+        entries_useless,
+        /// Messages not answered, because there were too many in a period.
+        unanswered,
+        /// Keys, values and messages that are against the rules.
+        rejected,
+        /// Entries not stored, and dormant certificates dropped, because there were too many.
+        overflowed,
+        /// Entries with a stamp from too far in the future.
+        ahead,
+        /// Certificates that came after their time.
+        expired,
+        /// Dormant certificates awakened.
+        awakened,
+        /// Messages that the budget did not let out.
+        shed,
+        /// Hints that something did not arrive.
+        lost,
+    }
 }
 
 /// The state machine.
@@ -473,23 +474,4 @@ impl AntiEntropy {
 
 fn changed(entry: &Entry, from: NodeId) -> Event {
     Event::Changed { key: entry.key().clone(), value: entry.value().cloned(), stamp: entry.stamp(), from }
-}
-
-impl AddAssign for Counters {
-    fn add_assign(&mut self, other: Counters) {
-        self.contacts += other.contacts;
-        self.refused += other.refused;
-        self.agreed += other.agreed;
-        self.entries_sent += other.entries_sent;
-        self.entries_new += other.entries_new;
-        self.entries_useless += other.entries_useless;
-        self.unanswered += other.unanswered;
-        self.rejected += other.rejected;
-        self.overflowed += other.overflowed;
-        self.ahead += other.ahead;
-        self.expired += other.expired;
-        self.awakened += other.awakened;
-        self.shed += other.shed;
-        self.lost += other.lost;
-    }
 }

@@ -2,6 +2,7 @@
 
 pub use super::record::Evidence;
 use super::record::{Card, Charge};
+use rumormill_core::counters;
 use rumormill_core::identity::{Life, NodeId};
 use rumormill_core::payload::Payload;
 use rumormill_core::protocol::Change;
@@ -150,34 +151,60 @@ pub enum Said {
     Banned,
 }
 
-/// What SWIM counts; all only go up.
-#[derive(Copy, Clone, Debug, Default, PartialEq, Eq)]
-#[allow(missing_docs)] // each name is its own sentence
-pub struct Counters {
-    pub probes: u64,
-    pub probes_failed: u64,
-    pub indirect_probes: u64,
-    pub stream_probes: u64,
-    pub nacks_sent: u64,
-    pub suspicions_raised: u64,
-    pub suspicions_heard: u64,
-    pub refutations: u64,
-    pub deaths: u64,
-    pub news_sent: u64,
-    pub news_heard: u64,
-    pub news_stale: u64,
-    pub news_shunned: u64,
-    pub news_buried: u64,
-    pub news_shed: u64,
-    pub records_forged: u64,
-    pub records_corrupted_in_memory: u64,
-    pub exchanges_opened: u64,
-    pub exchange_records_sent: u64,
-    pub departed_tries: u64,
-    pub departed_dropped: u64,
-    pub ghosts: u64,
-    pub tombstones_shed: u64,
-    pub tags_fetched: u64,
-    pub tags_shed: u64,
-    pub requests_refused: u64,
+counters! {
+    /// What SWIM counts; all only go up.
+    pub struct Counters {
+        /// Members probed.
+        probes,
+        /// Probes without an answer by any path.
+        probes_failed,
+        /// Probes through helpers.
+        indirect_probes,
+        /// Probes over TCP, where datagrams got no answer.
+        stream_probes,
+        /// Times this helper got no answer either, and said so.
+        nacks_sent,
+        /// Suspicions of this member's own.
+        suspicions_raised,
+        /// Suspicions of others.
+        suspicions_heard,
+        /// Suspicions of this member that it answered.
+        refutations,
+        /// Members that this node marked as failed.
+        deaths,
+        /// Items of news sent.
+        news_sent,
+        /// Items of news that were new.
+        news_heard,
+        /// Items of news that were not.
+        news_stale,
+        /// Cards of members that are kept out.
+        news_shunned,
+        /// Cards of members that were forgotten.
+        news_buried,
+        /// Items of news dropped.
+        news_shed,
+        /// Records whose signature is not their owner's.
+        records_forged,
+        /// Records that changed in this machine's memory.
+        records_corrupted_in_memory,
+        /// Comparisons of all members with a peer that differed.
+        exchanges_opened,
+        /// Records sent in such comparisons.
+        exchange_records_sent,
+        /// Failed members tried again.
+        departed_tries,
+        /// Departed members forgotten for age or number.
+        departed_dropped,
+        /// Members failed because another member answered at their address.
+        ghosts,
+        /// Tombstones of forgotten members dropped for their number.
+        tombstones_shed,
+        /// Large tags fetched.
+        tags_fetched,
+        /// Large tags of others dropped, because all together take too much.
+        tags_shed,
+        /// Requests of peers or the operator that were refused.
+        requests_refused,
+    }
 }

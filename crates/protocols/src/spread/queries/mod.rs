@@ -28,9 +28,9 @@ use crate::kit::allowance::Allowance;
 use crate::kit::peers::Peers;
 use alloc::boxed::Box;
 use alloc::sync::Arc;
-use core::ops::AddAssign;
 pub use message::{Kind, Message, Question, Reply, Said};
 use minicbor::{CborLen, Decode, Encode};
+use rumormill_core::counters;
 use rumormill_core::identity::{Life, NodeId};
 use rumormill_core::payload::Payload;
 use rumormill_core::protocol::{Change, Cx, Input, Protocol};
@@ -260,67 +260,45 @@ pub struct Summary {
     pub untaken: u32,
 }
 
-/// What is counted; all only go up.
-#[derive(Copy, Clone, Debug, Default, PartialEq, Eq)]
-pub struct Counters {
-    /// Queries asked here.
-    pub asked: u64,
-    /// Queries refused here.
-    pub refused: u64,
-    /// Questions heard of.
-    pub heard: u64,
-    /// Questions the application was asked.
-    pub told: u64,
-    /// Questions that were over when they were heard of.
-    pub late: u64,
-    /// Questions dropped, because too many are open.
-    pub shed_asked: u64,
-    /// Answers of this node's application.
-    pub answers: u64,
-    /// Answers dropped, because too many bytes wait to be confirmed, or because they are too large.
-    pub shed_answers: u64,
-    /// Replies sent, first ones and repeated ones.
-    pub replies_sent: u64,
-    /// Replies handed to another to pass on.
-    pub relays_asked: u64,
-    /// Replies passed on for others.
-    pub relayed: u64,
-    /// Replies not passed on, because there were too many.
-    pub shed_relays: u64,
-    /// Replies given up without a confirmation.
-    pub unconfirmed: u64,
-    /// Replies that came.
-    pub replies: u64,
-    /// Replies that had come before, or came too late.
-    pub useless: u64,
-    /// Replies of more members than an account is kept of.
-    pub shed_answerers: u64,
-    /// Messages that are against the rules.
-    pub rejected: u64,
-    /// Messages that the budget did not let out.
-    pub shed: u64,
-}
-
-impl AddAssign for Counters {
-    fn add_assign(&mut self, other: Counters) {
-        self.asked += other.asked;
-        self.refused += other.refused;
-        self.heard += other.heard;
-        self.told += other.told;
-        self.late += other.late;
-        self.shed_asked += other.shed_asked;
-        self.answers += other.answers;
-        self.shed_answers += other.shed_answers;
-        self.replies_sent += other.replies_sent;
-        self.relays_asked += other.relays_asked;
-        self.relayed += other.relayed;
-        self.shed_relays += other.shed_relays;
-        self.unconfirmed += other.unconfirmed;
-        self.replies += other.replies;
-        self.useless += other.useless;
-        self.shed_answerers += other.shed_answerers;
-        self.rejected += other.rejected;
-        self.shed += other.shed;
+counters! {
+    /// What is counted; all only go up.
+    pub struct Counters {
+        /// Queries asked here.
+        asked,
+        /// Queries refused here.
+        refused,
+        /// Questions heard of.
+        heard,
+        /// Questions the application was asked.
+        told,
+        /// Questions that were over when they were heard of.
+        late,
+        /// Questions dropped, because too many are open.
+        shed_asked,
+        /// Answers of this node's application.
+        answers,
+        /// Answers dropped, because too many bytes wait to be confirmed, or because they are too large.
+        shed_answers,
+        /// Replies sent, first ones and repeated ones.
+        replies_sent,
+        /// Replies handed to another to pass on.
+        relays_asked,
+        /// Replies passed on for others.
+        relayed,
+        /// Replies not passed on, because there were too many.
+        shed_relays,
+        /// Replies given up without a confirmation.
+        unconfirmed,
+        /// Replies that came.
+        replies,
+        /// Replies that had come before, or came too late.
+        useless,
+        /// Replies of more members than an account is kept of.
+        shed_answerers,
+        /// Messages that are against the rules.
+        rejected,
+        /// Messages that the budget did not let out.
+        shed,
     }
 }
 
