@@ -14,7 +14,9 @@ use rumormill_core::payload::Payload;
 use rumormill_core::time::{Time, Wall};
 use rumormill_protocols::agree::bans::Bans;
 use rumormill_protocols::agree::keys::{self, Keys as KeyOrders};
-use rumormill_protocols::agree::latest::Latest;
+use rumormill_protocols::agree::latest::{Latest, Version};
+use rumormill_protocols::detect::phi::Phi;
+use rumormill_protocols::detect::{Detector, Sign};
 use rumormill_protocols::member::swim::{Member, Swim};
 use rumormill_protocols::spread::events::Events;
 use rumormill_protocols::spread::queries::Queries;
@@ -34,6 +36,8 @@ composite! {
         4 keys Keys: KeyOrders,
         /// Who is kept out.
         5 bans Bans: Bans<K>,
+        /// How strongly each member is suspected, by the arrivals of its vitals; none unless it is turned on.
+        6 phi Phi: Option<Phi>,
     }
     with {
         audience: A,
@@ -84,7 +88,8 @@ impl Audience for Everyone {
 }
 
 impl<K: Keys, A: Audience> Node<K, A> {
-    /// Puts the protocols together. `vitals` is none where they are turned off: then nothing is said about them and nothing is kept.
+    /// Puts the protocols together. `vitals` is none where they are turned off: then nothing is said about them and nothing is kept. `phi` is off until
+    /// its field is set.
     pub fn new(
         swim: Swim<K>,
         vitals: Option<Latest>,
@@ -103,6 +108,7 @@ impl<K: Keys, A: Audience> Node<K, A> {
             queries,
             keys,
             bans,
+            phi: None,
             audience,
             gate,
             unreadable_filters,
@@ -136,5 +142,17 @@ impl<K: Keys, A: Audience> Node<K, A> {
             (&known.record.value, known.record.written, known.heard)
         };
         Some(Vitals { value: value.clone(), written, heard })
+    }
+
+    /// How strongly this node suspects a member now: its phi, if phi and vitals are on, the member is live, and its vitals have arrived.
+    pub fn suspicion_level(&self, id: NodeId, now: Time) -> Option<f64> {
+        self.phi.as_ref()?.level(id, now)
+    }
+
+    /// A newer version of a member's vitals as a sign of its life; none where phi is off.
+    fn sign_of(&self, owner: NodeId) -> Option<Sign> {
+        let (_, vitals) = self.phi.as_ref().zip(self.vitals.as_ref())?;
+        let Version { epoch, counter } = vitals.get(owner)?.record.version;
+        Some(Sign { peer: owner, epoch, number: counter, period: vitals.put_interval() })
     }
 }

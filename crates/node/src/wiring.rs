@@ -1,8 +1,9 @@
 //! The wiring of the agent's node: `route` says who is told of what, `spare` who gets what is left of a datagram.
 //!
-//! SWIM's changes of the live set go to all that keep peers. A query travels as an event, but no subscriber of events gets it: the events hand it to
-//! the queries, and here it is decided whether this node is meant, by its name and tags of that moment. Before a node that was alone joins others, or
-//! is joined by them, its events find out what was before it; until then membership waits ([`Gate`](super::gate::Gate)).
+//! SWIM's changes of the live set go to all that keep peers. Newer vitals of a member are its signs of life for phi. A query travels as an event, but
+//! no subscriber of events gets it: the events hand it to the queries, and here it is decided whether this node is meant, by its name and tags of that
+//! moment. Before a node that was alone joins others, or is joined by them, its events find out what was before it; until then membership waits
+//! ([`Gate`](super::gate::Gate)).
 
 use crate::{Audience, Call, Event, Meant, Message, Node};
 use rumormill_core::composite::{FRAME_BYTES, Route, Wiring};
@@ -12,6 +13,7 @@ use rumormill_core::protocol::{Cx, Input};
 use rumormill_core::stack::Told;
 use rumormill_core::time::Time;
 use rumormill_protocols::agree::{bans, latest};
+use rumormill_protocols::detect;
 use rumormill_protocols::member::swim;
 use rumormill_protocols::spread::events::{self, Cover, Publish};
 use rumormill_protocols::spread::queries::{self, Queries};
@@ -34,6 +36,10 @@ impl<K: Keys, A: Audience> Wiring for Node<K, A> {
             Route::Event(Event::Swim(event)) => self.on_swim(cx, event),
             Route::Event(Event::Events(event)) => self.on_event(cx, event),
             Route::Event(Event::Queries(event)) => self.on_query(cx, event),
+            Route::Event(Event::Vitals(latest::Event::Heard(id))) if let Some(sign) = self.sign_of(id) => {
+                self.phi(cx, Input::Call(detect::Call::Heard(sign)));
+                cx.emit(Event::Vitals(latest::Event::Heard(id)));
+            }
             Route::Event(Event::Bans(bans::Event::Changed(ban))) => {
                 self.swim(cx, Input::Call(swim::Call::Shun(ban.id, !ban.lifted)));
                 cx.emit(Event::Bans(bans::Event::Changed(ban)));
@@ -67,6 +73,7 @@ impl<K: Keys, A: Audience> Node<K, A> {
             self.events(cx, Input::Call(events::Call::Peer(change)));
             self.queries(cx, Input::Call(queries::Call::Peer(change)));
             self.bans(cx, Input::Call(bans::Call::Peer(change)));
+            self.phi(cx, Input::Call(detect::Call::Peer(change)));
         }
         cx.emit(Event::Swim(event));
     }

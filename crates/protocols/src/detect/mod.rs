@@ -18,6 +18,21 @@ pub enum Call {
     Peers(Peers),
     /// Follow a change of the view.
     Peer(Change),
+    /// Another protocol has brought a sign of a peer's life. Only for a detector that sends no heartbeats.
+    Heard(Sign),
+}
+
+/// A sign of a peer's life that another protocol has brought, in place of a heartbeat.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub struct Sign {
+    /// The peer.
+    pub peer: NodeId,
+    /// Its life. A new one is watched anew.
+    pub epoch: u64,
+    /// Greater than those of all its earlier signs in this life.
+    pub number: u64,
+    /// How often a peer gives such a sign at present; more than 0.
+    pub period: Duration,
 }
 
 /// What a detector tells.

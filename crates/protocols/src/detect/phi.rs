@@ -14,7 +14,8 @@
 //! | [`Law::Exponential`] | t / mean / ln 10 | links that lose; at loss p a mistake per heartbeat has the chance p^⌊phi ln 10 / (1 - p)⌋ |
 //!
 //! **Cost.** One heartbeat of a dozen bytes to each of [`Config::watchers`] peers in a period. State: [`Config::window`] gaps of four bytes for
-//! each of as many watched peers.
+//! each of as many watched peers. Where other protocols bring the signs of life ([`Config::of_signs`]) nothing is sent, and all peers that were heard are
+//! watched: at most half a KiB for each peer in the view.
 //!
 //! **Ours.** Who watches whom: in the ring of ids each node is watched by the next ones, as in Pekko's cluster, so that nothing has to be agreed beyond the view.
 //! Heartbeats are numbered within a life, so that one which comes twice or late is no arrival, and a new life begins a new window. A peer that is never heard is
@@ -22,17 +23,19 @@
 //! time: they may have sent all the while.
 
 use crate::catalog::Catalogued;
-use crate::detect::{Call, Detector, Event};
+use crate::detect::{Call, Detector, Event, Sign};
+use crate::kit::arrivals::Arrivals;
 use crate::kit::peers::Peers;
-use alloc::collections::{BTreeMap, VecDeque};
+use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::f64::consts::LN_10;
 use minicbor::{CborLen, Decode, Encode};
+use rumormill_core::counters;
 use rumormill_core::identity::{Life, NodeId};
-use rumormill_core::protocol::{self, Cx, Input, Lane, Protocol};
+use rumormill_core::protocol::{self, Change, Cx, Input, Lane, Protocol};
 use rumormill_core::time::{Duration, Time};
 
 /// The greatest level: the law has no end, but a number in a file has.
@@ -41,6 +44,8 @@ pub const LEVEL_MAX: f64 = 1_000.0;
 const LOGISTIC: (f64, f64) = (1.5976, 0.070566);
 /// The first heartbeat counts as two gaps: the period, less and more one in so many of it (Pekko).
 const FIRST_PART: u32 = 4;
+/// Gaps kept of a peer whose signs of life other protocols bring: 256 bytes (our guess: five minutes of signs that come every 5 s).
+const SIGNS_WINDOW: usize = 64;
 
 /// How gaps are taken to be distributed.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
@@ -63,7 +68,8 @@ pub struct Config {
     /// Time between two heartbeats.
     #[cfg_attr(feature = "serde", serde(with = "rumormill_core::time::text"))]
     pub period: Duration,
-    /// Peers that watch a node: those that follow it in the ring of ids.
+    /// Peers that watch a node: those that follow it in the ring of ids. 0: no heartbeats are sent, and each peer in the view is watched from its first
+    /// [`Call::Heard`] on.
     pub watchers: usize,
     /// Gaps kept of each watched peer; beyond it the oldest is dropped.
     pub window: usize,
@@ -97,6 +103,29 @@ impl Default for Config {
     }
 }
 
+impl Config {
+    /// For signs of life that another protocol brings, one from each peer in such a time.
+    pub fn of_signs(period: Duration) -> Config {
+        Config { watchers: 0, window: SIGNS_WINDOW, ..Config::default().paced(period) }
+    }
+
+    /// The same with this period. All other times are in proportion to it.
+    fn paced(&self, period: Duration) -> Config {
+        Config {
+            period,
+            pause: 3 * period,
+            deviation_min: period / 10,
+            stall_min: period / 2,
+            ..self.clone()
+        }
+    }
+
+    /// Whether other protocols bring the signs of life.
+    fn is_of_signs(&self) -> bool {
+        self.watchers == 0
+    }
+}
+
 /// What travels: I am alive.
 #[derive(Clone, Debug, Encode, Decode, CborLen)]
 pub struct Message {
@@ -119,23 +148,24 @@ impl protocol::Message for Message {
     const LANES: &'static [Lane] = &[Lane::weighted("phi", 4)]; // a detector sends little, and must not wait
 }
 
-/// What it counts. All only go up.
-#[derive(Copy, Clone, Debug, Default, PartialEq, Eq)]
-pub struct Counters {
-    /// Heartbeats sent.
-    pub sent: u64,
-    /// Heartbeats of watched peers.
-    pub heard: u64,
-    /// Heartbeats that came twice, late, or from an earlier life.
-    pub stale: u64,
-    /// Heartbeats of peers that are not watched.
-    pub unwatched: u64,
-    /// Suspicions.
-    pub suspicions: u64,
-    /// Stalls of this node.
-    pub stalls: u64,
-    /// Heartbeats that the budget did not let out.
-    pub shed: u64,
+counters! {
+    /// What it counts. All only go up.
+    pub struct Counters {
+        /// Heartbeats sent.
+        sent,
+        /// Heartbeats and other signs of life of watched peers.
+        heard,
+        /// Heartbeats and other signs that came twice, late, or from an earlier life.
+        stale,
+        /// Heartbeats and other signs of peers that are not watched.
+        unwatched,
+        /// Times a peer's level reached the threshold.
+        suspicions,
+        /// Stalls of this node, which count as no peer's silence.
+        stalls,
+        /// Heartbeats that the budget did not let out.
+        shed,
+    }
 }
 
 /// The state machine.
@@ -156,7 +186,7 @@ pub struct Phi {
 /// A peer as this node hears it.
 #[derive(Clone, Debug)]
 struct Watched {
-    /// Life and number of its newest heartbeat; none before the first.
+    /// Life and number of its newest sign of life; none before the first.
     newest: Option<(u64, u64)>,
     /// When that came.
     last: Time,
@@ -165,6 +195,8 @@ struct Watched {
 }
 
 const _: () = assert!(size_of::<Message>() <= 64 && size_of::<Phi>() <= 256);
+// Half a KiB for each peer: the tree's leaves may be half empty.
+const _: () = assert!(4 * SIGNS_WINDOW + 2 * size_of::<(NodeId, Watched)>() <= 512);
 
 impl Protocol for Phi {
     type Call = Call;
@@ -176,11 +208,9 @@ impl Protocol for Phi {
     fn handle(&mut self, cx: &mut Cx<'_, Self>, input: Input<Self>) {
         match input {
             Input::Start => self.on_start(cx),
-            Input::Call(Call::Peers(peers)) => (self.peers, self.is_stale) = (peers, true),
-            Input::Call(Call::Peer(change)) => {
-                self.peers.change(change);
-                self.is_stale = true;
-            }
+            Input::Call(Call::Peers(peers)) => self.on_peers(peers),
+            Input::Call(Call::Peer(change)) => self.on_change(change),
+            Input::Call(Call::Heard(sign)) => self.on_sign(cx, sign),
             Input::Message(from, message) => self.on_heartbeat(cx, from, message),
             Input::Timer(Timer::Period) => self.on_period(cx),
             Input::Shed(..) => self.counters.shed += 1,
@@ -215,10 +245,27 @@ impl Phi {
         self.counters
     }
 
-    /// The first period of a node is shorter by a random part: the phase of its clock.
+    /// The first period of a node that sends heartbeats is shorter by a random part: the phase of its clock.
     fn on_start(&mut self, cx: &mut Cx<'_, Self>) {
-        let phase = cx.rng.within(self.config.period);
-        self.arm(cx, self.config.period - phase);
+        let period = self.config.period;
+        let phase = if self.config.is_of_signs() { Duration::ZERO } else { cx.rng.within(period) };
+        self.arm(cx, period - phase);
+    }
+
+    fn on_peers(&mut self, peers: Peers) {
+        if self.config.is_of_signs() {
+            self.watched.retain(|id, _| peers.contains(*id));
+        }
+        (self.peers, self.is_stale) = (peers, true);
+    }
+
+    /// A peer that goes down has no level any more. If it comes back, its window begins anew.
+    fn on_change(&mut self, change: Change) {
+        if let Change::Down(peer) = change {
+            self.watched.remove(&peer);
+        }
+        self.peers.change(change);
+        self.is_stale = true;
     }
 
     fn arm(&mut self, cx: &mut Cx<'_, Self>, wait: Duration) {
@@ -226,22 +273,44 @@ impl Phi {
         cx.after(wait, Timer::Period);
     }
 
+    /// Signs from other protocols leave heartbeats without a meaning: they would spoil the gaps.
     fn on_heartbeat(&mut self, cx: &mut Cx<'_, Self>, from: NodeId, message: Message) {
         self.read_ring(cx);
+        if self.config.is_of_signs() {
+            self.counters.unwatched += 1;
+        } else {
+            self.hear(cx, from, message.epoch, message.number);
+        }
+    }
+
+    /// The first sign of a peer begins to watch it. The period follows that of the signs, which may depend on the size of the cluster.
+    fn on_sign(&mut self, cx: &mut Cx<'_, Self>, sign: Sign) {
+        if !self.config.is_of_signs() || !self.peers.contains(sign.peer) {
+            self.counters.unwatched += 1;
+            return;
+        }
+        if self.config.period != sign.period {
+            self.config = Arc::new(self.config.paced(sign.period));
+        }
+        self.watched.entry(sign.peer).or_insert_with(|| Watched::new(&self.config, cx.now));
+        self.hear(cx, sign.peer, sign.epoch, sign.number);
+    }
+
+    fn hear(&mut self, cx: &mut Cx<'_, Self>, from: NodeId, epoch: u64, number: u64) {
         self.forgive_stall(cx.now);
         let Some(peer) = self.watched.get_mut(&from) else {
             self.counters.unwatched += 1;
             return;
         };
-        let newest = Some((message.epoch, message.number));
+        let newest = Some((epoch, number));
         if newest <= peer.newest {
             self.counters.stale += 1;
             return;
         }
         self.counters.heard += 1;
-        let is_first = peer.newest.is_none_or(|(epoch, _)| epoch < message.epoch);
+        let is_first = peer.newest.is_none_or(|(before, _)| before < epoch);
         if is_first {
-            peer.arrivals = Arrivals::first(&self.config);
+            peer.arrivals = first_gaps(&self.config);
         } else if !peer.is_suspected {
             // The gap that ends a suspicion is no example of a gap.
             peer.arrivals.add(cx.now.since(peer.last), self.config.window);
@@ -283,7 +352,7 @@ impl Phi {
 
     /// Finds this node's place in the ring of ids: the next ones watch it, and it watches those before it.
     fn read_ring(&mut self, cx: &mut Cx<'_, Self>) {
-        if !core::mem::take(&mut self.is_stale) {
+        if !core::mem::take(&mut self.is_stale) || self.config.is_of_signs() {
             return;
         }
         self.peers.sort();
@@ -306,12 +375,7 @@ impl Phi {
 impl Watched {
     /// As if its first heartbeat came after a pause.
     fn new(config: &Config, now: Time) -> Watched {
-        Watched {
-            newest: None,
-            last: now + config.pause,
-            arrivals: Arrivals::first(config),
-            is_suspected: false,
-        }
+        Watched { newest: None, last: now + config.pause, arrivals: first_gaps(config), is_suspected: false }
     }
 
     fn level(&self, config: &Config, now: Time) -> f64 {
@@ -339,55 +403,13 @@ fn exponential(t: f64, mean: f64) -> f64 {
     (t / mean.max(f64::MIN_POSITIVE) / LN_10).min(LEVEL_MAX)
 }
 
-/// The newest gaps between the arrivals of one peer. Sums are kept in whole microseconds, so that they neither drift nor give a variance below zero, as
-/// running sums in floats do.
-#[derive(Clone, Debug)]
-struct Arrivals {
-    /// The oldest first, in microseconds.
-    gaps: VecDeque<u32>,
-    sum: u64,
-    squares: u128,
-}
-
-impl Arrivals {
-    /// What is assumed at the first heartbeat.
-    fn first(config: &Config) -> Arrivals {
-        let mut arrivals = Arrivals { gaps: VecDeque::new(), sum: 0, squares: 0 };
-        let part = config.period / FIRST_PART;
-        arrivals.add(config.period - part, config.window);
-        arrivals.add(config.period + part, config.window);
-        arrivals
-    }
-
-    /// Adds a gap; of more than `gaps_max` the oldest is dropped. A gap above 71 minutes counts as that.
-    fn add(&mut self, gap: Duration, gaps_max: usize) {
-        let gap = u32::try_from(gap.as_micros()).unwrap_or(u32::MAX);
-        while self.gaps.len() >= gaps_max.max(1) {
-            let Some(oldest) = self.gaps.pop_front() else { break };
-            self.sum -= u64::from(oldest);
-            self.squares -= u128::from(oldest).pow(2);
-        }
-        self.gaps.push_back(gap);
-        self.sum += u64::from(gap);
-        self.squares += u128::from(gap).pow(2);
-    }
-
-    /// How many gaps there are.
-    fn len(&self) -> usize {
-        self.gaps.len()
-    }
-
-    /// Their mean in seconds; 0 of none.
-    fn mean_s(&self) -> f64 {
-        self.sum as f64 / self.len().max(1) as f64 / 1e6
-    }
-
-    /// Their standard deviation in seconds, as that of a whole population.
-    fn deviation_s(&self) -> f64 {
-        let n = self.len() as u128;
-        let scaled = n * self.squares - u128::from(self.sum).pow(2); // n² times the variance: never below zero (Cauchy and Schwarz)
-        libm::sqrt(scaled as f64) / n.max(1) as f64 / 1e6
-    }
+/// What is assumed at the first heartbeat.
+fn first_gaps(config: &Config) -> Arrivals {
+    let part = config.period / FIRST_PART;
+    let mut arrivals = Arrivals::default();
+    arrivals.add(config.period - part, config.window);
+    arrivals.add(config.period + part, config.window);
+    arrivals
 }
 
 impl Detector for Phi {
@@ -407,13 +429,7 @@ impl Detector for Phi {
         config.watchers * config.window.max(2)
     }
     fn paced(period: Duration) -> Config {
-        Config {
-            period,
-            pause: 3 * period,
-            deviation_min: period / 10,
-            stall_min: period / 2,
-            ..Config::default()
-        }
+        Config::default().paced(period)
     }
     /// The silence at which the level is reached, with the deviation of the first estimate, and the period in which it is found.
     fn noticed_within(config: &Config) -> Duration {
@@ -463,50 +479,6 @@ impl Catalogued for Phi {
 mod tests {
     use super::*;
     use rumormill_core::rng::Rng;
-
-    fn empty() -> Arrivals {
-        Arrivals { gaps: VecDeque::new(), sum: 0, squares: 0 }
-    }
-
-    fn ms(gap: u64) -> Duration {
-        Duration::from_millis(gap)
-    }
-
-    /// Mean and variance in milliseconds.
-    fn figures(arrivals: &Arrivals) -> (f64, f64) {
-        let (mean, deviation) = (arrivals.mean_s() * 1e3, arrivals.deviation_s() * 1e3);
-        (mean, deviation * deviation)
-    }
-
-    fn near((mean, variance): (f64, f64), golden: (f64, f64)) -> bool {
-        (mean - golden.0).abs() < 0.005 && (variance - golden.1).abs() < 0.005
-    }
-
-    #[test]
-    fn mean_and_variance_are_those_of_the_golden_windows() {
-        let mut arrivals = empty();
-        [100, 200, 125, 340, 130].iter().for_each(|gap| arrivals.add(ms(*gap), 10));
-        assert!(near(figures(&arrivals), (179.0, 7_584.0)), "{:?}", figures(&arrivals));
-        let mut arrivals = empty();
-        [100, 110, 90].iter().for_each(|gap| arrivals.add(ms(*gap), 3));
-        assert!(near(figures(&arrivals), (100.0, 66.67)), "{:?}", figures(&arrivals));
-        arrivals.add(ms(140), 3);
-        assert!(near(figures(&arrivals), (113.33, 422.22)), "{:?}", figures(&arrivals));
-        arrivals.add(ms(80), 3);
-        assert!(near(figures(&arrivals), (103.33, 688.89)), "{:?}", figures(&arrivals));
-        assert_eq!(arrivals.len(), 3);
-    }
-
-    #[test]
-    fn equal_gaps_never_have_a_variance_below_zero() {
-        let mut arrivals = empty();
-        for n in 0..10_000 {
-            arrivals.add(Duration::from_nanos(1_000_100_100 + n % 7), 1_000);
-            assert!(arrivals.deviation_s() >= 0.0 && arrivals.len() <= 1_000);
-        }
-        arrivals.add(Duration::MAX, 1);
-        assert_eq!((arrivals.len(), arrivals.deviation_s()), (1, 0.0));
-    }
 
     #[test]
     fn the_normal_law_gives_the_golden_levels() {
@@ -574,22 +546,20 @@ mod tests {
         at.since(peer.last).as_secs_f64()
     }
 
+    /// Hands an input to a node and returns how many events it told.
+    fn handle(node: &mut Phi, now: Time, input: Input<Phi>) -> usize {
+        let mut told = 0;
+        let mut out = |output| told += usize::from(matches!(output, rumormill_core::Output::Event(_)));
+        let (wall, me, mut rng) = (rumormill_core::Wall(0), NodeId(1), Rng::seeded(3));
+        node.handle(&mut Cx { now, wall, me, rng: &mut rng, room: 9_999, out: &mut out }, input);
+        told
+    }
+
     #[test]
     fn after_a_stall_of_its_own_a_node_suspects_nobody() {
-        let (me, peer, life) = (NodeId(1), NodeId(2), Life::default());
+        let (peer, life) = (NodeId(2), Life::default());
         let mut node = Phi::new(Config::default(), life);
-        let (mut rng, mut now) = (Rng::seeded(3), Time::ZERO);
-        let mut events = Vec::new();
-        let mut handle = |node: &mut Phi, now, input| {
-            let mut out = |output| {
-                if let rumormill_core::Output::Event(event) = output {
-                    events.push(event);
-                }
-            };
-            let wall = rumormill_core::Wall(0);
-            node.handle(&mut Cx { now, wall, me, rng: &mut rng, room: 9_999, out: &mut out }, input);
-            events.len()
-        };
+        let mut now = Time::ZERO;
         handle(&mut node, now, Input::Start);
         handle(&mut node, now, Input::Call(Call::Peers(Peers::Listed(alloc::vec![peer]))));
         for number in 1..=100 {
@@ -612,6 +582,66 @@ mod tests {
         assert!(node.suspects(peer), "but then the peer is silent: {:?}", node.level(peer, now));
     }
 
+    /// How often signs of life come.
+    const EVERY: Duration = Duration::from_secs(5);
+
+    fn sign(peer: NodeId, epoch: u64, number: u64) -> Input<Phi> {
+        Input::Call(Call::Heard(Sign { peer, epoch, number, period: EVERY }))
+    }
+
+    /// A node that has heard so many signs of one peer, the last one now.
+    fn of_signs(peer: NodeId, signs: u64) -> (Phi, Time) {
+        let (mut node, mut now) = (Phi::new(Config::of_signs(EVERY), Life::default()), Time::ZERO);
+        handle(&mut node, now, Input::Start);
+        handle(&mut node, now, Input::Call(Call::Peer(Change::Up(peer))));
+        assert_eq!(node.level(peer, now), None, "it was not heard yet");
+        for number in 1..=signs {
+            now = now + EVERY;
+            assert_eq!(handle(&mut node, now, sign(peer, 1, number)), 0);
+            assert_eq!(handle(&mut node, now, Input::Timer(Timer::Period)), 0);
+        }
+        (node, now)
+    }
+
+    #[test]
+    fn a_peer_has_a_level_from_its_first_sign_until_it_is_down() {
+        let (peer, stranger) = (NodeId(2), NodeId(3));
+        let (mut node, now) = of_signs(peer, 100);
+        handle(&mut node, now, sign(stranger, 1, 1));
+        handle(&mut node, now, Input::Message(peer, Message { epoch: 9, number: 9 }));
+        assert_eq!(node.counters().unwatched, 2, "a stranger, and a heartbeat where signs are heard");
+        assert_eq!((node.watched(), node.samples_len()), (alloc::vec![peer], SIGNS_WINDOW));
+        let level = |after: u32| node.level(peer, now + EVERY * after).unwrap();
+        assert!(level(1) < 0.01 && level(5) > node.config.threshold, "{} {}", level(1), level(5));
+        handle(&mut node, now, Input::Call(Call::Peer(Change::Down(peer))));
+        assert_eq!(node.level(peer, now), None);
+        handle(&mut node, now, Input::Call(Call::Peer(Change::Up(peer))));
+        assert_eq!((node.level(peer, now), node.samples_len()), (None, 0));
+    }
+
+    #[test]
+    fn a_new_life_begins_a_new_window_and_an_old_sign_changes_nothing() {
+        let peer = NodeId(2);
+        let (mut node, now) = of_signs(peer, 20);
+        let before = node.samples_len();
+        handle(&mut node, now + EVERY, sign(peer, 1, 20));
+        assert_eq!((node.samples_len(), node.counters().stale), (before, 1));
+        handle(&mut node, now + EVERY, sign(peer, 2, 1));
+        assert_eq!(node.samples_len(), first_gaps(&node.config).len());
+    }
+
+    #[test]
+    fn where_signs_become_rarer_more_silence_is_forgiven() {
+        let peer = NodeId(2);
+        let (mut node, now) = of_signs(peer, 20);
+        let silent = now + EVERY * 6;
+        assert!(node.level(peer, silent).unwrap() > node.config.threshold);
+        let rarer = Sign { peer, epoch: 1, number: 21, period: EVERY * 10 };
+        handle(&mut node, now, Input::Call(Call::Heard(rarer)));
+        assert!(node.level(peer, silent).unwrap() < 0.01, "{:?}", node.level(peer, silent));
+        assert_eq!((node.config.watchers, node.config.window), (0, SIGNS_WINDOW));
+    }
+
     #[test]
     fn with_the_defaults_a_peer_is_convicted_at_the_golden_time() {
         let config = Config::default();
@@ -630,7 +660,7 @@ mod tests {
     fn mistakes(config: &Config, loss: f64, heartbeats: u32) -> f64 {
         let (mut rng, mut mistakes, mut heard) = (Rng::seeded(7), 0u32, 0u32);
         let mut peer = Watched::new(config, Time::ZERO);
-        (peer.arrivals, peer.last) = (empty(), Time::ZERO);
+        (peer.arrivals, peer.last) = (Arrivals::default(), Time::ZERO);
         let mut suspected = false;
         for n in 1..=heartbeats {
             // What is seen right before a heartbeat is due, with a small jitter.

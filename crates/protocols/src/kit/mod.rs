@@ -1,6 +1,7 @@
 //! Kernels of a few fields that several protocols share.
 
 pub mod allowance;
+pub mod arrivals;
 pub mod buffer;
 pub mod choice;
 pub mod domains;
