@@ -1,6 +1,7 @@
 //! All that an agent runs, on the simulator: faults and load drawn from the seed, checks at every instant and at the end.
 
 use rumormill_lab::scenario::{Outcome, Scenario, Silent};
+use rumormill_protocols::detect::phi;
 
 /// Runs of the scenario, each with a seed of its own.
 const RUNS: u32 = 20;
@@ -51,6 +52,23 @@ fn a_fault_is_found_shrunk_and_seen_again_from_its_seed() {
     let again = scenario.run_some(run..run + 1, None, &|_| String::new(), &mut Silent).expect("it runs");
     let again = again.failure.expect("it fails again");
     assert_eq!((again.at_s, again.why), (failure.at_s, failure.why));
+}
+
+/// Twenty agents with phi, whose SWIM suspects for minutes before it decides.
+fn with_phi(steps: &str) -> Scenario {
+    let text = format!(
+        "stack = \"agent\"\nnodes = 20\ntime = \"160s\"\n[settings.phi]\n[settings.swim]\nsuspicion_alpha = 100\n{steps}"
+    );
+    Scenario::parse(&text, |file| Err(format!("{file}: it names no files"))).expect("a sound scenario")
+}
+
+#[test]
+fn phi_of_a_live_member_stays_below_the_threshold_unless_it_is_silent() {
+    let threshold = phi::Config::default().threshold;
+    let calm = run(&with_phi("")).figures["live_level_max"];
+    let frozen = run(&with_phi("[[step]]\nat = \"60s\"\ndo = \"freeze\"\nwho = 7\n"));
+    let frozen = frozen.figures["live_level_max"];
+    assert!(calm < threshold && frozen > threshold, "{calm} without a fault, {frozen} with a frozen node");
 }
 
 #[test]

@@ -15,6 +15,7 @@ use rumormill_core::identity::Unsigned;
 use rumormill_protocols::agree::anti_entropy::AntiEntropy;
 use rumormill_protocols::agree::latest::Latest;
 use rumormill_protocols::catalog::Catalogued;
+use rumormill_protocols::detect::phi::Phi;
 use rumormill_protocols::member::swim::Swim;
 use rumormill_protocols::{detect, spread, sum};
 use rumormill_sim::plan::Plan;
@@ -119,7 +120,7 @@ type Settings = std::collections::BTreeMap<String, toml::Table>;
 
 fn with<V: Visit>(scenario: &Scenario, visit: V) -> Result<V::Out, String> {
     let known: Vec<&str> = match scenario.stack.as_str() {
-        "agent" => vec!["swim", "latest"],
+        "agent" => vec![Member::NAME, Latest::NAME, Phi::NAME],
         stack => stack.split_whitespace().filter(|word| *word != "on").collect(),
     };
     if let Some(name) = scenario.settings.keys().find(|name| !known.contains(&name.as_str())) {
@@ -231,7 +232,10 @@ fn with_stack<V: Visit>(name: &str, knobs: &Settings, nodes: u64, visit: V) -> R
     let words: Vec<&str> = name.split_whitespace().collect();
     let (upper, on) = match words[..] {
         [Member::NAME] => return Ok(visit.visit(swim()?)),
-        ["agent"] => return Ok(visit.visit(AgentPart::new(of(Member::NAME), of(Latest::NAME), nodes)?)),
+        ["agent"] => {
+            let phi = knobs.get(Phi::NAME);
+            return Ok(visit.visit(AgentPart::new(of(Member::NAME), of(Latest::NAME), phi, nodes)?));
+        }
         [upper] if upper != Latest::NAME => (upper, None),
         [upper, "on", Member::NAME] if upper != "agent" => (upper, Some(Box::new(swim()?))),
         _ => return Err(no_stack(name)),

@@ -3,8 +3,10 @@
 use rumormill_core::identity::Unsigned;
 use rumormill_node::{self as node, Everyone};
 use rumormill_protocols::agree::{bans, keys, latest};
+use rumormill_protocols::detect::phi;
 use rumormill_protocols::member::swim::{self, NEWS_MAX};
 use rumormill_protocols::spread::{events, queries};
+use std::sync::Arc;
 
 /// The agent's node in the laboratory: nothing is signed, and every query is meant for every member.
 pub(super) type Node = node::Node<Unsigned, Everyone>;
@@ -18,6 +20,8 @@ pub(super) struct Config {
     pub queries: queries::Config,
     pub bans: bans::Config,
     pub keys: keys::Config,
+    /// None where phi is off, as it is by default.
+    pub phi: Option<Arc<phi::Config>>,
 }
 
 /// The queue of a member that is over its bound.

@@ -14,6 +14,8 @@ use rumormill_node::{self as node, Everyone, Message};
 use rumormill_protocols::agree::bans::{self, Bans};
 use rumormill_protocols::agree::keys::{self, Order, Report, Secret};
 use rumormill_protocols::agree::latest::{self, Latest};
+use rumormill_protocols::detect::Detector;
+use rumormill_protocols::detect::phi::Phi;
 use rumormill_protocols::member::swim::record::TagMap;
 use rumormill_protocols::member::swim::{self, Member as Row, Status, Swim};
 use rumormill_protocols::spread::events::{self, Cover, EventId, Events, Item, Publish};
@@ -135,7 +137,7 @@ impl Member {
         if let Some(last) = last {
             bans.recall(last.node.bans.kept());
         }
-        let node = Node::new(
+        let mut node = Node::new(
             Swim::new(config.swim.clone(), me, Unsigned),
             Some(Latest::new(config.latest.clone(), run)),
             events,
@@ -143,6 +145,7 @@ impl Member {
             Everyone,
             bans,
         );
+        node.phi = config.phi.as_ref().map(|phi| Phi::new(phi.clone(), run));
         let known = last.into_iter().flat_map(|last| others(&last.node.swim)).take(KNOWN_MAX);
         let contacts = (0..SEEDS).map(NodeId).filter(|seed| *seed != id).chain(known).collect();
         Member {
@@ -293,6 +296,13 @@ impl Member {
         };
         cx.lend(look, Timer::Node, |event| told.push_back(event), |cx| node.handle(cx, input));
         said.into_inner()
+    }
+
+    /// How strongly this member suspects each that it watches, at that true time; nobody where phi is off.
+    pub(super) fn suspicion_levels(&self, at: Time) -> impl Iterator<Item = (NodeId, f64)> {
+        let now = self.clock.shows(at);
+        let watched = self.node.phi.iter().flat_map(Phi::watched);
+        watched.filter_map(move |id| Some((id, self.node.suspicion_level(id, now)?)))
     }
 
     /// Whether this member holds an event, or has delivered it.

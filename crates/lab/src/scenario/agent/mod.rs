@@ -17,8 +17,10 @@ mod state;
 mod verdicts;
 mod words;
 
+use super::detector::DetectorPart;
 use super::latest::LatestPart;
 use super::part::{CallOf, Called, Check, Line, Names, Part, View};
+use super::settings;
 use super::swim::SwimPart;
 use answers::Answers;
 use config::Config;
@@ -29,6 +31,7 @@ use rumormill_core::payload::Payload;
 use rumormill_core::time::{Time, text};
 use rumormill_node as node;
 use rumormill_protocols::agree::{bans, keys};
+use rumormill_protocols::detect::phi::{self, Phi};
 use rumormill_protocols::member::swim;
 use rumormill_protocols::spread::{events, queries};
 use std::sync::Arc;
@@ -51,11 +54,20 @@ pub struct Seen {
 }
 
 impl AgentPart {
-    /// Membership and vitals with these settings, all else as an agent has it by default.
-    pub(super) fn new(swim: &toml::Table, latest: &toml::Table, nodes: u64) -> Result<AgentPart, String> {
+    /// Membership, vitals and phi with these settings, all else as an agent has it by default. Without settings of its own phi is off.
+    pub(super) fn new(
+        swim: &toml::Table,
+        latest: &toml::Table,
+        phi: Option<&toml::Table>,
+        nodes: u64,
+    ) -> Result<AgentPart, String> {
+        let latest = LatestPart::new(latest, nodes)?.config;
+        let signs = phi::Config::of_signs(latest.period);
+        let phi = phi.map(|table| settings::read::<Phi>(table, nodes, &signs)).transpose()?;
         let config = Config {
             swim: SwimPart::new(swim, nodes)?.config,
-            latest: LatestPart::new(latest, nodes)?.config,
+            latest,
+            phi: phi.map(Arc::new),
             events: events::Config::default(),
             queries: queries::Config::default(),
             bans: bans::Config::default(),
@@ -146,7 +158,9 @@ impl Part for AgentPart {
             Event::Node(node::Event::Queries(event)) => seen.answers.on_query(at, id, event),
             Event::Node(node::Event::Keys(event)) => seen.answers.on_keys(at, id, event),
             Event::Node(node::Event::Bans(bans::Event::Changed(ban))) => seen.verdicts.bans(ban.id),
-            Event::Node(node::Event::Bans(bans::Event::Refused(..)) | node::Event::Vitals(_)) => {}
+            Event::Node(
+                node::Event::Bans(bans::Event::Refused(..)) | node::Event::Vitals(_) | node::Event::Phi(_),
+            ) => {}
         }
     }
 
@@ -170,6 +184,7 @@ impl Part for AgentPart {
             Event::OverBound(over) => Line::of("over-bound", Some(over.clone())),
             Event::Node(node::Event::Swim(event)) => SwimPart::tell(event),
             Event::Node(node::Event::Vitals(event)) => LatestPart::tell(event),
+            Event::Node(node::Event::Phi(event)) => DetectorPart::<Phi>::tell(event),
             Event::Node(node::Event::Events(event)) => tell_event(event),
             Event::Node(node::Event::Queries(event)) => tell_query(event),
             Event::Node(node::Event::Keys(keys::Event::Ordered { by, .. })) => Line::about("key-order", *by),
@@ -204,6 +219,7 @@ impl Part for AgentPart {
             ("gaps", deliveries.gaps as f64),
             ("publish_refused", deliveries.refused as f64),
             ("answered_share", share(answers.answered, answers.expected)),
+            ("live_level_max", state::live_level_max(view)),
         ]
     }
 
@@ -254,9 +270,10 @@ impl Part for AgentPart {
         })
     }
 
-    /// As for SWIM and the vitals; the retained events are small beside them.
+    /// As for SWIM, the vitals and phi; the retained events are small beside them.
     fn heap_bytes(&self, nodes: u64) -> u64 {
-        nodes * (160 + 256 + 32) + (64 << 10)
+        let phi = if self.config.phi.is_some() { 512 } else { 0 };
+        nodes * (160 + 256 + 32 + phi) + (64 << 10)
     }
 }
 

@@ -57,6 +57,12 @@ pub fn admitted(view: &dyn View<Member>) -> (BTreeSet<NodeId>, Vec<Word>) {
     (view.live().filter(|id| !is_out(id)).collect(), common)
 }
 
+/// The highest suspicion level that a live member has of another member that is up; 0 where phi is off.
+pub fn live_level_max(view: &dyn View<Member>) -> f64 {
+    let levels = view.live().flat_map(|by| view.node(by).suspicion_levels(view.now()));
+    levels.filter(|(about, _)| view.is_up(*about)).map(|(_, level)| level).fold(0.0, f64::max)
+}
+
 fn words(node: &Node) -> Vec<Word> {
     node.bans.iter().map(|ban| (ban.id, ban.version, ban.lifted, ban.by)).collect()
 }
