@@ -20,7 +20,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use tokio::task::JoinSet;
-use utoipa::openapi::OpenApi;
+use utoipa::openapi::{Object, OpenApi, RefOr, Schema};
 
 /// A hook that waits.
 pub type Work<'a, T = ()> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -78,6 +78,8 @@ pub struct Feature {
     pub conditions: fn(&Inside<'_>, &Arc<Agent>, &mut Vec<Warning>),
     /// Adds fields to the JSON of a member, wherever one is shown.
     pub about_member: AboutMember,
+    /// Their OpenAPI description: an object with these fields.
+    pub member_schema: fn() -> RefOr<Schema>,
     /// Adds to `GET /v1/self`.
     pub about_self: fn(&Inside<'_>, &Arc<Agent>, &mut SelfInfo),
 }
@@ -100,6 +102,7 @@ impl Feature {
         count: |_, _, _| {},
         conditions: |_, _, _| {},
         about_member: |_, _, _| {},
+        member_schema: || Object::new().into(),
         about_self: |_, _, _| {},
     };
 }

@@ -8,6 +8,7 @@
 //! | [`events`] | application events: publishing, the event log, cursors |
 //! | [`queries`] | questions to members, and their replies |
 //! | [`vitals`] | the machine, read and gossiped |
+//! | [`phi`] | each member's suspicion level, from the arrivals of its vitals |
 //! | [`keys`] | the cluster's keys: orders to all members, and key recovery |
 //! | [`bans`] | identities that are kept out of the cluster |
 //! | [`reload`] | the configuration, read again while the agent runs |
@@ -24,6 +25,7 @@ pub mod joining;
 pub mod keys;
 pub mod membership;
 pub mod operation;
+pub mod phi;
 pub mod queries;
 pub mod reload;
 pub mod tags;
@@ -40,6 +42,7 @@ pub const FEATURES: &[Feature] = &[
     bans::FEATURE,
     keys::FEATURE,
     vitals::FEATURE,
+    phi::FEATURE,
     tags::FEATURE,
     joining::FEATURE,
     handlers::FEATURE,

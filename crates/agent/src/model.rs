@@ -8,6 +8,7 @@ pub use crate::features::joining::model::*;
 pub use crate::features::keys::model::*;
 pub use crate::features::membership::model::*;
 pub use crate::features::operation::model::*;
+pub use crate::features::phi::model::*;
 pub use crate::features::queries::model::*;
 pub use crate::features::reload::model::*;
 pub use crate::features::tags::model::*;

@@ -49,7 +49,7 @@ fn nobody_says_anything_and_a_node_starts_on_loopback() {
     assert_eq!(config.profile, Profile::Local);
     assert_eq!(config.data_dir, Some("/var/lib/rumormill".into()));
     assert_eq!(config.socket, Some("/var/lib/rumormill/agent.sock".into()));
-    assert_eq!((config.vitals, config.vitals_bytes_per_s), (true, 2048));
+    assert_eq!((config.vitals, config.vitals_bytes_per_s, config.phi), (true, 2048, false));
     assert_eq!(config.budget_bytes_per_s, 8 << 20);
     assert!(!config.name.is_empty() && !config.faults && !config.insecure);
     assert_eq!(config.swim, Profile::Local.swim());
@@ -314,6 +314,18 @@ fn knobs_that_contradict_each_other_are_refused() {
         errors(vec![toml("[swim]\nperiod_ms = 200\nprobe_timeout_min_ms = 900\nretry_interval_max_ms = 10")]);
     let about: Vec<&str> = said.iter().filter_map(|s| s.split(' ').nth(1)).collect();
     assert_eq!(about, ["swim.probe_timeout_ms", "swim.probe_timeout_min_ms", "swim.retry_interval_min_ms"]);
+}
+
+#[test]
+fn phi_without_vitals_is_refused_with_the_reason() {
+    let said = errors(vec![toml("phi = true\nvitals = false\n")]);
+    assert_eq!(
+        said,
+        [
+            "error: phi (agent.toml:1): vitals are off, and phi measures the arrivals of vitals; say vitals = \"on\", or phi = \"off\""
+        ]
+    );
+    assert!(config(vec![env(&[("RUMORMILL_PHI", "on")])]).phi);
 }
 
 #[test]

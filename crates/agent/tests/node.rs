@@ -4,11 +4,12 @@ mod composite;
 
 use rumormill_agent::node::{Call, Node};
 use rumormill_core::drive::Limits;
-use rumormill_core::identity::{NodeId, Unsigned};
+use rumormill_core::identity::{Life, NodeId, Unsigned};
 use rumormill_core::payload::Payload;
 use rumormill_core::time::{Duration, Time};
 use rumormill_protocols::agree::latest::{self, Latest};
-use rumormill_protocols::member::swim;
+use rumormill_protocols::detect::phi::{self, Phi};
+use rumormill_protocols::member::swim::{self, Status};
 use rumormill_sim::{Sim, World};
 use std::net::Ipv4Addr;
 
@@ -19,9 +20,22 @@ const VITALS_BYTES: usize = 120;
 /// What an agent's vitals may cost by default.
 const BUDGET_BYTES_PER_S: u32 = 2048;
 
-fn node(id: u64, vitals: bool) -> Node<Unsigned> {
+fn vitals_within_the_budget(life: Life) -> Latest {
     let config = latest::Config { budget_bytes_per_s: BUDGET_BYTES_PER_S, ..latest::Config::default() };
-    composite::node(id, |life| vitals.then(|| Latest::new(config, life)))
+    Latest::new(config, life)
+}
+
+fn node(id: u64, vitals: bool) -> Node<Unsigned> {
+    composite::node(id, |life| vitals.then(|| vitals_within_the_budget(life)))
+}
+
+/// A node with phi. SWIM suspects for minutes before it decides, so that the levels have time to rise.
+fn node_with_phi(id: u64, vitals: bool) -> Node<Unsigned> {
+    let slow = swim::Config { suspicion_alpha: 100.0, ..swim::Config::lan() };
+    let mut node = composite::node_with(slow, id, |life| vitals.then(|| vitals_within_the_budget(life)));
+    let signs = phi::Config::of_signs(latest::Config::default().period);
+    node.phi = Some(Phi::new(signs, Life::default()));
+    node
 }
 
 /// The sizes with which an agent packs and counts: sealed, with all headers.
@@ -38,15 +52,19 @@ struct Cluster {
 
 impl Cluster {
     fn new(vitals: bool) -> Cluster {
+        Cluster::of(NODES, |id| node(id, vitals))
+    }
+
+    fn of(nodes: u64, node: impl Fn(u64) -> Node<Unsigned>) -> Cluster {
         println!("seed {SEED}");
         let mut sim = Sim::new(World { limits: limits(), ..World::default() }, SEED);
-        for id in 0..NODES {
-            sim.spawn(NodeId(id), node(id, vitals), Time::ZERO);
+        for id in 0..nodes {
+            sim.spawn(NodeId(id), node(id), Time::ZERO);
         }
-        for id in 1..NODES {
+        for id in 1..nodes {
             sim.call(NodeId(id), Call::Swim(swim::Call::Join(NodeId(0))));
         }
-        Cluster { sim, written: vec![None; NODES as usize], readings: 0 }
+        Cluster { sim, written: vec![None; nodes as usize], readings: 0 }
     }
 
     fn run(&mut self, seconds: u64) {
@@ -65,6 +83,11 @@ impl Cluster {
             }
             self.sim.run_for(Duration::from_secs(1), &mut |_, _, _| ());
         }
+    }
+
+    /// How strongly a node suspects another one now.
+    fn level(&self, by: NodeId, about: NodeId) -> Option<f64> {
+        self.sim.node(by).suspicion_level(about, self.sim.now())
     }
 
     /// Bytes that all nodes together sent, sealed, with headers.
@@ -140,4 +163,45 @@ fn who_has_vitals_off_says_nothing_keeps_nothing_and_harms_nobody() {
     assert_eq!(sim.node(NodeId(1)).vitals_of(NodeId(2)).map(|v| v.value.to_vec()), Some(vec![3; 9]));
     assert_eq!(sim.node(NodeId(2)).vitals_of(NodeId(1)).map(|v| v.value.to_vec()), Some(vec![2; 9]));
     assert!((0..3).all(|id| sim.node(NodeId(id)).swim.live_len() == 3));
+}
+
+#[test]
+fn the_level_of_a_crashed_member_rises_those_of_the_others_stay_low_and_swims_verdict_ends_it() {
+    let threshold = phi::Config::default().threshold;
+    let mut cluster = Cluster::of(20, |id| node_with_phi(id, true));
+    cluster.run(180);
+    let (all, crashed) = (cluster.sim.live_ids().collect::<Vec<_>>(), NodeId(7));
+    cluster.sim.crash(crashed);
+    cluster.run(90);
+    let live: Vec<NodeId> = all.iter().copied().filter(|id| *id != crashed).collect();
+    let mut highest = 0.0f64;
+    for by in &live {
+        let level = cluster.level(*by, crashed).expect("SWIM suspects it, and has not failed it");
+        let status = cluster.sim.node(*by).swim.member(crashed).map(|member| member.status);
+        assert_eq!(status, Some(Status::Suspect), "at {by}");
+        assert!(level > threshold, "{by} suspects it at {level}");
+        let suspicions = cluster.sim.node(*by).phi.as_ref().unwrap().counters().suspicions;
+        assert_eq!(suspicions, 1, "at {by}");
+        for about in live.iter().filter(|id| *id != by) {
+            let level = cluster.level(*by, *about).unwrap_or_else(|| panic!("{by} hears {about}"));
+            assert!(level < threshold, "{by} suspects {about} at {level}");
+            highest = highest.max(level);
+        }
+    }
+    println!("the highest level of a live member: {highest}");
+    cluster.run(900);
+    for by in live {
+        assert_eq!(cluster.level(by, crashed), None, "at {by}");
+    }
+}
+
+#[test]
+fn without_vitals_there_is_no_level_and_nobody_has_one_of_itself() {
+    let mut cluster = Cluster::of(3, |id| node_with_phi(id, id != 0));
+    cluster.run(60);
+    let [without, second, third] = [0, 1, 2].map(NodeId);
+    assert_eq!(cluster.level(without, second), None, "it has no vitals, and so hears none");
+    assert_eq!(cluster.level(second, without), None, "none of its vitals ever arrived");
+    assert_eq!(cluster.level(second, second), None);
+    assert!(cluster.level(second, third).is_some() && cluster.level(third, second).is_some());
 }

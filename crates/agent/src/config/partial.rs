@@ -96,6 +96,8 @@ settings! {
         vitals: bool,
         /// Bytes per second that vitals may cost this node.
         vitals_budget: Bytes,
+        /// Whether each member's suspicion level (phi) is computed from the arrivals of its vitals.
+        phi: bool,
         /// Bytes of events that are retained for whoever missed them.
         events_window: Bytes,
         /// Events published here that may be on their way; beyond it more are refused.

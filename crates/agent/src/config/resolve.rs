@@ -82,6 +82,7 @@ impl Resolver {
         let tags = self.tags();
         let profile = self.profile(bind);
         let (vitals, vitals_bytes_per_s, host_root) = self.vitals();
+        let phi = self.phi(vitals);
         let events = self.events();
         let handlers = self.handlers();
         let budget_bytes_per_s = self.budget(profile);
@@ -109,6 +110,7 @@ impl Resolver {
             profile,
             vitals,
             vitals_bytes_per_s,
+            phi,
             events,
             handlers,
             host_root,

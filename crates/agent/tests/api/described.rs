@@ -59,10 +59,28 @@ async fn every_reference_in_the_description_leads_somewhere() {
 }
 
 #[tokio::test]
+async fn the_fields_that_features_add_to_a_member_are_described_and_optional() {
+    let agent = start(config("a")).await;
+    let document: Value = get(&agent, "/openapi.json").await;
+    let member = &document["components"]["schemas"]["Member"];
+    assert!(member["properties"]["phi"]["description"].is_string(), "{member:#}");
+    assert!(member["properties"]["name"].is_object(), "{member:#}");
+    let required = member["required"].as_array().unwrap();
+    assert!(!required.contains(&"phi".into()) && required.contains(&"name".into()), "{required:?}");
+}
+
+#[tokio::test]
 async fn prometheus_can_read_every_line_of_the_metrics() {
     let mut first = config("a");
-    first.vitals = true;
-    let agents = cluster([first, config("b")]).await;
+    (first.vitals, first.phi) = (true, true);
+    let mut second = config("b");
+    second.vitals = true;
+    let agents = cluster([first, second]).await;
+    until("the suspicion level of the other one is measured", async || {
+        let text = ask(&agents[0], "GET", "/metrics", None).await.text();
+        text.contains("\nrumormill_phi{id=").then_some(())
+    })
+    .await;
     until("round trips are measured", async || {
         let text = ask(&agents[0], "GET", "/metrics", None).await.text();
         let measured = text.lines().any(|line| {
@@ -98,6 +116,7 @@ async fn prometheus_can_read_every_line_of_the_metrics() {
         "rumormill_round_trip_seconds_bucket{le=\"+Inf\"}",
         "rumormill_propagation_seconds_bucket{le=\"+Inf\"}",
         "rumormill_build_info{version=",
+        "rumormill_phi_suspicions_total 0",
     ] {
         assert!(text.lines().any(|line| line.starts_with(series)), "{series} is missing in\n{text}");
     }

@@ -50,6 +50,7 @@ pub fn config(name: &str) -> Config {
         profile: Profile::Local,
         vitals: false,
         vitals_bytes_per_s: 2048,
+        phi: false,
         events: EventsConfig::default(),
         handlers: Vec::new(),
         host_root: "/".into(),

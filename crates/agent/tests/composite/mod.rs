@@ -12,6 +12,15 @@ use rumormill_protocols::spread::queries::{self, Queries};
 
 /// A node that knows nobody and of no events. `vitals` makes what spreads its machine's readings, if anything does.
 pub fn node(id: u64, vitals: impl FnOnce(Life) -> Option<Latest>) -> Node<Unsigned> {
+    node_with(swim::Config::lan(), id, vitals)
+}
+
+/// The same with other settings of SWIM.
+pub fn node_with(
+    config: swim::Config,
+    id: u64,
+    vitals: impl FnOnce(Life) -> Option<Latest>,
+) -> Node<Unsigned> {
     let life = Life { epoch: 1, session: id + 1 };
     let me = Me {
         id: NodeId(id),
@@ -24,6 +33,6 @@ pub fn node(id: u64, vitals: impl FnOnce(Life) -> Option<Latest>) -> Node<Unsign
     let events = Events::new(events::Config::default(), life);
     let queries = Queries::new(queries::Config::default(), life);
     let bans = Bans::new(bans::Config::default(), Unsigned);
-    let swim = Swim::new(swim::Config::lan(), me, Unsigned);
+    let swim = Swim::new(config, me, Unsigned);
     Node::new(swim, vitals(life), events, queries, Known::default(), bans)
 }

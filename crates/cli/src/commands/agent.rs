@@ -78,6 +78,9 @@ pub struct AgentArgs {
     /// Whether to gossip load, CPU, memory and more of this machine [default: on]
     #[arg(long, value_name = "on|off", value_enum, hide_possible_values = true)]
     pub vitals: Option<Switch>,
+    /// Compute each member's suspicion level (phi accrual) from the arrivals of its vitals
+    #[arg(long)]
+    pub phi: bool,
     /// Bytes per second that this node sends at most, for example `8MiB`
     #[arg(long, value_name = "BYTES")]
     pub budget: Option<Bytes>,
@@ -141,6 +144,7 @@ impl AgentArgs {
             tags: (!self.tags.is_empty()).then(|| self.tags.iter().cloned().collect()),
             profile: self.profile.clone(),
             vitals: self.vitals.map(Switch::is_on),
+            phi: self.phi.then_some(true),
             budget: self.budget,
             on: (!self.on.is_empty()).then(|| Lines(self.on.clone())),
             events_window: self.events_window,
@@ -276,6 +280,7 @@ mod tests {
             "b=x=y",
             "--vitals",
             "off",
+            "--phi",
             "--budget",
             "1 MiB",
             "--insecure",
@@ -290,6 +295,7 @@ mod tests {
             retry_max: Some(3),
             retry_interval: Some(Span(Duration::from_secs(90))),
             vitals: Some(false),
+            phi: Some(true),
             budget: Some(Bytes(1 << 20)),
             insecure: Some(true),
             profile: Some("wan".into()),

@@ -5,7 +5,9 @@ use crate::client::{Client, encode};
 use crate::outcome::{Failure, Outcome};
 use crate::show::{Cell, Out, Table, Tone, clean, clock, millis, percent, span};
 use clap::{Args, ValueEnum};
-use rumormill_agent::model::{Done, ForgetRequest, Member, Members, Ping, Reachability, Seed, Status, Why};
+use rumormill_agent::model::{
+    Done, ForgetRequest, Member, Members, Ping, Reachability, Seed, Status, Suspicion, Why,
+};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -142,15 +144,28 @@ fn table(members: &[Member], detailed: bool) -> Table {
             table
         }
         true => {
-            let mut table = Table::new(&[&SHORT[..6], &MORE, &SHORT[6..]].concat());
+            let has_phi = members.iter().any(|member| phi(member).is_some());
+            let level: &[&str] = if has_phi { &["PHI"] } else { &[] };
+            let mut table = Table::new(&[&SHORT[..6], &MORE, level, &SHORT[6..]].concat());
             for member in members {
                 let mut cells = short_cells(member);
                 let tags = cells.split_off(6);
-                table.row([cells, more_cells(member), tags].concat());
+                let level = has_phi.then(|| Cell::number(phi(member), show_level));
+                cells.extend(more_cells(member).into_iter().chain(level).chain(tags));
+                table.row(cells);
             }
             table
         }
     }
+}
+
+/// The suspicion level of a member, where the agent runs with phi.
+fn phi(member: &Member) -> Option<f64> {
+    Suspicion::of(&member.more).phi
+}
+
+fn show_level(level: f64) -> String {
+    format!("{level:.2}")
 }
 
 fn short_cells(member: &Member) -> Vec<Cell> {
@@ -229,6 +244,9 @@ fn tell_why(why: &Why, out: &mut Out<'_>) -> Outcome {
             span(member.since_s)
         )))?,
         None => out.line(&format!("{} is on no list any more.", clean(&why.id)))?,
+    }
+    if let Some(level) = why.member.as_ref().and_then(phi) {
+        out.line(&format!("Its suspicion level (phi) is {}.", show_level(level)))?;
     }
     if why.verdicts.is_empty() {
         return out.line("Nothing was said against it, as far as this agent remembers.");
@@ -450,6 +468,24 @@ mod tests {
         ");
         let nothing = Why { verdicts: vec![], ..why };
         assert!(told_by(|out| tell_why(&nothing, out)).contains("Nothing was said against it"));
+    }
+
+    #[test]
+    fn with_phi_there_is_a_column_of_levels_and_why_tells_the_level() {
+        let mut members = members();
+        members[1].more.insert("phi".into(), 0.25_f64.into());
+        let table = table(&members, true).render(false);
+        let last = |line: &str, nth: usize| line.split_whitespace().rev().nth(nth).map(str::to_owned);
+        let lines: Vec<&str> = table.lines().collect();
+        assert_eq!(
+            (last(lines[0], 1), last(lines[2], 1)),
+            (Some("PHI".into()), Some("0.25".into())),
+            "{table}"
+        );
+        assert_eq!(last(lines[1], 0), Some("-".into()), "no level of the other one: {table}");
+        let why = Why { member: Some(members.remove(1)), ..Why::default() };
+        let told = told_by(|out| tell_why(&why, out));
+        assert!(told.contains("Its suspicion level (phi) is 0.25."), "{told}");
     }
 
     #[test]

@@ -20,6 +20,7 @@ mod links;
 mod listed;
 mod monitoring;
 mod names;
+mod phi;
 mod queries;
 mod reload;
 mod serf;

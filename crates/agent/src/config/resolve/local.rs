@@ -136,6 +136,17 @@ impl Resolver {
         (on, budget, root)
     }
 
+    /// Off unless it is asked for.
+    pub(super) fn phi(&mut self, vitals: bool) -> bool {
+        let on = self.values.phi.take().unwrap_or(false);
+        self.show("phi", on_off(on));
+        if on && !vitals {
+            let text = "vitals are off, and phi measures the arrivals of vitals; say vitals = \"on\", or phi = \"off\"";
+            self.error("phi", text.into());
+        }
+        on
+    }
+
     pub(super) fn events(&mut self) -> EventsConfig {
         let default = EventsConfig::default();
         let window = self.values.events_window.take().map_or(default.window_bytes as u64, |b| b.0);

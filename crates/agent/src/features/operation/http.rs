@@ -14,7 +14,8 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
-use utoipa::OpenApi;
+use utoipa::openapi::{Object, RefOr, Schema};
+use utoipa::{OpenApi, ToSchema};
 
 /// How long the node's task may take to answer for the agent to be healthy (our guess: twice what a period takes on one site).
 pub const HEALTH_WAIT: Duration = Duration::from_secs(2);
@@ -40,14 +41,28 @@ pub(super) fn routes() -> Vec<Route> {
 ))]
 struct Whole;
 
-/// The OpenAPI description of all features' routes, as JSON.
+/// The OpenAPI description of all features' routes, and of the fields that they add to a member, as JSON.
 fn document(features: &Features) -> &'static str {
     static TEXT: OnceLock<String> = OnceLock::new();
     TEXT.get_or_init(|| {
         let mut whole = Whole::openapi();
         features.0.iter().for_each(|feature| whole.merge((feature.document)()));
+        if let Some(components) = &mut whole.components
+            && let Some(RefOr::T(Schema::Object(member))) =
+                components.schemas.get_mut(&*model::Member::name())
+        {
+            features.0.iter().for_each(|feature| add_fields(member, (feature.member_schema)()));
+        }
         whole.to_json().expect("our own description can be written as JSON")
     })
+}
+
+/// Adds the fields of one object to those of another one.
+fn add_fields(to: &mut Object, from: RefOr<Schema>) {
+    if let RefOr::T(Schema::Object(from)) = from {
+        to.properties.extend(from.properties);
+        to.required.extend(from.required);
+    }
 }
 
 /// This agent.
