@@ -34,6 +34,8 @@ struct Story {
     seeds: BTreeMap<u64, Vec<u64>>,
     listed: BTreeMap<u64, BTreeSet<u64>>,
     due: Vec<(Time, u64)>,
+    /// Whether nothing is published any more, so that what was can come.
+    calm: bool,
     sent: Vec<Sent>,
     /// (who, which event)
     told: BTreeSet<(u64, u64)>,
@@ -51,6 +53,7 @@ impl Story {
             seeds: BTreeMap::new(),
             listed: BTreeMap::new(),
             due: Vec::new(),
+            calm: false,
             sent: Vec::new(),
             told: BTreeSet::new(),
             twice: 0,
@@ -96,12 +99,21 @@ impl Story {
         }
     }
 
+    /// Publishes nothing more, and lets what was published come.
+    fn calm(&mut self, time: Duration) {
+        self.calm = true;
+        self.due.clear();
+        self.run(time, SECOND / 10);
+    }
+
     fn hear(&mut self, at: Time, by: u64, event: Event) {
         match &event {
             Event::Swim(swim::Event::Up(id)) => {
                 self.listed.entry(by).or_default().insert(id.0);
                 let delay = if self.rng.chance(0.3) { Duration::ZERO } else { self.rng.within(SECOND) };
-                self.due.push((at + delay, by));
+                if !self.calm {
+                    self.due.push((at + delay, by));
+                }
             }
             Event::Swim(swim::Event::Failed(id) | swim::Event::Left(id)) => {
                 self.listed.entry(by).or_default().remove(&id.0);
@@ -152,10 +164,10 @@ fn far() -> World {
     World { latency, loss: 0.02, duplicate: 0.05, ..World::default() }
 }
 
-/// All that node 0 says arrives so much later than what others say.
-fn slow_seed(answer_ms: f64) -> World {
+/// All that the first members say arrives so much later than what others say.
+fn slow_seeds(slow: u64, answer_ms: f64) -> World {
     let region = |name: &str, ids| Group { name: name.into(), weight: 1.0, ids: Some(Ids::range(ids)) };
-    let regions = vec![region("seed", 0..1), region("others", 1..1_000)];
+    let regions = vec![region("seed", 0..slow), region("others", slow..1_000)];
     let median_ms = vec![vec![answer_ms, answer_ms], vec![1.0, 1.0]];
     let latency = Latency::Matrix(Matrix { regions, median_ms, jitter: 0.1 }.into());
     World { latency, ..World::default() }
@@ -300,7 +312,7 @@ fn joiners_take_the_snapshot_of_an_older_seed_whose_answer_is_late() {
         for shape in 0..4 {
             // All within `join_patience`, which counts from the first answer of another joiner.
             let answer_ms = 300.0 + 45.0 * seed as f64;
-            let mut story = Story::new(slow_seed(answer_ms), seed, Cover::Nobody);
+            let mut story = Story::new(slow_seeds(1, answer_ms), seed, Cover::Nobody);
             story.spawn(0, &[]);
             story.run(SECOND, SECOND / 10);
             let old: Vec<u64> = (0..40).map(|_| story.publish(0)).collect();
@@ -336,24 +348,61 @@ fn joiners_take_the_snapshot_of_an_older_seed_whose_answer_is_late() {
 }
 
 #[test]
-fn where_all_are_fresh_nobody_waits_longer_than_the_grace_and_with_a_slow_seed_at_most_twice_the_patience() {
+fn where_all_are_fresh_nobody_waits_longer_than_the_grace_and_with_slow_seeds_at_most_twice_the_patience() {
     let config = events::Config::default();
-    let near = World::default();
-    // A member waits for its own silent seed, and then for a peer that still waits for the same one.
-    for (world, most) in [(near, config.join_grace), (slow_seed(900.0), config.join_patience * 2)] {
-        for seed in 1..=10 {
-            let mut story = Story::new(world.clone(), seed, Cover::Nobody);
-            start(&mut story, 2, 8);
-            story.run(10 * SECOND, MILLI);
-            let joined = |(at, _, event): &(Time, u64, Event)| {
-                matches!(event, Event::Events(events::Event::Joined)).then_some(*at)
+    // Members whose words come late, by how many milliseconds, and after which time they start.
+    let shapes = [
+        (0, 1.0, Duration::ZERO),
+        (1, 900.0, Duration::ZERO),
+        (1, 2_000.0, Duration::ZERO),
+        (1, 3_000.0, Duration::ZERO),
+        (2, 2_000.0, Duration::ZERO),
+        (1, 2_000.0, SECOND / 2),
+        (1, 2_000.0, 5 * SECOND),
+    ];
+    for (slow, late_ms, starts) in shapes {
+        for seed in 1..=6 {
+            let world = if slow > 0 { slow_seeds(slow, late_ms) } else { World::default() };
+            let mut story = Story::new(world, seed, Cover::Nobody);
+            let seeds = |of: u64| (0..8).filter(|id| *id != of).collect::<Vec<u64>>();
+            (slow..8).for_each(|id| story.spawn(id, &seeds(id)));
+            story.run(starts, MILLI);
+            (0..slow).for_each(|id| story.spawn(id, &seeds(id)));
+            story.run(6 * SECOND, MILLI);
+            story.run(14 * SECOND, SECOND / 100);
+            let shape = format!("seed {seed}, {slow} late by {late_ms} ms, started after {starts:?}");
+            let joined = |(at, by, event): &(Time, u64, Event)| {
+                matches!(event, Event::Events(events::Event::Joined)).then_some((*by, *at))
             };
-            let joined: Vec<Time> = story.log.iter().filter_map(joined).collect();
-            let last = joined.iter().max().map(|at| at.since(Time::ZERO));
-            println!("the last knew what was before it after {last:?}");
-            assert_eq!(joined.len(), 8, "seed {seed}");
-            assert!(last <= Some(most + config.join_grace / 2), "seed {seed}: {last:?}");
-            story.run(20 * SECOND, SECOND / 10);
+            let joined: BTreeMap<u64, Time> = story.log.iter().filter_map(joined).collect();
+            assert_eq!(joined.len(), 8, "{shape}");
+            let last = joined.range(slow..).map(|(_, at)| at.since(Time::ZERO)).max();
+            println!("{shape}: the others knew what was before them after {last:?}");
+            // A member waits for its own silent seed, and then for a peer that still waits for the same one.
+            let most = if slow > 0 { config.join_patience * 2 } else { config.join_grace };
+            assert!(last <= Some(most + config.join_grace / 2), "{shape}: {last:?}");
+            story.calm(40 * SECOND);
+            story.assert_kept();
+        }
+    }
+}
+
+#[test]
+fn what_a_slow_member_published_while_it_was_cut_off_is_delivered_and_is_no_gap() {
+    for late_ms in [500.0, 1_000.0, 2_000.0, 3_000.0] {
+        for seed in 1..=10 {
+            let mut story = Story::new(slow_seeds(1, late_ms), seed, Cover::Nobody);
+            start(&mut story, 2, 5);
+            story.run(20 * SECOND, SECOND / 100);
+            // Events while nobody hears it; the next one is heard first, and shows that they are missing.
+            story.sim.partition(|a, b| a.0 == 0 || b.0 == 0);
+            (0..3).for_each(|_| _ = story.publish(0));
+            story.run(5 * SECOND, SECOND / 10);
+            story.sim.heal();
+            story.run(SECOND / 10, SECOND / 100);
+            story.publish(0);
+            story.calm(60 * SECOND);
+            println!("seed {seed}, late by {late_ms} ms");
             story.assert_kept();
         }
     }

@@ -57,6 +57,8 @@ struct Asked {
     peer: NodeId,
     /// Whether this node wants to join it, rather than only being met by it.
     is_seed: bool,
+    /// When it was first asked.
+    found: Time,
     /// Last sign of life, or the last question.
     at: Time,
     tries: u8,
@@ -100,16 +102,17 @@ impl State {
         self.asked.iter().any(|asked| asked.peer == peer)
     }
 
-    /// Whether the answers that have come may be settled for: no seed is worth waiting for any longer.
-    fn may_settle(&self, now: Time, grace: Duration, patience: Duration) -> bool {
-        let Some(waited) = self.answered.map(|at| now.since(at)) else { return false };
-        let holds = |asked: &Asked| match asked.answer {
-            Answer::None => waited < patience || asked.tries == 1 && now.since(asked.at) < patience,
-            Answer::Begun => waited < patience * PATIENCE_FOR_PAGES,
-            Answer::Complete { waits } => waits && waited < patience,
-        };
-        let looks = self.unresolved > 0 && waited < patience;
-        waited >= grace && !looks && !self.asked.iter().any(|asked| asked.is_seed && holds(asked))
+    /// When this node settles for the answers of joiners: the last moment for which it has a reason to wait. None before the first answer.
+    fn settle_time(&self, grace: Duration, patience: Duration) -> Option<Time> {
+        let first = self.answered?;
+        let seeds = self.asked.iter().filter(|asked| asked.is_seed).map(|asked| match asked.answer {
+            Answer::None => first.max(asked.found) + patience,
+            Answer::Begun => first + patience * PATIENCE_FOR_PAGES,
+            Answer::Complete { waits: true } => first + patience,
+            Answer::Complete { waits: false } => first,
+        });
+        let unresolved = (self.unresolved > 0).then_some(first + patience);
+        seeds.chain(unresolved).chain([first + grace]).max()
     }
 }
 
@@ -144,7 +147,7 @@ impl Events {
             let first_met = asked.iter().position(|asked| !asked.is_seed);
             asked.remove(first_met.unwrap_or(0));
         }
-        asked.push(Asked { peer, is_seed, at: cx.now, tries: 1, answer: Answer::None });
+        asked.push(Asked { peer, is_seed, found: cx.now, at: cx.now, tries: 1, answer: Answer::None });
         cx.stream(peer, Message::More { after: None, joining: Some(true) });
     }
 
@@ -165,7 +168,7 @@ impl Events {
             return;
         }
         let (grace, patience) = (self.config.join_grace, self.config.join_patience);
-        if self.baseline.may_settle(cx.now, grace, patience) {
+        if self.baseline.settle_time(grace, patience).is_some_and(|at| cx.now >= at) {
             return self.establish(cx);
         }
         let period = self.config.join_period;

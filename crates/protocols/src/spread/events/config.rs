@@ -82,7 +82,7 @@ pub struct Config {
     pub holdback_max: usize,
     /// A gap is known to be lost when so many comparisons in a row found that the other did not have it,
     pub gap_votes: u8,
-    /// but not sooner than this after it was seen, if its origin said so too, or is no longer among the peers;
+    /// but not sooner than this after it was seen, if its origin said so too, or has not been among the peers for as long;
     #[cfg_attr(feature = "serde", serde(with = "rumormill_core::time::text"))]
     pub gap_wait: Duration,
     /// and not sooner than this if the origin is, and has not said anything.

@@ -54,6 +54,8 @@ pub(super) struct Log {
     pub bytes: usize,
     /// When a number was last added or found missing.
     pub changed: Time,
+    /// When its origin was last seen among the peers, while something was missing.
+    pub present: Time,
     /// Unordered ones from the cursor on that were told in an earlier life of this node.
     seen: Vec<Span>,
     /// Of each name that coalesces: the latest.
@@ -76,6 +78,7 @@ impl Log {
             waiting: 0,
             bytes: 0,
             changed: Time::ZERO,
+            present: Time::ZERO,
             seen: Vec::new(),
             latest: BTreeMap::new(),
             history: 0,
@@ -299,12 +302,14 @@ impl Log {
         self.floor = self.floor.max(firsts.into_iter().flatten().min().unwrap_or(self.top + 1));
     }
 
-    /// Gives up what is known to be lost, and says whether there was any.
-    /// What its origin has said not to hold is waited for less.
+    /// Gives up what is known to be lost, and says whether there was any. An origin that denied it, or that has been gone for `wait`, is waited for
+    /// less. One that comes and goes, as a slow one does, is not gone.
     pub fn give_up(&mut self, now: Time, votes: u8, wait: Duration, patience: Duration) -> bool {
-        let before = self.holes.len();
+        let (before, present) = (self.holes.len(), self.present);
         self.holes.retain(|hole| {
-            hole.votes < votes || now.since(hole.since) < if hole.denied { wait } else { patience }
+            let missing = now.since(hole.since);
+            let is_gone = now.since(hole.since.max(present)) >= wait;
+            hole.votes < votes || missing < patience && !is_gone && !(hole.denied && missing >= wait)
         });
         self.settle();
         self.holes.len() < before
@@ -315,8 +320,9 @@ impl Log {
         self.holes.iter().any(|hole| !hole.denied && now.since(hole.since) >= wait)
     }
 
-    /// A peer, or the origin itself, holds this: each hole is voted lost, or not.
-    pub fn vote(&mut self, row: &Row, is_origin: bool) {
+    /// A peer holds this: each hole is voted lost, or not. A row of the origin denies what it lacks. But one that does not reach so far may have left
+    /// before that was published: it counts once the hole is older than `origin`, which is none for the rows of others.
+    pub fn vote(&mut self, row: &Row, now: Time, origin: Option<Duration>) {
         let mut parts = Vec::new();
         for hole in &mut self.holes {
             if row.gaps.len() >= GAPS_MAX && hole.span.to > row.top {
@@ -325,7 +331,8 @@ impl Log {
             parts.clear();
             in_row(hole.span, row, 1, &mut parts);
             hole.votes = if parts.is_empty() { hole.votes.saturating_add(1) } else { 0 };
-            hole.denied = parts.is_empty() && (hole.denied || is_origin);
+            let denies = origin.is_some_and(|wait| row.top >= hole.span.to || now.since(hole.since) >= wait);
+            hole.denied = parts.is_empty() && (hole.denied || denies);
         }
     }
 

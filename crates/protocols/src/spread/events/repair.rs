@@ -203,7 +203,7 @@ impl Events {
             }
         }
         if digest.scope == Scope::Page {
-            self.heed_unlisted(from, digest, &mut replies);
+            self.heed_unlisted(cx.now, from, digest, &mut replies);
         }
         self.ask(cx, from, wants);
         self.reply(cx, from, &replies);
@@ -230,13 +230,13 @@ impl Events {
         if is_mine || !self.admit(cx, source) {
             return;
         }
-        let (now, is_origin) = (cx.now, source.origin == from);
+        let (now, origin) = (cx.now, self.wait_if_origin(source, from));
         let spans = self.window.change(source, |log| {
             if row.top > log.top {
                 log.reach(row.top, now); // there are so many, though the peer may lack some
                 log.changed = now;
             }
-            log.vote(row, is_origin);
+            log.vote(row, now, origin);
             log.lacks(row, SPANS_MAX)
         });
         let asked = self.mongering.asked_of(source, cx.now);
@@ -247,6 +247,11 @@ impl Events {
         if !rest.is_empty() {
             wants.push(Want { source, spans: rest });
         }
+    }
+
+    /// If `from` is the origin: how long something of it is missing before any word of it counts.
+    fn wait_if_origin(&self, source: Source, from: NodeId) -> Option<Duration> {
+        (source.origin == from).then_some(self.config.gap_wait)
     }
 
     /// What a peer held of one source before this node joined: history, which is caught up on later, so that others can be given it.
@@ -268,7 +273,7 @@ impl Events {
     }
 
     /// A page says nothing of these sources: its sender does not know them.
-    fn heed_unlisted(&mut self, from: NodeId, page: &Digest, replies: &mut Vec<Source>) {
+    fn heed_unlisted(&mut self, now: Time, from: NodeId, page: &Digest, replies: &mut Vec<Source>) {
         let listed: BTreeSet<Source> = page.rows.iter().map(|row| row.source).collect();
         let is_in_page = |source: &Source| page.next.is_none_or(|next| *source <= next);
         let unlisted: Vec<Source> = self
@@ -281,7 +286,8 @@ impl Events {
         for source in unlisted {
             let nothing = Row { source, low: 1, top: 0, gaps: Vec::new() };
             if self.window.get(source).is_some_and(|log| !log.holes.is_empty()) {
-                self.window.change(source, |log| log.vote(&nothing, source.origin == from));
+                let origin = self.wait_if_origin(source, from);
+                self.window.change(source, |log| log.vote(&nothing, now, origin));
             }
             if self.window.get(source).is_some_and(|log| log.exceeds(&nothing)) {
                 replies.push(source);
@@ -421,8 +427,10 @@ impl Events {
         let config = self.config.clone();
         for source in holed {
             let is_there = source.origin != cx.me && self.peers.contains(source.origin);
-            let patience = if is_there { config.gap_patience } else { config.gap_wait };
-            let give_up = |log: &mut Log| log.give_up(cx.now, config.gap_votes, config.gap_wait, patience);
+            let give_up = |log: &mut Log| {
+                log.present = if is_there { cx.now } else { log.present };
+                log.give_up(cx.now, config.gap_votes, config.gap_wait, config.gap_patience)
+            };
             if self.window.change(source, give_up) == Some(true) {
                 self.deliver(cx, source);
             }

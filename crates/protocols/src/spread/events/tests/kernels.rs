@@ -63,3 +63,38 @@ fn a_log_tells_in_order_waits_at_a_hole_and_says_what_it_passes_over() {
     assert_eq!(log.lacks(&peer, 9), [span(5, 5), span(9, 9)]);
     assert!(!log.exceeds(&peer) && log.exceeds(&Row { top: 6, gaps: vec![], ..peer }));
 }
+
+#[test]
+fn a_hole_is_given_up_when_its_origin_denies_it_or_is_gone_for_long_and_not_for_an_older_word_of_it() {
+    let (votes, wait, patience) = (3, 5 * SECOND, 60 * SECOND);
+    let at = |ms: u64| Time(ms * 1_000_000);
+    let row = |top, gaps: &[Span]| Row { source: source(1), low: 1, top, gaps: gaps.to_vec() };
+    let holed = || {
+        let mut log = Log::new(1);
+        log.reach(2, at(1));
+        log
+    };
+    // What the origin says, how long after the hole was seen, and when the hole is given up while the origin is there.
+    let words = [
+        ("its word is older", row(0, &[]), 4_000, 60_001),
+        ("it holds neither", row(2, &[span(1, 2)]), 4_000, 5_001),
+        ("it knows of none, and says so late", row(0, &[]), 5_001, 5_001),
+    ];
+    for (word, said, said_at, given_up) in words {
+        let mut log = holed();
+        (0..votes).for_each(|_| log.vote(&row(0, &[]), at(said_at), None));
+        log.vote(&said, at(said_at), Some(wait));
+        log.present = at(given_up - 1);
+        assert!(!log.give_up(at(given_up - 1), votes, wait, patience), "{word}");
+        log.present = at(given_up);
+        assert!(log.give_up(at(given_up), votes, wait, patience), "{word}");
+    }
+    // An origin that is seen now and then is not gone.
+    let mut log = holed();
+    (0..votes).for_each(|_| log.vote(&row(0, &[]), at(2), None));
+    for ms in (1_000..30_000).step_by(1_000) {
+        log.present = if ms % 4_000 == 0 { at(ms) } else { log.present };
+        assert!(!log.give_up(at(ms), votes, wait, patience), "{ms} ms");
+    }
+    assert!(log.give_up(at(33_000), votes, wait, patience));
+}
