@@ -19,6 +19,7 @@
 //!   Whole-state push-pull is what melts memberlist at thousands of members.
 //! - News is pushed at first receipt, not only in rounds (`news`).
 //! - No member's word is final for another: each fails a suspect when its own timer ends, and signs only what it has probed (`suspicion`).
+//! - No node fails a suspect that answers its pings, whoever accuses it: it pings the suspect before the suspicion ends (`cases`).
 //! - A helper that does not answer is probed next, and its silence says nothing about this node: helpers crash together with their targets (`probe`).
 //! - Who hears of a suspicion probes the suspect in its next period, so that confirmations come within a period or two (`probe`).
 //! - Members probe by turns, each another target, where their clocks and views agree. So a crash is probed within two periods, 0.58 on average
@@ -35,6 +36,7 @@
 //! | `probe` | ping, ack, helpers, nacks, the stream |
 //! | `card` | what members say of themselves |
 //! | `suspicion` | what members say of each other |
+//! | `cases` | open suspicions, and what suspects answered |
 //! | `news` | dissemination |
 //! | `exchange` | anti-entropy, and joining, which is the same |
 //! | `tags` | large tags, fetched |
@@ -44,6 +46,7 @@
 
 mod api;
 mod card;
+mod cases;
 mod catalogued;
 pub mod config;
 mod departed;
@@ -92,9 +95,9 @@ pub enum Timer {
     Timeout(u64),
     /// A helper's probe with this nonce has had its time.
     Nack(u64),
-    /// The earliest suspicion ends.
+    /// The earliest suspicion ends, or its suspect is to be pinged before.
     Suspicion {
-        /// When it was meant to end.
+        /// When that was meant to be.
         due: Time,
     },
     /// News goes out.
@@ -121,7 +124,7 @@ pub struct Swim<K: Keys> {
     sums: table::Sums,
     health: Health,
     probes: probe::Probes,
-    cases: suspicion::Cases,
+    cases: cases::Cases,
     news: Buffer<news::Key, News>,
     dispatch: news::Dispatch,
     exchange: exchange::State,

@@ -169,6 +169,9 @@ impl<K: Keys> Swim<K> {
         {
             self.tell(cx, target, News::Accusation(accusation)); // the buddy system
         }
+        if kind.detects() {
+            self.cases.probed(target, cx.now);
+        }
         if kind != Kind::Departed {
             cx.after(self.timeout_for(target), Timer::Timeout(nonce));
         }
@@ -181,7 +184,8 @@ impl<K: Keys> Swim<K> {
         self.round_trip_of(target) * self.health.multiplier()
     }
 
-    fn round_trip_of(&self, target: NodeId) -> Duration {
+    /// How long an answer of `target` may take, as far as this node trusts itself.
+    pub(super) fn round_trip_of(&self, target: NodeId) -> Duration {
         let config = &self.config;
         match self.roster.get(target) {
             Some(row) if row.srtt_us > 0 => {
@@ -242,7 +246,11 @@ impl<K: Keys> Swim<K> {
         let Some(probe) =
             self.probes.mine.iter_mut().find(|probe| probe.nonce == nonce && probe.target == from)
         else {
-            return; // too late, or repeated
+            if self.cases.is_pinged(from, nonce) {
+                self.note_answer(cx, from);
+                self.hear(cx, from);
+            }
+            return; // else it is too late, or repeated
         };
         let (kind, rtt, again) = (probe.kind, cx.now.since(probe.started), probe.answered);
         probe.answered = true;
@@ -255,6 +263,7 @@ impl<K: Keys> Swim<K> {
             }
             row.stream_only = stream && (row.stream_only || !again);
         }
+        self.note_answer(cx, from);
         self.hear(cx, from);
         if !again && kind == Kind::Call {
             cx.emit(Event::Pong(from, Some(rtt)));

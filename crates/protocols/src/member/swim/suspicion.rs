@@ -3,12 +3,12 @@
 //! Ours: no member's word is final for another. SWIM's `Confirm` (a `dead` accusation) ends the suspicion at everybody who hears it, so one member that
 //! cannot hear fails healthy members for a whole cluster. Here it counts as one more suspicion, that of its signer. Each member fails a suspect
 //! when its own timer ends, which started when it first heard; suspicions of distinct others shorten the timer to Lifeguard's minimum. Only who has probed
-//! a member signs anything about it. Without Lifeguard the rule is SWIM's.
+//! a member signs anything about it, and none fails a suspect that answers it (`cases`). Without Lifeguard the rule is SWIM's.
 
 use super::card::Path;
+use super::cases::Case;
 use super::record::{Accusation, Charge};
 use super::*;
-use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use rumormill_core::record::Record;
 use rumormill_core::time::Duration;
@@ -20,54 +20,6 @@ const SHUNNED_TRIES: f64 = 4.0;
 const SPARE_CONFIRMATIONS: usize = 2;
 /// A node that has heard nobody for so many periods may be cut off itself (our guess): it does not hasten its suspicions.
 const HEARD_PERIODS: u32 = 2;
-
-/// Open suspicions, by suspect and by when they end.
-#[derive(Default)]
-pub(super) struct Cases {
-    open: BTreeMap<NodeId, Case>,
-    ends: BTreeSet<(Time, NodeId)>,
-    armed: Option<Time>,
-    stalled: Time,
-    /// Suspects that this node's own probes found silent, as of this period.
-    pub(super) silent: usize,
-}
-
-struct Case {
-    /// Distinct members whose accusations were counted; at most 1 + K + `SPARE_CONFIRMATIONS`.
-    accusers: Vec<NodeId>,
-    /// Signed by a member that probed the suspect: shown to the suspect so that it can refute, and to those that have not heard.
-    first: Record<Accusation>,
-    since: Time,
-    end: Time,
-}
-
-impl Cases {
-    pub(super) fn close(&mut self, id: NodeId) {
-        self.take(id);
-    }
-
-    fn take(&mut self, id: NodeId) -> Option<Case> {
-        let case = self.open.remove(&id)?;
-        self.ends.remove(&(case.end, id));
-        Some(case)
-    }
-
-    /// The accusation that a suspect is told with every ping (Lifeguard's buddy system, section IV-C).
-    pub(super) fn against(&self, id: NodeId) -> Option<&Record<Accusation>> {
-        self.open.get(&id).map(|case| &case.first)
-    }
-
-    pub(super) fn is_accuser(&self, id: NodeId, accuser: NodeId) -> bool {
-        self.open.get(&id).is_some_and(|case| case.accusers.contains(&accuser))
-    }
-
-    fn reschedule(&mut self, id: NodeId, end: Time) {
-        let case = self.open.get_mut(&id).expect("it was just opened or confirmed");
-        self.ends.remove(&(case.end, id));
-        case.end = end;
-        self.ends.insert((end, id));
-    }
-}
 
 impl<K: Keys> Swim<K> {
     /// How long a suspicion with so many confirmations waits.
@@ -102,13 +54,12 @@ impl<K: Keys> Swim<K> {
     /// Once a period: where many members are silent to this node, its suspicions end sooner.
     pub(super) fn review_suspicions(&mut self, cx: Ctx<K>) {
         let hears = self.hears_others(cx.now);
-        let own = |case: &&Case| case.accusers.contains(&cx.me);
-        self.cases.silent = if hears { self.cases.open.values().filter(own).count() } else { 0 };
+        let own = |(_, case): &(NodeId, &Case)| case.accusers.contains(&cx.me);
+        self.cases.silent = if hears { self.cases.iter().filter(own).count() } else { 0 };
         if self.cases.silent < 2 {
             return;
         }
-        let cases: Vec<_> =
-            self.cases.open.iter().map(|(id, c)| (*id, c.since, c.accusers.len(), c.end)).collect();
+        let cases: Vec<_> = self.cases.iter().map(|(id, c)| (id, c.since, c.accusers.len(), c.end)).collect();
         for (id, since, accusers, end) in cases {
             let sooner = since + self.suspicion_time(accusers - 1);
             if sooner < end {
@@ -232,12 +183,13 @@ impl<K: Keys> Swim<K> {
         let id = accusation.accused;
         let row = self.roster.get_mut(id).expect("it was found by the caller");
         (row.status, row.since) = (Status::Suspect, cx.now);
-        let accusers = alloc::vec![accusation.accuser];
-        self.cases.open.insert(id, Case { accusers, first: record.clone(), since: cx.now, end: cx.now });
+        let patience = if self.config.lifeguard { self.round_trip_of(id) } else { Duration::ZERO };
+        self.cases.insert(id, Case::new(accusation.accuser, record.clone(), cx.now, patience));
         let end = cx.now + self.suspicion_time(0);
         self.cases.reschedule(id, end);
         if accusation.accuser == cx.me {
             self.counters.suspicions_raised += 1;
+            self.cases.probed(id, cx.now);
         } else {
             self.counters.suspicions_heard += 1;
             self.probe_next(id, probe::Kind::Suspect);
@@ -255,25 +207,18 @@ impl<K: Keys> Swim<K> {
 
     /// Another member accuses the same suspect: the time that is left shrinks. Only K confirmations and some spare ones travel.
     pub(super) fn confirm(&mut self, cx: Ctx<K>, record: Record<Accusation>) {
-        let accusation = record.value();
-        let Some(case) = self.cases.open.get(&accusation.accused) else { return };
-        let confirmations = case.accusers.len() - 1;
+        let Accusation { accuser, accused: id, .. } = *record.value();
+        let Some(case) = self.cases.get(id) else { return };
+        let (confirmations, since) = (case.accusers.len() - 1, case.since);
         let enough = confirmations >= self.config.suspicion_confirmations as usize + SPARE_CONFIRMATIONS;
-        if !self.config.lifeguard
-            || enough
-            || case.accusers.contains(&accusation.accuser)
-            || !self.trusts(&record)
-        {
+        if !self.config.lifeguard || enough || case.accusers.contains(&accuser) || !self.trusts(&record) {
             self.counters.news_stale += 1;
             return;
         }
-        let id = accusation.accused;
-        let case = self.cases.open.get_mut(&id).expect("it was found above");
-        case.accusers.push(accusation.accuser);
-        let since = case.since;
+        self.cases.confirm(id, accuser);
         let end = since + self.suspicion_time(confirmations + 1);
         self.cases.reschedule(id, end);
-        self.note_accusation(cx, accusation);
+        self.note_accusation(cx, record.value());
         self.spread(cx, News::Accusation(record));
         self.arm_suspicion(cx);
     }
@@ -384,26 +329,45 @@ impl<K: Keys> Swim<K> {
     }
 
     fn arm_suspicion(&mut self, cx: Ctx<K>) {
-        let Some(&(end, _)) = self.cases.ends.first() else { return };
-        if self.cases.armed.is_none_or(|armed| end < armed) {
-            self.cases.armed = Some(end);
-            cx.after(end.since(cx.now), Timer::Suspicion { due: end });
+        let Some((due, _)) = self.cases.first_due() else { return };
+        if self.cases.armed.is_none_or(|armed| due < armed) {
+            self.cases.armed = Some(due);
+            cx.after(due.since(cx.now), Timer::Suspicion { due });
         }
     }
 
-    /// The earliest suspicion may have ended.
+    /// The earliest suspicion may have ended, or its suspect is to be pinged before.
     pub(super) fn on_suspicion_due(&mut self, cx: Ctx<K>, due: Time) {
         if self.cases.armed != Some(due) {
             return; // an earlier one was armed since
         }
         self.cases.armed = None;
         self.note_stall(cx, due);
-        while let Some(&(end, id)) = self.cases.ends.first() {
-            if end > cx.now {
-                break;
+        while let Some((_, id)) = self.cases.first_due().filter(|(due, _)| *due <= cx.now) {
+            if !self.look(cx, id) {
+                self.conclude(cx, id);
             }
-            self.conclude(cx, id);
         }
+        self.arm_suspicion(cx);
+    }
+
+    /// Pings a suspect before its suspicion ends, and says whether it has not ended yet.
+    fn look(&mut self, cx: Ctx<K>, id: NodeId) -> bool {
+        let (is_due, is_allowed) = self.cases.is_look_due(id, cx.now, self.config.period);
+        if is_allowed {
+            let nonce = self.cases.pinged(id, cx.now, cx.rng.next());
+            cx.send(id, Message::Ping { nonce, stream: false });
+            let accusation = self.cases.against(id).cloned();
+            accusation.into_iter().for_each(|first| self.tell(cx, id, News::Accusation(first)));
+        }
+        is_due
+    }
+
+    /// A member answered a ping of this node. If it is a suspect, this node waits for it as long again.
+    pub(super) fn note_answer(&mut self, cx: Ctx<K>, id: NodeId) {
+        let Some(case) = self.cases.get(id).filter(|_| self.config.lifeguard) else { return };
+        let end = cx.now + self.suspicion_time(case.accusers.len() - 1);
+        self.cases.answered(id, cx.now, end);
         self.arm_suspicion(cx);
     }
 
@@ -418,13 +382,8 @@ impl<K: Keys> Swim<K> {
             return true; // the same stall, seen by another timer
         }
         self.health.missed(1);
-        let ends: Vec<_> = core::mem::take(&mut self.cases.ends).into_iter().collect();
-        for (end, id) in ends {
-            let case = self.cases.open.get_mut(&id).expect("each end has its case");
-            // Also cases that were opened at the waking, by news that had waited: their refutations may have been lost meanwhile.
-            (case.since, case.end) = (case.since + late, end + late);
-            self.cases.ends.insert((case.end, id));
-        }
+        // Also cases that were opened at the waking, by news that had waited: their refutations may have been lost meanwhile.
+        self.cases.delay(late);
         self.cases.armed = None;
         self.arm_suspicion(cx);
         true

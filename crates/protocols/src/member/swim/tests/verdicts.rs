@@ -243,6 +243,61 @@ fn when_a_cut_heals_nobody_is_failed_by_a_member_on_its_own_side() {
 }
 
 #[test]
+fn a_suspect_that_answers_is_not_failed_whoever_accuses_it_and_fails_as_soon_as_ever_when_it_answers_no_more()
+{
+    for path in PATHS {
+        let mut alone = Alone::among(9, Config::lan());
+        let shortest = alone.node.suspicion_time(3);
+        alone.hear(NodeId(9), path((2..=9).map(|by| accuse(by, Charge::Failed)).collect()));
+        alone.wait(SECOND * 2 / 5);
+        for round in 0..5 {
+            alone.sent.clear();
+            alone.wait(shortest - SECOND * 3 / 5); // until a fifth of a second before its end
+            let pings: Vec<u64> = alone
+                .sent
+                .iter()
+                .filter_map(|(to, message)| match message {
+                    Message::Ping { nonce, .. } if *to == SUSPECT => Some(*nonce),
+                    _ => None,
+                })
+                .collect();
+            let is_told = |(to, m): &(NodeId, Message)| *to == SUSPECT && matches!(m, Message::News(_));
+            assert!(alone.sent.iter().any(is_told), "with the accusation, so that it can refute");
+            let nonce = *pings.first().expect("it is pinged before the suspicion ends");
+            alone.hear(SUSPECT, Message::Ack { nonce: nonce ^ 1, stream: false, root: 0 });
+            alone.hear(NodeId(5), Message::Ack { nonce, stream: false, root: 0 });
+            if round == 4 {
+                break; // an answer with another nonce, or of another member, is none
+            }
+            alone.hear(SUSPECT, Message::Ack { nonce, stream: false, root: 0 });
+            alone.wait(SECOND * 2 / 5); // past the end that it had
+            assert_eq!(alone.status(), Status::Suspect, "round {round}");
+        }
+        alone.wait(SECOND * 2 / 5);
+        assert_eq!(alone.status(), Status::Failed);
+    }
+}
+
+#[test]
+fn in_the_middle_of_a_partition_nobody_is_failed_and_a_crash_is_noticed() {
+    for (n, loss) in [(9, 0.0), (21, 0.0), (21, 0.2), (61, 0.0), (61, 0.05)] {
+        let mut story = Story::of(n, World { loss, ..World::default() });
+        let (middle, half) = (n - 1, (n - 1) / 2);
+        story.sim.partition(move |a, b| a.0 != middle && b.0 != middle && (a.0 < half) != (b.0 < half));
+        story.run(120 * SECOND);
+        let wrong = story.count_by(middle, |event| matches!(event, Event::Failed(_)));
+        assert_eq!(wrong, 0, "{n} members, loss {loss}: failed in the middle");
+        let wrong = story.count(|event| *event == Event::Failed(NodeId(middle)));
+        assert_eq!(wrong, 0, "{n} members, loss {loss}: the one in the middle was failed");
+        story.sim.crash(NodeId(3));
+        story.run(30 * SECOND);
+        assert_eq!(story.status(middle, 3), Some(Status::Failed), "{n} members, loss {loss}");
+        story.sim.heal();
+        assert!(story.agree(60), "{n} members, loss {loss}");
+    }
+}
+
+#[test]
 fn a_member_that_reaches_one_other_only_makes_nobody_fail_a_healthy_one() {
     for (n, link) in [(11, 3), (11, 7), (30, 2)] {
         let mut story = Story::of(n, World::default());
