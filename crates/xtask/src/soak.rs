@@ -171,12 +171,11 @@ fn agent(binary: &Path, seed: u64) -> Result<()> {
         let found = scenario(binary, AGENT.0, nodes, seed)?;
         let figure = |name: &str| found["figures"][name].as_f64().unwrap_or_default();
         eprintln!(
-            "agent, {nodes} nodes, seed {seed}: {} inputs, {} deliveries, {} failures, {} of them wrong and {} contested, {:.0} s",
+            "agent, {nodes} nodes, seed {seed}: {} inputs, {} deliveries, {} failures, {} of them wrong, {:.0} s",
             found["events"],
             figure("deliveries"),
             figure("failures"),
             figure("failures_wrong"),
-            figure("failures_contested"),
             start.elapsed().as_secs_f64()
         );
     }

@@ -210,7 +210,6 @@ impl Part for AgentPart {
             ("refutations", verdicts.refuted as f64),
             ("failures", verdicts.failed as f64),
             ("failures_wrong", verdicts.wrong as f64),
-            ("failures_contested", verdicts.contested as f64),
             ("failures_wrong_after_s", verdicts.longest_s()),
             ("listed_after_s", verdicts.listed_after_s()),
             ("deliveries", deliveries.delivered as f64),
@@ -228,7 +227,7 @@ impl Part for AgentPart {
             ("views_agree", "all live members list each other and know the same tags, bans and events"),
             (
                 "connected_not_failed",
-                "no member failed one that was up and connected to it and to most others; with (20s): for 20 s",
+                "no member failed one that was up and connected to it all the time; with (20s): for 20 s",
             ),
             ("no_ghost", "no member lists another one again that it forgot, while that one is down"),
             ("own_words", "no member accused another one that it had not probed"),

@@ -25,10 +25,8 @@ pub struct Verdicts {
     pub failed: u64,
     pub suspected: u64,
     pub refuted: u64,
-    /// Verdicts about members that were up, did not stand still, and could reach the observer and most others both ways.
+    /// Verdicts about members that were up, did not stand still, and could reach the observer both ways.
     pub wrong: u64,
-    /// Verdicts like these about members that half of the others could not reach.
-    pub contested: u64,
     /// Of those verdicts, the one on the member that had been well for longest.
     longest: Option<Wrong>,
     /// The first verdict on a member that had always been well.
@@ -107,10 +105,6 @@ impl Verdicts {
             if since >= at {
                 continue;
             }
-            if is_cut_off(view, about, at) {
-                self.contested += 1;
-                continue;
-            }
             self.wrong += 1;
             let wrong = Wrong { verdict, well: at.since(since) };
             if parted.is_none() && left.is_none() {
@@ -152,15 +146,4 @@ impl Verdicts {
     pub fn longest_s(&self) -> f64 {
         self.longest.map_or(0.0, |longest| longest.well.as_secs_f64())
     }
-}
-
-/// Whether at least half of the other live members could not reach this one, or stood still. Their accusations are true, at each incarnation anew, and an
-/// observer that reaches both sides hears all of them (the bridge of two halves).
-fn is_cut_off(view: &dyn View<Member>, id: NodeId, at: Time) -> bool {
-    let (mut others, mut parted) = (0, 0);
-    for other in view.live().filter(|other| *other != id) {
-        others += 1;
-        parted += usize::from(view.history().last_parted(other, id, at) == Some(at));
-    }
-    2 * parted >= others
 }
