@@ -96,7 +96,7 @@ enum Leaving {
     /// It was asked for.
     Asked,
     /// The other members know.
-    Told,
+    Announced,
 }
 
 /// Returns once `stop` is true.
@@ -201,7 +201,8 @@ impl Agent {
             return false;
         }
         let wait = self.config.swim.leave_linger + LEAVE_GRACE;
-        let waited = tokio::time::timeout(wait, told.wait_for(|leaving| *leaving == Leaving::Told)).await;
+        let waited =
+            tokio::time::timeout(wait, told.wait_for(|leaving| *leaving == Leaving::Announced)).await;
         matches!(waited, Ok(Ok(_)))
     }
 
@@ -213,7 +214,7 @@ impl Agent {
 
     /// The other members know that this one leaves.
     pub(crate) fn has_left(&self) {
-        self.leaving.send_replace(Leaving::Told);
+        self.leaving.send_replace(Leaving::Announced);
     }
 
     /// Ends the listeners.

@@ -4,8 +4,8 @@
 //! all that they may cost is bounded: their length, their syntax tree (`cost`), what they are compiled to, the values they are held against, and how
 //! many are compiled in a second ([`known`]).
 
+pub mod compiled;
 mod cost;
-pub mod known;
 
 use cost::Cost;
 use minicbor::{CborLen, Decode, Encode};

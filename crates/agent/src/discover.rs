@@ -8,9 +8,9 @@ pub mod seed;
 pub use names::{Names, THREADS_MAX};
 pub use seed::{Seed, SeedError};
 
-use crate::aside;
 use crate::config::Config;
 use crate::model::JoinReason;
+use crate::worker;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -115,7 +115,7 @@ impl Finder {
         }
         let is_reading = self.is_reading.clone();
         let what = path.display().to_string();
-        let read = aside::once(&what, move || {
+        let read = worker::once(&what, move || {
             let read = read_file(&path);
             is_reading.store(false, Ordering::Release);
             read

@@ -16,11 +16,10 @@
 //! | [`node`], [`audience`] | the composed protocol; which queries are meant for this node |
 //! | [`store`], [`identity`] | the data directory; the node's key |
 //! | [`config`], [`discover`], [`host`] | settings with their sources; seeds to addresses; the machine |
-//! | [`aside`], [`logging`], [`admission`], [`build`] | threads for calls that may hang; log lines; places of listeners; version and formats |
+//! | [`worker`], [`logging`], [`admission`], [`build`] | threads for calls that may hang; log lines; places of listeners; version and formats |
 
 pub mod admission;
 pub mod agent;
-pub mod aside;
 pub mod audience;
 pub mod build;
 pub mod config;
@@ -47,3 +46,4 @@ pub mod token;
 pub mod view;
 mod wall;
 pub mod warnings;
+pub mod worker;

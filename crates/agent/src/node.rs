@@ -3,4 +3,4 @@
 pub use rumormill_node::{Call, Event, Message, Timer, Vitals};
 
 /// One agent's protocols.
-pub type Node<K> = rumormill_node::Node<K, crate::audience::known::Known>;
+pub type Node<K> = rumormill_node::Node<K, crate::audience::compiled::CompiledFilters>;

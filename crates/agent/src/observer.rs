@@ -7,7 +7,7 @@ use crate::identity::NodeKeys;
 use crate::node::{Event, Node};
 use rumormill_core::identity::Life;
 use rumormill_core::time::{Time, Wall};
-use rumormill_runtime::{App, Book, Knock, View};
+use rumormill_runtime::{App, Book, RecoveryPacket, View};
 use std::sync::{Arc, Weak};
 
 /// Observes one node. An event reaches its feature at once; a feature that needs the node's state sees the event again once the node can be looked at.
@@ -42,9 +42,9 @@ impl App<Node<NodeKeys>> for Observer {
         }
     }
 
-    fn knocked(&mut self, knock: Knock) {
+    fn key_recovery(&mut self, packet: RecoveryPacket) {
         if let Some(agent) = self.agent.upgrade() {
-            keys::service::knocked(&agent, knock);
+            keys::service::take_packet(&agent, packet);
         }
     }
 

@@ -1,7 +1,7 @@
 //! The service manager (systemd): READY, RELOADING, STOPPING, and the watchdog.
 
 use crate::agent::Agent;
-use crate::aside::Aside;
+use crate::worker::Worker;
 use sd_notify::NotifyState;
 use std::sync::{Arc, OnceLock};
 
@@ -17,11 +17,11 @@ pub(crate) async fn feed_watchdog(agent: Arc<Agent>) {
 
 /// Notifies the service manager, if there is one, from a thread of its own: it may not read what it is sent.
 pub(crate) fn tell(state: &[NotifyState<'_>]) {
-    static MANAGER: OnceLock<Option<Aside<()>>> = OnceLock::new();
+    static MANAGER: OnceLock<Option<Worker<()>>> = OnceLock::new();
     if std::env::var_os("NOTIFY_SOCKET").is_none() {
         return;
     }
-    let start = || Aside::start("notify", "the service manager".into(), ()).ok();
+    let start = || Worker::start("notify", "the service manager".into(), ()).ok();
     let lines: Vec<String> = state.iter().map(ToString::to_string).collect();
     let notify = move |_: &mut ()| {
         let states: Vec<NotifyState<'_>> = lines.iter().map(|line| NotifyState::Custom(line)).collect();

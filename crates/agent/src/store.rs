@@ -21,7 +21,7 @@ mod sidecar;
 
 pub use db::VERSION as DATA_DIR_VERSION;
 pub use error::StoreError;
-pub use handle::{NotStored, StoreHandle, Who};
+pub use handle::{NotStored, StoreHandle, StoredIdentity};
 pub use record::{KnownMember, MEMBERS_MAX, SAVE_INTERVAL_S, VALUE_BYTES_MAX};
 pub use sidecar::VERSION as SIDECAR_VERSION;
 

@@ -7,7 +7,7 @@ use rumormill_core::drive::Limits;
 use rumormill_core::identity::{Life, NodeId, Unsigned};
 use rumormill_core::payload::Payload;
 use rumormill_core::time::{Duration, Time};
-use rumormill_protocols::agree::latest::{self, Latest};
+use rumormill_protocols::agree::lww::{self, Lww};
 use rumormill_protocols::detect::phi::{self, Phi};
 use rumormill_protocols::member::swim::{self, Status};
 use rumormill_sim::{Sim, World};
@@ -20,9 +20,9 @@ const VITALS_BYTES: usize = 120;
 /// What an agent's vitals may cost by default.
 const BUDGET_BYTES_PER_S: u32 = 2048;
 
-fn vitals_within_the_budget(life: Life) -> Latest {
-    let config = latest::Config { budget_bytes_per_s: BUDGET_BYTES_PER_S, ..latest::Config::default() };
-    Latest::new(config, life)
+fn vitals_within_the_budget(life: Life) -> Lww {
+    let config = lww::Config { budget_bytes_per_s: BUDGET_BYTES_PER_S, ..lww::Config::default() };
+    Lww::new(config, life)
 }
 
 fn node(id: u64, vitals: bool) -> Node<Unsigned> {
@@ -33,7 +33,7 @@ fn node(id: u64, vitals: bool) -> Node<Unsigned> {
 fn node_with_phi(id: u64, vitals: bool) -> Node<Unsigned> {
     let slow = swim::Config { suspicion_alpha: 100.0, ..swim::Config::lan() };
     let mut node = composite::node_with(slow, id, |life| vitals.then(|| vitals_within_the_budget(life)));
-    let signs = phi::Config::of_signs(latest::Config::default().period);
+    let signs = phi::Config::of_signs(lww::Config::default().period);
     node.phi = Some(Phi::new(signs, Life::default()));
     node
 }
@@ -78,7 +78,7 @@ impl Cluster {
                     *written = Some(now);
                     self.readings = self.readings.wrapping_add(1);
                     let value = Payload::from(&[self.readings; VITALS_BYTES][..]);
-                    self.sim.call(id, Call::Vitals(latest::Call::Put(value)));
+                    self.sim.call(id, Call::Vitals(lww::Call::Put(value)));
                 }
             }
             self.sim.run_for(Duration::from_secs(1), &mut |_, _, _| ());
@@ -155,7 +155,7 @@ fn who_has_vitals_off_says_nothing_keeps_nothing_and_harms_nobody() {
     sim.run_for(Duration::from_secs(10), &mut |_, _, _| ());
     for id in 0..3 {
         let value = Payload::from(&[id as u8 + 1; 9][..]);
-        sim.call(NodeId(id), Call::Vitals(latest::Call::Put(value)));
+        sim.call(NodeId(id), Call::Vitals(lww::Call::Put(value)));
     }
     sim.run_for(Duration::from_secs(60), &mut |_, _, _| ());
     assert!((0..3).all(|id| sim.node(NodeId(0)).vitals_of(NodeId(id)).is_none()));

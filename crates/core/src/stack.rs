@@ -15,7 +15,7 @@ pub struct Stack<U, L: Protocol> {
     pub upper: U,
     /// The lower protocol.
     pub lower: L,
-    told: VecDeque<L::Event>,
+    events: VecDeque<L::Event>,
 }
 
 /// What belongs to the upper layer, and what to the lower.
@@ -27,25 +27,25 @@ pub enum Layer<U, L> {
     Lower(L),
 }
 
-/// How the lower layer's events become the upper layer's calls; `None` is passed over.
-pub trait Told<E>: Protocol {
+/// A protocol that follows another one's events: how each becomes a call. `None` is passed over.
+pub trait Subscriber<E>: Protocol {
     /// The call that follows from `event`.
-    fn told(event: &E) -> Option<Self::Call>;
+    fn call_for(event: &E) -> Option<Self::Call>;
 }
 
 impl<U, L: Protocol> Stack<U, L> {
     /// Puts `upper` on `lower`.
     pub fn new(upper: U, lower: L) -> Self {
-        Stack { upper, lower, told: VecDeque::new() }
+        Stack { upper, lower, events: VecDeque::new() }
     }
 }
 
-impl<U: Protocol + Told<L::Event>, L: Protocol> Stack<U, L> {
+impl<U: Protocol + Subscriber<L::Event>, L: Protocol> Stack<U, L> {
     fn lower(&mut self, cx: &mut Cx<'_, Self>, input: Input<L>) {
-        let (lower, told) = (&mut self.lower, &mut self.told);
-        cx.lend(Layer::Lower, Layer::Lower, |event| told.push_back(event), |cx| lower.handle(cx, input));
-        while let Some(event) = self.told.pop_front() {
-            if let Some(call) = U::told(&event) {
+        let (lower, events) = (&mut self.lower, &mut self.events);
+        cx.lend(Layer::Lower, Layer::Lower, |event| events.push_back(event), |cx| lower.handle(cx, input));
+        while let Some(event) = self.events.pop_front() {
+            if let Some(call) = U::call_for(&event) {
                 self.upper(cx, Input::Call(call));
             }
             cx.emit(Layer::Lower(event));
@@ -54,13 +54,13 @@ impl<U: Protocol + Told<L::Event>, L: Protocol> Stack<U, L> {
 
     fn upper(&mut self, cx: &mut Cx<'_, Self>, input: Input<U>) {
         let upper = &mut self.upper;
-        let mut told = Vec::new();
-        cx.lend(Layer::Upper, Layer::Upper, |event| told.push(event), |cx| upper.handle(cx, input));
-        told.into_iter().for_each(|event| cx.emit(Layer::Upper(event)));
+        let mut events = Vec::new();
+        cx.lend(Layer::Upper, Layer::Upper, |event| events.push(event), |cx| upper.handle(cx, input));
+        events.into_iter().for_each(|event| cx.emit(Layer::Upper(event)));
     }
 }
 
-impl<U: Protocol + Told<L::Event>, L: Protocol> Protocol for Stack<U, L> {
+impl<U: Protocol + Subscriber<L::Event>, L: Protocol> Protocol for Stack<U, L> {
     type Call = Layer<U::Call, L::Call>;
     type Message = Layer<U::Message, L::Message>;
     type Timer = Layer<U::Timer, L::Timer>;

@@ -15,8 +15,8 @@ pub const ERROR_BYTES_MAX: usize = 128;
 /// What decoding a contact may allocate: it has at most 64 bytes, so a constant says more than a factor.
 pub const CONTACT_ALLOCATED_BYTES_MAX: usize = 2048;
 
-/// A protocol, as far as its messages are concerned.
-pub struct Known {
+/// A protocol, or another format, as a target of hostile bytes.
+pub struct Target {
     /// Its name, with which the names of its seeds and golden packets begin.
     pub name: &'static str,
     /// Asserts the promises: [`datagram`] for its messages.
@@ -25,9 +25,9 @@ pub struct Known {
     pub read: fn(&mut &[u8]) -> Result<(), WireError>,
 }
 
-impl Known {
-    fn new<M: Wire>(name: &'static str) -> Known {
-        Known { name, check: datagram::<M>, read: |bytes| wire::get::<M>(bytes).map(drop) }
+impl Target {
+    fn new<M: Wire>(name: &'static str) -> Target {
+        Target { name, check: datagram::<M>, read: |bytes| wire::get::<M>(bytes).map(drop) }
     }
 
     /// Whether a seed of that name is one of its.
@@ -50,22 +50,22 @@ impl Known {
 struct Messages;
 
 impl Visit for Messages {
-    type Out = Known;
-    fn visit<P: Catalogued>(self) -> Known {
-        Known::new::<P::Message>(P::NAME)
+    type Out = Target;
+    fn visit<P: Catalogued>(self) -> Target {
+        Target::new::<P::Message>(P::NAME)
     }
 }
 
-/// All protocols of the catalog, and the other formats.
-pub fn known() -> &'static [Known] {
-    static KNOWN: OnceLock<Vec<Known>> = OnceLock::new();
-    KNOWN.get_or_init(|| {
+/// The messages of all protocols of the catalog, and the other formats.
+pub fn targets() -> &'static [Target] {
+    static TARGETS: OnceLock<Vec<Target>> = OnceLock::new();
+    TARGETS.get_or_init(|| {
         let formats = [
-            Known::new::<bans::Kept>("kept-bans"),
-            Known::new::<keys::Away>("away"),
-            Known::new::<keys::Back>("back"),
-            Known::new::<keys::Letter>("letter"),
-            Known::new::<keys::Record>("kept-keys"),
+            Target::new::<bans::Kept>("kept-bans"),
+            Target::new::<keys::RecoveryRequest>("away"),
+            Target::new::<keys::RecoveryGrant>("back"),
+            Target::new::<keys::GrantedKeys>("letter"),
+            Target::new::<keys::Record>("kept-keys"),
         ];
         catalog::each(|| Messages).into_iter().chain(formats).collect()
     })
@@ -75,13 +75,13 @@ pub fn known() -> &'static [Known] {
 ///
 /// # Panics
 /// If it is of none.
-pub fn protocol_of(seed: &str) -> &'static Known {
-    known().iter().find(|protocol| protocol.has(seed)).unwrap_or_else(|| panic!("{seed}: of no protocol"))
+pub fn protocol_of(seed: &str) -> &'static Target {
+    targets().iter().find(|protocol| protocol.has(seed)).unwrap_or_else(|| panic!("{seed}: of no protocol"))
 }
 
 /// Datagrams of each protocol's messages.
 pub fn decode(bytes: &[u8]) {
-    known().iter().for_each(|protocol| (protocol.check)(bytes));
+    targets().iter().for_each(|protocol| (protocol.check)(bytes));
 }
 
 /// A datagram of messages of one type: each is decoded, up to the first error.
@@ -198,8 +198,10 @@ pub fn seal(bytes: &[u8]) {
         Err(e) => assert!(!is_original, "refused what was not changed ({e}): {bytes:02x?}"),
     }
     // Those are guarded by nonces, or prove themselves by what they say.
-    let is_datagram =
-        !matches!(kind, Kind::StreamHello | Kind::StreamAck | Kind::Away | Kind::Back | Kind::Refusal);
+    let is_datagram = !matches!(
+        kind,
+        Kind::StreamHello | Kind::StreamAck | Kind::KeyRequest | Kind::KeyGrant | Kind::Refusal
+    );
     if is_original && is_datagram {
         let again = me.open(&mut original.clone()).err();
         assert_eq!(again, Some(Refused::Replayed), "opened twice: {bytes:02x?}");

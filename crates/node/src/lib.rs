@@ -14,7 +14,7 @@ use rumormill_core::payload::Payload;
 use rumormill_core::time::{Time, Wall};
 use rumormill_protocols::agree::bans::Bans;
 use rumormill_protocols::agree::keys::{self, Keys as KeyOrders};
-use rumormill_protocols::agree::latest::{Latest, Version};
+use rumormill_protocols::agree::lww::{Lww, Version};
 use rumormill_protocols::detect::phi::Phi;
 use rumormill_protocols::detect::{Detector, Sign};
 use rumormill_protocols::member::swim::{Member, Swim};
@@ -27,7 +27,7 @@ composite! {
         /// Membership: who is there.
         0 swim Swim: Swim<K>,
         /// How the members' machines do; none if vitals are off.
-        1 vitals Vitals: Option<Latest>,
+        1 vitals Vitals: Option<Lww>,
         /// What applications tell each other.
         2 events Events: Events,
         /// What applications ask each other. The tickets of their queries are below 2⁶³.
@@ -92,7 +92,7 @@ impl<K: Keys, A: Audience> Node<K, A> {
     /// its field is set.
     pub fn new(
         swim: Swim<K>,
-        vitals: Option<Latest>,
+        vitals: Option<Lww>,
         events: Events,
         queries: Queries,
         audience: A,

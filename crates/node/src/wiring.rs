@@ -10,9 +10,9 @@ use rumormill_core::composite::{FRAME_BYTES, Route, Wiring};
 use rumormill_core::identity::{Keys, NodeId};
 use rumormill_core::payload::Payload;
 use rumormill_core::protocol::{Cx, Input};
-use rumormill_core::stack::Told;
+use rumormill_core::stack::Subscriber;
 use rumormill_core::time::Time;
-use rumormill_protocols::agree::{bans, latest};
+use rumormill_protocols::agree::{bans, lww};
 use rumormill_protocols::detect;
 use rumormill_protocols::member::swim;
 use rumormill_protocols::spread::events::{self, Cover, Publish};
@@ -36,12 +36,12 @@ impl<K: Keys, A: Audience> Wiring for Node<K, A> {
             Route::Event(Event::Swim(event)) => self.on_swim(cx, event),
             Route::Event(Event::Events(event)) => self.on_event(cx, event),
             Route::Event(Event::Queries(event)) => self.on_query(cx, event),
-            Route::Event(Event::Vitals(latest::Event::Heard(id))) if let Some(sign) = self.sign_of(id) => {
+            Route::Event(Event::Vitals(lww::Event::Heard(id))) if let Some(sign) = self.sign_of(id) => {
                 self.phi(cx, Input::Call(detect::Call::Heard(sign)));
-                cx.emit(Event::Vitals(latest::Event::Heard(id)));
+                cx.emit(Event::Vitals(lww::Event::Heard(id)));
             }
             Route::Event(Event::Bans(bans::Event::Changed(ban))) => {
-                self.swim(cx, Input::Call(swim::Call::Shun(ban.id, !ban.lifted)));
+                self.swim(cx, Input::Call(swim::Call::Ban(ban.id, !ban.lifted)));
                 cx.emit(Event::Bans(bans::Event::Changed(ban)));
             }
             other => self.pass(cx, other),
@@ -69,7 +69,7 @@ impl<K: Keys, A: Audience> Wiring for Node<K, A> {
 impl<K: Keys, A: Audience> Node<K, A> {
     fn on_swim(&mut self, cx: &mut Cx<'_, Self>, event: swim::Event) {
         if let Some(change) = event.change() {
-            self.vitals(cx, Input::Call(latest::Call::Peer(change)));
+            self.vitals(cx, Input::Call(lww::Call::Peer(change)));
             self.events(cx, Input::Call(events::Call::Peer(change)));
             self.queries(cx, Input::Call(queries::Call::Peer(change)));
             self.bans(cx, Input::Call(bans::Call::Peer(change)));
@@ -81,7 +81,7 @@ impl<K: Keys, A: Audience> Node<K, A> {
     /// Questions go to the queries, and so does what became of those asked here; all else is told.
     fn on_event(&mut self, cx: &mut Cx<'_, Self>, event: events::Event) {
         use events::Event::{Covered, Joined, Queued, Refused};
-        if let Some(call) = Queries::told(&event) {
+        if let Some(call) = Queries::call_for(&event) {
             return self.queries(cx, Input::Call(call));
         }
         match event {

@@ -16,12 +16,12 @@ pub mod member;
 pub mod spread;
 pub mod sum;
 
-use rumormill_core::stack::Told;
+use rumormill_core::stack::Subscriber;
 use spread::{events, queries};
 
 /// A question travels as an event.
-impl Told<events::Event> for queries::Queries {
-    fn told(event: &events::Event) -> Option<queries::Call> {
+impl Subscriber<events::Event> for queries::Queries {
+    fn call_for(event: &events::Event) -> Option<queries::Call> {
         match event {
             events::Event::Delivered(item) if item.flags.has(events::Flags::QUESTION) => {
                 Some(queries::Call::Heard { name: item.name.clone(), payload: item.payload.clone() })

@@ -118,7 +118,7 @@ fn a_flood_takes_exactly_what_its_graph_has_edges_for() {
         assert_eq!(outcome.reached, n);
         // Each node sends over all its edges but the one that brought it: 2E - (n - 1).
         let mut edges = 0;
-        let graph = rumormill_protocols::kit::regular::Regular::new(n, 6, 0);
+        let graph = rumormill_protocols::kit::random_graph::RandomGraph::new(n, 6, 0);
         (0..n).for_each(|id| graph.neighbours(id, |_| edges += 1));
         assert_eq!(counters(&sim).updates_sent, edges - (n - 1));
         assert!(outcome.t_last < 0.010, "at most 1 ms per hop, log_5 1000 is 4.3: {outcome:?}");

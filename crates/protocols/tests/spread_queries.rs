@@ -324,15 +324,19 @@ fn what_is_too_much_is_refused_and_counted() {
         handle(node, Input::Message(NodeId(from), message));
     };
     for _ in 0..10 {
-        let said = Box::new(Said::Take { id });
-        handle(&mut node, 1, Message::Relay { to: NodeId(3), said });
+        let said = Box::new(PeerMessage::Take { id });
+        handle(&mut node, 1, Message::Relay { to: NodeId(3), message: said });
     }
     for (to, bytes) in [(0, 1), (77, 1), (2, BODY_BYTES_MAX + 1)] {
         let reply = Reply::Answer(Payload::from(&vec![0; bytes][..]));
-        handle(&mut node, 1, Message::Relay { to: NodeId(to), said: Box::new(Said::Reply { id, reply }) });
+        handle(
+            &mut node,
+            1,
+            Message::Relay { to: NodeId(to), message: Box::new(PeerMessage::Reply { id, reply }) },
+        );
     }
-    handle(&mut node, 1, Message::Said(Said::Got { id, kind: Kind::Ack, open: true }));
-    handle(&mut node, 1, Message::Said(Said::Reply { id, reply: Reply::Ack }));
+    handle(&mut node, 1, Message::Direct(PeerMessage::Got { id, kind: Kind::Ack, open: true }));
+    handle(&mut node, 1, Message::Direct(PeerMessage::Reply { id, reply: Reply::Ack }));
     let counters = node.counters();
     assert_eq!((counters.relayed, counters.shed_relays, counters.rejected), (3, 7, 4));
     assert_eq!(sent, 3);

@@ -13,7 +13,7 @@ use rumormill_core::protocol::Change;
 use rumormill_core::rng::Rng;
 use rumormill_core::time::{Duration, Time};
 use rumormill_core::{Cx, Input, NodeId, Output, Protocol, Wall};
-use rumormill_protocols::kit::choice::Choice;
+use rumormill_protocols::kit::peer_selection::PeerSelection;
 use rumormill_protocols::kit::peers::Peers;
 use rumormill_protocols::spread::rumor::{Config, Credit, Direction, Message, Removal, Rumor, Timer};
 use rumormill_protocols::spread::{Call, Event, PAYLOAD_BYTES_MAX, Spreader, UpdateId};
@@ -370,7 +370,7 @@ fn a_view_is_followed_and_a_new_life_is_not_taken_for_the_old_one() {
 #[test]
 fn near_contacts_are_slower_and_reach_as_many() {
     let far = Config::demers(PushPull, true, Counter(4));
-    let near = Config { choice: Choice::ring(N, 1.5), ..far.clone() };
+    let near = Config { choice: PeerSelection::ring(N, 1.5), ..far.clone() };
     let (far, near) = (run(6, far), run(6, near));
     let ((far_last, _), (near_last, _)) = (mean(&far.t_last), mean(&near.t_last));
     assert!(mean(&near.residue).0 < 0.002, "{:?}", near.residue);

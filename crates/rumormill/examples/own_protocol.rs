@@ -4,7 +4,7 @@
 //! (infect and die, with a longer life). Whom it may talk to it is told by the membership below it.
 
 use rumormill::core::identity::{Life, Unsigned};
-use rumormill::core::stack::{Layer, Stack, Told};
+use rumormill::core::stack::{Layer, Stack, Subscriber};
 use rumormill::protocols::kit::peers::Peers;
 use rumormill::runtime::{App, Book, Config, Contact, Handle, Keyring, Sockets, start};
 use rumormill::swim::{self, Me};
@@ -82,9 +82,9 @@ impl Rumor {
     }
 }
 
-/// What the membership tells becomes what the rumor is told.
-impl Told<swim::Event> for Rumor {
-    fn told(event: &swim::Event) -> Option<Call> {
+/// An event of the membership becomes a call of the rumor.
+impl Subscriber<swim::Event> for Rumor {
+    fn call_for(event: &swim::Event) -> Option<Call> {
         event.change().map(Call::Peer)
     }
 }
@@ -117,9 +117,9 @@ fn on_the_simulator(n: u64) {
     assert_eq!(informed, n);
 }
 
-struct Ears;
+struct Observer;
 
-impl App<Node> for Ears {
+impl App<Node> for Observer {
     fn event(&mut self, event: Layer<u64, swim::Event>, book: &mut Book, _: Time, _: Wall) {
         if let Layer::Lower(swim::Event::Contact(id, life, contact)) = event {
             _ = book.runs(id, life).learn(id, &contact);
@@ -134,7 +134,7 @@ async fn over_udp(n: u64) -> Result<(), Box<dyn std::error::Error>> {
         let config = Config::new("127.0.0.1:0".parse()?, Keyring::insecure(), NodeId(i), life);
         let sockets = Sockets::bind(&config)?;
         let node = node(i, Some(sockets.contact()));
-        handles.push(start(config, sockets, node, Ears).await?);
+        handles.push(start(config, sockets, node, Observer).await?);
         if let Some(first) = handles.first().filter(|_| i > 0) {
             let seed = handles[i as usize].resolve(first.local_addr()).await?;
             handles[i as usize].call(Layer::Lower(swim::Call::Join(seed))).await?;

@@ -7,7 +7,7 @@
 use rumormill::core::composite::{Route, Wires, Wiring};
 use rumormill::core::identity::{Life, Unsigned};
 use rumormill::core::payload::Payload;
-use rumormill::protocols::agree::latest::{self, Latest};
+use rumormill::protocols::agree::lww::{self, Lww};
 use rumormill::protocols::sum::{self, averaging, averaging::Averaging};
 use rumormill::swim::{self, Me};
 use rumormill::{Cx, Input, NodeId, Swim, Time};
@@ -22,7 +22,7 @@ rumormill::core::composite! {
         /// The average of the members' loads.
         1 load Load: Averaging,
         /// Each member's newest reading.
-        2 readings Readings: Latest,
+        2 readings Readings: Lww,
     }
 }
 
@@ -32,7 +32,7 @@ impl Wiring for Node {
             && let Some(change) = event.change()
         {
             self.load(cx, Input::Call(sum::Call::Peer(change)));
-            self.readings(cx, Input::Call(latest::Call::Peer(change)));
+            self.readings(cx, Input::Call(lww::Call::Peer(change)));
         }
         self.pass(cx, route);
     }
@@ -51,7 +51,7 @@ fn node(i: u64) -> Node {
     Node {
         swim: Swim::new(swim::Config::local(), me, Unsigned),
         load: Averaging::new(rate),
-        readings: Latest::new(latest::Config::default(), life),
+        readings: Lww::new(lww::Config::default(), life),
         wires: Wires::default(),
     }
 }
@@ -63,7 +63,7 @@ fn main() {
         sim.spawn(NodeId(i), node(i), Time::ZERO);
         sim.call(NodeId(i), Call::Swim(swim::Call::Join(NodeId(0))));
         sim.call(NodeId(i), Call::Load(sum::Call::Set(i as f64)));
-        sim.call(NodeId(i), Call::Readings(latest::Call::Put(Payload::from(&i.to_be_bytes()[..]))));
+        sim.call(NodeId(i), Call::Readings(lww::Call::Put(Payload::from(&i.to_be_bytes()[..]))));
     }
     let mut estimate = None;
     sim.run_for(Duration::from_secs(30), &mut |_, _, event| {

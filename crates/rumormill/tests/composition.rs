@@ -7,7 +7,7 @@ use rumormill::core::composite::{Route, Wires, Wiring};
 use rumormill::core::identity::{Life, Unsigned};
 use rumormill::core::payload::Payload;
 use rumormill::core::wire;
-use rumormill::protocols::agree::latest::{self, Latest};
+use rumormill::protocols::agree::lww::{self, Lww};
 use rumormill::protocols::kit::peers::Peers;
 use rumormill::protocols::sum::averaging::{self, Averaging};
 use rumormill::protocols::sum::{self, Aggregator};
@@ -25,7 +25,7 @@ rumormill::core::composite! {
         /// The average of the members' loads.
         1 load Load: Option<Averaging>,
         /// Each member's newest reading.
-        2 readings Readings: Option<Latest>,
+        2 readings Readings: Option<Lww>,
     }
     with {
         /// Whether averaging follows SWIM's view: it has no peer but the one that SWIM sends to.
@@ -86,7 +86,7 @@ impl Wiring for Node {
                     if !self.follows {
                         self.load(cx, Input::Call(sum::Call::Peer(change)));
                     }
-                    self.readings(cx, Input::Call(latest::Call::Peer(change)));
+                    self.readings(cx, Input::Call(lww::Call::Peer(change)));
                 }
             }
             _ => {}
@@ -153,7 +153,7 @@ impl Cluster {
         Node {
             swim: self.swim.map(swim),
             load: self.load.map(load),
-            readings: self.readings.map(|_| Latest::new(latest::Config::default(), life)),
+            readings: self.readings.map(|_| Lww::new(lww::Config::default(), life)),
             wires: Wires::default(),
             follows: self.follows,
             is_due: false,
@@ -191,12 +191,12 @@ impl Cluster {
     /// Puts a reading at each node in each period of vitals.
     fn run_until(&self, sim: &mut Sim<Node>, until: Time, news: &mut u64) {
         let mut observe =
-            |_, _, event| *news += u64::from(matches!(event, Event::Readings(latest::Event::Heard(_))));
+            |_, _, event| *news += u64::from(matches!(event, Event::Readings(lww::Event::Heard(_))));
         let Some(period) = self.readings else { return sim.run_until(until, &mut observe) };
         while sim.now() < until {
             for i in 0..self.nodes {
                 let reading = Payload::from(&sim.now().0.to_be_bytes()[..]);
-                sim.call(NodeId(i), Call::Readings(latest::Call::Put(reading)));
+                sim.call(NodeId(i), Call::Readings(lww::Call::Put(reading)));
             }
             sim.run_until((sim.now() + period).min(until), &mut observe);
         }
@@ -303,7 +303,7 @@ fn each_protocol_of_a_composite_keeps_its_own_rate_and_its_own_view() {
     assert_close("exchanges alone", load.rate(1), 10.0);
     assert_close("exchanges", composed.rate(1), load.rate(1));
     // Vitals have no datagrams of their own: with SWIM's alone, and with all others, they take their budget and no more.
-    let budget = f64::from(latest::Config::default().budget_bytes_per_s);
+    let budget = f64::from(lww::Config::default().budget_bytes_per_s);
     assert_close("bytes of vitals beside SWIM", vitals.vitals_bytes_per_s(), budget);
     assert_close("bytes of vitals", composed.vitals_bytes_per_s(), vitals.vitals_bytes_per_s());
     // Every reading reaches every other node before the next one does.

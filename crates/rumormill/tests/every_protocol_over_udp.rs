@@ -21,9 +21,9 @@ const NODES: u64 = 8;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What the nodes tell, with who told it.
-struct Ears<E>(NodeId, mpsc::UnboundedSender<(NodeId, E)>);
+struct Observer<E>(NodeId, mpsc::UnboundedSender<(NodeId, E)>);
 
-impl<P> App<P> for Ears<P::Event>
+impl<P> App<P> for Observer<P::Event>
 where
     P: Protocol + Send + 'static,
     P::Event: Send,
@@ -54,7 +54,8 @@ where
             let life = Life { epoch: 1, session: 0xfeed + i };
             let config = Config::new("127.0.0.1:0".parse().unwrap(), Keyring::insecure(), NodeId(i), life);
             let sockets = Sockets::bind(&config).unwrap();
-            nodes.push(start(config, sockets, make(life), Ears(NodeId(i), sender.clone())).await.unwrap());
+            nodes
+                .push(start(config, sockets, make(life), Observer(NodeId(i), sender.clone())).await.unwrap());
         }
         for node in &nodes {
             for other in nodes.iter().filter(|other| other.me() != node.me()) {

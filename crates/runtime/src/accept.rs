@@ -2,9 +2,9 @@
 //! silence nor garbage keeps members out.
 
 use crate::admission::AdmissionControl;
+use crate::connection::ConnectionEvent;
 use crate::counters::{Cause, add};
 use crate::handshake::{self, Shared};
-use crate::link::StreamEvent;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
@@ -20,7 +20,7 @@ pub const PENDING_PER_SOURCE_MAX: usize = PENDING_MAX * 3 / 4;
 const EXHAUSTED_WAIT: Duration = Duration::from_millis(200);
 
 /// Accepts until it is dropped.
-pub async fn run(listener: TcpListener, shared: Arc<Shared>, events: mpsc::Sender<StreamEvent>) {
+pub async fn run(listener: TcpListener, shared: Arc<Shared>, events: mpsc::Sender<ConnectionEvent>) {
     let control = AdmissionControl::new(PENDING_MAX, PENDING_PER_SOURCE_MAX);
     let mut tasks = JoinSet::new();
     loop {
@@ -51,7 +51,7 @@ pub async fn run(listener: TcpListener, shared: Arc<Shared>, events: mpsc::Sende
             let _busy = place.busy(); // one that proved itself waits for the driver in peace
             if let Some(established) = established {
                 add(&shared.counters.connections_accepted, 1);
-                let _ = events.send(StreamEvent::Accepted(Box::new(established))).await;
+                let _ = events.send(ConnectionEvent::Accepted(Box::new(established))).await;
             }
         });
     }

@@ -63,7 +63,7 @@ pub struct Book {
     reach: Reach,
     touched: u64,
     /// Whose packets and connections are not taken.
-    shunned: BTreeSet<NodeId>,
+    banned: BTreeSet<NodeId>,
 }
 
 /// Who stands behind an entry. Each has a table of its own.
@@ -124,7 +124,7 @@ impl Book {
             holders: HashMap::new(),
             reach,
             touched: 0,
-            shunned: BTreeSet::new(),
+            banned: BTreeSet::new(),
         }
     }
 
@@ -158,7 +158,7 @@ impl Book {
         Ok(())
     }
 
-    /// The record of `id` says that it runs in `life`. Who knows that is believed by it at its first word, without being greeted before.
+    /// The record of `id` says that it runs in `life`. A node that names this life is believed by its first packet, without a challenge.
     pub fn runs(&mut self, id: NodeId, life: Life) -> &mut Book {
         self.change(id, |entry| entry.life = entry.life.max(life));
         self
@@ -169,17 +169,17 @@ impl Book {
         self.entry(id).map(|entry| entry.life).filter(|life| *life != Life::default())
     }
 
-    /// Nothing is taken from `id` any more, or it is again. Something may still be sent to it: that it is kept out.
-    pub fn shun(&mut self, id: NodeId, is_out: bool) {
-        match is_out {
-            true => self.shunned.insert(id),
-            false => self.shunned.remove(&id),
+    /// Bans `id`, or lifts its ban. Nothing is taken from a banned node; something may still be sent to it: that it is banned.
+    pub fn ban(&mut self, id: NodeId, is_banned: bool) {
+        match is_banned {
+            true => self.banned.insert(id),
+            false => self.banned.remove(&id),
         };
     }
 
-    /// Whether nothing is taken from `id`.
-    pub fn shuns(&self, id: NodeId) -> bool {
-        self.shunned.contains(&id)
+    /// Whether `id` is banned: nothing is taken from it.
+    pub fn is_banned(&self, id: NodeId) -> bool {
+        self.banned.contains(&id)
     }
 
     /// Drops what is known about `id`.

@@ -18,7 +18,7 @@ pub const UDP_PAYLOAD_BYTES_MAX: usize = 1_400;
 /// The longest name of a cluster, in bytes.
 pub const CLUSTER_BYTES_MAX: usize = 64;
 /// Bytes around a message on the stream: frame and seal, and one TCP segment over IPv6 with timestamps.
-pub const STREAM_OVERHEAD_BYTES: usize = crate::link::FRAME_BYTES + 40 + 32;
+pub const STREAM_OVERHEAD_BYTES: usize = crate::connection::FRAME_BYTES + 40 + 32;
 
 const _: () = assert!(SEAL_BYTES < UDP_PAYLOAD_BYTES_MAX && UDP_PAYLOAD_BYTES_MAX < RECEIVE_BYTES_MAX);
 

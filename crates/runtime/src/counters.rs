@@ -50,9 +50,9 @@ pub enum Cause {
     SessionEvicted,
     /// Asked for by fault injection.
     Fault,
-    /// One who was away, or the answer to it: wrong, or one too many.
-    Knock,
-    /// From somebody who is kept out.
+    /// A request for keys, or a grant: wrong, or one too many.
+    KeyRecovery,
+    /// From a banned member.
     Banned,
 }
 
@@ -81,7 +81,7 @@ impl Cause {
         (Cause::StreamEvicted, "stream_evicted"),
         (Cause::SessionEvicted, "session_evicted"),
         (Cause::Fault, "fault"),
-        (Cause::Knock, "knock"),
+        (Cause::KeyRecovery, "knock"),
         (Cause::Banned, "banned"),
     ];
 }

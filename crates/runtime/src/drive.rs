@@ -5,18 +5,18 @@
 //! that waits in the sockets is handed in before overdue timers, so that nobody is accused of a silence that was ours.
 
 use crate::config::{Config, Sockets, StartError};
+use crate::connection::ConnectionEvent;
+use crate::connections::{CONNECTIONS_MAX, Connections};
 use crate::counters::{Cause, Counters};
 use crate::effects::{App, Effects, View};
 use crate::faults::Faults;
 use crate::handle::{COMMANDS_MAX, Command, Handle};
 use crate::handshake::{Shared, random};
 use crate::hello::{ResolveError, Resolves};
-use crate::link::StreamEvent;
 use crate::receive::Receiver;
 use crate::seal::{Kind, Seal};
 use crate::socket::{BATCH, Datagrams};
 use crate::strangers::Strangers;
-use crate::stream::{CONNECTIONS_MAX, Streams};
 use crate::timers::{Due, Timers};
 use rumormill_core::drive::{Driver, Limits, Scratch};
 use rumormill_core::identity::Life;
@@ -75,7 +75,7 @@ struct Engine<P: Protocol, A> {
 /// What ended the wait.
 enum Woke<P: Protocol> {
     Command(Option<Command<P>>),
-    Stream(Option<StreamEvent>),
+    Connection(Option<ConnectionEvent>),
     Datagrams,
     Timer,
 }
@@ -114,7 +114,7 @@ impl<P: Protocol, A: App<P>> Engine<P, A> {
             app,
             book: crate::book::Book::new(crate::book::MEMBERS_MAX, reach),
             datagrams: Datagrams::new(sockets.udp)?,
-            streams: Streams::new(listener, shared.clone(), CONNECTIONS_MAX),
+            connections: Connections::new(listener, shared.clone(), CONNECTIONS_MAX),
             shared,
             timers: Timers::new(),
             now: Time::ZERO,
@@ -155,7 +155,7 @@ impl<P: Protocol, A: App<P>> Engine<P, A> {
             armed = due;
             let woke = tokio::select! {
                 command = self.commands.recv() => Woke::Command(command),
-                event = self.effects.streams.next() => Woke::Stream(event),
+                event = self.effects.connections.next() => Woke::Connection(event),
                 _ = self.effects.datagrams.readable() => Woke::Datagrams,
                 () = &mut sleep, if due.is_some() => Woke::Timer,
             };
@@ -180,7 +180,7 @@ impl<P: Protocol, A: App<P>> Engine<P, A> {
                     return next;
                 }
             }
-            Woke::Stream(event) => event.into_iter().for_each(|event| self.stream(event)),
+            Woke::Connection(event) => event.into_iter().for_each(|event| self.connection_event(event)),
             Woke::Datagrams | Woke::Timer => {}
         }
         let taken = self.take_waiting(stalled).await;
@@ -245,9 +245,9 @@ impl<P: Protocol, A: App<P>> Engine<P, A> {
     fn take_stream_events(&mut self) -> usize {
         let mut taken = 0;
         while taken < EVENTS_PER_BATCH
-            && let Some(event) = self.effects.streams.try_next()
+            && let Some(event) = self.effects.connections.try_next()
         {
-            self.stream(event);
+            self.connection_event(event);
             taken += 1;
         }
         taken
@@ -286,76 +286,76 @@ impl<P: Protocol, A: App<P>> Engine<P, A> {
             Command::Connect(address, reply) => {
                 self.receiver.connect(&mut self.effects, &mut self.resolves, address, reply);
             }
-            Command::Knock(address, content)
+            Command::RequestKeys(address, content)
                 if self.effects.book.reach().to(crate::contact::canonical(address)) =>
             {
-                self.effects.packet(Kind::Away, NodeId(0), address, |packet| packet.extend(content));
+                self.effects.packet(Kind::KeyRequest, NodeId(0), address, |packet| packet.extend(content));
             }
-            Command::Knock(..) => {}
-            Command::Answer(knock) => self.effects.answer(*knock),
+            Command::RequestKeys(..) => {}
+            Command::GrantKeys(grant) => self.effects.grant_keys(*grant),
             Command::Shutdown(reply) => return Next::Stop(Some(reply)),
         }
         Next::Go
     }
 
-    fn stream(&mut self, event: StreamEvent) {
-        let Effects { streams, book, shared, now, .. } = &mut self.effects;
+    fn connection_event(&mut self, event: ConnectionEvent) {
+        let Effects { connections, book, shared, now, .. } = &mut self.effects;
         match event {
-            StreamEvent::Accepted(established) => {
+            ConnectionEvent::Accepted(established) => {
                 let (peer, life) = (established.peer, established.life);
-                if book.shuns(peer) {
+                if book.is_banned(peer) {
                     return shared.counters.lose(Cause::Banned); // dropped, it is closed
                 }
-                streams.adopt(*established, *now);
+                connections.adopt(*established, *now);
                 self.new_life(peer, life);
             }
-            StreamEvent::Up { serial, peer, life, address } => {
+            ConnectionEvent::Up { serial, peer, life, address } => {
                 book.met(peer, address);
-                streams.up(serial, life);
+                connections.up(serial, life);
                 self.new_life(peer, life);
             }
-            StreamEvent::Resolved { ticket, result: Ok((established, address)) } => {
+            ConnectionEvent::Resolved { ticket, result: Ok((established, address)) } => {
                 crate::counters::add(&shared.counters.connections_opened, 1);
                 let (peer, life) = (established.peer, established.life);
                 if shared.faults.cuts_peer(peer) {
                     return self.resolves.settle(ticket, Err(ResolveError::TimedOut));
                 }
                 book.met(peer, address);
-                streams.adopt(*established, *now);
+                connections.adopt(*established, *now);
                 self.resolves.settle(ticket, Ok(peer));
                 self.new_life(peer, life);
             }
-            StreamEvent::Resolved { ticket, result: Err(error) } => {
+            ConnectionEvent::Resolved { ticket, result: Err(error) } => {
                 self.resolves.settle(ticket, Err(crate::hello::verdict(&error, self.life)));
                 if let crate::handshake::DialError::Superseded(life) = error {
                     self.superseded(Some(life));
                 }
             }
-            StreamEvent::Message { serial, bytes } => {
-                let Some(peer) = streams.heard(serial, *now) else { return };
+            ConnectionEvent::Message { serial, bytes } => {
+                let Some(peer) = connections.heard(serial, *now) else { return };
                 if shared.faults.cuts_peer(peer) {
                     return shared.counters.lose(Cause::Fault);
                 }
-                if book.shuns(peer) {
+                if book.is_banned(peer) {
                     return shared.counters.lose(Cause::Banned);
                 }
                 self.receiver.stream_message(&self.effects, peer, &bytes);
                 self.hand_in();
             }
-            StreamEvent::Closing { serial } => streams.closing(serial),
-            StreamEvent::Ended { serial, loss } => {
-                if let Some((peer, loss)) = streams.ended(serial, loss) {
+            ConnectionEvent::Closing { serial } => connections.closing(serial),
+            ConnectionEvent::Ended { serial, loss } => {
+                if let Some((peer, loss)) = connections.ended(serial, loss) {
                     self.input(Input::Lost(peer, loss));
                 }
             }
-            StreamEvent::Taken { serial, address, by } => {
-                if let Some((peer, refused)) = streams.ended(serial, Some(Loss::Refused)) {
+            ConnectionEvent::Taken { serial, address, by } => {
+                if let Some((peer, refused)) = connections.ended(serial, Some(Loss::Refused)) {
                     let is_gone = by != peer && book.proves(peer, address);
                     let loss = if is_gone { Loss::Replaced(by) } else { refused };
                     self.input(Input::Lost(peer, loss));
                 }
             }
-            StreamEvent::Superseded(life) => self.superseded(Some(life)),
+            ConnectionEvent::Superseded(life) => self.superseded(Some(life)),
         }
     }
 
@@ -393,7 +393,7 @@ impl<P: Protocol, A: App<P>> Engine<P, A> {
         let version = self.effects.shared.faults.version();
         if version != self.faults_version {
             self.faults_version = version;
-            self.effects.streams.cut_faulty();
+            self.effects.connections.cut_faulty();
         }
         if self.effects.events > 0 {
             self.effects.events = 0;
@@ -414,12 +414,12 @@ impl<P: Protocol, A: App<P>> Engine<P, A> {
     async fn stop(&mut self) {
         self.finish();
         self.commands.close();
-        let streams = &mut self.effects.streams;
-        streams.close_all();
+        let connections = &mut self.effects.connections;
+        connections.close_all();
         let farewell = async {
-            while streams.len() > 0 {
-                match streams.next().await {
-                    Some(StreamEvent::Ended { serial, loss }) => drop(streams.ended(serial, loss)),
+            while connections.len() > 0 {
+                match connections.next().await {
+                    Some(ConnectionEvent::Ended { serial, loss }) => drop(connections.ended(serial, loss)),
                     Some(_) => {}
                     None => break,
                 }

@@ -1,13 +1,13 @@
 //! Where a protocol's effects go: into packets, frames, timers, and to the application.
 
 use crate::book::Book;
+use crate::connections::{CUT_NOTICED, Connections};
 use crate::counters::{Cause, Counters};
 use crate::frame;
 use crate::handshake::Shared;
-use crate::knock::Knock;
+use crate::key_recovery::RecoveryPacket;
 use crate::seal::{Kind, Seal};
 use crate::socket::Datagrams;
-use crate::stream::{CUT_NOTICED, Streams};
 use crate::timers::{Due, Timers};
 use rumormill_core::drive::Sink;
 use rumormill_core::identity::Life;
@@ -32,10 +32,10 @@ pub trait App<P: Protocol>: Send + 'static {
         let _ = life;
     }
 
-    /// Somebody who was away wants the cluster's keys, or one who has them answers: see [`Knock`]. Both prove themselves by what they say, which
-    /// is to be checked elsewhere, for it takes its time. At most [`KNOCKS_MAX`](crate::knock::KNOCKS_MAX) a second are told.
-    fn knocked(&mut self, knock: Knock) {
-        let _ = knock;
+    /// Key recovery: a request or a grant came. Its content proves its sender, which is to be checked elsewhere, for it takes its time. At most
+    /// [`RECOVERY_PACKETS_MAX`](crate::key_recovery::RECOVERY_PACKETS_MAX) a second are handed on.
+    fn key_recovery(&mut self, packet: RecoveryPacket) {
+        let _ = packet;
     }
 }
 
@@ -67,7 +67,7 @@ pub(crate) struct Effects<P: Protocol, A> {
     pub book: Book,
     pub shared: Arc<Shared>,
     pub datagrams: Datagrams,
-    pub streams: Streams,
+    pub connections: Connections,
     pub timers: Timers<P::Timer, P::Message>,
     pub now: Time,
     pub wall: Wall,
@@ -95,13 +95,13 @@ impl<P: Protocol, A> Effects<P, A> {
         }
     }
 
-    /// Answers one who was away, under the key that it knows.
-    pub fn answer(&mut self, knock: Knock) {
+    /// Sends a grant, under the key that the request was sealed with.
+    pub fn grant_keys(&mut self, grant: RecoveryPacket) {
         let mut packet = self.datagrams.packet();
         Seal::start(&mut packet);
-        packet.extend_from_slice(&knock.content);
-        if self.shared.seal().seal_back(knock.key, knock.life.session, knock.from, &mut packet) {
-            self.depart(Some(knock.from), knock.source, packet);
+        packet.extend_from_slice(&grant.content);
+        if self.shared.seal().seal_grant(grant.key, grant.life.session, grant.from, &mut packet) {
+            self.depart(Some(grant.from), grant.source, packet);
         }
     }
 
@@ -114,7 +114,7 @@ impl<P: Protocol, A> Effects<P, A> {
     pub fn seek(&mut self, peer: NodeId) {
         if !self.shared.faults.cuts_peer(peer) {
             // An empty frame opens the connection and says nothing.
-            let _ = self.streams.send(peer, self.book.addresses(peer), frame::start(), self.now);
+            let _ = self.connections.send(peer, self.book.addresses(peer), frame::start(), self.now);
         }
     }
 
@@ -130,12 +130,12 @@ impl<P: Protocol, A> Effects<P, A> {
             counters.lose(Cause::Fault);
             return self.timers.push(self.now + CUT_NOTICED, Due::Lost(to, Loss::TimedOut));
         }
-        if self.book.address(to).is_none() && !self.streams.is_open(to) {
+        if self.book.address(to).is_none() && !self.connections.is_open(to) {
             counters.lose(Cause::NoAddress);
             return self.lost(to, Loss::Unknown);
         }
         let lane = message.lane();
-        match self.streams.send(to, self.book.addresses(to), frame, self.now) {
+        match self.connections.send(to, self.book.addresses(to), frame, self.now) {
             Ok(()) => counters.lane_sent(lane, bytes),
             Err(_) => {
                 counters.lose(Cause::StreamQueueFull);
@@ -150,7 +150,7 @@ impl<P: Protocol, A: App<P>> Effects<P, A> {
     /// One datagram leaves, if it is known where to.
     fn leave(&mut self, to: NodeId, messages: &[P::Message]) {
         let Some(address) = self.book.address(to) else {
-            if self.streams.is_open(to) {
+            if self.connections.is_open(to) {
                 return messages.iter().for_each(|message| self.send_frame(to, message));
             }
             self.shared.counters.lose(Cause::NoAddress);
@@ -185,7 +185,7 @@ impl<P: Protocol, A: App<P>> Sink<P> for Effects<P, A> {
     }
 
     fn watch(&mut self, peer: NodeId, on: bool) {
-        self.streams.watch(peer, on, self.book.addresses(peer), self.now);
+        self.connections.watch(peer, on, self.book.addresses(peer), self.now);
     }
 
     fn event(&mut self, event: P::Event) {

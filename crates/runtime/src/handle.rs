@@ -4,8 +4,8 @@ use crate::counters::{Counters, Snapshot};
 use crate::effects::View;
 use crate::faults::Faults;
 use crate::hello::ResolveError;
+use crate::key_recovery::RecoveryPacket;
 use crate::keyring::Keyring;
-use crate::knock::Knock;
 use crate::strangers::Strangers;
 use rumormill_core::identity::Life;
 use rumormill_core::{NodeId, Protocol};
@@ -30,8 +30,8 @@ pub(crate) enum Command<P: Protocol> {
     Inspect(Inspection<P>),
     Resolve(SocketAddr, oneshot::Sender<Result<NodeId, ResolveError>>),
     Connect(SocketAddr, oneshot::Sender<Result<NodeId, ResolveError>>),
-    Knock(SocketAddr, Vec<u8>),
-    Answer(Box<Knock>),
+    RequestKeys(SocketAddr, Vec<u8>),
+    GrantKeys(Box<RecoveryPacket>),
     Shutdown(oneshot::Sender<()>),
 }
 
@@ -121,14 +121,14 @@ impl<P: Protocol> Handle<P> {
         &self.strangers
     }
 
-    /// Asks whoever is at `address` for the cluster's keys, once: the answer, if there is one, is told to [`App::knocked`](crate::App::knocked).
-    pub async fn knock(&self, address: SocketAddr, content: Vec<u8>) -> Result<(), Stopped> {
-        self.send(Command::Knock(address, content)).await
+    /// Requests the cluster's keys from the node at `address`, once. A grant goes to [`App::key_recovery`](crate::App::key_recovery).
+    pub async fn request_keys(&self, address: SocketAddr, content: Vec<u8>) -> Result<(), Stopped> {
+        self.send(Command::RequestKeys(address, content)).await
     }
 
-    /// Answers a knock with this content.
-    pub async fn answer(&self, knock: Knock, content: Vec<u8>) -> Result<(), Stopped> {
-        self.send(Command::Answer(Box::new(Knock { content, ..knock }))).await
+    /// Answers a request for keys with this content.
+    pub async fn grant_keys(&self, request: RecoveryPacket, content: Vec<u8>) -> Result<(), Stopped> {
+        self.send(Command::GrantKeys(Box::new(RecoveryPacket { content, ..request }))).await
     }
 
     /// The cluster's keys; what is changed there counts from the next packet on.

@@ -238,7 +238,7 @@ impl Keyring {
         })
     }
 
-    /// Keys that were removed, and open nothing but a [`Kind::Away`](crate::seal::Kind::Away): at most [`REMOVED_MAX`], the last ones.
+    /// Keys that were removed, and open nothing but a [`Kind::KeyRequest`](crate::seal::Kind::KeyRequest): at most [`REMOVED_MAX`], the last ones.
     pub fn set_removed(&self, removed: &[Key]) {
         let from = removed.len().saturating_sub(REMOVED_MAX);
         let removed = removed[from..].iter().map(|key| (key.fingerprint(), key.clone())).collect();

@@ -12,18 +12,18 @@ pub enum Kind {
     /// The receiver's id runs in a greater life. Content: that life.
     Superseded = 3,
     /// Challenges a sender that may be replayed: it must answer with the session that it learns from this packet.
-    Greet = 4,
+    Challenge = 4,
     /// Answers a challenge.
-    Greeted = 5,
+    ChallengeAck = 5,
     /// The first packet on a connection. Without a destination.
     StreamHello = 6,
     /// Answers it.
     StreamAck = 7,
     /// Key recovery: a node that missed a rotation asks for the current keys. Without a destination, and the one kind that a removed key
     /// still opens.
-    Away = 8,
+    KeyRequest = 8,
     /// Answers it under the same key; its content is also sealed to the asker.
-    Back = 9,
+    KeyGrant = 9,
     /// The hello was for a cluster of another name. Content: a [`Refusal`](crate::refusal::Refusal), under a key that leaves the name out.
     Refusal = 10,
 }
@@ -32,7 +32,19 @@ impl Kind {
     /// All kinds, each at the index of its number. A kind that is not listed cannot be read.
     pub const ALL: [Kind; 11] = {
         use Kind::*;
-        [Data, Hello, HelloAck, Superseded, Greet, Greeted, StreamHello, StreamAck, Away, Back, Refusal]
+        [
+            Data,
+            Hello,
+            HelloAck,
+            Superseded,
+            Challenge,
+            ChallengeAck,
+            StreamHello,
+            StreamAck,
+            KeyRequest,
+            KeyGrant,
+            Refusal,
+        ]
     };
 
     pub(crate) fn read(byte: u8) -> Option<Kind> {
@@ -41,12 +53,12 @@ impl Kind {
 
     /// Whether any node may read it.
     pub(crate) fn is_open(self) -> bool {
-        matches!(self, Kind::Hello | Kind::StreamHello | Kind::Away)
+        matches!(self, Kind::Hello | Kind::StreamHello | Kind::KeyRequest)
     }
 
     /// Whether it says nothing about a session: its content proves itself, or no node relies on it.
     pub(crate) fn is_apart(self) -> bool {
-        matches!(self, Kind::Away | Kind::Back | Kind::Refusal)
+        matches!(self, Kind::KeyRequest | Kind::KeyGrant | Kind::Refusal)
     }
 
     /// Whether it travels over a connection: in no order with datagrams, and protected by nonces instead of the replay window.

@@ -13,7 +13,7 @@
 //! | [`keyring`] | the cluster's keys |
 //! | [`seal`] | the seal around each packet, replays, lives, and who is confirmed |
 //! | [`hello`] | who is at an address? |
-//! | [`knock`] | what one says who was away while keys changed |
+//! | [`key_recovery`] | a node that missed a rotation asks for the current keys, and a member grants them |
 //! | [`counters`] | what was sent, received and lost, and why |
 //! | [`admission`] | which connections a listener holds, and which make room |
 //! | [`lru`] | a map that gives up its oldest entry in a constant number of steps |
@@ -26,9 +26,10 @@ pub mod addresses;
 pub mod admission;
 pub mod book;
 pub mod config;
+mod connection;
+mod connections;
 pub mod contact;
 pub mod counters;
-mod courtesy;
 pub mod drive;
 pub mod effects;
 pub mod faults;
@@ -36,18 +37,17 @@ mod frame;
 pub mod handle;
 mod handshake;
 pub mod hello;
+pub mod key_recovery;
 pub mod keyring;
 mod kind;
-pub mod knock;
-mod link;
 pub mod lru;
 mod receive;
 pub mod refusal;
+mod reply_limiter;
 pub mod seal;
 mod sessions;
 mod socket;
 pub mod strangers;
-mod stream;
 mod subkeys;
 mod text;
 mod timers;
@@ -62,7 +62,7 @@ pub use effects::{App, View};
 pub use faults::{FaultState, Faults};
 pub use handle::{Handle, Stopped};
 pub use hello::ResolveError;
+pub use key_recovery::RecoveryPacket;
 pub use keyring::{Fingerprint, Key, Keyring};
-pub use knock::Knock;
 pub use seal::VERSION as PACKET_VERSION;
 pub use strangers::{Stranger, Strangers};

@@ -1,13 +1,13 @@
-//! What comes in: packets are opened, courtesies are answered, and what is left are messages for the protocol.
+//! Incoming packets: they are opened, what the runtime itself is asked is answered, and the rest are messages for the protocol.
 
 use crate::book::Book;
 use crate::counters::{Cause, Counters};
-use crate::courtesy::Courtesy;
 use crate::effects::{App, Effects};
 use crate::handshake::{random, supersede};
 use crate::hello::{Nonce, ResolveError, Resolves, Step, TRY_EVERY};
-use crate::knock::{Gate, KNOCK_BYTES_MAX, Knock};
+use crate::key_recovery::{RECOVERY_BYTES_MAX, RecoveryLimit, RecoveryPacket};
 use crate::refusal::{Refusal, refuse};
+use crate::reply_limiter::ReplyLimiter;
 use crate::seal::{Kind, Opened, Refused};
 use crate::strangers::Stranger;
 use crate::timers::Due;
@@ -20,13 +20,17 @@ use tokio::sync::oneshot;
 pub struct Receiver<P: Protocol> {
     /// The messages of the last packet.
     pub messages: Vec<(NodeId, P::Message)>,
-    courtesy: Courtesy,
-    gate: Gate,
+    reply_limiter: ReplyLimiter,
+    recovery_limit: RecoveryLimit,
 }
 
 impl<P: Protocol> Default for Receiver<P> {
     fn default() -> Self {
-        Receiver { messages: Vec::new(), courtesy: Courtesy::default(), gate: Gate::default() }
+        Receiver {
+            messages: Vec::new(),
+            reply_limiter: ReplyLimiter::default(),
+            recovery_limit: RecoveryLimit::default(),
+        }
     }
 }
 
@@ -107,15 +111,15 @@ impl<P: Protocol> Receiver<P> {
             }
             return None;
         }
-        if effects.book.shuns(opened.from) {
+        if effects.book.is_banned(opened.from) {
             counters.lose(Cause::Banned);
             return None;
         }
         let heard = Heard::of(&opened, mine, source);
-        if matches!(heard.kind, Kind::Away | Kind::Back) {
+        if matches!(heard.kind, Kind::KeyRequest | Kind::KeyGrant) {
             let key = opened.key;
             let content = opened.content.to_vec();
-            self.knocked(effects, heard, me, key, content);
+            self.key_recovery(effects, heard, me, key, content);
             return None;
         }
         let Effects { book, .. } = effects;
@@ -200,7 +204,7 @@ impl<P: Protocol> Receiver<P> {
             return;
         }
         let Some(hello) = shared.seal().foreign_hello(packet) else { return };
-        if self.courtesy.allows(hello.from, Kind::Refusal as u8, effects.now) {
+        if self.reply_limiter.allows(hello.from, Kind::Refusal as u8, effects.now) {
             let mut answer = packet[..crate::seal::SEAL_BYTES].to_vec();
             if refuse(&mut shared.seal(), &mut answer, false) {
                 effects.depart(None, source, answer);
@@ -208,7 +212,7 @@ impl<P: Protocol> Receiver<P> {
         }
     }
 
-    fn knocked<A: App<P>>(
+    fn key_recovery<A: App<P>>(
         &mut self,
         effects: &mut Effects<P, A>,
         heard: Heard,
@@ -217,12 +221,12 @@ impl<P: Protocol> Receiver<P> {
         content: Vec<u8>,
     ) {
         let Heard { kind, from, life, is_fresh, source, .. } = heard;
-        let is_answer = kind == Kind::Back;
-        let is_sound = from != me && (is_fresh || !is_answer) && content.len() <= KNOCK_BYTES_MAX;
-        if !is_sound || !self.gate.lets_in(effects.now) {
-            return effects.shared.counters.lose(Cause::Knock);
+        let is_grant = kind == Kind::KeyGrant;
+        let is_sound = from != me && (is_fresh || !is_grant) && content.len() <= RECOVERY_BYTES_MAX;
+        if !is_sound || !self.recovery_limit.allows(effects.now) {
+            return effects.shared.counters.lose(Cause::KeyRecovery);
         }
-        effects.app.knocked(Knock { is_answer, from, life, key, source, content });
+        effects.app.key_recovery(RecoveryPacket { is_grant, from, life, key, source, content });
     }
 
     /// Takes a message from a connection, which proved that its peer is live.
@@ -239,7 +243,7 @@ impl<P: Protocol> Receiver<P> {
 
     /// `peer` runs in `life`: connections to earlier ones lead nowhere.
     pub fn new_life<A>(&mut self, effects: &mut Effects<P, A>, peer: NodeId, life: Life) {
-        if effects.streams.cut_before(peer, life) {
+        if effects.connections.cut_before(peer, life) {
             effects.lost(peer, Loss::Reset);
         }
     }
@@ -284,7 +288,7 @@ impl<P: Protocol> Receiver<P> {
                 effects.packet(Kind::Hello, NodeId(0), address, |packet| wire::put(&Nonce { nonce }, packet));
                 effects.timers.push(effects.now + TRY_EVERY, Due::Resolve(ticket));
             }
-            Step::Connect(address) => effects.streams.resolve(ticket, address),
+            Step::Connect(address) => effects.connections.resolve(ticket, address),
             Step::Nothing => {}
         }
     }
@@ -304,10 +308,10 @@ impl<P: Protocol> Receiver<P> {
                 let answer = |packet: &mut Vec<u8>| nonce.iter().for_each(|nonce| wire::put(nonce, packet));
                 effects.packet(Kind::HelloAck, from, source, answer);
             }
-            Kind::Greet if heard.is_fresh => effects.packet(Kind::Greeted, from, source, |_| {}),
+            Kind::Challenge if heard.is_fresh => effects.packet(Kind::ChallengeAck, from, source, |_| {}),
             // Where an answer would go elsewhere, or a message was refused, it is worth a word to know.
             Kind::Data if !confirmed && (refused || effects.book.address(from) != Some(source)) => {
-                self.greet(effects, heard);
+                self.challenge(effects, heard);
             }
             _ => {}
         }
@@ -334,13 +338,13 @@ impl<P: Protocol> Receiver<P> {
             // It says that it is the greater. If it is live, it learns my session from this, and can prove it.
             self.answer_copy(effects, heard, Kind::HelloAck, Some(nonce));
         } else if !heard.is_fresh {
-            self.greet(effects, heard);
+            self.challenge(effects, heard);
         }
     }
 
-    fn greet<A>(&mut self, effects: &mut Effects<P, A>, heard: &Heard) {
-        if self.courtesy.allows(heard.from, Kind::Greet as u8, effects.now) {
-            self.answer_copy(effects, heard, Kind::Greet, None);
+    fn challenge<A>(&mut self, effects: &mut Effects<P, A>, heard: &Heard) {
+        if self.reply_limiter.allows(heard.from, Kind::Challenge as u8, effects.now) {
+            self.answer_copy(effects, heard, Kind::Challenge, None);
         }
     }
 
@@ -371,7 +375,7 @@ impl<P: Protocol> Receiver<P> {
         session: u64,
         greater: Life,
     ) {
-        if self.courtesy.allows(id, Kind::Superseded as u8, effects.now) {
+        if self.reply_limiter.allows(id, Kind::Superseded as u8, effects.now) {
             let mut packet = effects.datagrams.packet();
             supersede(&mut effects.shared.seal(), id, session, greater, &mut packet);
             effects.depart(Some(id), source, packet);

@@ -278,16 +278,16 @@ impl Seal {
         self.counter - 1
     }
 
-    /// Seals the answer to one who was away, under the key with which it asked, removed or not. False if that is forgotten meanwhile.
-    pub fn seal_back(&mut self, key: u32, session: u64, to: NodeId, packet: &mut Vec<u8>) -> bool {
+    /// Seals a grant under the key that the request was sealed with, removed or not. False if that key is forgotten meanwhile.
+    pub fn seal_grant(&mut self, key: u32, session: u64, to: NodeId, packet: &mut Vec<u8>) -> bool {
         self.refresh();
         if self.roots.iter().any(|root| root.0 == key) {
-            self.seal_with(key, session, Kind::Back, to, packet);
+            self.seal_with(key, session, Kind::KeyGrant, to, packet);
             return true;
         }
         let Some(root) = self.removed.iter().find(|root| root.0 == key) else { return false };
         let own = subkeys::datagram(&root.1, &self.cluster, self.me, self.life);
-        self.seal_under(&own, key, session, Kind::Back, to, packet);
+        self.seal_under(&own, key, session, Kind::KeyGrant, to, packet);
         true
     }
 
@@ -352,14 +352,14 @@ impl Seal {
         Ok(length)
     }
 
-    /// What comes from one who was away, or goes back to it: rare, and of whom nothing is known yet, so that nothing is kept of it.
+    /// Opens packets of key recovery and refusals: they are rare, and their senders are not known yet, so nothing is kept of them.
     fn decipher_apart(
         &self,
         header: &Header,
         aad: Aad<[u8; HEADER_BYTES + 8]>,
         sealed: &mut [u8],
     ) -> Result<usize, Refused> {
-        let removed = self.removed.iter().filter(|_| header.kind == Kind::Away);
+        let removed = self.removed.iter().filter(|_| header.kind == Kind::KeyRequest);
         let root = self.roots.iter().chain(removed).find(|root| root.0 == header.key);
         let root = root.ok_or(Refused::Unreadable)?;
         let key = match header.kind {

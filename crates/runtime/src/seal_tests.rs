@@ -196,32 +196,35 @@ fn a_removed_key_opens_who_was_away_and_nothing_else() {
     ours.use_primary(name).unwrap();
     ours.remove(old.fingerprint()).unwrap();
     let mut here = Seal::new(B, life(5), "blue", ours.clone());
-    let mut away = a();
-    let asks = |away: &mut Seal| of_kind(away, Kind::Away, B, b"what are they?");
-    let asked = asks(&mut away);
+    let mut asker = a();
+    let asks = |asker: &mut Seal| of_kind(asker, Kind::KeyRequest, B, b"what are they?");
+    let asked = asks(&mut asker);
     assert_eq!(refused(&mut here, &asked), Refused::Unreadable, "it is forgotten");
 
     ours.set_removed(std::slice::from_ref(&old));
     let mut packet = asked.clone();
     let opened = here.open(&mut packet).unwrap();
     let (key, content) = (opened.key, opened.content.to_vec());
-    assert_eq!((opened.kind, opened.from, &content[..]), (Kind::Away, A, &b"what are they?"[..]));
+    assert_eq!((opened.kind, opened.from, &content[..]), (Kind::KeyRequest, A, &b"what are they?"[..]));
     assert!(here.life_of(A).is_none(), "it makes no session: who holds the old key could end anybody's life");
-    use Kind::{Back, Data, Greet, Greeted, Hello, HelloAck, StreamAck, StreamHello, Superseded};
-    for kind in [Data, Hello, HelloAck, Superseded, Greet, Greeted, StreamHello, StreamAck, Back] {
-        let packet = of_kind(&mut away, kind, B, b"");
+    use Kind::{
+        Challenge, ChallengeAck, Data, Hello, HelloAck, KeyGrant, StreamAck, StreamHello, Superseded,
+    };
+    for kind in [Data, Hello, HelloAck, Superseded, Challenge, ChallengeAck, StreamHello, StreamAck, KeyGrant]
+    {
+        let packet = of_kind(&mut asker, kind, B, b"");
         assert_eq!(refused(&mut here, &packet), Refused::Unreadable, "{kind:?}");
     }
     // The answer is under the key that it asked with, and says to which session it goes.
     let mut back = vec![];
     Seal::start(&mut back);
-    assert!(here.seal_back(key, life(1).session, A, &mut back));
-    let opened = away.open(&mut back).unwrap();
-    assert_eq!((opened.kind, opened.from, opened.echo), (Kind::Back, B, life(1).session));
+    assert!(here.seal_grant(key, life(1).session, A, &mut back));
+    let opened = asker.open(&mut back).unwrap();
+    assert_eq!((opened.kind, opened.from, opened.echo), (Kind::KeyGrant, B, life(1).session));
 
     ours.set_removed(&[]);
-    assert_eq!(refused(&mut here, &asks(&mut away)), Refused::Unreadable, "it was revoked");
-    assert!(!here.seal_back(key, 1, A, &mut vec![0; HEAD_BYTES]));
+    assert_eq!(refused(&mut here, &asks(&mut asker)), Refused::Unreadable, "it was revoked");
+    assert!(!here.seal_grant(key, 1, A, &mut vec![0; HEAD_BYTES]));
 }
 
 #[test]

@@ -12,7 +12,7 @@ use rumormill_core::identity::Life;
 /// fooled with its own old packets.
 pub const CONFIRMED_MAX: usize = 32_768;
 /// Ids that never confirmed a session, 200 bytes each (our guess: a join storm). Only messages that do no harm when they are replayed are taken
-/// from these, so dropping one costs nothing but a greeting.
+/// from these, so dropping one costs no more than a challenge.
 pub const UNCONFIRMED_MAX: usize = 4_096;
 
 /// What is known of one sender.

@@ -43,9 +43,9 @@ const TOLD_AGAIN_AFTER: Duration = Duration::from_secs(60);
 /// The longest of these times.
 const TOLD_AGAIN_AFTER_MAX: Duration = Duration::from_secs(6_000);
 
-/// One address whose packets did not open.
+/// An address whose packets did not open.
 #[derive(Clone, Debug)]
-pub struct Knocking {
+pub struct StrangerSource {
     /// Where the last of them came from.
     pub source: SocketAddr,
     /// What it most likely is.
@@ -57,7 +57,7 @@ pub struct Knocking {
     told: Option<(Instant, Duration)>,
 }
 
-impl Knocking {
+impl StrangerSource {
     fn is_due(&self, now: Instant) -> bool {
         self.told.is_none_or(|(at, wait)| now.duration_since(at) >= wait)
     }
@@ -77,7 +77,7 @@ pub struct Strangers {
 
 #[derive(Debug, Default)]
 struct Seen {
-    sources: BTreeMap<IpAddr, Knocking>,
+    sources: BTreeMap<IpAddr, StrangerSource>,
     counts: [u64; Stranger::ALL.len()],
     /// Packets of addresses for which there was no room.
     others: u64,
@@ -99,7 +99,7 @@ impl Strangers {
                 return;
             }
         }
-        let fresh = Knocking { source, guess, packets: 0, last: now, told: None };
+        let fresh = StrangerSource { source, guess, packets: 0, last: now, told: None };
         let one = seen.sources.entry(ip).or_insert(fresh);
         one.packets += 1;
         (one.source, one.guess, one.last) = (source, guess, now);
@@ -114,11 +114,11 @@ impl Strangers {
     }
 
     /// The addresses to tell of now, and how many packets came from addresses that are not remembered. Each counts as told.
-    pub fn take_due(&self) -> (Vec<Knocking>, u64) {
+    pub fn take_due(&self) -> (Vec<StrangerSource>, u64) {
         self.take_due_at(Instant::now())
     }
 
-    fn take_due_at(&self, now: Instant) -> (Vec<Knocking>, u64) {
+    fn take_due_at(&self, now: Instant) -> (Vec<StrangerSource>, u64) {
         let mut seen = self.lock();
         let mut due = Vec::new();
         for one in seen.sources.values_mut().filter(|one| one.is_due(now)) {
@@ -129,7 +129,7 @@ impl Strangers {
     }
 
     /// The addresses that are remembered.
-    pub fn list(&self) -> Vec<Knocking> {
+    pub fn list(&self) -> Vec<StrangerSource> {
         self.lock().sources.values().cloned().collect()
     }
 

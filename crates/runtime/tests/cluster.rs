@@ -113,7 +113,7 @@ async fn a_word_that_could_be_old_is_refused_until_its_sender_proved_itself() {
     a.learn(&b).await;
     a.say(&b, Word::wild(1)).await;
     wait("the refusal", || b.dropped(Cause::Unconfirmed) == 1).await;
-    // b's courtesy tells a the session to name, so the next word passes without any other traffic.
+    // b's challenge tells a the session to name, so the next message passes without any other traffic.
     until("the next word", || async {
         a.say(&b, Word::wild(2)).await;
         soon(|| b.heard(&a, 2)).await

@@ -5,8 +5,8 @@
 //! directly: SRV records, and a name server of the operator's choice.
 
 use super::seed::{SEED_PORT, Seed, SeedError};
-use crate::aside;
 use crate::model::JoinReason;
+use crate::worker;
 use hickory_resolver::config::{
     LookupIpStrategy, NameServerConfig, ResolveHosts, ResolverConfig, ResolverOpts,
 };
@@ -168,7 +168,7 @@ fn services_first((services, host): (Option<Found>, Option<Found>)) -> Found {
 /// What `/etc/hosts` says, otherwise the A and AAAA records of that server, side by side.
 async fn of_server(host: &str, server: SocketAddr) -> Found {
     let name = host.to_string();
-    let found = aside::once("/etc/hosts", move || in_hosts(&name)).await;
+    let found = worker::once("/etc/hosts", move || in_hosts(&name)).await;
     if let Some(found) = found.ok().filter(|found| !found.is_empty()) {
         return Ok(found);
     }
@@ -245,13 +245,13 @@ async fn resolver(dns_server: Option<SocketAddr>) -> Result<TokioResolver, Fault
             (ResolverConfig::from_name_servers(vec![name_server]), ResolverOpts::default())
         }
         None => {
-            let read = aside::once("/etc/resolv.conf", system_conf::read_system_conf).await;
+            let read = worker::once("/etc/resolv.conf", system_conf::read_system_conf).await;
             read.map_err(|_| unusable("no thread to read it on"))?
                 .map_err(|error| unusable(&error.to_string()))?
         }
     };
     options.ip_strategy = LookupIpStrategy::Ipv4AndIpv6;
-    options.use_hosts_file = ResolveHosts::Never; // it is read aside
+    options.use_hosts_file = ResolveHosts::Never; // a worker reads it
     options.timeout = QUERY_TIMEOUT;
     options.attempts = 2;
     options.cache_size = THREADS_MAX as u64;

@@ -19,7 +19,7 @@ pub const FEATURE: Feature = Feature {
     event: |_, event, book, _| match event {
         Event::Bans(event) => {
             if let bans::Event::Changed(ban) = &event {
-                book.shun(ban.id, !ban.lifted);
+                book.ban(ban.id, !ban.lifted);
             }
             Heard::Later(Event::Bans(event))
         }

@@ -4,16 +4,16 @@
 //! | --- | --- |
 //! | [`log`] | events and losses in order, for consumers with cursors |
 //! | [`entry`] | entries of the log, places, cursors |
-//! | `loudness` | the share of each origin in the log: the loudest sheds first |
+//! | `origin_usage` | the bytes of each origin in the log: the origin that takes most sheds first |
 //! | [`pending`] | publishers that wait for an outcome, and durable events that no majority is known to hold |
 
 pub mod config;
 pub mod entry;
 pub mod http;
 pub mod log;
-mod loudness;
 mod metrics;
 pub mod model;
+mod origin_usage;
 pub(crate) mod payload;
 pub mod pending;
 mod publish;

@@ -17,7 +17,7 @@ pub(crate) mod serf;
 pub mod service;
 pub(crate) mod state;
 
-pub use everywhere::Wanted;
+pub use everywhere::KeyChange;
 
 use crate::describe::model::Warning;
 use crate::feature::{Feature, Heard};

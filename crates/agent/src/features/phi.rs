@@ -8,7 +8,7 @@ pub mod model;
 use crate::feature::{Feature, Heard};
 use crate::node::Event;
 use model::Suspicion;
-use rumormill_protocols::agree::latest;
+use rumormill_protocols::agree::lww;
 use rumormill_protocols::detect::phi::{Config, Phi};
 use utoipa::PartialSchema;
 
@@ -18,7 +18,7 @@ pub const FEATURE: Feature = Feature {
         Box::pin(async move {
             if agent.config.phi {
                 // The period of the vitals in a small cluster; each arrival tells the one of the moment.
-                node.phi = Some(Phi::new(Config::of_signs(latest::Config::default().period), life));
+                node.phi = Some(Phi::new(Config::of_signs(lww::Config::default().period), life));
             }
             Ok(())
         })

@@ -3,10 +3,10 @@
 use crate::admission::overflow::{self, Refusals};
 use crate::admission::{ACCEPT_RETRY, DRAIN_WAIT};
 use crate::agent::{Agent, stopped};
-use crate::aside::Single;
 use crate::http::guard::Guard;
 use crate::http::reply::HttpError;
 use crate::http::router::router;
+use crate::worker::Single;
 use axum::Router;
 use axum::body::Body;
 use axum::http::StatusCode;

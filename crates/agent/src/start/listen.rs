@@ -1,11 +1,11 @@
 //! Listeners and secrets, before the first packet leaves.
 
-use crate::aside;
 use crate::config::Config;
 use crate::http::guard::Guard;
 use crate::http::serve::Listener;
 use crate::start::error::RunError;
 use crate::token::Token;
+use crate::worker;
 use rumormill_runtime::keyring::{Keyring, KeyringError};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, RwLock};
@@ -57,7 +57,7 @@ pub(super) async fn listen_for_serf(
 pub(super) async fn keyring(path: Option<PathBuf>) -> Result<Keyring, RunError> {
     let Some(path) = path else { return Ok(Keyring::insecure()) };
     let (what, file) = (format!("the key file {}", path.display()), path.clone());
-    let loaded = aside::once(&what, move || Keyring::load(&file)).await;
+    let loaded = worker::once(&what, move || Keyring::load(&file)).await;
     loaded.map_err(KeyringError::Io).flatten().map_err(|source| RunError::Key { path, source })
 }
 
@@ -65,7 +65,7 @@ pub(super) async fn keyring(path: Option<PathBuf>) -> Result<Keyring, RunError> 
 pub(super) async fn token(path: Option<&Path>) -> Result<Option<Token>, RunError> {
     let Some(path) = path.map(Path::to_path_buf) else { return Ok(None) };
     let (what, file) = (format!("the token file {}", path.display()), path.clone());
-    let loaded = aside::once(&what, move || Token::load(&file)).await;
+    let loaded = worker::once(&what, move || Token::load(&file)).await;
     let loaded = loaded.map_err(|error| error.to_string()).flatten();
     loaded.map(Some).map_err(|text| RunError::Token { path, text })
 }

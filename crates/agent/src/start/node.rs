@@ -1,7 +1,7 @@
 //! The node: the composed protocol on sockets, prepared by the features.
 
 use crate::agent::{Agent, Handle};
-use crate::audience::known::Known;
+use crate::audience::compiled::CompiledFilters;
 use crate::discover::Seed;
 use crate::feature::Features;
 use crate::features::tags;
@@ -10,7 +10,7 @@ use crate::model::ChangeKind;
 use crate::node::Node;
 use crate::observer::Observer;
 use crate::start::error::RunError;
-use crate::store::Who;
+use crate::store::StoredIdentity;
 use crate::wall::wall;
 use crate::warnings::About;
 use rumormill_core::identity::Life;
@@ -28,7 +28,7 @@ const COPIED: About = About("data_directory_copied");
 /// Starts a node under the store's identity, with the settings in force, and puts it into `agent`. Returns the address at which it gossips.
 pub(super) async fn start_node(agent: &Arc<Agent>, bind: SocketAddr) -> Result<SocketAddr, RunError> {
     let config = &agent.config;
-    let Who { keys, epoch, copied_from } = agent.store.who();
+    let StoredIdentity { keys, epoch, copied_from } = agent.store.who();
     let kept_tags = agent.store.recall(|store| store.tags()).await?;
     let life = Life { epoch, session: identity::new_session()? };
     let wire = wire(agent, bind, life);
@@ -47,7 +47,7 @@ pub(super) async fn start_node(agent: &Arc<Agent>, bind: SocketAddr) -> Result<S
     let events = Events::new(config.events.protocol(), life);
     let queries = Queries::new(queries::Config::default(), life);
     let bans = Bans::new(bans::Config::default(), keys.clone());
-    let mut node = Node::new(swim, None, events, queries, Known::default(), bans);
+    let mut node = Node::new(swim, None, events, queries, CompiledFilters::default(), bans);
     let features = agent.state::<Features>().0;
     for feature in features {
         (feature.prepare)(agent, &mut node, life).await?;

@@ -7,7 +7,7 @@ use crate::service_manager;
 use crate::start::error::{Exit, NEW_IDENTITIES_MAX, RunError};
 use crate::start::interrupted::interrupted;
 use crate::start::node::start_node;
-use crate::store::Who;
+use crate::store::StoredIdentity;
 use crate::wall::wall;
 use rumormill_core::identity::NodeId;
 use sd_notify::NotifyState;
@@ -161,7 +161,7 @@ impl Running {
         self.agent.set_handle(None);
         before.shutdown().await;
         let was: NodeId = before.me();
-        let Who { keys, .. } = self.agent.store.rekey().await?;
+        let StoredIdentity { keys, .. } = self.agent.store.rekey().await?;
         tracing::error!(%was, now = %keys.id(), "this agent goes on under a new identity; both copies stay members");
         self.agent.view().begin_anew(was, wall());
         start_node(&self.agent, before.local_addr()).await?;

@@ -3,9 +3,9 @@
 use super::Store;
 use super::error::StoreError;
 use super::record::KnownMember;
-use crate::aside::{self, Aside, Stuck};
 use crate::features::events::entry::Unsaved;
 use crate::identity::NodeKeys;
+use crate::worker::{self, Stuck, Worker};
 use rumormill_core::identity::NodeId;
 use rumormill_protocols::spread::events::Item;
 use std::path::{Path, PathBuf};
@@ -21,7 +21,7 @@ pub enum NotStored {
     /// The disk hangs.
     #[error(
         "the data directory {} does not answer within {} s: its disk hangs, or is far too slow",
-        dir.display(), aside::ANSWER_WAIT.as_secs()
+        dir.display(), worker::ANSWER_WAIT.as_secs()
     )]
     Hangs {
         /// Which directory.
@@ -34,7 +34,7 @@ pub enum NotStored {
 
 /// The node's identity in its data directory.
 #[derive(Clone)]
-pub struct Who {
+pub struct StoredIdentity {
     /// The node's key.
     pub keys: NodeKeys,
     /// The epoch of this start: durable, and higher than any before it.
@@ -43,18 +43,18 @@ pub struct Who {
     pub copied_from: Option<NodeId>,
 }
 
-impl Who {
-    fn of(store: &Store) -> Who {
-        Who { keys: store.keys().clone(), epoch: store.epoch(), copied_from: store.copied_from() }
+impl StoredIdentity {
+    fn of(store: &Store) -> StoredIdentity {
+        StoredIdentity { keys: store.keys().clone(), epoch: store.epoch(), copied_from: store.copied_from() }
     }
 }
 
 /// The way to the thread that owns the store.
 ///
-/// Each method waits [`aside::ANSWER_WAIT`] at most, unless it says otherwise, and what fails is not stored: a write that ends too late is taken back.
+/// Each method waits [`worker::ANSWER_WAIT`] at most, unless it says otherwise, and what fails is not stored: a write that ends too late is taken back.
 pub struct StoreHandle {
-    thread: Aside<Store>,
-    who: Mutex<Who>,
+    thread: Worker<Store>,
+    who: Mutex<StoredIdentity>,
     repairs: Vec<String>,
     dir: Option<PathBuf>,
 }
@@ -70,14 +70,14 @@ impl StoreHandle {
         let what = dir.map_or("the store".into(), |dir| format!("the data directory {}", dir.display()));
         let path = dir.map(Path::to_path_buf);
         let open = move || path.map_or_else(Store::ephemeral, |dir| Store::open(&dir));
-        let store = aside::once(&what, open).await.map_err(|e| no_thread(dir, e))??;
-        let (who, repairs) = (Mutex::new(Who::of(&store)), store.repairs().to_vec());
-        let thread = Aside::start("store", what, store).map_err(|e| no_thread(dir, e))?;
+        let store = worker::once(&what, open).await.map_err(|e| no_thread(dir, e))??;
+        let (who, repairs) = (Mutex::new(StoredIdentity::of(&store)), store.repairs().to_vec());
+        let thread = Worker::start("store", what, store).map_err(|e| no_thread(dir, e))?;
         Ok(StoreHandle { thread, who, repairs, dir: dir.map(Path::to_path_buf) })
     }
 
     /// The node's identity. Never waits.
-    pub fn who(&self) -> Who {
+    pub fn who(&self) -> StoredIdentity {
         self.lock_who().clone()
     }
 
@@ -86,7 +86,7 @@ impl StoreHandle {
         self.lock_who().keys.clone()
     }
 
-    fn lock_who(&self) -> MutexGuard<'_, Who> {
+    fn lock_who(&self) -> MutexGuard<'_, StoredIdentity> {
         self.who.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -117,7 +117,7 @@ impl StoreHandle {
         self.thread.gave_up()
     }
 
-    /// Closes the data directory, after what is queued. False if that takes longer than [`aside::ANSWER_WAIT`].
+    /// Closes the data directory, after what is queued. False if that takes longer than [`worker::ANSWER_WAIT`].
     pub async fn close(&self) -> bool {
         self.thread.close().await
     }
@@ -155,8 +155,8 @@ impl StoreHandle {
     }
 
     /// [`Store::rekey`]. Waits as long as the disk takes: no packet leaves under an identity that is not durable.
-    pub async fn rekey(&self) -> Result<Who, NotStored> {
-        let rekey = |store: &mut Store| store.rekey().map(|()| Who::of(store));
+    pub async fn rekey(&self) -> Result<StoredIdentity, NotStored> {
+        let rekey = |store: &mut Store| store.rekey().map(|()| StoredIdentity::of(store));
         let who = self.thread.wait_for(rekey).await.map_err(|stuck| self.fault(stuck))??;
         *self.lock_who() = who.clone();
         Ok(who)

@@ -85,6 +85,6 @@ async fn a_copied_data_directory_ends_as_two_members_with_a_warning() {
     }
     assert_eq!(warned, 1, "the renewed one tells its operator");
     let why: Why = get(&a, &format!("/v1/why/{}", stayed.id)).await;
-    assert!(why.verdicts.iter().any(|v| v.what == Said::Copied), "{why:?}");
+    assert!(why.verdicts.iter().any(|v| v.what == VerdictKind::Copied), "{why:?}");
     running.iter().for_each(tokio::task::JoinHandle::abort);
 }

@@ -116,16 +116,21 @@ async fn why_tells_who_marked_a_member_as_failed_and_on_what_evidence() {
         let why: Why = get(agent, "/v1/why/c").await;
         assert_eq!(why.id, id);
         let own: SelfInfo = get(agent, "/v1/self").await;
-        let decided = |v: &&Verdict| v.what == Said::DeclaredFailed && v.by == own.member.id;
+        let decided = |v: &&Verdict| v.what == VerdictKind::DeclaredFailed && v.by == own.member.id;
         let death = why.verdicts.iter().find(decided).expect("each member decides for itself");
         let evidence = death.evidence.as_ref().expect("with evidence");
         assert!(evidence.waited_ms > 0, "{death:?}");
         assert!(death.text.contains("marked it as failed"), "{}", death.text);
-        let accusations =
-            why.verdicts.iter().filter(|v| matches!(v.what, Said::Suspected | Said::DeclaredFailed));
+        let accusations = why
+            .verdicts
+            .iter()
+            .filter(|v| matches!(v.what, VerdictKind::Suspected | VerdictKind::DeclaredFailed));
         let accusers: BTreeSet<&str> = accusations.map(|v| v.by.as_str()).collect();
         assert!(usize::from(evidence.confirmations) < accusers.len(), "{why:?}");
-        assert!(why.verdicts.iter().any(|v| v.what == Said::Suspected), "it was suspected first: {why:?}");
+        assert!(
+            why.verdicts.iter().any(|v| v.what == VerdictKind::Suspected),
+            "it was suspected first: {why:?}"
+        );
     }
     ask(&agents[0], "GET", "/v1/why/nobody", None).await.error(404);
     // A failed member can be forgotten, a live one cannot.
@@ -170,7 +175,7 @@ async fn a_member_that_leaves_has_left_and_not_failed() {
     assert_eq!(exit.unwrap(), Exit::Left);
     until("b has left", async || (member(&agents[0], "b").await.status == Status::Left).then_some(())).await;
     let why: Why = get(&agents[0], "/v1/why/b").await;
-    assert!(why.verdicts.iter().all(|v| v.what != Said::DeclaredFailed), "{why:?}");
+    assert!(why.verdicts.iter().all(|v| v.what != VerdictKind::DeclaredFailed), "{why:?}");
     let a = agents.pop().unwrap();
     assert!(matches!(a.until(std::future::ready(())).await, Ok(Exit::Left)), "the last one leaves, too");
 }

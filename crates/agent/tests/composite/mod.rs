@@ -1,26 +1,22 @@
 //! The agent's composite, without keys.
 
-use rumormill_agent::audience::known::Known;
+use rumormill_agent::audience::compiled::CompiledFilters;
 use rumormill_agent::node::Node;
 use rumormill_core::identity::{Life, NodeId, Unsigned};
 use rumormill_core::payload::Payload;
 use rumormill_protocols::agree::bans::{self, Bans};
-use rumormill_protocols::agree::latest::Latest;
+use rumormill_protocols::agree::lww::Lww;
 use rumormill_protocols::member::swim::{self, Me, Swim};
 use rumormill_protocols::spread::events::{self, Events};
 use rumormill_protocols::spread::queries::{self, Queries};
 
 /// A node that knows nobody and of no events. `vitals` makes what spreads its machine's readings, if anything does.
-pub fn node(id: u64, vitals: impl FnOnce(Life) -> Option<Latest>) -> Node<Unsigned> {
+pub fn node(id: u64, vitals: impl FnOnce(Life) -> Option<Lww>) -> Node<Unsigned> {
     node_with(swim::Config::lan(), id, vitals)
 }
 
 /// The same with other settings of SWIM.
-pub fn node_with(
-    config: swim::Config,
-    id: u64,
-    vitals: impl FnOnce(Life) -> Option<Latest>,
-) -> Node<Unsigned> {
+pub fn node_with(config: swim::Config, id: u64, vitals: impl FnOnce(Life) -> Option<Lww>) -> Node<Unsigned> {
     let life = Life { epoch: 1, session: id + 1 };
     let me = Me {
         id: NodeId(id),
@@ -34,5 +30,5 @@ pub fn node_with(
     let queries = Queries::new(queries::Config::default(), life);
     let bans = Bans::new(bans::Config::default(), Unsigned);
     let swim = Swim::new(config, me, Unsigned);
-    Node::new(swim, vitals(life), events, queries, Known::default(), bans)
+    Node::new(swim, vitals(life), events, queries, CompiledFilters::default(), bans)
 }

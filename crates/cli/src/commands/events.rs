@@ -8,8 +8,8 @@ use clap::{Args, ValueEnum};
 use data_encoding::BASE64;
 use hyper::Method;
 use rumormill_agent::model::{
-    Events, EventsGap, PublishEvent, PublishRequest, PublishResult, PublishState, PublishWait,
-    PublishedEvent, Status, ToldEvent, ToldKind, UnconfirmedMember,
+    Events, EventsGap, LoggedEvent, LoggedKind, PublishEvent, PublishRequest, PublishResult, PublishState,
+    PublishWait, PublishedEvent, Status, UnconfirmedMember,
 };
 use rumormill_protocols::spread::events::PAYLOAD_BYTES_MAX;
 use std::io::Read;
@@ -254,10 +254,10 @@ fn tell(page: &Events, json: bool, out: &mut Out<'_>) -> Outcome {
     out.flush()
 }
 
-fn told(event: &ToldEvent) -> String {
+fn told(event: &LoggedEvent) -> String {
     let from = event.origin_name.as_deref().unwrap_or(&event.origin);
     let line = format!("{}  {}  {from}", event.cursor, clock(event.heard_unix_ms));
-    if event.kind == ToldKind::Lost {
+    if event.kind == LoggedKind::Lost {
         let last = event.last_sequence.unwrap_or(event.sequence);
         return format!("{line}  -- {} to {last} are lost: nobody retains them any more", event.sequence);
     }
@@ -336,7 +336,7 @@ mod tests {
 
     #[test]
     fn each_event_is_one_line_that_cannot_drive_the_terminal() {
-        let event = ToldEvent {
+        let event = LoggedEvent {
             cursor: "aa-1-3".into(),
             origin: "bb".into(),
             origin_name: Some("web".into()),
@@ -344,9 +344,9 @@ mod tests {
             name: "deploy".into(),
             payload: Some("v1\n\x1b".into()),
             heard_unix_ms: 1_700_000_000_000,
-            ..ToldEvent::default()
+            ..LoggedEvent::default()
         };
-        let shown = |event: ToldEvent, gap| {
+        let shown = |event: LoggedEvent, gap| {
             let mut bytes = Vec::new();
             let page = Events { events: vec![event], cursor: String::new(), gap };
             tell(&page, false, &mut Out::new(&mut bytes, false)).unwrap();
@@ -356,9 +356,9 @@ mod tests {
             shown(event.clone(), None),
             "aa-1-3  2023-11-14 22:13:20.000Z  web  deploy  v1\\n\\u{1b}\n"
         );
-        let bytes = ToldEvent { payload: None, payload_base64: Some("/wA=".into()), ..event.clone() };
+        let bytes = LoggedEvent { payload: None, payload_base64: Some("/wA=".into()), ..event.clone() };
         assert!(shown(bytes, None).ends_with("deploy  (2 B that are no text; --json shows them)\n"));
-        let lost = ToldEvent { kind: ToldKind::Lost, last_sequence: Some(9), origin_name: None, ..event };
+        let lost = LoggedEvent { kind: LoggedKind::Lost, last_sequence: Some(9), origin_name: None, ..event };
         let gap = EventsGap { reason: "too slow".into(), missed: Some(3) };
         assert_eq!(
             shown(lost, Some(gap)),

@@ -360,7 +360,7 @@ mod tests {
     use super::*;
     use crate::cli::{Cli, Command};
     use clap::Parser;
-    use rumormill_agent::model::{Said, Verdict, VitalsSummary};
+    use rumormill_agent::model::{Verdict, VerdictKind, VitalsSummary};
 
     fn members() -> Vec<Member> {
         let web = Member {
@@ -452,7 +452,7 @@ mod tests {
             member: Some(members().remove(0)),
             id: "00000000000000bb".into(),
             verdicts: vec![Verdict {
-                what: Said::Suspected,
+                what: VerdictKind::Suspected,
                 by: "00000000000000aa".into(),
                 by_name: Some("web".into()),
                 at_unix_ms: 1_700_000_000_123,

@@ -12,7 +12,7 @@ use crate::show::{Out, span};
 use ratatui::DefaultTerminal;
 use ratatui::crossterm::event::{self, Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 use ratatui::widgets::TableState;
-use rumormill_agent::model::{ChangeKind, Member, Members, Said, SelfInfo, Status, WatchChange, Why};
+use rumormill_agent::model::{ChangeKind, Member, Members, SelfInfo, Status, VerdictKind, WatchChange, Why};
 use std::collections::BTreeMap;
 use std::os::unix::process::ExitStatusExt;
 use std::time::{Duration, Instant};
@@ -48,10 +48,10 @@ pub async fn show(args: &DemoArgs, out: &mut Out<'_>) -> Outcome {
 }
 
 /// Whether a verdict is why a member is held to be that.
-fn accuses(said: Said, what: ChangeKind) -> bool {
+fn accuses(said: VerdictKind, what: ChangeKind) -> bool {
     match what {
-        ChangeKind::Suspected => said == Said::Suspected,
-        _ => matches!(said, Said::DeclaredFailed | Said::Banned),
+        ChangeKind::Suspected => said == VerdictKind::Suspected,
+        _ => matches!(said, VerdictKind::DeclaredFailed | VerdictKind::Banned),
     }
 }
 

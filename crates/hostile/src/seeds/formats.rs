@@ -7,7 +7,9 @@ use rumormill_core::payload::Payload;
 use rumormill_core::record::Record;
 use rumormill_core::time::Wall;
 use rumormill_protocols::agree::bans::{Ban, Kept, Signed};
-use rumormill_protocols::agree::keys::{self, Away, Back, Letter, Removed, SECRET_BYTES, Secret};
+use rumormill_protocols::agree::keys::{
+    self, GrantedKeys, RecoveryGrant, RecoveryRequest, Removed, SECRET_BYTES, Secret,
+};
 
 fn signed(id: u64, lifted: bool) -> Signed {
     let (id, by) = (NodeId(id), NodeId(0x1111_2222_3333_4444));
@@ -26,13 +28,15 @@ fn secret(n: u8) -> Secret {
     Secret([n; SECRET_BYTES])
 }
 
-/// What a member that was away sends and gets, and the keys in the data directory.
+/// Requests and grants of key recovery, and the keys in the data directory.
 fn keys() -> Vec<Seed> {
-    let away = Away { public: [1; 32].into(), half: [2; 32].into(), proof: [3; 64].into() };
+    let request = RecoveryRequest { public: [1; 32].into(), half: [2; 32].into(), proof: [3; 64].into() };
     let sealed = Payload::from(&[4; 80][..]);
-    let back = Back { public: [1; 32].into(), half: [2; 32].into(), proof: [3; 64].into(), sealed };
-    let letters =
-        [("two", Letter { keys: vec![secret(1), secret(2)] }), ("empty", Letter { keys: Vec::new() })];
+    let grant = RecoveryGrant { public: [1; 32].into(), half: [2; 32].into(), proof: [3; 64].into(), sealed };
+    let granted = [
+        ("two", GrantedKeys { keys: vec![secret(1), secret(2)] }),
+        ("empty", GrantedKeys { keys: Vec::new() }),
+    ];
     let removed = Removed { key: secret(3), until: Wall(1_763_800_000_000) };
     let records = [
         (
@@ -46,9 +50,9 @@ fn keys() -> Vec<Seed> {
         ("empty", keys::Record::default()),
     ];
     [
-        all_of("away", &[("one", away)]),
-        all_of("back", &[("one", back)]),
-        all_of("letter", &letters),
+        all_of("away", &[("one", request)]),
+        all_of("back", &[("one", grant)]),
+        all_of("letter", &granted),
         all_of("kept-keys", &records),
     ]
     .concat()

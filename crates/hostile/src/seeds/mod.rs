@@ -1,6 +1,6 @@
 //! What the fuzzer starts from: one well-formed input for each thing that can be said, so that it need not find them by chance.
 //!
-//! The name of a message's seed begins with that of its protocol, or format, in [`known`](crate::targets::known).
+//! The name of a message's seed begins with that of its protocol, or format, in [`targets`](crate::targets::targets).
 
 mod formats;
 

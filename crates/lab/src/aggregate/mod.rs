@@ -17,7 +17,7 @@ use rumormill_protocols::sum::averaging::Pairing;
 use rumormill_protocols::sum::extrema;
 use rumormill_sim::{Busy, Latency};
 pub use run::Progress;
-use run::Told;
+use run::RunResult;
 use serde::Serialize;
 use std::fmt;
 use std::str::FromStr;
@@ -284,8 +284,8 @@ impl Aggregate {
         Ok(self.outcome(&all))
     }
 
-    fn outcome(&self, all: &[Told]) -> Outcome {
-        let over = |of: &dyn Fn(&Told) -> Option<f64>| all.iter().filter_map(of).collect::<Samples>();
+    fn outcome(&self, all: &[RunResult]) -> Outcome {
+        let over = |of: &dyn Fn(&RunResult) -> Option<f64>| all.iter().filter_map(of).collect::<Samples>();
         let estimates = over(&|told| Some(told.mean));
         let off = over(&|told| Some(told.mean / told.truth - 1.0));
         let settled = match self.algorithm {
@@ -299,7 +299,7 @@ impl Aggregate {
         let spread = over(&|told| Some(told.spread / told.truth));
         let thousandth = over(&|told| told.worst.iter().position(|w| *w < 1e-3).map(|at| at as f64 + 1.0));
         let node_rounds = self.nodes as f64 * f64::from(self.rounds) * self.runs as f64;
-        let mean_curve = |of: &dyn Fn(&Told) -> &Vec<f64>| -> Vec<f64> {
+        let mean_curve = |of: &dyn Fn(&RunResult) -> &Vec<f64>| -> Vec<f64> {
             (0..self.rounds as usize)
                 .map(|at| all.iter().filter_map(|told| of(told).get(at)).sum::<f64>() / all.len() as f64)
                 .collect()

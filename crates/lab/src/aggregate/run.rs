@@ -4,7 +4,7 @@ use super::{Aggregate, Algorithm, Values};
 use rumormill_core::identity::NodeId;
 use rumormill_core::rng::mix;
 use rumormill_core::time::Time;
-use rumormill_protocols::kit::drawn::Drawn;
+use rumormill_protocols::kit::implicit_peers::ImplicitPeers;
 use rumormill_protocols::kit::peers::Peers;
 use rumormill_protocols::sum::averaging::{self, Averaging, Pairing};
 use rumormill_protocols::sum::extrema::{self, Extrema};
@@ -34,7 +34,7 @@ pub struct Progress {
 
 /// The outcome of a run.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Told {
+pub(super) struct RunResult {
     pub truth: f64,
     /// The final estimates of all nodes.
     pub mean: f64,
@@ -53,7 +53,7 @@ pub(super) struct Told {
     pub busy: Busy,
 }
 
-impl Told {
+impl RunResult {
     /// Factor of the mean squared error per round: from round `settled` on, while the error falls.
     pub fn factor(&self, settled: usize) -> Option<f64> {
         let squares: Vec<f64> = self.curve.iter().skip(settled - 1).map(|error| error * error).collect();
@@ -70,7 +70,7 @@ struct Reading {
 }
 
 /// Runs once. `progress` gets the number of each round.
-pub(super) fn run(aggregate: &Aggregate, seed: u64, progress: &mut dyn FnMut(u32)) -> Told {
+pub(super) fn run(aggregate: &Aggregate, seed: u64, progress: &mut dyn FnMut(u32)) -> RunResult {
     let n = aggregate.nodes as f64;
     let (period, cycles) = (Aggregate::PERIOD, aggregate.rounds + 10);
     let value = |id: u64| match aggregate.values {
@@ -110,7 +110,7 @@ fn run_averaging(
     value: &dyn Fn(u64) -> f64,
     mean: f64,
     progress: &mut dyn FnMut(u32),
-) -> Told {
+) -> RunResult {
     let n = aggregate.nodes as f64;
     let (period, cycles) = (Aggregate::PERIOD, aggregate.rounds + 10);
     let what = match aggregate.leaders {
@@ -177,7 +177,7 @@ fn drive<A>(
     reading: &Reading,
     off: &dyn Fn(&A, f64) -> Option<f64>,
     progress: &mut dyn FnMut(u32),
-) -> Told
+) -> RunResult
 where
     A: Aggregator<Message: Send, Timer: Send> + Send,
 {
@@ -187,7 +187,7 @@ where
         sim.call(NodeId(id), Call::Peers(peers(aggregate, seed, id)));
         sim.call(NodeId(id), Call::Set(value(id)));
     }
-    let mut told = Told { truth: reading.truth, ..Told::default() };
+    let mut result = RunResult { truth: reading.truth, ..RunResult::default() };
     let stride = aggregate.nodes.div_ceil(SAMPLE_MAX);
     let (mut potential, mut ratios, mut before) = (0.0, 0u32, None);
     for round in 1..=aggregate.rounds {
@@ -202,8 +202,8 @@ where
             worst = worst.max(shown.abs());
             count += 1;
         }
-        told.curve.push(libm::sqrt(squares / count as f64));
-        told.worst.push(worst);
+        result.curve.push(libm::sqrt(squares / count as f64));
+        result.worst.push(worst);
         let now: f64 = (0..aggregate.nodes)
             .step_by(stride as usize)
             .filter_map(|id| off(sim.node(NodeId(id)), reading.truth))
@@ -218,37 +218,37 @@ where
         }
         progress(round);
     }
-    told.potential_factor = (ratios > 0).then(|| potential / f64::from(ratios));
-    finish(&sim, reading, &mut told);
-    told
+    result.potential_factor = (ratios > 0).then(|| potential / f64::from(ratios));
+    finish(&sim, reading, &mut result);
+    result
 }
 
 /// The peers of a node.
 fn peers(aggregate: &Aggregate, seed: u64, me: u64) -> Peers {
     let Some(known) = aggregate.neighbours else { return Peers::Everyone(aggregate.nodes) };
     // `Aggregate::check` allows no more than 32 bits.
-    Peers::Drawn(Drawn::new(me as u32, aggregate.nodes as u32, known as u32, mix(seed) as u32))
+    Peers::Implicit(ImplicitPeers::new(me as u32, aggregate.nodes as u32, known as u32, mix(seed) as u32))
 }
 
 /// The final shares of all nodes.
-fn finish<A: Aggregator>(sim: &Sim<A>, reading: &Reading, told: &mut Told) {
+fn finish<A: Aggregator>(sim: &Sim<A>, reading: &Reading, result: &mut RunResult) {
     let all = || sim.live_ids().filter_map(|id| sim.node(id).estimate());
     let count = all().count() as f64;
-    told.mean = all().sum::<f64>() / count;
-    told.spread = libm::sqrt(all().map(|x| (x - told.mean) * (x - told.mean)).sum::<f64>() / count);
+    result.mean = all().sum::<f64>() / count;
+    result.spread = libm::sqrt(all().map(|x| (x - result.mean) * (x - result.mean)).sum::<f64>() / count);
     let error = |x: f64| if reading.inverse { reading.truth / x - 1.0 } else { x / reading.truth - 1.0 };
     let worst = all().map(|x| error(x).abs()).fold(0.0, f64::max);
-    if let Some(last) = told.worst.last_mut() {
+    if let Some(last) = result.worst.last_mut() {
         *last = worst;
     }
     if reading.inverse {
-        (told.mean, told.truth) = (1.0 / told.mean, 1.0 / reading.truth);
-        told.spread = told.spread / reading.truth * told.truth;
+        (result.mean, result.truth) = (1.0 / result.mean, 1.0 / reading.truth);
+        result.spread = result.spread / reading.truth * result.truth;
     }
     let total = sim.total();
-    told.messages = total.datagrams_sent + total.stream_messages_sent;
-    told.bytes = total.bytes_sent();
-    told.events = total.inputs;
-    told.digest = sim.digest();
-    told.busy = sim.busy();
+    result.messages = total.datagrams_sent + total.stream_messages_sent;
+    result.bytes = total.bytes_sent();
+    result.events = total.inputs;
+    result.digest = sim.digest();
+    result.busy = sim.busy();
 }

@@ -15,10 +15,10 @@ use crate::theory;
 use crate::threads::Threads;
 use rumormill_core::rng::mix;
 use rumormill_core::time::Duration;
-use rumormill_protocols::kit::choice::Choice;
+use rumormill_protocols::kit::peer_selection::PeerSelection;
 use rumormill_sim::{Busy, Latency};
 pub use run::Progress;
-pub(crate) use run::Told;
+pub(crate) use run::RunResult;
 use serde::Serialize;
 pub use strategy::{Counting, Removal, Strategy};
 
@@ -45,7 +45,7 @@ pub struct Epidemic {
     /// Rumor mongering: the rule by which contacts count as useful.
     pub counting: Counting,
     /// The choice of the node to contact.
-    pub choice: Choice,
+    pub choice: PeerSelection,
     /// Push-then-pull: the round in which pushing ends; `None`: log2 of the number of nodes.
     pub switch: Option<u32>,
     /// Size of the update in bytes.
@@ -78,7 +78,7 @@ impl Default for Epidemic {
             hunt: 0,
             minimization: false,
             counting: Counting::Tables,
-            choice: Choice::Uniform,
+            choice: PeerSelection::Uniform,
             switch: None,
             bytes: 0,
             loss: 0.0,
@@ -224,10 +224,10 @@ impl Epidemic {
         self.check()?;
         let mut all = Sums::default();
         for r in 0..self.runs {
-            let told = strategy::run(self, mix(self.seed ^ mix(r as u64)), &mut |round, reached| {
+            let result = strategy::run(self, mix(self.seed ^ mix(r as u64)), &mut |round, reached| {
                 progress(&Progress { run: r, runs: self.runs, round, reached, nodes: self.nodes });
             });
-            all.add(self.nodes, &told);
+            all.add(self.nodes, &result);
         }
         Ok(all.outcome(self))
     }
@@ -236,7 +236,7 @@ impl Epidemic {
     pub fn theory(&self, rounds: usize) -> Option<Vec<f64>> {
         use theory::{anti_entropy, epidemic};
         let n = self.nodes as f64;
-        if self.connection_limit.is_some() || !matches!(self.choice, Choice::Uniform) {
+        if self.connection_limit.is_some() || !matches!(self.choice, PeerSelection::Uniform) {
             return None;
         }
         let direction = match self.strategy {
@@ -304,33 +304,33 @@ struct Sums {
 }
 
 impl Sums {
-    fn add(&mut self, nodes: u64, told: &Told) {
+    fn add(&mut self, nodes: u64, result: &RunResult) {
         let n = nodes as f64;
-        self.residue.add((nodes - told.reached) as f64 / n);
-        self.traffic.add((told.updates + told.spared) as f64 / n);
-        self.spared.add(told.spared as f64 / n);
-        self.t_avg.add(told.rounds_sum / (told.reached.max(1)) as f64);
-        self.t_last.add(told.last);
-        self.rounds.add(told.rounds);
-        self.messages.add(told.messages as f64 / n);
-        self.bytes.add(told.bytes as f64 / n);
-        self.all_reached.add(if told.reached == nodes { 1.0 } else { 0.0 });
-        let tried = (told.contacts + told.refused).max(1);
-        self.accepted.add(1.0 - told.refused as f64 / tried as f64);
+        self.residue.add((nodes - result.reached) as f64 / n);
+        self.traffic.add((result.updates + result.spared) as f64 / n);
+        self.spared.add(result.spared as f64 / n);
+        self.t_avg.add(result.rounds_sum / (result.reached.max(1)) as f64);
+        self.t_last.add(result.last);
+        self.rounds.add(result.rounds);
+        self.messages.add(result.messages as f64 / n);
+        self.bytes.add(result.bytes as f64 / n);
+        self.all_reached.add(if result.reached == nodes { 1.0 } else { 0.0 });
+        let tried = (result.contacts + result.refused).max(1);
+        self.accepted.add(1.0 - result.refused as f64 / tried as f64);
         // A shorter run keeps its last value while a longer one goes on.
-        let end = told.curve.last().copied().unwrap_or(0) as f64 / n;
-        while self.curve.len() < told.curve.len() {
+        let end = result.curve.last().copied().unwrap_or(0) as f64 / n;
+        while self.curve.len() < result.curve.len() {
             self.curve.push(self.ended);
         }
         for (at, sum) in self.curve.iter_mut().enumerate() {
-            *sum += told.curve.get(at).map_or(end, |reached| *reached as f64 / n);
+            *sum += result.curve.get(at).map_or(end, |reached| *reached as f64 / n);
         }
         self.ended += end;
-        self.events += told.events;
-        self.broken_off += usize::from(told.broken_off);
-        self.digest = self.digest.wrapping_add(told.digest);
-        self.busy.sum += told.busy.sum;
-        self.busy.longest += told.busy.longest;
+        self.events += result.events;
+        self.broken_off += usize::from(result.broken_off);
+        self.digest = self.digest.wrapping_add(result.digest);
+        self.busy.sum += result.busy.sum;
+        self.busy.longest += result.busy.longest;
     }
 
     fn outcome(&self, epidemic: &Epidemic) -> Outcome {

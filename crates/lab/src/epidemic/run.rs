@@ -61,7 +61,7 @@ pub(super) struct Sent {
 
 /// The outcome of a run.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Told {
+pub(crate) struct RunResult {
     /// Number of nodes that heard the update, the first included.
     pub reached: u64,
     /// Sum of the rounds in which they heard it.
@@ -102,7 +102,7 @@ pub(super) fn run<S: Subject>(
     until: Until,
     make: &dyn Fn(NodeId) -> S::Node,
     progress: &mut dyn FnMut(u32, u64),
-) -> Told {
+) -> RunResult {
     let mut sim = epidemic.threads.sim(world(epidemic), seed, epidemic.nodes);
     for id in (0..epidemic.nodes).map(NodeId) {
         sim.spawn(id, make(id), Time::ZERO);
@@ -112,56 +112,56 @@ pub(super) fn run<S: Subject>(
     sim.call(NodeId(0), S::publish(Payload::from(&content[..])));
     let period = Epidemic::PERIOD;
     let in_rounds = |at: Time| at.0 as f64 / period.as_nanos() as f64;
-    let (mut told, mut hot, mut at_rest) = (Told::default(), 0u64, 0);
+    let (mut result, mut hot, mut at_rest) = (RunResult::default(), 0u64, 0);
     let mut round = 0;
     loop {
         sim.run_until(Time::ZERO + period * round, &mut |at, _, event| match S::read(&event) {
             Heard::New => {
-                told.reached += 1;
+                result.reached += 1;
                 hot += 1;
-                told.rounds_sum += in_rounds(at);
-                told.last = in_rounds(at);
-                told.rounds = told.rounds.max(told.last);
+                result.rounds_sum += in_rounds(at);
+                result.last = in_rounds(at);
+                result.rounds = result.rounds.max(result.last);
             }
             Heard::Over => {
                 hot -= 1;
                 // A node reports the end of its interest a round later.
-                told.rounds = told.rounds.max(in_rounds(at) - 1.0);
+                result.rounds = result.rounds.max(in_rounds(at) - 1.0);
             }
         });
-        told.curve.push(told.reached);
-        progress(round, told.reached);
+        result.curve.push(result.reached);
+        progress(round, result.reached);
         at_rest = if hot == 0 { at_rest + 1 } else { 0 };
         let over = match until {
             Until::Silence => sim.next_at().is_none(),
             Until::Rest => at_rest >= 2,
-            Until::All => told.reached == epidemic.nodes,
+            Until::All => result.reached == epidemic.nodes,
         };
-        told.broken_off = !over && round >= epidemic.rounds_max;
-        if over || told.broken_off {
+        result.broken_off = !over && round >= epidemic.rounds_max;
+        if over || result.broken_off {
             break;
         }
         round += 1;
     }
-    add_totals::<S>(&mut told, &sim);
-    told
+    add_totals::<S>(&mut result, &sim);
+    result
 }
 
 /// Adds the counters of the nodes and of the simulation.
-fn add_totals<S: Subject>(told: &mut Told, sim: &Sim<S::Node>) {
+fn add_totals<S: Subject>(result: &mut RunResult, sim: &Sim<S::Node>) {
     for id in sim.ids() {
         let sent = S::sent(sim.node(id));
-        told.updates += sent.updates;
-        told.spared += sent.spared;
-        told.contacts += sent.contacts;
-        told.refused += sent.refused;
+        result.updates += sent.updates;
+        result.spared += sent.spared;
+        result.contacts += sent.contacts;
+        result.refused += sent.refused;
     }
     let total = sim.total();
-    told.messages = total.datagrams_sent + total.stream_messages_sent;
-    told.bytes = total.bytes_sent();
-    told.events = total.inputs;
-    told.digest = sim.digest();
-    told.busy = sim.busy();
+    result.messages = total.datagrams_sent + total.stream_messages_sent;
+    result.bytes = total.bytes_sent();
+    result.events = total.inputs;
+    result.digest = sim.digest();
+    result.busy = sim.busy();
 }
 
 fn world(epidemic: &Epidemic) -> World {

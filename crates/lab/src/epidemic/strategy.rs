@@ -1,7 +1,7 @@
 //! The protocol by which the update spreads, and its settings.
 
 use super::Epidemic;
-use super::run::{Heard, Sent, Subject, Told, Until, run as run_subject};
+use super::run::{Heard, RunResult, Sent, Subject, Until, run as run_subject};
 use rumormill_core::identity::Life;
 use rumormill_core::payload::Payload;
 use rumormill_core::time::Duration;
@@ -224,7 +224,7 @@ pub(super) fn node_bytes(epidemic: &Epidemic) -> usize {
 }
 
 /// Runs once. `progress` gets the round and the number of nodes that know.
-pub(super) fn run(epidemic: &Epidemic, seed: u64, progress: &mut dyn FnMut(u32, u64)) -> Told {
+pub(super) fn run(epidemic: &Epidemic, seed: u64, progress: &mut dyn FnMut(u32, u64)) -> RunResult {
     let life = Life::default();
     match epidemic.strategy {
         Strategy::Push | Strategy::Pull | Strategy::PushPull => {
@@ -291,8 +291,8 @@ struct RunOne<'a> {
 }
 
 impl spread::Visit for RunOne<'_> {
-    type Out = Told;
-    fn visit<P: Spreader>(self) -> Told {
+    type Out = RunResult;
+    fn visit<P: Spreader>(self) -> RunResult {
         let setup = P::setup(&trial(self.epidemic, self.seed));
         let until = match setup.ends {
             Ends::Silence => Until::Silence,

@@ -7,7 +7,7 @@ use crate::stats::Samples;
 use crate::theory::spatial;
 use rumormill_core::identity::NodeId;
 use rumormill_core::rng::{Rng, mix};
-use rumormill_protocols::kit::choice::Choice;
+use rumormill_protocols::kit::peer_selection::PeerSelection;
 use rumormill_protocols::kit::peers::Peers;
 
 /// Exponents, and their names in the cells.
@@ -44,7 +44,8 @@ pub(super) fn run(bench: &mut Bench<'_>) -> Plot {
 
 /// The distances of this number of choices, made by all sites in turn.
 fn distances(sites: u64, exponent: f64, draws: usize, seed: u64) -> Samples {
-    let (choice, peers, mut rng) = (Choice::ring(sites, exponent), Peers::Everyone(sites), Rng::seeded(seed));
+    let (choice, peers, mut rng) =
+        (PeerSelection::ring(sites, exponent), Peers::Everyone(sites), Rng::seeded(seed));
     (0..draws as u64)
         .map(|i| NodeId(i % sites))
         .map(|me| {
@@ -58,7 +59,7 @@ fn distances(sites: u64, exponent: f64, draws: usize, seed: u64) -> Samples {
 /// Two sites at a hub with 28 others behind it, under 1/Q^2: the share of rumors of one of the two that never leave them.
 fn hub(bench: &mut Bench<'_>) {
     const NODES: u64 = 30;
-    let choice = Choice::sites(NODES as usize, 2.0, |a, b| u64::from(a.max(b) > 1));
+    let choice = PeerSelection::sites(NODES as usize, 2.0, |a, b| u64::from(a.max(b) > 1));
     let (mut kept, seed) = (Samples::default(), bench.seed(30));
     for run in 0..bench.runs(2_000, 50_000) as u64 {
         let epidemic = Epidemic {

@@ -1,6 +1,6 @@
 //! Any aggregator in scenarios: all share calls and events.
 
-use super::part::{self, CallOf, Called, Check, Line, Names, Part, View};
+use super::part::{self, CallOf, CallRecord, Check, Line, Names, Part, View};
 use super::settings;
 use rumormill_core::identity::NodeId;
 use rumormill_core::protocol::Change;
@@ -104,7 +104,7 @@ impl<N: Aggregator> Part for AggregatorPart<N> {
         N::start(&self.config, id, part::life(id, life))
     }
 
-    fn greet(&self, id: NodeId, _: u32, alone: bool) -> Vec<Call> {
+    fn first_calls(&self, id: NodeId, _: u32, alone: bool) -> Vec<Call> {
         let peers = alone.then_some(Call::Peers(Peers::Everyone(self.world.nodes)));
         peers.into_iter().chain([Call::Set(self.world.first_value(id))]).collect()
     }
@@ -135,7 +135,7 @@ impl<N: Aggregator> Part for AggregatorPart<N> {
         }
     }
 
-    fn see_call(&self, seen: &mut Seen, call: &Called) {
+    fn see_call(&self, seen: &mut Seen, call: &CallRecord) {
         if let ("set", Ok(value)) = (call.call.as_str(), call.with.parse()) {
             seen.set.insert(call.id, (call.at, value));
         }

@@ -1,14 +1,14 @@
 //! Anti-entropy in scenarios: any node writes to its store, and all stores become equal.
 
-use super::part::{CallOf, Called, Check, Line, Names, Part, View};
+use super::part::{CallOf, CallRecord, Check, Line, Names, Part, View};
 use super::settings;
 use rumormill_core::identity::NodeId;
 use rumormill_core::payload::Payload;
 use rumormill_core::protocol::Change;
 use rumormill_core::time::Time;
 use rumormill_protocols::agree::anti_entropy::{AntiEntropy, Call, Config, Event, KEY_BYTES_MAX};
+use rumormill_protocols::kit::hybrid_clock::Timestamp;
 use rumormill_protocols::kit::peers::Peers;
-use rumormill_protocols::kit::stamp::Stamp;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use toml::Table;
@@ -27,7 +27,7 @@ pub struct AntiEntropyPart {
 /// The newest version of each key that any node told of, also one that only a crashed node had.
 #[derive(Debug, Default)]
 pub struct Seen {
-    newest: BTreeMap<Payload, (Stamp, bool)>,
+    newest: BTreeMap<Payload, (Timestamp, bool)>,
     changes: u64,
 }
 
@@ -47,7 +47,7 @@ impl Part for AntiEntropyPart {
         AntiEntropy::new(self.config.clone())
     }
 
-    fn greet(&self, _: NodeId, _: u32, alone: bool) -> Vec<Call> {
+    fn first_calls(&self, _: NodeId, _: u32, alone: bool) -> Vec<Call> {
         if alone { vec![Call::Peers(Peers::Everyone(self.nodes))] } else { Vec::new() }
     }
 
@@ -94,7 +94,7 @@ impl Part for AntiEntropyPart {
         }
     }
 
-    fn see_call(&self, _: &mut Seen, _: &Called) {}
+    fn see_call(&self, _: &mut Seen, _: &CallRecord) {}
 
     fn tell(event: &Event) -> Line {
         let Event::Changed { key, value, from, .. } = event;

@@ -1,7 +1,7 @@
 //! The notation of checks: `always NAME`, `eventually NAME within 10s`, `eventually NAME within 10s after 1m`, `sometimes NAME`,
 //! `finally NAME`.
 
-use super::part::{Part, Since, Whole};
+use super::part::{Part, SimView, Since};
 use rumormill_core::time::{Duration, Time, text};
 use rumormill_sim::Sim;
 use rumormill_sim::check::{Checks, From};
@@ -62,8 +62,8 @@ pub(super) struct Observed<P: Part> {
 }
 
 impl<P: Part> Observed<P> {
-    pub fn view<'a>(&'a self, sim: &'a Sim<P::Node>) -> Whole<'a, P::Node> {
-        Whole { sim, since: &self.since, history: &self.history }
+    pub fn view<'a>(&'a self, sim: &'a Sim<P::Node>) -> SimView<'a, P::Node> {
+        SimView { sim, since: &self.since, history: &self.history }
     }
 }
 

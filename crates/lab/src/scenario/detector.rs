@@ -1,6 +1,6 @@
 //! Any detector in scenarios: all share calls and events.
 
-use super::part::{self, CallOf, Called, Check, Line, Names, Part, View};
+use super::part::{self, CallOf, CallRecord, Check, Line, Names, Part, View};
 use super::settings;
 use rumormill_core::identity::NodeId;
 use rumormill_core::protocol::Change;
@@ -39,7 +39,7 @@ impl<N: Detector> Part for DetectorPart<N> {
         N::start(&self.config, id, part::life(id, life))
     }
 
-    fn greet(&self, _: NodeId, _: u32, alone: bool) -> Vec<Call> {
+    fn first_calls(&self, _: NodeId, _: u32, alone: bool) -> Vec<Call> {
         if alone {
             vec![Call::Peers(Peers::Listed((0..self.nodes).map(NodeId).collect()))]
         } else {
@@ -74,7 +74,7 @@ impl<N: Detector> Part for DetectorPart<N> {
         }
     }
 
-    fn see_call(&self, _: &mut Seen, _: &Called) {}
+    fn see_call(&self, _: &mut Seen, _: &CallRecord) {}
 
     fn tell(event: &Event) -> Line {
         match event {

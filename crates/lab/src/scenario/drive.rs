@@ -3,7 +3,7 @@
 use super::Scenario;
 use super::checks::{self, Observed};
 use super::output::{self, Done, Event, FailureReport, Outcome, Output, Progress, Sample, Silent};
-use super::part::{CallOf, Called, EventOf, Part, Since, View, Whole};
+use super::part::{CallOf, CallRecord, EventOf, Part, SimView, Since, View};
 use rumormill_core::identity::NodeId;
 use rumormill_core::rng::mix;
 use rumormill_core::time::{Duration, Time};
@@ -16,18 +16,18 @@ use std::ops::Range;
 use std::rc::Rc;
 
 /// Makes the nodes, and records their calls.
-struct Cast<P> {
+struct Recorder<P> {
     part: Rc<P>,
-    called: Vec<Called>,
+    called: Vec<CallRecord>,
 }
 
-impl<P: Part> Actor<P::Node> for Cast<P> {
+impl<P: Part> Actor<P::Node> for Recorder<P> {
     fn make(&mut self, id: NodeId, life: u32, kept: Option<&P::Node>) -> P::Node {
         self.part.make(id, life, kept)
     }
 
-    fn greet(&mut self, id: NodeId, life: u32) -> Vec<CallOf<P>> {
-        self.part.greet(id, life, true)
+    fn first_calls(&mut self, id: NodeId, life: u32) -> Vec<CallOf<P>> {
+        self.part.first_calls(id, life, true)
     }
 
     fn call(&self, id: NodeId, call: &str, with: &str) -> Result<CallOf<P>, String> {
@@ -35,7 +35,7 @@ impl<P: Part> Actor<P::Node> for Cast<P> {
     }
 
     fn called(&mut self, id: NodeId, at: Time, call: &str, with: &str) {
-        self.called.push(Called { id, at, call: call.into(), with: with.into() });
+        self.called.push(CallRecord { id, at, call: call.into(), with: with.into() });
     }
 }
 
@@ -62,8 +62,8 @@ struct Place {
 /// Refuses a plan or checks that this stack cannot run.
 pub(super) fn check<P: Part>(scenario: &Scenario, part: P, plan: &Plan) -> Result<(), String> {
     checks::build(&part, &scenario.checks, scenario.check_every)?;
-    let cast = Cast { part: Rc::new(part), called: Vec::new() };
-    Runner::new(plan, 0, cast).map(drop)
+    let recorder = Recorder { part: Rc::new(part), called: Vec::new() };
+    Runner::new(plan, 0, recorder).map(drop)
 }
 
 /// Bytes of memory that a run needs, about.
@@ -189,7 +189,7 @@ fn one_run<P: Part>(
     output: &mut dyn Output,
 ) -> Result<Run, String> {
     let mut checks = checks::build(&**part, &scenario.checks, scenario.check_every)?;
-    let mut runner = Runner::new(plan, place.seed, Cast { part: part.clone(), called: Vec::new() })?;
+    let mut runner = Runner::new(plan, place.seed, Recorder { part: part.clone(), called: Vec::new() })?;
     let mut sim: Sim<P::Node> = scenario.threads.sim(scenario.world.clone(), place.seed, scenario.nodes);
     let mut observed =
         Observed::<P> { seen: P::Seen::default(), since: Since::default(), history: History::default() };
@@ -222,7 +222,7 @@ fn one_run<P: Part>(
         if until >= next_check || until >= end {
             let last = runner.last_at();
             let Observed { seen, since, history } = &mut observed;
-            part.look(seen, &Whole { sim: &sim, since, history });
+            part.look(seen, &SimView { sim: &sim, since, history });
             let asked = match until >= end {
                 true => checks.end(&sim, &observed, last),
                 false => checks.ask(&sim, &observed, last),
@@ -242,7 +242,7 @@ fn one_run<P: Part>(
 fn spawn<P: Part>(
     scenario: &Scenario,
     sim: &mut Sim<P::Node>,
-    runner: &mut Runner<P::Node, Cast<P>>,
+    runner: &mut Runner<P::Node, Recorder<P>>,
     since: &mut Since,
 ) {
     let within_ns = scenario.start_within.as_nanos();
@@ -258,7 +258,7 @@ fn spawn<P: Part>(
 
 /// Writes the actions of the plan to the output.
 fn note<P: Part>(
-    runner: &mut Runner<P::Node, Cast<P>>,
+    runner: &mut Runner<P::Node, Recorder<P>>,
     observed: &mut Observed<P>,
     part: &Rc<P>,
     run: u32,

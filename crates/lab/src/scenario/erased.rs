@@ -5,11 +5,11 @@
 //! A message of a packet that the world encodes is read where it is handled, for only there its type is known: if a flipped bit made it unreadable, it
 //! is dropped alone, and not the whole packet.
 
-use super::part::{CallOf, Called, Check, EventOf, Line, Names, Part, Through, View};
+use super::part::{CallOf, CallRecord, Check, EventOf, LayerView, Line, Names, Part, View};
 use rumormill_core::identity::NodeId;
 use rumormill_core::lane::Lane;
 use rumormill_core::protocol::{Change, Cx, Input, Message, Protocol};
-use rumormill_core::stack::Told;
+use rumormill_core::stack::Subscriber;
 use rumormill_core::time::Time;
 use rumormill_core::wire;
 use rumormill_protocols::member::swim;
@@ -65,7 +65,7 @@ pub(super) fn fits<P: Part, S: Shape>() -> bool {
 
 /// A message.
 #[derive(Clone, Debug)]
-pub(super) struct Said<S> {
+pub(super) struct ErasedMessage<S> {
     content: Content,
     shape: PhantomData<S>,
 }
@@ -77,9 +77,9 @@ enum Content {
     Bytes(Vec<u8>),
 }
 
-impl<S: Shape> Said<S> {
+impl<S: Shape> ErasedMessage<S> {
     fn new<M: Message + Send + 'static>(message: M) -> Self {
-        Said { content: Content::Message(Box::new(message)), shape: PhantomData }
+        ErasedMessage { content: Content::Message(Box::new(message)), shape: PhantomData }
     }
 
     /// The message; `None` if its bytes cannot be read.
@@ -127,7 +127,7 @@ impl Clone for Box<dyn AnyMessage> {
     }
 }
 
-impl<S: Shape> Message for Said<S> {
+impl<S: Shape> Message for ErasedMessage<S> {
     const LANES: &'static [Lane] = S::LANES;
     fn lane(&self) -> usize {
         match &self.content {
@@ -143,7 +143,7 @@ impl<S: Shape> Message for Said<S> {
     }
 }
 
-impl<S> minicbor::Encode<()> for Said<S> {
+impl<S> minicbor::Encode<()> for ErasedMessage<S> {
     fn encode<W: minicbor::encode::Write>(
         &self,
         e: &mut minicbor::Encoder<W>,
@@ -161,7 +161,7 @@ impl<S> minicbor::Encode<()> for Said<S> {
     }
 }
 
-impl<S> minicbor::CborLen<()> for Said<S> {
+impl<S> minicbor::CborLen<()> for ErasedMessage<S> {
     fn cbor_len(&self, _: &mut ()) -> usize {
         match &self.content {
             Content::Message(message) => message.bytes(),
@@ -170,17 +170,17 @@ impl<S> minicbor::CborLen<()> for Said<S> {
     }
 }
 
-impl<'b, S> minicbor::Decode<'b, ()> for Said<S> {
+impl<'b, S> minicbor::Decode<'b, ()> for ErasedMessage<S> {
     fn decode(d: &mut minicbor::Decoder<'b>, _: &mut ()) -> Result<Self, minicbor::decode::Error> {
         let from = d.position();
         d.skip()?;
         let bytes = d.input()[from..d.position()].to_vec();
-        Ok(Said { content: Content::Bytes(bytes), shape: PhantomData })
+        Ok(ErasedMessage { content: Content::Bytes(bytes), shape: PhantomData })
     }
 }
 
 /// A call.
-pub(super) enum Asked {
+pub(super) enum ErasedCall {
     Call(Box<dyn Any + Send>),
     /// The view beneath it changed.
     Change(Change),
@@ -230,7 +230,7 @@ impl<P: Part, S> AnyNode<S> for NodeOf<P> {
         let Some(input) = opened::<P, S>(input) else { return };
         let (node, mut events) = (&mut self.0, Vec::new());
         cx.lend(
-            Said::new,
+            ErasedMessage::new,
             |timer| Timer(Box::new(timer)),
             |event| events.push(event),
             |cx| node.handle(cx, input),
@@ -246,8 +246,8 @@ impl<P: Part, S> AnyNode<S> for NodeOf<P> {
 fn opened<P: Part, S: Shape>(input: Input<Node<S>>) -> Option<Input<P::Node>> {
     Some(match input {
         Input::Start => Input::Start,
-        Input::Call(Asked::Call(call)) => Input::Call(*open(call)),
-        Input::Call(Asked::Change(change)) => Input::Call(P::follow(change)?),
+        Input::Call(ErasedCall::Call(call)) => Input::Call(*open(call)),
+        Input::Call(ErasedCall::Change(change)) => Input::Call(P::follow(change)?),
         Input::Message(from, said) => Input::Message(from, said.open()?),
         Input::Timer(Timer(timer)) => Input::Timer(*open(timer)),
         Input::Spare(..) if !P::Node::FILLS => return None,
@@ -262,8 +262,8 @@ fn open<T: Any>(hidden: Box<dyn Any>) -> Box<T> {
 }
 
 impl<S: Shape> Protocol for Node<S> {
-    type Call = Asked;
-    type Message = Said<S>;
+    type Call = ErasedCall;
+    type Message = ErasedMessage<S>;
     type Timer = Timer;
     type Event = Event;
     // Some of those inside have use for spare room.
@@ -274,9 +274,9 @@ impl<S: Shape> Protocol for Node<S> {
     }
 }
 
-impl<S: Shape> Told<swim::Event> for Node<S> {
-    fn told(event: &swim::Event) -> Option<Asked> {
-        event.change().map(Asked::Change)
+impl<S: Shape> Subscriber<swim::Event> for Node<S> {
+    fn call_for(event: &swim::Event) -> Option<ErasedCall> {
+        event.change().map(ErasedCall::Change)
     }
 }
 
@@ -307,11 +307,11 @@ impl Seen {
 /// [`Part`], as far as it takes a value to call it on.
 trait AnyPart<S: Shape>: 'static {
     fn make(&self, id: NodeId, life: u32, kept: Option<&Node<S>>) -> Node<S>;
-    fn greet(&self, id: NodeId, life: u32, alone: bool) -> Vec<Asked>;
+    fn first_calls(&self, id: NodeId, life: u32, alone: bool) -> Vec<ErasedCall>;
     fn calls(&self) -> Names;
-    fn call(&self, id: NodeId, call: &str, with: &str) -> Result<Asked, String>;
+    fn call(&self, id: NodeId, call: &str, with: &str) -> Result<ErasedCall, String>;
     fn see(&self, seen: &mut Seen, at: Time, id: NodeId, event: &Event);
-    fn see_call(&self, seen: &mut Seen, call: &Called);
+    fn see_call(&self, seen: &mut Seen, call: &CallRecord);
     fn look(&self, seen: &mut Seen, view: &dyn View<Node<S>>);
     fn measure(&self, view: &dyn View<Node<S>>, seen: &Seen) -> Vec<(&'static str, f64)>;
     fn checks(&self) -> Names;
@@ -321,28 +321,28 @@ trait AnyPart<S: Shape>: 'static {
 
 struct Hidden<P>(P);
 
-fn through<P: Part, S: Shape>(view: &dyn View<Node<S>>) -> Through<'_, Node<S>, P::Node> {
-    Through { view, layer: Node::inside }
+fn through<P: Part, S: Shape>(view: &dyn View<Node<S>>) -> LayerView<'_, Node<S>, P::Node> {
+    LayerView { view, layer: Node::inside }
 }
 
 impl<P: Part, S: Shape> AnyPart<S> for Hidden<P> {
     fn make(&self, id: NodeId, life: u32, kept: Option<&Node<S>>) -> Node<S> {
         Node(Box::new(NodeOf::<P>(self.0.make(id, life, kept.map(Node::inside)))))
     }
-    fn greet(&self, id: NodeId, life: u32, alone: bool) -> Vec<Asked> {
-        self.0.greet(id, life, alone).into_iter().map(asked::<P>).collect()
+    fn first_calls(&self, id: NodeId, life: u32, alone: bool) -> Vec<ErasedCall> {
+        self.0.first_calls(id, life, alone).into_iter().map(asked::<P>).collect()
     }
     fn calls(&self) -> Names {
         self.0.calls()
     }
-    fn call(&self, id: NodeId, call: &str, with: &str) -> Result<Asked, String> {
+    fn call(&self, id: NodeId, call: &str, with: &str) -> Result<ErasedCall, String> {
         self.0.call(id, call, with).map(asked::<P>)
     }
     fn see(&self, seen: &mut Seen, at: Time, id: NodeId, event: &Event) {
         let event = event.0.as_any().downcast_ref().expect("all nodes of a simulation run the same protocol");
         self.0.see(seen.inside(), at, id, event);
     }
-    fn see_call(&self, seen: &mut Seen, call: &Called) {
+    fn see_call(&self, seen: &mut Seen, call: &CallRecord) {
         self.0.see_call(seen.inside(), call);
     }
     fn look(&self, seen: &mut Seen, view: &dyn View<Node<S>>) {
@@ -363,8 +363,8 @@ impl<P: Part, S: Shape> AnyPart<S> for Hidden<P> {
     }
 }
 
-fn asked<P: Part>(call: CallOf<P>) -> Asked {
-    Asked::Call(Box::new(call))
+fn asked<P: Part>(call: CallOf<P>) -> ErasedCall {
+    ErasedCall::Call(Box::new(call))
 }
 
 impl<S: Shape> Part for Erased<S> {
@@ -374,22 +374,22 @@ impl<S: Shape> Part for Erased<S> {
     fn make(&self, id: NodeId, life: u32, kept: Option<&Node<S>>) -> Node<S> {
         self.0.make(id, life, kept)
     }
-    fn greet(&self, id: NodeId, life: u32, alone: bool) -> Vec<Asked> {
-        self.0.greet(id, life, alone)
+    fn first_calls(&self, id: NodeId, life: u32, alone: bool) -> Vec<ErasedCall> {
+        self.0.first_calls(id, life, alone)
     }
     fn calls(&self) -> Names {
         self.0.calls()
     }
-    fn call(&self, id: NodeId, call: &str, with: &str) -> Result<Asked, String> {
+    fn call(&self, id: NodeId, call: &str, with: &str) -> Result<ErasedCall, String> {
         self.0.call(id, call, with)
     }
-    fn follow(change: Change) -> Option<Asked> {
-        Some(Asked::Change(change))
+    fn follow(change: Change) -> Option<ErasedCall> {
+        Some(ErasedCall::Change(change))
     }
     fn see(&self, seen: &mut Seen, at: Time, id: NodeId, event: &Event) {
         self.0.see(seen, at, id, event);
     }
-    fn see_call(&self, seen: &mut Seen, call: &Called) {
+    fn see_call(&self, seen: &mut Seen, call: &CallRecord) {
         self.0.see_call(seen, call);
     }
     fn look(&self, seen: &mut Seen, view: &dyn View<Node<S>>) {

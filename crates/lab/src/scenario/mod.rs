@@ -30,7 +30,7 @@
 //! | `mod` | the file's fields |
 //! | `part` | the trait of a protocol in scenarios; two protocols on top of each other |
 //! | `agent` | the composite that an agent runs |
-//! | `swim`, `latest`, `anti_entropy`, `spreader`, `aggregator`, `detector` | the protocols; the last three run any of their family |
+//! | `swim`, `lww`, `anti_entropy`, `spreader`, `aggregator`, `detector` | the protocols; the last three run any of their family |
 //! | `settings` | the protocols' settings |
 //! | `erased` | a part behind one type |
 //! | `registry` | their names |
@@ -45,7 +45,7 @@ mod checks;
 mod detector;
 mod drive;
 mod erased;
-mod latest;
+mod lww;
 mod output;
 pub mod part;
 mod registry;

@@ -3,7 +3,7 @@
 use rumormill_core::identity::{Life, NodeId};
 use rumormill_core::protocol::{Change, Protocol};
 use rumormill_core::rng::mix;
-use rumormill_core::stack::{Layer, Stack, Told};
+use rumormill_core::stack::{Layer, Stack, Subscriber};
 use rumormill_core::time::Time;
 use rumormill_sim::Sim;
 use rumormill_sim::plan::History;
@@ -31,7 +31,7 @@ pub trait Part: 'static {
     /// Makes a node for its life of that number. `kept` is the node of the life before, unless it was wiped.
     fn make(&self, id: NodeId, life: u32, kept: Option<&Self::Node>) -> Self::Node;
     /// The calls of a node right after each start. `alone`: no view beneath it knows the peers.
-    fn greet(&self, id: NodeId, life: u32, alone: bool) -> Vec<CallOf<Self>>;
+    fn first_calls(&self, id: NodeId, life: u32, alone: bool) -> Vec<CallOf<Self>>;
     /// The named calls.
     fn calls(&self) -> Names;
     /// The call of that name.
@@ -46,7 +46,7 @@ pub trait Part: 'static {
     /// Records an event.
     fn see(&self, seen: &mut Self::Seen, at: Time, id: NodeId, event: &EventOf<Self>);
     /// Records a call.
-    fn see_call(&self, seen: &mut Self::Seen, call: &Called);
+    fn see_call(&self, seen: &mut Self::Seen, call: &CallRecord);
     /// Reads the nodes, right before the checks run.
     fn look(&self, _seen: &mut Self::Seen, _view: &dyn View<Self::Node>) {}
     /// An event as a line of the output.
@@ -91,7 +91,7 @@ impl Line {
 
 /// A call that was made.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Called {
+pub struct CallRecord {
     /// The node that was called.
     pub id: NodeId,
     /// Time of the call.
@@ -119,7 +119,7 @@ pub trait View<N> {
 }
 
 /// A simulation, with the start times of its nodes.
-pub(super) struct Whole<'a, N: Protocol> {
+pub(super) struct SimView<'a, N: Protocol> {
     pub sim: &'a Sim<N>,
     pub since: &'a Since,
     pub history: &'a History,
@@ -132,7 +132,7 @@ pub(super) struct Since {
     pub first: BTreeMap<NodeId, Time>,
 }
 
-impl<N: Protocol> View<N> for Whole<'_, N> {
+impl<N: Protocol> View<N> for SimView<'_, N> {
     fn now(&self) -> Time {
         self.sim.now()
     }
@@ -155,12 +155,12 @@ impl<N: Protocol> View<N> for Whole<'_, N> {
 }
 
 /// One layer of each node.
-pub(super) struct Through<'a, N, M> {
+pub(super) struct LayerView<'a, N, M> {
     pub view: &'a dyn View<N>,
     pub layer: fn(&N) -> &M,
 }
 
-impl<N, M> View<M> for Through<'_, N, M> {
+impl<N, M> View<M> for LayerView<'_, N, M> {
     fn now(&self) -> Time {
         self.view.now()
     }
@@ -205,7 +205,7 @@ fn lower<U: Part, L: Part>(node: &Both<U, L>) -> &L::Node {
     &node.lower
 }
 
-impl<U: Part<Node: Told<EventOf<L>>>, L: Part> Part for On<U, L> {
+impl<U: Part<Node: Subscriber<EventOf<L>>>, L: Part> Part for On<U, L> {
     type Node = Both<U, L>;
     type Seen = (U::Seen, L::Seen);
 
@@ -215,9 +215,9 @@ impl<U: Part<Node: Told<EventOf<L>>>, L: Part> Part for On<U, L> {
         Stack::new(above, below)
     }
 
-    fn greet(&self, id: NodeId, life: u32, alone: bool) -> Vec<CallOf<Self>> {
-        let above = self.upper.greet(id, life, false).into_iter().map(Layer::Upper);
-        let below = self.lower.greet(id, life, alone).into_iter().map(Layer::Lower);
+    fn first_calls(&self, id: NodeId, life: u32, alone: bool) -> Vec<CallOf<Self>> {
+        let above = self.upper.first_calls(id, life, false).into_iter().map(Layer::Upper);
+        let below = self.lower.first_calls(id, life, alone).into_iter().map(Layer::Lower);
         above.chain(below).collect()
     }
 
@@ -239,14 +239,14 @@ impl<U: Part<Node: Told<EventOf<L>>>, L: Part> Part for On<U, L> {
         }
     }
 
-    fn see_call(&self, seen: &mut Self::Seen, call: &Called) {
+    fn see_call(&self, seen: &mut Self::Seen, call: &CallRecord) {
         self.upper.see_call(&mut seen.0, call);
         self.lower.see_call(&mut seen.1, call);
     }
 
     fn look(&self, seen: &mut Self::Seen, view: &dyn View<Self::Node>) {
-        self.upper.look(&mut seen.0, &Through { view, layer: upper::<U, L> });
-        self.lower.look(&mut seen.1, &Through { view, layer: lower::<U, L> });
+        self.upper.look(&mut seen.0, &LayerView { view, layer: upper::<U, L> });
+        self.lower.look(&mut seen.1, &LayerView { view, layer: lower::<U, L> });
     }
 
     fn tell(event: &EventOf<Self>) -> Line {
@@ -257,8 +257,8 @@ impl<U: Part<Node: Told<EventOf<L>>>, L: Part> Part for On<U, L> {
     }
 
     fn measure(&self, view: &dyn View<Self::Node>, seen: &Self::Seen) -> Vec<(&'static str, f64)> {
-        let mut figures = self.upper.measure(&Through { view, layer: upper::<U, L> }, &seen.0);
-        figures.extend(self.lower.measure(&Through { view, layer: lower::<U, L> }, &seen.1));
+        let mut figures = self.upper.measure(&LayerView { view, layer: upper::<U, L> }, &seen.0);
+        figures.extend(self.lower.measure(&LayerView { view, layer: lower::<U, L> }, &seen.1));
         figures
     }
 
@@ -269,10 +269,10 @@ impl<U: Part<Node: Told<EventOf<L>>>, L: Part> Part for On<U, L> {
     fn check(&self, name: &str, with: Option<&str>) -> Result<Check<Self>, String> {
         if self.upper.checks().iter().any(|(known, _)| *known == name) {
             let check = self.upper.check(name, with)?;
-            return Ok(Box::new(move |view, seen| check(&Through { view, layer: upper::<U, L> }, &seen.0)));
+            return Ok(Box::new(move |view, seen| check(&LayerView { view, layer: upper::<U, L> }, &seen.0)));
         }
         let check = self.lower.check(name, with)?;
-        Ok(Box::new(move |view, seen| check(&Through { view, layer: lower::<U, L> }, &seen.1)))
+        Ok(Box::new(move |view, seen| check(&LayerView { view, layer: lower::<U, L> }, &seen.1)))
     }
 
     fn heap_bytes(&self, nodes: u64) -> u64 {

@@ -5,7 +5,7 @@ use super::aggregator::AggregatorPart;
 use super::anti_entropy::AntiEntropyPart;
 use super::detector::DetectorPart;
 use super::erased::{Detecting, Erased, One, Shape, Two, fits};
-use super::latest::LatestPart;
+use super::lww::LwwPart;
 use super::output::{Outcome, Output};
 use super::part::{On, Part};
 use super::spreader::SpreaderPart;
@@ -13,7 +13,7 @@ use super::swim::SwimPart;
 use super::{Scenario, drive};
 use rumormill_core::identity::Unsigned;
 use rumormill_protocols::agree::anti_entropy::AntiEntropy;
-use rumormill_protocols::agree::latest::Latest;
+use rumormill_protocols::agree::lww::Lww;
 use rumormill_protocols::catalog::Catalogued;
 use rumormill_protocols::detect::phi::Phi;
 use rumormill_protocols::member::swim::Swim;
@@ -120,7 +120,7 @@ type Settings = std::collections::BTreeMap<String, toml::Table>;
 
 fn with<V: Visit>(scenario: &Scenario, visit: V) -> Result<V::Out, String> {
     let known: Vec<&str> = match scenario.stack.as_str() {
-        "agent" => vec![Member::NAME, Latest::NAME, Phi::NAME],
+        "agent" => vec![Member::NAME, Lww::NAME, Phi::NAME],
         stack => stack.split_whitespace().filter(|word| *word != "on").collect(),
     };
     if let Some(name) = scenario.settings.keys().find(|name| !known.contains(&name.as_str())) {
@@ -137,7 +137,7 @@ fn with<V: Visit>(scenario: &Scenario, visit: V) -> Result<V::Out, String> {
 /// those of the beginning.
 fn known() -> Vec<(String, &'static str)> {
     let line = |about: (&'static str, &'static str)| (about.0.to_owned(), about.1);
-    let on_swim = (format!("{} on {}", Latest::NAME, Member::NAME), Latest::ABOUT);
+    let on_swim = (format!("{} on {}", Lww::NAME, Member::NAME), Lww::ABOUT);
     let agent = ("agent", "all that an agent runs: membership, vitals, events, queries, keys and bans");
     let first = [
         line((Member::NAME, Member::ABOUT)),
@@ -234,16 +234,16 @@ fn with_stack<V: Visit>(name: &str, knobs: &Settings, nodes: u64, visit: V) -> R
         [Member::NAME] => return Ok(visit.visit(swim()?)),
         ["agent"] => {
             let phi = knobs.get(Phi::NAME);
-            return Ok(visit.visit(AgentPart::new(of(Member::NAME), of(Latest::NAME), phi, nodes)?));
+            return Ok(visit.visit(AgentPart::new(of(Member::NAME), of(Lww::NAME), phi, nodes)?));
         }
-        [upper] if upper != Latest::NAME => (upper, None),
+        [upper] if upper != Lww::NAME => (upper, None),
         [upper, "on", Member::NAME] if upper != "agent" => (upper, Some(Box::new(swim()?))),
         _ => return Err(no_stack(name)),
     };
     let place = Place { table: of(upper), nodes, on, visit };
     match upper {
-        Latest::NAME => {
-            let part = LatestPart::new(place.table, nodes)?;
+        Lww::NAME => {
+            let part = LwwPart::new(place.table, nodes)?;
             return Ok(place.put(part));
         }
         AntiEntropy::NAME => {

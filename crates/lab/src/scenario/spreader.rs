@@ -1,6 +1,6 @@
 //! Any spreader in scenarios: all share calls and events.
 
-use super::part::{self, CallOf, Called, Check, Line, Names, Part, View};
+use super::part::{self, CallOf, CallRecord, Check, Line, Names, Part, View};
 use super::settings;
 use rumormill_core::identity::NodeId;
 use rumormill_core::payload::Payload;
@@ -80,7 +80,7 @@ impl<N: Spreader> Part for SpreaderPart<N> {
         N::start(&self.config, id, part::life(id, life))
     }
 
-    fn greet(&self, _: NodeId, _: u32, alone: bool) -> Vec<Call> {
+    fn first_calls(&self, _: NodeId, _: u32, alone: bool) -> Vec<Call> {
         if alone { vec![Call::Peers(Peers::Everyone(self.nodes))] } else { Vec::new() }
     }
 
@@ -113,7 +113,7 @@ impl<N: Spreader> Part for SpreaderPart<N> {
         }
     }
 
-    fn see_call(&self, _: &mut Seen, _: &Called) {}
+    fn see_call(&self, _: &mut Seen, _: &CallRecord) {}
 
     fn tell(event: &Event) -> Line {
         match event {

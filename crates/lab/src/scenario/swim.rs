@@ -1,6 +1,6 @@
 //! SWIM in scenarios.
 
-use super::part::{CallOf, Called, Check, EventOf, Line, Names, Part, View};
+use super::part::{CallOf, CallRecord, Check, EventOf, Line, Names, Part, View};
 use super::settings;
 use crate::swim::card_for;
 use rumormill_core::identity::{NodeId, Unsigned};
@@ -55,7 +55,7 @@ impl Part for SwimPart {
         Swim::new(self.config.clone(), card_for(id.0, u64::from(life) + 1), Unsigned)
     }
 
-    fn greet(&self, id: NodeId, _: u32, _: bool) -> Vec<Call> {
+    fn first_calls(&self, id: NodeId, _: u32, _: bool) -> Vec<Call> {
         (0..SEEDS).map(NodeId).filter(|seed| *seed != id).map(Call::Join).collect()
     }
 
@@ -91,7 +91,7 @@ impl Part for SwimPart {
         }
     }
 
-    fn see_call(&self, _: &mut Seen, _: &Called) {}
+    fn see_call(&self, _: &mut Seen, _: &CallRecord) {}
 
     fn tell(event: &EventOf<Self>) -> Line {
         match event {

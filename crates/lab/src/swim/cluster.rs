@@ -6,7 +6,7 @@ use rumormill_core::identity::{Life, NodeId, Unsigned};
 use rumormill_core::payload::Payload;
 use rumormill_core::rng::{Rng, mix};
 use rumormill_core::time::{Duration, Time};
-use rumormill_protocols::member::swim::{Call, Config, Event, Me, Said, Status, Swim, record::Charge};
+use rumormill_protocols::member::swim::{Call, Config, Event, Me, Status, Swim, VerdictKind, record::Charge};
 use rumormill_sim::{Latency, Sim, World};
 use std::collections::BTreeSet;
 
@@ -154,7 +154,7 @@ impl Cluster {
             for observer in &healthy {
                 let verdicts = self.sim.node(*observer).why(id);
                 let deaths = verdicts.filter(|verdict| verdict.heard >= self.counting_from);
-                let deaths = deaths.filter(|verdict| verdict.what == Said::Charged(Charge::Failed));
+                let deaths = deaths.filter(|verdict| verdict.what == VerdictKind::Charged(Charge::Failed));
                 self.false_deaths.extend(deaths.map(|verdict| (id, verdict.incarnation)));
             }
         }

@@ -3,9 +3,9 @@
 pub mod anti_entropy;
 pub mod bans;
 pub mod keys;
-pub mod latest;
+pub mod lww;
 
 use crate::catalog::{Catalogued, family};
 use rumormill_core::identity::Unsigned;
 
-family! { Catalogued: latest::Latest, anti_entropy::AntiEntropy, bans::Bans<Unsigned>, keys::Keys }
+family! { Catalogued: lww::Lww, anti_entropy::AntiEntropy, bans::Bans<Unsigned>, keys::Keys }

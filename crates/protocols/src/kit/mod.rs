@@ -1,20 +1,21 @@
 //! Kernels of a few fields that several protocols share.
 
-pub mod allowance;
 pub mod arrivals;
-pub mod buffer;
-pub mod choice;
-pub mod domains;
-pub mod drawn;
 pub mod epochs;
-pub mod evidence;
 pub mod health;
-pub mod known;
+pub mod hybrid_clock;
+pub mod implicit_peers;
 pub mod ledger;
+pub mod locality;
 pub mod matching;
+pub mod member_table;
 pub mod merkle;
+pub mod peer_selection;
 pub mod peers;
-pub mod regular;
-pub mod roster;
+pub mod probe_order;
+pub mod random_graph;
+pub mod rate_limit;
+pub mod retransmit_queue;
+pub mod seen_set;
 pub mod sketch;
-pub mod stamp;
+pub mod t_test;

@@ -1,6 +1,6 @@
 //! Whom a spreader may talk to, as its view tells it.
 
-use super::drawn::Drawn;
+use super::implicit_peers::ImplicitPeers;
 use alloc::vec::Vec;
 use rumormill_core::identity::NodeId;
 use rumormill_core::protocol::Change;
@@ -14,7 +14,7 @@ pub enum Peers {
     /// All ids `0..n`: eight bytes, told once, for uniform gossip at any size.
     Everyone(u64),
     /// So many random others, in sixteen bytes, told once.
-    Drawn(Drawn),
+    Implicit(ImplicitPeers),
 }
 
 impl Default for Peers {
@@ -39,7 +39,7 @@ impl Peers {
         match self {
             Peers::Listed(list) => list.len(),
             Peers::Everyone(n) => *n as usize,
-            Peers::Drawn(drawn) => drawn.len(),
+            Peers::Implicit(implicit) => implicit.len(),
         }
     }
 
@@ -53,7 +53,7 @@ impl Peers {
         match self {
             Peers::Listed(list) => list.len() as u64 + 1,
             Peers::Everyone(n) => *n,
-            Peers::Drawn(drawn) => drawn.len() as u64 + 1,
+            Peers::Implicit(implicit) => implicit.len() as u64 + 1,
         }
     }
 
@@ -62,7 +62,7 @@ impl Peers {
         match self {
             Peers::Listed(list) => list.contains(&id),
             Peers::Everyone(n) => id.0 < *n,
-            Peers::Drawn(_) => self.iter().any(|peer| peer == id),
+            Peers::Implicit(_) => self.iter().any(|peer| peer == id),
         }
     }
 
@@ -71,7 +71,7 @@ impl Peers {
         match self {
             Peers::Listed(list) => list.get(place).copied(),
             Peers::Everyone(n) => ((place as u64) < *n).then_some(NodeId(place as u64)),
-            Peers::Drawn(drawn) => drawn.get(place),
+            Peers::Implicit(implicit) => implicit.get(place),
         }
     }
 
@@ -79,7 +79,7 @@ impl Peers {
     pub fn list(&self) -> Option<&[NodeId]> {
         match self {
             Peers::Listed(list) => Some(list),
-            Peers::Everyone(_) | Peers::Drawn(_) => None,
+            Peers::Everyone(_) | Peers::Implicit(_) => None,
         }
     }
 
@@ -90,7 +90,7 @@ impl Peers {
 
     /// Puts a list in ascending order, without repetitions: where it already is, at the price of one look.
     pub fn sort(&mut self) {
-        if let Peers::Drawn(_) = self {
+        if let Peers::Implicit(_) = self {
             *self = Peers::Listed(self.iter().collect());
         }
         if let Peers::Listed(list) = self
@@ -110,8 +110,8 @@ impl Peers {
                 Some(NodeId(if other >= me.0 { other + 1 } else { other }))
             }
             Peers::Everyone(_) => None,
-            Peers::Drawn(drawn) if drawn.is_empty() => None,
-            Peers::Drawn(drawn) => drawn.get(rng.below(drawn.len())),
+            Peers::Implicit(implicit) if implicit.is_empty() => None,
+            Peers::Implicit(implicit) => implicit.get(rng.below(implicit.len())),
         }
     }
 }
@@ -144,8 +144,8 @@ mod tests {
     }
 
     #[test]
-    fn drawn_peers_are_looked_up_and_sorted_as_listed_ones() {
-        let mut peers = Peers::Drawn(Drawn::new(4, 1_000, 20, 9));
+    fn implicit_peers_are_looked_up_and_sorted_as_listed_ones() {
+        let mut peers = Peers::Implicit(ImplicitPeers::new(4, 1_000, 20, 9));
         let (all, mut rng) = (peers.iter().collect::<Vec<_>>(), Rng::seeded(1));
         assert!((0..100).all(|_| all.contains(&peers.pick(NodeId(4), &mut rng).unwrap())));
         assert!(all.iter().all(|id| peers.contains(*id)) && !peers.contains(NodeId(4)));
@@ -153,7 +153,7 @@ mod tests {
         assert_eq!((peers.len(), peers.nodes()), (20, 21));
         peers.sort();
         assert!(peers.iter().is_sorted() && all.iter().all(|id| peers.contains(*id)));
-        assert_eq!(Peers::Drawn(Drawn::new(0, 1, 3, 1)).pick(NodeId(0), &mut rng), None);
+        assert_eq!(Peers::Implicit(ImplicitPeers::new(0, 1, 3, 1)).pick(NodeId(0), &mut rng), None);
     }
 
     #[test]

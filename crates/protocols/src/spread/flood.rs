@@ -11,12 +11,12 @@
 //! log_(d-1) n for a random one.
 //!
 //! **Ours.** The neighbours are the view. If the view is everybody, they are those in a random regular graph that each node works out
-//! for itself ([`Regular`]). A node passes on at most [`Config::updates_per_period_max`]; what comes faster it delivers and does not pass on.
+//! for itself ([`RandomGraph`]). A node passes on at most [`Config::updates_per_period_max`]; what comes faster it delivers and does not pass on.
 
 use crate::catalog::Catalogued;
-use crate::kit::allowance::Allowance;
 use crate::kit::peers::Peers;
-use crate::kit::regular::Regular;
+use crate::kit::random_graph::RandomGraph;
+use crate::kit::rate_limit::RateLimit;
 use crate::spread::{Call, Counters, Ends, Event, Intake, Reach, Setup, Spreader, Taken, Trial, Update};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -89,7 +89,7 @@ pub struct Flood {
     config: Arc<Config>,
     peers: Peers,
     intake: Intake,
-    allowance: Allowance,
+    rate_limit: RateLimit,
     counters: Counters,
 }
 
@@ -123,7 +123,7 @@ impl Flood {
             config: config.into(),
             peers: Peers::default(),
             intake: Intake::new(life),
-            allowance: Allowance::default(),
+            rate_limit: RateLimit::default(),
             counters: Counters::default(),
         }
     }
@@ -147,7 +147,7 @@ impl Flood {
         cx.emit(Event::Delivered { update: update.clone(), from });
         if hops > self.config.hops_max {
             self.counters.rejected += 1;
-        } else if self.allowance.take(cx.now, self.config.period, self.config.updates_per_period_max) {
+        } else if self.rate_limit.take(cx.now, self.config.period, self.config.updates_per_period_max) {
             let (me, sent) = (cx.me, &mut self.counters.updates_sent);
             let mut tell = |peer: NodeId| {
                 if peer != from && peer != me {
@@ -156,7 +156,7 @@ impl Flood {
                 }
             };
             match &self.peers {
-                Peers::Everyone(n) => Regular::new(*n, self.config.degree, self.config.graph_seed)
+                Peers::Everyone(n) => RandomGraph::new(*n, self.config.degree, self.config.graph_seed)
                     .neighbours(me.0, |peer| tell(NodeId(peer))),
                 listed => listed.iter().take(self.config.neighbours_max).for_each(tell),
             }

@@ -12,9 +12,9 @@
 //! **Ours.** A node passes on at most [`Config::updates_per_period_max`]; what comes faster it delivers and does not pass on.
 
 use crate::catalog::Catalogued;
-use crate::kit::allowance::Allowance;
-use crate::kit::choice::Choice;
+use crate::kit::peer_selection::PeerSelection;
 use crate::kit::peers::Peers;
+use crate::kit::rate_limit::RateLimit;
 use crate::spread::{Call, Counters, Ends, Event, Intake, Reach, Setup, Spreader, Taken, Trial, Update};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -35,7 +35,7 @@ pub struct Config {
     /// f: how many are told.
     pub fanout: u32,
     /// Whom.
-    pub choice: Choice,
+    pub choice: PeerSelection,
     /// Hops after which an update is delivered but not passed on: one whose id was forgotten must not go round for ever.
     pub hops_max: u16,
     /// Updates passed on in a period.
@@ -51,7 +51,7 @@ impl Default for Config {
     fn default() -> Self {
         Config {
             fanout: 10, // ln 1000 + 3: everybody in 95 of 100 times
-            choice: Choice::Uniform,
+            choice: PeerSelection::Uniform,
             hops_max: 64,                       // our guess: a million nodes take 20
             updates_per_period_max: 256,        // our guess
             period: Duration::from_millis(200), // our guess
@@ -84,7 +84,7 @@ pub struct InfectAndDie {
     config: Arc<Config>,
     peers: Peers,
     intake: Intake,
-    allowance: Allowance,
+    rate_limit: RateLimit,
     counters: Counters,
 }
 
@@ -118,7 +118,7 @@ impl InfectAndDie {
             config: config.into(),
             peers: Peers::default(),
             intake: Intake::new(life),
-            allowance: Allowance::default(),
+            rate_limit: RateLimit::default(),
             counters: Counters::default(),
         }
     }
@@ -142,7 +142,7 @@ impl InfectAndDie {
         cx.emit(Event::Delivered { update: update.clone(), from });
         if hops > self.config.hops_max {
             self.counters.rejected += 1;
-        } else if self.allowance.take(cx.now, self.config.period, self.config.updates_per_period_max) {
+        } else if self.rate_limit.take(cx.now, self.config.period, self.config.updates_per_period_max) {
             for _ in 0..self.config.fanout {
                 let Some(peer) = self.config.choice.pick(&self.peers, cx.me, cx.rng) else { break };
                 self.counters.updates_sent += 1;

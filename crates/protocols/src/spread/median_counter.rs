@@ -25,9 +25,9 @@
 //! update carries ([`Config::age_rounds_max`]): without that a small cluster may take dozens of rounds to fall silent.
 
 use crate::catalog::Catalogued;
-use crate::kit::allowance::Allowance;
-use crate::kit::choice::Choice;
+use crate::kit::peer_selection::PeerSelection;
 use crate::kit::peers::Peers;
+use crate::kit::rate_limit::RateLimit;
 use crate::spread::{
     Call, Counters, Ends, Event, Intake, KNOWN_HEAP_BYTES, Reach, Setup, Spreader, Taken, Trial, Update,
     UpdateId,
@@ -56,7 +56,7 @@ pub struct Config {
     /// Age of an update, in rounds, at which everybody falls silent about it; `None` for 2 log2 n + 8.
     pub age_rounds_max: Option<u16>,
     /// Whom to call.
-    pub choice: Choice,
+    pub choice: PeerSelection,
     /// A round.
     #[cfg_attr(feature = "serde", serde(with = "rumormill_core::time::text"))]
     pub period: Duration,
@@ -78,7 +78,7 @@ impl Default for Config {
         Config {
             counter_max: None,    // Karp et al. 2000
             age_rounds_max: None, // our guess: twice what push takes
-            choice: Choice::Uniform,
+            choice: PeerSelection::Uniform,
             period: Duration::from_millis(200), // memberlist LAN, GossipInterval
             jitter: Duration::from_millis(20),  // our guess: a tenth
             hot_max: 64,                        // our guess
@@ -141,7 +141,7 @@ pub struct MedianCounter {
     intake: Intake,
     /// What is in B or C, the youngest last.
     hot: Vec<Hot>,
-    answers: Allowance,
+    answers: RateLimit,
     counters: Counters,
 }
 
@@ -195,7 +195,7 @@ impl MedianCounter {
             peers: Peers::default(),
             intake: Intake::new(life),
             hot: Vec::new(),
-            answers: Allowance::default(),
+            answers: RateLimit::default(),
             counters: Counters::default(),
         }
     }

@@ -11,9 +11,9 @@ pub mod rumor;
 pub mod tree;
 
 use crate::catalog::{Catalogued, family};
-use crate::kit::choice::Choice;
-use crate::kit::known::Known;
+use crate::kit::peer_selection::PeerSelection;
 use crate::kit::peers::Peers;
+use crate::kit::seen_set::SeenSet;
 use minicbor::{CborLen, Decode, Encode};
 use rumormill_core::counters;
 use rumormill_core::identity::{Life, NodeId};
@@ -122,7 +122,7 @@ pub struct Reach {
 #[derive(Clone, Debug)]
 pub struct Trial {
     /// Whom to contact.
-    pub choice: Choice,
+    pub choice: PeerSelection,
     /// Length of a round.
     pub period: Duration,
     /// Each round is shorter by a random time below this.
@@ -209,7 +209,7 @@ pub const PAYLOAD_BYTES_MAX: usize = 64 * 1024;
 #[derive(Clone, Debug)]
 pub struct Intake {
     seq: u64,
-    known: Known<UpdateId>,
+    known: SeenSet<UpdateId>,
 }
 
 /// What an update is to the one it came to.
@@ -226,7 +226,7 @@ pub enum Taken {
 impl Intake {
     /// For this life: at most 2^32 updates.
     pub fn new(life: Life) -> Intake {
-        Intake { seq: life.epoch << 32, known: Known::default() }
+        Intake { seq: life.epoch << 32, known: SeenSet::default() }
     }
 
     /// `payload` as an update of `me`; `None` if it is above [`PAYLOAD_BYTES_MAX`].

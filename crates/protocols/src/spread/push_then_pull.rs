@@ -21,9 +21,9 @@
 //! [`Config::hold_rounds`] to answer requests, and all is bounded: updates held, answers per period.
 
 use crate::catalog::Catalogued;
-use crate::kit::allowance::Allowance;
-use crate::kit::choice::Choice;
+use crate::kit::peer_selection::PeerSelection;
 use crate::kit::peers::Peers;
+use crate::kit::rate_limit::RateLimit;
 use crate::spread::{
     Call, Counters, Ends, Event, Intake, KNOWN_HEAP_BYTES, Reach, Setup, Spreader, Taken, Trial, Update,
     UpdateId,
@@ -51,7 +51,7 @@ pub struct Config {
     /// Requests in vain after which a node takes it that nothing was missed; `None`: it goes on asking, once per period.
     pub asks_max: Option<u32>,
     /// Whom to contact.
-    pub choice: Choice,
+    pub choice: PeerSelection,
     /// A round.
     #[cfg_attr(feature = "serde", serde(with = "rumormill_core::time::text"))]
     pub period: Duration,
@@ -74,7 +74,7 @@ impl Default for Config {
             push_rounds: None, // Saidi and Mohtashemi 2012
             hold_rounds: 16,   // our guess: the pulls of a million nodes take 5 rounds
             asks_max: None,    // the paper's setting
-            choice: Choice::Uniform,
+            choice: PeerSelection::Uniform,
             period: Duration::from_millis(200), // memberlist LAN, GossipInterval
             jitter: Duration::from_millis(20),  // our guess: a tenth
             hot_max: 64,                        // our guess
@@ -127,7 +127,7 @@ pub struct PushThenPull {
     armed: bool,
     /// Rounds in a row with nothing held.
     empty_rounds: u32,
-    answers: Allowance,
+    answers: RateLimit,
     /// Of `updates_sent`, how many answered a request.
     answers_sent: u64,
     counters: Counters,
@@ -175,7 +175,7 @@ impl PushThenPull {
             held: Vec::new(),
             armed: false,
             empty_rounds: 0,
-            answers: Allowance::default(),
+            answers: RateLimit::default(),
             answers_sent: 0,
             counters: Counters::default(),
         }

@@ -16,8 +16,8 @@
 //! passes on at most [`Config::updates_per_period_max`].
 
 use crate::catalog::Catalogued;
-use crate::kit::allowance::Allowance;
 use crate::kit::peers::Peers;
+use crate::kit::rate_limit::RateLimit;
 use crate::spread::{Call, Counters, Ends, Event, Intake, Reach, Setup, Spreader, Taken, Trial, Update};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -75,7 +75,7 @@ pub struct Tree {
     config: Arc<Config>,
     peers: Peers,
     intake: Intake,
-    allowance: Allowance,
+    rate_limit: RateLimit,
     counters: Counters,
 }
 
@@ -109,7 +109,7 @@ impl Tree {
             config: config.into(),
             peers: Peers::default(),
             intake: Intake::new(life),
-            allowance: Allowance::default(),
+            rate_limit: RateLimit::default(),
             counters: Counters::default(),
         }
     }
@@ -131,7 +131,7 @@ impl Tree {
 
     fn pass_down(&mut self, cx: &mut Cx<'_, Self>, from: NodeId, update: Update) {
         cx.emit(Event::Delivered { update: update.clone(), from });
-        if self.allowance.take(cx.now, self.config.period, self.config.updates_per_period_max) {
+        if self.rate_limit.take(cx.now, self.config.period, self.config.updates_per_period_max) {
             self.peers.sort();
             let row = Row { peers: &self.peers, me: cx.me };
             let (n, first, arity) =

@@ -7,7 +7,7 @@
 //! a threshold, so is their average: then there is nothing to say, however much the values move on that side. A node whose amount is not averages it
 //! with a random peer, and both have half of the sum; so what one has too much of is soon spread over as many as it takes. If it cannot be
 //! spread, all amounts end up beyond the threshold. Whom it asks is drawn at random, so what these had is a fair sample of all: when its mean is
-//! significantly beyond the threshold (`kit::evidence`), the node raises the alarm. The alarm has a number, odd for "above", and spreads as a rumor. From then on the calm side is
+//! significantly beyond the threshold (`kit::t_test`), the node raises the alarm. The alarm has a number, odd for "above", and spreads as a rumor. From then on the calm side is
 //! that of the lower threshold.
 //!
 //! **Papers.** Wuhib, Dam, Stadler 2010 (A gossiping protocol for detecting global threshold crossings, TG-GAP): alarms with hysteresis whose cost
@@ -29,9 +29,9 @@ pub use message::Message;
 use super::{Aggregator, Call, Event, Truth};
 use crate::catalog::Catalogued;
 use crate::kit::epochs::{Epochs, Heard, PERIOD_MIN, Stamp, millis};
-use crate::kit::evidence::Evidence;
 use crate::kit::ledger::{Asked, Counters, Ledger};
 use crate::kit::peers::Peers;
+use crate::kit::t_test::TTest;
 use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -125,7 +125,7 @@ pub struct Threshold {
     /// How often the last crossing has still to be told to one who knows it.
     untold: u32,
     /// What those had that this node asked, since the epoch began or the average last crossed.
-    evidence: Evidence,
+    evidence: TTest,
     cycling: bool,
     asking: bool,
     /// The epoch for whose end a timer was last set.
@@ -205,7 +205,7 @@ impl Threshold {
             amount: None,
             crossings: 0,
             untold: 0,
-            evidence: Evidence::default(),
+            evidence: TTest::default(),
             cycling: false,
             asking: false,
             ends: 0,

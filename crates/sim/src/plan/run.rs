@@ -25,7 +25,7 @@ pub trait Actor<P: Protocol> {
     fn make(&mut self, id: NodeId, life: u32, kept: Option<&P>) -> P;
 
     /// Calls of a node right after each start, such as a join.
-    fn greet(&mut self, _id: NodeId, _life: u32) -> Vec<P::Call> {
+    fn first_calls(&mut self, _id: NodeId, _life: u32) -> Vec<P::Call> {
         Vec::new()
     }
 
@@ -92,7 +92,7 @@ pub(super) enum Turn<P: Protocol> {
     Flap(u64, (Duration, Duration), Time),
     /// A node of a swizzle is isolated.
     Isolate(u64, NodeId),
-    Greet(NodeId, Vec<P::Call>),
+    FirstCalls(NodeId, Vec<P::Call>),
 }
 
 pub(super) enum Undo {
@@ -162,11 +162,11 @@ impl<P: Protocol, A: Actor<P>> Runner<P, A> {
     pub fn spawn(&mut self, sim: &mut Sim<P>, id: NodeId, at: Time) {
         let node = self.actor.make(id, 0, None);
         sim.spawn(id, node, at);
-        let calls = self.actor.greet(id, 0);
+        let calls = self.actor.first_calls(id, 0);
         if at <= sim.now() {
             calls.into_iter().for_each(|call| sim.call(id, call));
         } else if !calls.is_empty() {
-            self.turn(at, UNDONE, Turn::Greet(id, calls));
+            self.turn(at, UNDONE, Turn::FirstCalls(id, calls));
         }
     }
 
@@ -238,7 +238,7 @@ impl<P: Protocol, A: Actor<P>> Runner<P, A> {
                 self.cut(sim, key, cut, false);
                 self.note(sim, "isolate".into(), &[id]);
             }
-            Turn::Greet(id, calls) => calls.into_iter().for_each(|call| sim.call(id, call)),
+            Turn::FirstCalls(id, calls) => calls.into_iter().for_each(|call| sim.call(id, call)),
         }
     }
 
@@ -450,7 +450,7 @@ impl<P: Protocol, A: Actor<P>> Runner<P, A> {
         let node = self.actor.make(id, life, kept);
         sim.restart(id, node);
         self.history.end(Which::Down(id), sim.now());
-        self.actor.greet(id, life).into_iter().for_each(|call| sim.call(id, call));
+        self.actor.first_calls(id, life).into_iter().for_each(|call| sim.call(id, call));
     }
 
     fn call(&mut self, sim: &mut Sim<P>, id: NodeId, call: &str, with: &str) {

@@ -77,7 +77,7 @@ impl rumormill_sim::plan::Actor<Toy> for Gossips {
         Toy { peers, period: Some(ms(500)), known, ..Toy::default() }
     }
 
-    fn greet(&mut self, _: NodeId, life: u32) -> Vec<Call> {
+    fn first_calls(&mut self, _: NodeId, life: u32) -> Vec<Call> {
         if life > 0 { vec![Call::Draw] } else { vec![] }
     }
 

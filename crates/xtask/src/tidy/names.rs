@@ -36,12 +36,12 @@ mod tests {
     use super::*;
     use crate::tidy::modules::edges;
 
-    /// The findings in a crate where this text is in the file of that name, beside a protocol `agree::latest`.
+    /// The findings in a crate where this text is in the file of that name, beside a protocol `agree::lww`.
     fn found(name: &str, text: &str) -> usize {
         let files = [
             ("lib.rs", "pub mod agree; pub mod kit; pub mod member; pub mod spread;"),
-            ("agree/mod.rs", "pub mod latest; family!(Store: latest::Latest);"),
-            ("agree/latest.rs", "pub struct Latest;"),
+            ("agree/mod.rs", "pub mod lww; family!(Store: lww::Lww);"),
+            ("agree/lww.rs", "pub struct Lww;"),
             ("kit/mod.rs", "pub mod peers;"),
             ("kit/peers.rs", "pub struct Peers;"),
             ("member/mod.rs", "pub mod swim;"),
@@ -65,19 +65,16 @@ mod tests {
         let own = "use super::record::Card; use crate::kit::peers::Peers; use crate::member::swim::Config;";
         assert_eq!(found("member/swim/probe.rs", own), 0);
         assert_eq!(found("spread/rumor.rs", "use super::Update;"), 0);
-        let other = "use crate::agree::latest::Latest;";
+        let other = "use crate::agree::lww::Lww;";
         assert_eq!(found("member/swim/probe.rs", other), 1);
         assert_eq!(found("kit/peers.rs", other), 1);
-        assert_eq!(found("member/swim/probe.rs", "use crate::{kit::peers::Peers, agree::latest};"), 1);
-        assert_eq!(found("spread/rumor.rs", "fn f(x: super::super::agree::latest::Latest) {}"), 1);
+        assert_eq!(found("member/swim/probe.rs", "use crate::{kit::peers::Peers, agree::lww};"), 1);
+        assert_eq!(found("spread/rumor.rs", "fn f(x: super::super::agree::lww::Lww) {}"), 1);
         assert_eq!(found("lib.rs", other), 0);
     }
 
     #[test]
     fn tests_may_set_one_against_another() {
-        assert_eq!(
-            found("member/swim/mod.rs", "#[cfg(test)] mod tests { use crate::agree::latest::Latest; }"),
-            0
-        );
+        assert_eq!(found("member/swim/mod.rs", "#[cfg(test)] mod tests { use crate::agree::lww::Lww; }"), 0);
     }
 }

@@ -7,7 +7,7 @@ use crate::features::events::payload::shown_payload;
 use crate::features::events::publish::{WAIT_MAX, called};
 use crate::http::reply::{Answer, Body, Params};
 use crate::http::route::Route;
-use crate::model::{self, ToldKind};
+use crate::model::{self, LoggedKind};
 use crate::refusal::Refusal;
 use axum::Json;
 use axum::extract::{DefaultBodyLimit, State};
@@ -164,25 +164,25 @@ async fn shown(agent: &Arc<Agent>, page: Page) -> Result<model::Events, Refusal>
         }
     });
     let node = page.cursor.node;
-    let events = page.entries.into_iter().map(|entry| told_event(node, entry, &names)).collect();
+    let events = page.entries.into_iter().map(|entry| logged_event(node, entry, &names)).collect();
     Ok(model::Events { events, cursor: page.cursor.to_string(), gap })
 }
 
-fn told_event(node: NodeId, entry: Record, names: &BTreeMap<NodeId, String>) -> model::ToldEvent {
+fn logged_event(node: NodeId, entry: Record, names: &BTreeMap<NodeId, String>) -> model::LoggedEvent {
     let Source { origin, epoch } = entry.entry.source();
-    let about = model::ToldEvent {
+    let about = model::LoggedEvent {
         cursor: Cursor { node, place: entry.place }.to_string(),
         origin: origin.to_string(),
         origin_name: names.get(&origin).cloned(),
         epoch,
         heard_unix_ms: entry.heard.0,
-        ..model::ToldEvent::default()
+        ..model::LoggedEvent::default()
     };
     match entry.entry {
         LogEntry::Event(item) => {
             let (payload, payload_base64) = shown_payload(&item.payload);
-            model::ToldEvent {
-                kind: ToldKind::Event,
+            model::LoggedEvent {
+                kind: LoggedKind::Event,
                 id: called(item.id),
                 sequence: item.id.seq,
                 name: String::from_utf8_lossy(&item.name).into_owned(),
@@ -193,8 +193,8 @@ fn told_event(node: NodeId, entry: Record, names: &BTreeMap<NodeId, String>) -> 
                 ..about
             }
         }
-        LogEntry::Lost(source, span) => model::ToldEvent {
-            kind: ToldKind::Lost,
+        LogEntry::Lost(source, span) => model::LoggedEvent {
+            kind: LoggedKind::Lost,
             id: called(EventId { source, seq: span.from }),
             sequence: span.from,
             last_sequence: Some(span.to),

@@ -7,7 +7,7 @@
 //! After a crash, entries that had not been saved are delivered again, under places of the new life.
 
 use crate::features::events::entry::{Cursor, Kept, LogEntry, Place, Record, Since, Unsaved};
-use crate::features::events::loudness::Loudness;
+use crate::features::events::origin_usage::OriginUsage;
 use rumormill_core::identity::NodeId;
 use rumormill_core::time::Wall;
 use std::collections::{BTreeMap, BTreeSet};
@@ -45,7 +45,7 @@ pub struct EventLog {
     node: NodeId,
     epoch: u64,
     entries: BTreeMap<Place, Record>,
-    loudness: Loudness,
+    usage: OriginUsage,
     /// The entries that stand for what their origin lost here.
     gaps: BTreeMap<NodeId, Place>,
     /// Of these, those that are to be saved, wherever they stand.
@@ -72,7 +72,7 @@ impl EventLog {
             node,
             epoch,
             entries: BTreeMap::new(),
-            loudness: Loudness::default(),
+            usage: OriginUsage::default(),
             gaps: BTreeMap::new(),
             new_gaps: BTreeSet::new(),
             gone: Vec::new(),
@@ -94,7 +94,7 @@ impl EventLog {
     pub fn begin_anew(&mut self, node: NodeId, epoch: u64, kept: &Kept) {
         self.node = node;
         self.epoch = epoch;
-        (self.entries, self.loudness, self.bytes) = Default::default();
+        (self.entries, self.usage, self.bytes) = Default::default();
         (self.gaps, self.new_gaps, self.gone) = Default::default();
         let earlier = kept.entries.iter().filter(|entry| entry.place.epoch < epoch);
         earlier.for_each(|entry| self.put(entry.clone()));
@@ -117,7 +117,7 @@ impl EventLog {
 
     fn put(&mut self, entry: Record) {
         self.bytes += entry.bytes();
-        self.loudness.add(entry.entry.source().origin, entry.bytes(), entry.place);
+        self.usage.add(entry.entry.source().origin, entry.bytes(), entry.place);
         self.entries.insert(entry.place, entry);
     }
 
@@ -125,7 +125,7 @@ impl EventLog {
         while self.bytes > self.bytes_max
             && let Some(first) = self.entries.keys().next().copied()
         {
-            match self.loudness.oldest_of_loudest() {
+            match self.usage.oldest_of_largest() {
                 Some((origin, place)) if place != first => self.shed_between(origin, place),
                 _ => self.drop_first(),
             }
@@ -148,7 +148,7 @@ impl EventLog {
             self.new_gaps.remove(&place);
         }
         self.bytes -= entry.bytes();
-        self.loudness.remove(origin, entry.bytes(), place);
+        self.usage.remove(origin, entry.bytes(), place);
         Some(entry)
     }
 
@@ -173,7 +173,7 @@ impl EventLog {
         }
         let lost = Record { entry: LogEntry::Lost(source, span), ..entry };
         self.bytes += lost.bytes();
-        self.loudness.add_gap(origin, lost.bytes());
+        self.usage.add_gap(origin, lost.bytes());
         self.gaps.insert(origin, place);
         self.new_gaps.insert(place);
         self.entries.insert(place, lost);

@@ -117,7 +117,7 @@ pub struct UnconfirmedMember {
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize, ToSchema)]
 pub struct Events {
     /// What was told.
-    pub events: Vec<ToldEvent>,
+    pub events: Vec<LoggedEvent>,
     /// Where to read on.
     pub cursor: String,
     /// What this consumer missed before the events; none if nothing.
@@ -137,7 +137,8 @@ pub struct EventsGap {
 /// What was told.
 #[derive(Copy, Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum ToldKind {
+#[schema(as = ToldKind)]
+pub enum LoggedKind {
     /// An event.
     #[default]
     Event,
@@ -147,9 +148,10 @@ pub enum ToldKind {
 
 /// An event, or that some are lost.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize, ToSchema)]
-pub struct ToldEvent {
+#[schema(as = ToldEvent)]
+pub struct LoggedEvent {
     /// What it is.
-    pub kind: ToldKind,
+    pub kind: LoggedKind,
     /// Where reading goes on after it.
     pub cursor: String,
     /// What it is called: origin, epoch and sequence number.

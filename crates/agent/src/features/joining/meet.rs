@@ -172,7 +172,7 @@ impl Agent {
         let _ = resolving(true).await; // a node that has stopped resolves nothing
         let resolved = match handle.resolve(address).await {
             // A process there does not understand this node, whose key may have been removed while it was away.
-            Err(ResolveError::Stranger | ResolveError::TimedOut) if self.catch_up(address).await => {
+            Err(ResolveError::Stranger | ResolveError::TimedOut) if self.request_keys(address).await => {
                 handle.resolve(address).await
             }
             resolved => resolved,

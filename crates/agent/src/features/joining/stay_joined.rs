@@ -27,7 +27,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 /// Members of the last run that are tried in one round, the most recently seen first (our guess: some of them will live).
 const KNOWN_PER_ROUND: usize = 16;
 /// Members that are asked for keys in one round, if packets come that cannot be opened (our guess).
-const KNOCKS_PER_ROUND: usize = 3;
+const KEY_REQUESTS_PER_ROUND: usize = 3;
 /// How long a round waits for its tries; they go on behind it (our guess: longer than it takes to find that a machine is down).
 const ROUND_MAX: Duration = Duration::from_secs(15);
 /// After how long a look-up is shown as failing, though it goes on (our guess: a name server answers within milliseconds).
@@ -216,7 +216,7 @@ impl Joiner {
         let wait = JOINED_WAIT_MIN.max(JOINED_WAIT_PER_MEMBER * u32::try_from(live).unwrap_or(u32::MAX));
         let backs_off = self.rounds > 0;
         self.pause(if backs_off { wait.min(self.backed_off()) } else { wait }).await;
-        self.catch_up().await;
+        self.recover_keys().await;
         let seeds = self.looked_up().await;
         let Some(live) = self.live().await else { return };
         let is_lost = |address: &SocketAddr| {
@@ -286,7 +286,7 @@ impl Joiner {
     }
 
     /// Packets come that this node cannot open: perhaps keys changed behind a cut, and it is not alone on this side of it.
-    async fn catch_up(&mut self) {
+    async fn recover_keys(&mut self) {
         let unreadable = self.agent.counters().map_or(0, |counters| counters.dropped(Cause::Unreadable));
         if std::mem::replace(&mut self.unreadable, unreadable) >= unreadable {
             return;
@@ -298,8 +298,8 @@ impl Joiner {
         });
         let mut addresses = addresses.await.unwrap_or_default();
         self.rng.shuffle(&mut addresses);
-        for address in addresses.into_iter().take(KNOCKS_PER_ROUND) {
-            if self.agent.catch_up(address).await {
+        for address in addresses.into_iter().take(KEY_REQUESTS_PER_ROUND) {
+            if self.agent.request_keys(address).await {
                 break;
             }
         }

@@ -5,7 +5,7 @@ use crate::metrics::Table;
 use crate::model;
 use rumormill_core::time::Duration;
 use rumormill_runtime::Stranger;
-use rumormill_runtime::strangers::Knocking;
+use rumormill_runtime::strangers::StrangerSource;
 use std::sync::Arc;
 
 /// Addresses with a log line each at one time; of more only the number is logged (our guess).
@@ -75,7 +75,7 @@ impl Agent {
     /// Where packets come from that do not open.
     pub fn strangers(&self) -> Vec<model::Stranger> {
         let Ok(handle) = self.handle() else { return Vec::new() };
-        let shown = |one: Knocking| model::Stranger {
+        let shown = |one: StrangerSource| model::Stranger {
             address: one.source.to_string(),
             guess: one.guess.name().into(),
             text: self.about_stranger(one.guess),

@@ -77,7 +77,7 @@ impl Course {
 }
 
 /// A change that all members are to carry out.
-pub enum Wanted {
+pub enum KeyChange {
     /// List the keys of each member.
     List,
     /// Open what is sealed with this key.
@@ -90,7 +90,7 @@ pub enum Wanted {
     Rotate(Key),
 }
 
-impl Wanted {
+impl KeyChange {
     /// What a request asks for. A key that cannot be read is not repeated.
     pub fn of(
         action: KeysAction,
@@ -98,7 +98,7 @@ impl Wanted {
         name: Option<&str>,
         force: bool,
         revoke: bool,
-    ) -> Result<Wanted, Refusal> {
+    ) -> Result<KeyChange, Refusal> {
         let key = || {
             key.and_then(|key| key.parse::<Key>().ok()).ok_or_else(|| {
                 let hint =
@@ -115,18 +115,18 @@ impl Wanted {
             })
         };
         Ok(match action {
-            KeysAction::List => Wanted::List,
-            KeysAction::Install => Wanted::Install(key()?),
-            KeysAction::Use => Wanted::Use(name()?, force),
-            KeysAction::Remove => Wanted::Remove(name()?, revoke, force),
-            KeysAction::Rotate => Wanted::Rotate(key()?),
+            KeysAction::List => KeyChange::List,
+            KeysAction::Install => KeyChange::Install(key()?),
+            KeysAction::Use => KeyChange::Use(name()?, force),
+            KeysAction::Remove => KeyChange::Remove(name()?, revoke, force),
+            KeysAction::Rotate => KeyChange::Rotate(key()?),
         })
     }
 }
 
 impl Agent {
     /// Has all live members carry out a change of keys, and returns the outcome of each.
-    pub async fn keys_everywhere(self: &Arc<Self>, wanted: Wanted) -> Result<KeysEverywhere, Refusal> {
+    pub async fn keys_everywhere(self: &Arc<Self>, wanted: KeyChange) -> Result<KeysEverywhere, Refusal> {
         if self.keyring.is_insecure() {
             let hint = "start all agents with a key file; rumormill keygen makes one";
             return Err(Refusal::conflict("this agent runs without a cluster key", hint));
@@ -136,7 +136,7 @@ impl Agent {
         };
         let mut course = Course::default();
         match wanted {
-            Wanted::List => {
+            KeyChange::List => {
                 let told = self.step(&mut course, "list", &Order::List).await?;
                 let silent = told.iter().filter(|told| !told.is_done()).count();
                 let note = if silent == 0 {
@@ -146,10 +146,10 @@ impl Agent {
                 };
                 Ok(course.ends(silent == 0, None, note))
             }
-            Wanted::Install(key) => self.install_everywhere(course, &key).await,
-            Wanted::Use(key, force) => self.use_everywhere(course, key, force).await,
-            Wanted::Remove(key, revoke, force) => self.remove_everywhere(course, key, revoke, force).await,
-            Wanted::Rotate(key) => self.rotate(course, &key).await,
+            KeyChange::Install(key) => self.install_everywhere(course, &key).await,
+            KeyChange::Use(key, force) => self.use_everywhere(course, key, force).await,
+            KeyChange::Remove(key, revoke, force) => self.remove_everywhere(course, key, revoke, force).await,
+            KeyChange::Rotate(key) => self.rotate(course, &key).await,
         }
     }
 

@@ -11,7 +11,7 @@ use ring::rand::SystemRandom;
 use rumormill_core::identity::{Keys, Life, NodeId};
 use rumormill_core::payload::Payload;
 use rumormill_core::wire;
-use rumormill_protocols::agree::keys::{Away, Back, Letter, Secret};
+use rumormill_protocols::agree::keys::{GrantedKeys, RecoveryGrant, RecoveryRequest, Secret};
 use rumormill_runtime::keyring::Key;
 
 /// Why a request or a grant is rejected.
@@ -105,62 +105,65 @@ pub fn ask(keys: &NodeKeys, life: Life, cluster: &str) -> Result<(Asking, Vec<u8
     let proof = signature(keys, &question(cluster, life, &me))?;
     let public = public(keys)?;
     let mut content = Vec::new();
-    wire::put(&Away { public: public.into(), half: half.into(), proof: proof.into() }, &mut content);
+    wire::put(
+        &RecoveryRequest { public: public.into(), half: half.into(), proof: proof.into() },
+        &mut content,
+    );
     Ok((Asking { life, me, secret }, content))
 }
 
 /// Reads what `from` asks in `life`, and finds out that it is really that one.
-pub fn hear(content: &[u8], from: NodeId, life: Life, cluster: &str) -> Result<Away, Doubt> {
-    let away: Away = wire::decode(content).map_err(|_| Doubt::Unreadable)?;
-    let asker = Side { id: from, half: *away.half };
-    check(from, &away.public[..], &question(cluster, life, &asker), &away.proof[..])?;
-    Ok(away)
+pub fn hear(content: &[u8], from: NodeId, life: Life, cluster: &str) -> Result<RecoveryRequest, Doubt> {
+    let request: RecoveryRequest = wire::decode(content).map_err(|_| Doubt::Unreadable)?;
+    let asker = Side { id: from, half: *request.half };
+    check(from, &request.public[..], &question(cluster, life, &asker), &request.proof[..])?;
+    Ok(request)
 }
 
 /// The grant to `from`, which asked in `life`: these keys, for it alone.
 pub fn give(
     keys: &NodeKeys,
-    (from, life, away): (NodeId, Life, &Away),
+    (from, life, request): (NodeId, Life, &RecoveryRequest),
     cluster: &str,
     ring: &[Key],
 ) -> Result<Vec<u8>, Doubt> {
     let (secret, half) = half()?;
-    let (asker, me) = (Side { id: from, half: *away.half }, Side { id: keys.id(), half });
+    let (asker, me) = (Side { id: from, half: *request.half }, Side { id: keys.id(), half });
     let mut talk = talk(cluster, life, &asker, &me);
-    let letter = Letter { keys: ring.iter().map(|key| Secret(*key.bytes())).collect() };
-    let mut sealed = Vec::with_capacity(wire::len(&letter) + AES_256_GCM.tag_len());
-    wire::put(&letter, &mut sealed);
+    let granted = GrantedKeys { keys: ring.iter().map(|key| Secret(*key.bytes())).collect() };
+    let mut sealed = Vec::with_capacity(wire::len(&granted) + AES_256_GCM.tag_len());
+    wire::put(&granted, &mut sealed);
     let key = agreed(secret, &asker.half, &talk)?;
     key.seal_in_place_append_tag(nonce(), Aad::empty(), &mut sealed).map_err(|_| Doubt::Sealed)?;
     talk.extend(&sealed);
     let (public, proof) = (public(keys)?, signature(keys, &talk)?);
     let sealed = Payload::from(&sealed[..]);
     let mut content = Vec::new();
-    let back = Back { public: public.into(), half: half.into(), proof: proof.into(), sealed };
-    wire::put(&back, &mut content);
+    let grant = RecoveryGrant { public: public.into(), half: half.into(), proof: proof.into(), sealed };
+    wire::put(&grant, &mut content);
     Ok(content)
 }
 
 impl Asking {
     /// Whether `from` really gave this answer, to this very question.
-    pub fn is_answered(&self, content: &[u8], from: NodeId, cluster: &str) -> Result<Back, Doubt> {
-        let back: Back = wire::decode(content).map_err(|_| Doubt::Unreadable)?;
-        let mut talk = talk(cluster, self.life, &self.me, &Side { id: from, half: *back.half });
-        talk.extend(&back.sealed[..]);
-        check(from, &back.public[..], &talk, &back.proof[..])?;
-        Ok(back)
+    pub fn is_answered(&self, content: &[u8], from: NodeId, cluster: &str) -> Result<RecoveryGrant, Doubt> {
+        let grant: RecoveryGrant = wire::decode(content).map_err(|_| Doubt::Unreadable)?;
+        let mut talk = talk(cluster, self.life, &self.me, &Side { id: from, half: *grant.half });
+        talk.extend(&grant.sealed[..]);
+        check(from, &grant.public[..], &talk, &grant.proof[..])?;
+        Ok(grant)
     }
 
     /// The keys in an answer that was found to be `from`'s, the primary one first.
-    pub fn open(self, back: &Back, from: NodeId, cluster: &str) -> Result<Vec<Key>, Doubt> {
-        let talk = talk(cluster, self.life, &self.me, &Side { id: from, half: *back.half });
-        let key = agreed(self.secret, &back.half, &talk)?;
-        let mut sealed = back.sealed.to_vec();
+    pub fn open(self, grant: &RecoveryGrant, from: NodeId, cluster: &str) -> Result<Vec<Key>, Doubt> {
+        let talk = talk(cluster, self.life, &self.me, &Side { id: from, half: *grant.half });
+        let key = agreed(self.secret, &grant.half, &talk)?;
+        let mut sealed = grant.sealed.to_vec();
         let opened = key.open_in_place(nonce(), Aad::empty(), &mut sealed).map_err(|_| Doubt::Sealed)?;
-        let letter = wire::decode::<Letter>(opened);
+        let granted = wire::decode::<GrantedKeys>(opened);
         sealed.fill(0);
-        let letter = letter.map_err(|_| Doubt::Sealed)?;
-        Ok(letter.keys.iter().map(|secret| Key::new(secret.0)).collect())
+        let granted = granted.map_err(|_| Doubt::Sealed)?;
+        Ok(granted.keys.iter().map(|secret| Key::new(secret.0)).collect())
     }
 }
 
@@ -192,46 +195,46 @@ mod tests {
 
     #[test]
     fn who_was_away_gets_the_ring_in_its_order() {
-        let (away, giver) = (keys(1), keys(2));
-        let (asking, question) = ask(&away, LIFE, "blue").unwrap();
-        let heard = hear(&question, away.id(), LIFE, "blue").unwrap();
-        let answer = give(&giver, (away.id(), LIFE, &heard), "blue", &ring()).unwrap();
-        assert!(answer.len() < rumormill_runtime::knock::KNOCK_BYTES_MAX);
-        let back = asking.is_answered(&answer, giver.id(), "blue").unwrap();
-        assert_eq!(asking.open(&back, giver.id(), "blue").unwrap(), ring());
+        let (asker, giver) = (keys(1), keys(2));
+        let (asking, question) = ask(&asker, LIFE, "blue").unwrap();
+        let heard = hear(&question, asker.id(), LIFE, "blue").unwrap();
+        let answer = give(&giver, (asker.id(), LIFE, &heard), "blue", &ring()).unwrap();
+        assert!(answer.len() < rumormill_runtime::key_recovery::RECOVERY_BYTES_MAX);
+        let grant = asking.is_answered(&answer, giver.id(), "blue").unwrap();
+        assert_eq!(asking.open(&grant, giver.id(), "blue").unwrap(), ring());
     }
 
     #[test]
     fn the_largest_ring_fits_a_datagram() {
-        let (away, giver) = (keys(1), keys(2));
-        let (_, question) = ask(&away, LIFE, "blue").unwrap();
-        let heard = hear(&question, away.id(), LIFE, "blue").unwrap();
+        let (asker, giver) = (keys(1), keys(2));
+        let (_, question) = ask(&asker, LIFE, "blue").unwrap();
+        let heard = hear(&question, asker.id(), LIFE, "blue").unwrap();
         let full = vec![Key::new([5; 32]); rumormill_runtime::keyring::KEYS_MAX];
-        let answer = give(&giver, (away.id(), LIFE, &heard), "blue", &full).unwrap();
-        assert!(answer.len() <= rumormill_runtime::knock::KNOCK_BYTES_MAX, "{}", answer.len());
+        let answer = give(&giver, (asker.id(), LIFE, &heard), "blue", &full).unwrap();
+        assert!(answer.len() <= rumormill_runtime::key_recovery::RECOVERY_BYTES_MAX, "{}", answer.len());
     }
 
     #[test]
     fn nobody_asks_in_anothers_name_life_or_cluster() {
-        let (away, other) = (keys(1), keys(2));
-        let (_, question) = ask(&away, LIFE, "blue").unwrap();
+        let (asker, other) = (keys(1), keys(2));
+        let (_, question) = ask(&asker, LIFE, "blue").unwrap();
         assert_eq!(hear(&question, other.id(), LIFE, "blue"), Err(Doubt::Forged));
         let later = Life { session: 78, ..LIFE };
-        assert_eq!(hear(&question, away.id(), later, "blue"), Err(Doubt::Forged));
-        assert_eq!(hear(&question, away.id(), LIFE, "green"), Err(Doubt::Forged));
+        assert_eq!(hear(&question, asker.id(), later, "blue"), Err(Doubt::Forged));
+        assert_eq!(hear(&question, asker.id(), LIFE, "green"), Err(Doubt::Forged));
         for at in 0..question.len() {
             let mut changed = question.clone();
             changed[at] ^= 1;
-            assert!(hear(&changed, away.id(), LIFE, "blue").is_err(), "byte {at}");
+            assert!(hear(&changed, asker.id(), LIFE, "blue").is_err(), "byte {at}");
         }
     }
 
     #[test]
     fn an_answer_is_the_givers_and_for_the_asker_alone() {
-        let (away, giver) = (keys(1), keys(2));
-        let (asking, question) = ask(&away, LIFE, "blue").unwrap();
-        let heard = hear(&question, away.id(), LIFE, "blue").unwrap();
-        let answer = give(&giver, (away.id(), LIFE, &heard), "blue", &ring()).unwrap();
+        let (asker, giver) = (keys(1), keys(2));
+        let (asking, question) = ask(&asker, LIFE, "blue").unwrap();
+        let heard = hear(&question, asker.id(), LIFE, "blue").unwrap();
+        let answer = give(&giver, (asker.id(), LIFE, &heard), "blue", &ring()).unwrap();
         assert_eq!(asking.is_answered(&answer, keys(3).id(), "blue"), Err(Doubt::Forged));
         for at in 0..answer.len() {
             let mut changed = answer.clone();
@@ -239,7 +242,7 @@ mod tests {
             assert!(asking.is_answered(&changed, giver.id(), "blue").is_err(), "byte {at}");
         }
         // Another question of the same node, as if the answer to the first came late or again.
-        let (second, _) = ask(&away, LIFE, "blue").unwrap();
+        let (second, _) = ask(&asker, LIFE, "blue").unwrap();
         assert_eq!(second.is_answered(&answer, giver.id(), "blue"), Err(Doubt::Forged));
     }
 }

@@ -4,7 +4,7 @@
 //! may write it, or in its data directory, so that a restart goes on with it.
 
 use crate::agent::Agent;
-use crate::features::keys::everywhere::Wanted;
+use crate::features::keys::everywhere::KeyChange;
 use crate::features::keys::ring::Refused;
 use crate::http::reply::{Answer, Body, Object};
 use crate::http::route::Route;
@@ -128,7 +128,7 @@ pub async fn everywhere(
         Refusal::invalid("this is no request about keys", hint)
     })?;
     let model::KeysRequest { action, key, fingerprint, force, revoke } = request;
-    let wanted = Wanted::of(action, key.as_deref(), fingerprint.as_deref(), force, revoke)?;
+    let wanted = KeyChange::of(action, key.as_deref(), fingerprint.as_deref(), force, revoke)?;
     // It goes on to its end, even if who asked hangs up.
     let course = tokio::spawn(async move { agent.keys_everywhere(wanted).await });
     course.await.unwrap_or_else(|_| Err(Refusal::gone())).map(Json)

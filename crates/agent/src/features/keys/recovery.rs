@@ -7,7 +7,7 @@ use crate::logging::limit::{self, Kind};
 use crate::states::lock;
 use rumormill_core::identity::NodeId;
 use rumormill_core::time::Duration;
-use rumormill_runtime::Knock;
+use rumormill_runtime::RecoveryPacket;
 use rumormill_runtime::keyring::Key;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -22,7 +22,7 @@ const WAITING_MAX: usize = 16;
 
 impl Agent {
     /// Asks the member at `address` for the ring. True if it was granted.
-    pub(crate) async fn catch_up(self: &Arc<Self>, address: SocketAddr) -> bool {
+    pub(crate) async fn request_keys(self: &Arc<Self>, address: SocketAddr) -> bool {
         if self.keyring.is_insecure() {
             return false;
         }
@@ -41,7 +41,7 @@ impl Agent {
             waiting.push(Waiting { asking, reply });
         }
         for _ in 0..TRIES_MAX {
-            if handle.knock(address, question.clone()).await.is_err() {
+            if handle.request_keys(address, question.clone()).await.is_err() {
                 return false;
             }
             if let Ok(given) = tokio::time::timeout(TRY_WAIT, &mut given).await {
@@ -52,24 +52,24 @@ impl Agent {
     }
 
     /// Answers a node that asks for the ring.
-    pub(crate) async fn let_catch_up(self: &Arc<Self>, knock: Knock) {
-        let Knock { from, life, source, .. } = knock;
+    pub(crate) async fn grant_keys(self: &Arc<Self>, packet: RecoveryPacket) {
+        let RecoveryPacket { from, life, source, .. } = packet;
         let refuse = |why: &str| {
             if self.keys().complains(&from.to_string()) {
                 tracing::warn!(id = %from, %source, "who asks for the cluster's keys stays out: {why}");
             }
         };
-        let away = match grant::hear(&knock.content, from, life, &self.config.cluster) {
-            Ok(away) => away,
+        let request = match grant::hear(&packet.content, from, life, &self.config.cluster) {
+            Ok(request) => request,
             Err(doubt) => return refuse(&doubt.to_string()),
         };
         if !self.is_known(from).await {
             return refuse("it is no member that is known here; give it the present key file");
         }
         let (keys, ring) = (self.store.keys(), self.keyring.keys());
-        let content = grant::give(&keys, (from, life, &away), &self.config.cluster, &ring);
+        let content = grant::give(&keys, (from, life, &request), &self.config.cluster, &ring);
         if let (Ok(content), Ok(handle)) = (content, self.handle())
-            && handle.answer(knock, content).await.is_ok()
+            && handle.grant_keys(packet, content).await.is_ok()
             && limit::allows(Kind::Keys)
         {
             tracing::info!(id = %from, %source, "a member that was away is given the cluster's keys");
@@ -77,22 +77,22 @@ impl Agent {
     }
 
     /// Takes a grant.
-    pub(crate) async fn answered(self: &Arc<Self>, knock: Knock) {
-        let (from, cluster) = (knock.from, &self.config.cluster);
+    pub(crate) async fn take_grant(self: &Arc<Self>, packet: RecoveryPacket) {
+        let (from, cluster) = (packet.from, &self.config.cluster);
         if !self.is_known(from).await {
             if self.keys().complains(&from.to_string()) {
-                tracing::warn!(id = %from, source = %knock.source, "keys of one who is not known here are not taken");
+                tracing::warn!(id = %from, source = %packet.source, "keys of one who is not known here are not taken");
             }
             return;
         }
         let found = {
             let mut waiting = lock(&self.keys().waiting);
-            let answer = |waiting: &Waiting| waiting.asking.is_answered(&knock.content, from, cluster).ok();
+            let answer = |waiting: &Waiting| waiting.asking.is_answered(&packet.content, from, cluster).ok();
             let at = waiting.iter().enumerate().find_map(|(at, one)| Some((at, answer(one)?)));
-            at.map(|(at, back)| (waiting.swap_remove(at), back))
+            at.map(|(at, granted)| (waiting.swap_remove(at), granted))
         };
-        let Some((Waiting { asking, reply }, back)) = found else { return }; // it came twice, say
-        match asking.open(&back, from, cluster) {
+        let Some((Waiting { asking, reply }, granted)) = found else { return }; // it came twice, say
+        match asking.open(&granted, from, cluster) {
             Ok(ring) => {
                 self.take_given(ring, from).await;
                 let _ = reply.send(from);

@@ -1,7 +1,7 @@
 //! The cluster's keys. A key goes in and never comes out: where Serf lists keys, fingerprints are listed.
 
 use crate::agent::Agent;
-use crate::features::keys::everywhere::Wanted;
+use crate::features::keys::everywhere::KeyChange;
 use crate::model::KeysResult;
 use crate::serf_rpc::messages::{Key, Keys};
 use crate::serf_rpc::reply::{Answer, Answered, text};
@@ -53,10 +53,10 @@ async fn act(agent: &Arc<Agent>, ask: Ask, key: &str) -> Result<Outcome, String>
     let named = || key.parse().or_else(|_| key.parse::<keyring::Key>().map(|key| key.fingerprint()));
     let named = || named().map_err(|error| error.to_string());
     let wanted = match ask {
-        Ask::List => Wanted::List,
-        Ask::Install => Wanted::Install(key.parse().map_err(|error: KeyringError| error.to_string())?),
-        Ask::Use => Wanted::Use(named()?, false),
-        Ask::Remove => Wanted::Remove(named()?, false, false),
+        Ask::List => KeyChange::List,
+        Ask::Install => KeyChange::Install(key.parse().map_err(|error: KeyringError| error.to_string())?),
+        Ask::Use => KeyChange::Use(named()?, false),
+        Ask::Remove => KeyChange::Remove(named()?, false, false),
     };
     let course = agent.keys_everywhere(wanted).await.map_err(|refusal| text(&refusal))?;
     let members = course.steps.into_iter().next_back().map(|step| step.members).unwrap_or_default();

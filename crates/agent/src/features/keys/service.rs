@@ -8,7 +8,7 @@ use crate::states::lock;
 use crate::wall::wall;
 use rumormill_core::time::Duration;
 use rumormill_protocols::agree::keys::{self, Order};
-use rumormill_runtime::Knock;
+use rumormill_runtime::RecoveryPacket;
 use std::sync::Arc;
 
 /// So often it is looked at least whether a removed key is to be forgotten (our guess: a clock may jump).
@@ -34,8 +34,8 @@ pub(crate) async fn serve(agent: Arc<Agent>) {
                 }
                 let _ = agent.call(Call::Keys(keys::Call::Report { to: by, serial, report })).await; // else it asks again
             }
-            Request::Recovery(knock) if knock.is_answer => agent.answered(*knock).await,
-            Request::Recovery(knock) => agent.let_catch_up(*knock).await,
+            Request::Recovery(packet) if packet.is_grant => agent.take_grant(*packet).await,
+            Request::Recovery(packet) => agent.grant_keys(*packet).await,
         }
     }
 }
@@ -51,6 +51,6 @@ pub(crate) async fn expire(agent: Arc<Agent>) {
 }
 
 /// A member asks for the keys that it missed, or grants them.
-pub(crate) fn knocked(agent: &Agent, knock: Knock) {
-    agent.keys().take(Request::Recovery(Box::new(knock)));
+pub(crate) fn take_packet(agent: &Agent, packet: RecoveryPacket) {
+    agent.keys().take(Request::Recovery(Box::new(packet)));
 }

@@ -6,7 +6,7 @@ use crate::states::lock;
 use crate::warnings::About;
 use rumormill_core::identity::NodeId;
 use rumormill_protocols::agree::keys::{Kept, Order, Removed, Report};
-use rumormill_runtime::Knock;
+use rumormill_runtime::RecoveryPacket;
 use rumormill_runtime::keyring::{Fingerprint, Keyring};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
@@ -27,7 +27,7 @@ pub(crate) enum Request {
     /// Carry out an order, and report.
     Order { by: NodeId, serial: u64, order: Order },
     /// Key recovery: a request, or a grant.
-    Recovery(Box<Knock>),
+    Recovery(Box<RecoveryPacket>),
 }
 
 /// A member and its report; none if it did not answer.

@@ -31,7 +31,8 @@ pub struct Why {
 /// What a verdict says.
 #[derive(Copy, Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum Said {
+#[schema(as = Said)]
+pub enum VerdictKind {
     /// A probe of it failed.
     Suspected,
     /// A suspicion went unanswered: it failed. Each member decides this for itself.
@@ -56,7 +57,7 @@ pub enum Said {
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Verdict {
     /// What was said.
-    pub what: Said,
+    pub what: VerdictKind,
     /// Who said it.
     pub by: String,
     /// That member's name, if it is known here.

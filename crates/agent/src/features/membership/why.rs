@@ -2,7 +2,7 @@
 
 use crate::describe::inside::Inside;
 use crate::describe::{Shape, ban_age_s, reason_given};
-use crate::model::{self, Said};
+use crate::model::{self, VerdictKind};
 use rumormill_core::identity::NodeId;
 use rumormill_protocols::agree::bans::Ban;
 use rumormill_protocols::member::swim;
@@ -20,8 +20,8 @@ pub fn why(inside: &Inside<'_>, id: NodeId) -> model::Why {
     for verdict in &mut said {
         let by = verdict.by_name.as_deref().unwrap_or(&verdict.by);
         let text = match (verdict.what, ban) {
-            (Said::Banned, Some(ban)) => format!("{by} banned it{}", reason_given(ban)),
-            (Said::Unbanned, Some(ban)) => format!("{by} lifted its ban{}", reason_given(ban)),
+            (VerdictKind::Banned, Some(ban)) => format!("{by} banned it{}", reason_given(ban)),
+            (VerdictKind::Unbanned, Some(ban)) => format!("{by} lifted its ban{}", reason_given(ban)),
             (what, _) => sentence(what, before, by, verdict.evidence.as_ref()),
         };
         before = Some(verdict.what);
@@ -36,13 +36,13 @@ pub fn why(inside: &Inside<'_>, id: NodeId) -> model::Why {
 
 /// Whether a verdict has an author. That this agent keeps a banned member out is no verdict of its own: the ban itself is listed.
 fn is_somebodys(verdict: &swim::Verdict) -> bool {
-    verdict.what != swim::Said::Banned
+    verdict.what != swim::VerdictKind::Banned
 }
 
 /// What a member said of a ban.
 fn word(inside: &Inside<'_>, ban: &Ban) -> model::Verdict {
     model::Verdict {
-        what: if ban.lifted { Said::Unbanned } else { Said::Banned },
+        what: if ban.lifted { VerdictKind::Unbanned } else { VerdictKind::Banned },
         by: ban.by.to_string(),
         by_name: Shape::new(inside).name(ban.by),
         at_unix_ms: ban.version,
@@ -55,14 +55,14 @@ fn word(inside: &Inside<'_>, ban: &Ban) -> model::Verdict {
 
 fn verdict(inside: &Inside<'_>, verdict: &swim::Verdict) -> model::Verdict {
     let what = match verdict.what {
-        swim::Said::Charged(Charge::Suspect) => Said::Suspected,
-        swim::Said::Charged(Charge::Failed) => Said::DeclaredFailed,
-        swim::Said::Charged(Charge::Forget) => Said::Forgotten,
-        swim::Said::Refuted => Said::Refuted,
-        swim::Said::Restarted => Said::Restarted,
-        swim::Said::Left => Said::Left,
-        swim::Said::Copied => Said::Copied,
-        swim::Said::Banned => Said::Banned,
+        swim::VerdictKind::Charged(Charge::Suspect) => VerdictKind::Suspected,
+        swim::VerdictKind::Charged(Charge::Failed) => VerdictKind::DeclaredFailed,
+        swim::VerdictKind::Charged(Charge::Forget) => VerdictKind::Forgotten,
+        swim::VerdictKind::Refuted => VerdictKind::Refuted,
+        swim::VerdictKind::Restarted => VerdictKind::Restarted,
+        swim::VerdictKind::Left => VerdictKind::Left,
+        swim::VerdictKind::Copied => VerdictKind::Copied,
+        swim::VerdictKind::Banned => VerdictKind::Banned,
     };
     let evidence = verdict.evidence.map(|seen| model::Evidence {
         helpers: seen.helpers,
@@ -86,33 +86,38 @@ fn verdict(inside: &Inside<'_>, verdict: &swim::Verdict) -> model::Verdict {
 }
 
 /// A verdict as a sentence; `before` is what was said last before it.
-fn sentence(what: Said, before: Option<Said>, by: &str, evidence: Option<&model::Evidence>) -> String {
+fn sentence(
+    what: VerdictKind,
+    before: Option<VerdictKind>,
+    by: &str,
+    evidence: Option<&model::Evidence>,
+) -> String {
     match what {
-        Said::Suspected | Said::DeclaredFailed
+        VerdictKind::Suspected | VerdictKind::DeclaredFailed
             if let Some(other) = evidence.and_then(|seen| seen.replaced_by.as_ref()) =>
         {
-            let verb = if what == Said::Suspected { "suspected it" } else { "marked it as failed" };
+            let verb = if what == VerdictKind::Suspected { "suspected it" } else { "marked it as failed" };
             format!("{by} {verb}: member {other} answered {by} at its address")
         }
-        Said::Suspected => {
+        VerdictKind::Suspected => {
             format!("{by} suspected it: a probe got no answer{}", seen(by, false, evidence))
         }
-        Said::DeclaredFailed => {
+        VerdictKind::DeclaredFailed => {
             format!("{by} marked it as failed: nothing refuted the suspicion{}", seen(by, true, evidence))
         }
-        Said::Forgotten => format!("an operator at {by} had it forgotten"),
-        Said::Refuted => match before {
-            Some(Said::DeclaredFailed) => "it is back: it answered the verdict that it had failed",
-            Some(Said::Left) => "it is back after it had left",
-            Some(Said::Banned | Said::Unbanned) => "it is back after its ban",
+        VerdictKind::Forgotten => format!("an operator at {by} had it forgotten"),
+        VerdictKind::Refuted => match before {
+            Some(VerdictKind::DeclaredFailed) => "it is back: it answered the verdict that it had failed",
+            Some(VerdictKind::Left) => "it is back after it had left",
+            Some(VerdictKind::Banned | VerdictKind::Unbanned) => "it is back after its ban",
             _ => "it answered the suspicion: it is alive",
         }
         .into(),
-        Said::Restarted => "it restarted".into(),
-        Said::Left => "it left of its own will".into(),
-        Said::Copied => format!("{by} saw its id in two lives at once: a copied data directory"),
-        Said::Banned => format!("{by} banned it"),
-        Said::Unbanned => format!("{by} lifted its ban"),
+        VerdictKind::Restarted => "it restarted".into(),
+        VerdictKind::Left => "it left of its own will".into(),
+        VerdictKind::Copied => format!("{by} saw its id in two lives at once: a copied data directory"),
+        VerdictKind::Banned => format!("{by} banned it"),
+        VerdictKind::Unbanned => format!("{by} lifted its ban"),
     }
 }
 
@@ -155,7 +160,7 @@ mod tests {
             accuser_health: 3,
             replaced_by: None,
         };
-        let text = sentence(Said::DeclaredFailed, None, "web", Some(&evidence));
+        let text = sentence(VerdictKind::DeclaredFailed, None, "web", Some(&evidence));
         assert_eq!(
             text,
             "web marked it as failed: nothing refuted the suspicion within 3000 ms; 1 helper was asked, 1 of them got no answer either; \
@@ -168,7 +173,7 @@ mod tests {
             accuser_health: 0,
             ..evidence.clone()
         };
-        let text = sentence(Said::DeclaredFailed, None, "web", Some(&alone));
+        let text = sentence(VerdictKind::DeclaredFailed, None, "web", Some(&alone));
         assert!(
             text.ends_with("within 3000 ms; 1 member suspected it; web had never heard from it"),
             "{text}"
@@ -177,14 +182,14 @@ mod tests {
 
     #[test]
     fn a_member_that_is_back_is_said_to_be_back_from_what_it_was() {
-        let back = |before| sentence(Said::Refuted, before, "web", None);
-        assert_eq!(back(Some(Said::Suspected)), "it answered the suspicion: it is alive");
+        let back = |before| sentence(VerdictKind::Refuted, before, "web", None);
+        assert_eq!(back(Some(VerdictKind::Suspected)), "it answered the suspicion: it is alive");
         assert_eq!(back(None), "it answered the suspicion: it is alive");
         assert_eq!(
-            back(Some(Said::DeclaredFailed)),
+            back(Some(VerdictKind::DeclaredFailed)),
             "it is back: it answered the verdict that it had failed"
         );
-        assert_eq!(back(Some(Said::Left)), "it is back after it had left");
-        assert_eq!(back(Some(Said::Unbanned)), "it is back after its ban");
+        assert_eq!(back(Some(VerdictKind::Left)), "it is back after it had left");
+        assert_eq!(back(Some(VerdictKind::Unbanned)), "it is back after its ban");
     }
 }

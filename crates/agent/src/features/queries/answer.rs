@@ -14,7 +14,7 @@ pub const FAILURE_BYTES_MAX: usize = 512;
 pub enum Answer {
     /// What was asked for.
     #[n(0)]
-    Said(#[n(0)] Payload),
+    Value(#[n(0)] Payload),
     /// It could not be found out, and why.
     #[n(1)]
     Failed(#[n(0)] String),
@@ -49,7 +49,7 @@ mod tests {
 
     #[test]
     fn the_largest_answer_fits_into_what_travels() {
-        let largest = Answer::Said(Payload::from(&vec![7; ANSWER_BYTES_MAX][..]));
+        let largest = Answer::Value(Payload::from(&vec![7; ANSWER_BYTES_MAX][..]));
         assert!(largest.encoded().len() <= BODY_BYTES_MAX);
         assert_eq!(Answer::decode(&largest.encoded()), largest);
     }

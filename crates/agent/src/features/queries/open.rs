@@ -16,9 +16,9 @@ pub const WAITING_BYTES_MAX: usize = 16 << 20;
 /// Memory of a reply besides its content, in bytes (our guess).
 const REPLY_BYTES: usize = 128;
 
-/// A member, by its id and what it is called.
+/// A member of a query, by its id and its name.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Who {
+pub struct Responder {
     /// Its id.
     pub id: NodeId,
     /// Its name; empty if it is not known here.
@@ -29,11 +29,11 @@ pub struct Who {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Reply {
     /// The member matches the filter, and has the query.
-    Ack(Who),
+    Ack(Responder),
     /// Its answer.
-    Answer(Who, Payload),
+    Answer(Responder, Payload),
     /// The member failed to answer, with the reason.
-    Failed(Who, String),
+    Failed(Responder, String),
     /// Nothing more will come.
     Done(Summary),
 }
@@ -188,8 +188,8 @@ impl OpenQueries {
 mod tests {
     use super::*;
 
-    fn who() -> Who {
-        Who { id: NodeId(7), name: "n7".into() }
+    fn who() -> Responder {
+        Responder { id: NodeId(7), name: "n7".into() }
     }
 
     #[tokio::test]

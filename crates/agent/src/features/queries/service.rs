@@ -89,7 +89,7 @@ impl Agent {
             let hint = "answer where the data is to be had, not the data";
             return Err(Refusal::too_large(error, hint));
         }
-        self.answer(id, &Answer::Said(payload.into())).await
+        self.answer(id, &Answer::Value(payload.into())).await
     }
 
     /// Answers a query with the reason why there is no answer.

@@ -5,7 +5,7 @@
 
 use crate::audience::Filter;
 use crate::features::queries::answer::Answer;
-use crate::features::queries::open::{OpenQueries, Reply, Who};
+use crate::features::queries::open::{OpenQueries, Reply, Responder};
 use rumormill_core::identity::NodeId;
 use rumormill_core::payload::Payload;
 use rumormill_core::time::Duration;
@@ -47,7 +47,7 @@ pub struct Arrived {
     /// What is asked.
     pub payload: Payload,
     /// The member that asks.
-    pub asker: Who,
+    pub asker: Responder,
     /// The end of the time for answers.
     pub until: Instant,
 }
@@ -74,7 +74,7 @@ impl Default for QueryService {
 impl QueryService {
     /// Takes an event of the protocol; `named` is the name of a member.
     pub fn hear(&mut self, event: Event, named: impl Fn(NodeId) -> String) {
-        let who = |id| Who { id, name: named(id) };
+        let who = |id| Responder { id, name: named(id) };
         match event {
             Event::Asked { id, name, body, left, .. } => {
                 let asker = who(id.asker);
@@ -84,7 +84,7 @@ impl QueryService {
             }
             Event::Acked { ticket, from } => self.open.deliver(ticket, Reply::Ack(who(from))),
             Event::Answered { ticket, from, body } => match Answer::decode(&body) {
-                Answer::Said(payload) => self.open.deliver(ticket, Reply::Answer(who(from), payload)),
+                Answer::Value(payload) => self.open.deliver(ticket, Reply::Answer(who(from), payload)),
                 Answer::Failed(why) => self.open.deliver(ticket, Reply::Failed(who(from), why)),
             },
             Event::Refused { ticket, why } => self.open.refused(ticket, why),

@@ -5,7 +5,6 @@
 //! that they added is installed, and no key is ever removed. The API's token is what its file holds.
 
 use crate::agent::Agent;
-use crate::aside::Single;
 use crate::config::{Config, Origin};
 use crate::feature::{Feature, Features};
 use crate::features::reload::model::{ReloadInfo, Reloaded, SettingChange};
@@ -14,6 +13,7 @@ use crate::refusal::Refusal;
 use crate::service_manager;
 use crate::states::lock;
 use crate::token::Token;
+use crate::worker::Single;
 use rumormill_runtime::keyring::Keyring;
 use sd_notify::NotifyState;
 use std::collections::{BTreeMap, BTreeSet};

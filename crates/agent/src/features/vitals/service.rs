@@ -8,7 +8,7 @@ use crate::node::{Call, Node};
 use rumormill_core::identity::Life;
 use rumormill_core::payload::Payload;
 use rumormill_core::time::{Duration, Time};
-use rumormill_protocols::agree::latest::{self, Latest};
+use rumormill_protocols::agree::lww::{self, Lww};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering::Relaxed;
@@ -33,15 +33,15 @@ fn bytes_per_s(config: &Config) -> u32 {
 pub(super) fn prepare(agent: &Agent, node: &mut Node<NodeKeys>, life: Life) {
     if agent.config.vitals {
         let budget_bytes_per_s = agent.state::<Budget>().0.load(Relaxed);
-        let config = latest::Config { budget_bytes_per_s, ..latest::Config::default() };
-        node.vitals = Some(Latest::new(config, life));
+        let config = lww::Config { budget_bytes_per_s, ..lww::Config::default() };
+        node.vitals = Some(Lww::new(config, life));
     }
 }
 
 /// Puts the budget of a changed configuration in force.
 pub(super) async fn apply(agent: &Agent, config: &Config) -> Result<(), String> {
     let budget = bytes_per_s(config);
-    agent.call(Call::Vitals(latest::Call::Ration(budget))).await.map_err(|refusal| refusal.error)?;
+    agent.call(Call::Vitals(lww::Call::Ration(budget))).await.map_err(|refusal| refusal.error)?;
     agent.state::<Budget>().0.store(budget, Relaxed);
     Ok(())
 }
@@ -60,7 +60,7 @@ pub(super) async fn read_machine(agent: Arc<Agent>) {
         });
         if let Ok((now, gossip)) = due.await {
             let value = Payload::from(&vitals.encoded()[..]);
-            let call = if gossip { latest::Call::Put(value) } else { latest::Call::Keep(value) };
+            let call = if gossip { lww::Call::Put(value) } else { lww::Call::Keep(value) };
             if agent.call(Call::Vitals(call)).await.is_ok() && gossip {
                 gossiped = Some(now);
             }

@@ -73,7 +73,7 @@ pub fn run(args: &RunArgs, out: &mut Out<'_>) -> Outcome {
     let (shown, seed) = (file.display().to_string(), scenario.seed);
     let nodes = args.nodes.map(|nodes| format!(" --nodes {nodes}")).unwrap_or_default();
     let replay = move |run: u32| format!("rumormill sim run {shown}{nodes} --seed {seed} --run {run}");
-    let mut output = Told {
+    let mut output = Printer {
         progress: Progress::new(),
         out,
         json: args.json,
@@ -87,7 +87,7 @@ pub fn run(args: &RunArgs, out: &mut Out<'_>) -> Outcome {
     let result =
         scenario.run_some(runs, cost::available_bytes(), &replay, &mut output).map_err(Failure::Usage)?;
     output.progress.end();
-    let Told { csv, figure, curves, figures, failed, .. } = output;
+    let Printer { csv, figure, curves, figures, failed, .. } = output;
     failed.map_or(Ok(()), Err)?;
     if let (Some(file), Some(csv)) = (&args.csv, csv) {
         write(file, &csv)?;
@@ -177,7 +177,7 @@ fn checks(result: &scenario::Outcome) -> String {
 }
 
 /// Writes events, faults and samples where the flags send them.
-struct Told<'a, 'b> {
+struct Printer<'a, 'b> {
     progress: Progress,
     out: &'a mut Out<'b>,
     json: bool,
@@ -191,7 +191,7 @@ struct Told<'a, 'b> {
     failed: Option<Failure>,
 }
 
-impl Told<'_, '_> {
+impl Printer<'_, '_> {
     fn line(&mut self, value: &impl serde::Serialize) {
         if self.json && self.failed.is_none() {
             self.failed = self.out.json_line(value).err();
@@ -199,7 +199,7 @@ impl Told<'_, '_> {
     }
 }
 
-impl Output for Told<'_, '_> {
+impl Output for Printer<'_, '_> {
     fn event(&mut self, event: &Event) {
         self.line(event);
     }

@@ -2,7 +2,7 @@
 
 use rumormill_core::identity::Unsigned;
 use rumormill_node::{self as node, Everyone};
-use rumormill_protocols::agree::{bans, keys, latest};
+use rumormill_protocols::agree::{bans, keys, lww};
 use rumormill_protocols::detect::phi;
 use rumormill_protocols::member::swim::{self, NEWS_MAX};
 use rumormill_protocols::spread::{events, queries};
@@ -15,7 +15,7 @@ pub(super) type Node = node::Node<Unsigned, Everyone>;
 #[derive(Clone, Debug)]
 pub(super) struct Config {
     pub swim: swim::Config,
-    pub latest: latest::Config,
+    pub lww: lww::Config,
     pub events: events::Config,
     pub queries: queries::Config,
     pub bans: bans::Config,

@@ -3,8 +3,8 @@
 //! The agent joins by its seeds until it has met somebody, reads its machine every few seconds, answers every query, carries out orders
 //! about keys on a ring of its own, drops what banned members send, and keeps across a restart what the data directory keeps.
 
+use super::claims::{self, Claim};
 use super::config::{Config, Node, over_bound};
-use super::words::{self, Words};
 use rumormill_core::identity::{NodeId, Unsigned};
 use rumormill_core::payload::Payload;
 use rumormill_core::protocol::{Cx, Input, Output, Protocol};
@@ -13,7 +13,7 @@ use rumormill_core::time::{Duration, Time};
 use rumormill_node::{self as node, Everyone, Message};
 use rumormill_protocols::agree::bans::{self, Bans};
 use rumormill_protocols::agree::keys::{self, Order, Report, Secret};
-use rumormill_protocols::agree::latest::{self, Latest};
+use rumormill_protocols::agree::lww::{self, Lww};
 use rumormill_protocols::detect::Detector;
 use rumormill_protocols::detect::phi::Phi;
 use rumormill_protocols::member::swim::record::TagMap;
@@ -139,7 +139,7 @@ impl Member {
         }
         let mut node = Node::new(
             Swim::new(config.swim.clone(), me, Unsigned),
-            Some(Latest::new(config.latest.clone(), run)),
+            Some(Lww::new(config.lww.clone(), run)),
             events,
             Queries::new(config.queries.clone(), run),
             Everyone,
@@ -243,7 +243,7 @@ impl Member {
 
     fn on_read(&mut self, cx: &mut Cx<'_, Self>) {
         cx.after(READ_INTERVAL, Timer::Read);
-        let interval = self.node.vitals.as_ref().map_or(Duration::MAX, Latest::put_interval);
+        let interval = self.node.vitals.as_ref().map_or(Duration::MAX, Lww::put_interval);
         let gossip = self.gossiped.is_none_or(|last| cx.now.since(last) >= interval);
         if gossip {
             self.gossiped = Some(cx.now);
@@ -252,7 +252,7 @@ impl Member {
         let mut reading = [0; READING_BYTES];
         reading[..8].copy_from_slice(&self.readings.to_be_bytes());
         let value = Payload::from(&reading[..]);
-        let call = if gossip { latest::Call::Put(value) } else { latest::Call::Keep(value) };
+        let call = if gossip { lww::Call::Put(value) } else { lww::Call::Keep(value) };
         self.ask_node(cx, node::Call::Vitals(call));
     }
 
@@ -270,11 +270,11 @@ impl Member {
                 said.extend(self.lend(cx, Input::Call(call)));
             }
         }
-        for words in said {
-            match words {
-                Words::Accuses(id) if self.accused.insert(id) => cx.emit(Event::Accuses(id)),
-                Words::Holds(id) if !self.holds(id) => cx.emit(Event::Claims(id)),
-                Words::Accuses(_) | Words::Holds(_) => {}
+        for claim in said {
+            match claim {
+                Claim::Accuses(id) if self.accused.insert(id) => cx.emit(Event::Accuses(id)),
+                Claim::Holds(id) if !self.holds(id) => cx.emit(Event::Claims(id)),
+                Claim::Accuses(_) | Claim::Holds(_) => {}
             }
         }
         // A bound holds at every instant, not only when the checks run.
@@ -287,11 +287,11 @@ impl Member {
     }
 
     /// Returns the statements that the node makes in its own name.
-    fn lend(&mut self, cx: &mut Cx<'_, Self>, input: Input<Node>) -> Vec<Words> {
+    fn lend(&mut self, cx: &mut Cx<'_, Self>, input: Input<Node>) -> Vec<Claim> {
         let (node, told, me) = (&mut self.node, &mut self.told, cx.me);
         let said = RefCell::new(Vec::new());
         let look = |message| {
-            words::of(me, &message, |words| said.borrow_mut().push(words));
+            claims::of(me, &message, |claim| said.borrow_mut().push(claim));
             message
         };
         cx.lend(look, Timer::Node, |event| told.push_back(event), |cx| node.handle(cx, input));

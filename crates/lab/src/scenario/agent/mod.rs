@@ -3,26 +3,27 @@
 //! | file | contents |
 //! | --- | --- |
 //! | `member` | one agent: the node, and the agent around it |
-//! | `words` | verdicts compared with the probes of their authors |
+//! | `claims` | verdicts compared with the probes of their authors |
 //! | `verdicts` | failed members compared with the truth |
 //! | `deliveries` | events published and delivered |
 //! | `answers` | queries and orders about keys |
 //! | `state` | whether members agree, and keep their bounds |
 
 mod answers;
+mod claims;
 mod config;
 mod deliveries;
 mod member;
 mod state;
 mod verdicts;
-mod words;
 
 use super::detector::DetectorPart;
-use super::latest::LatestPart;
-use super::part::{CallOf, Called, Check, Line, Names, Part, View};
+use super::lww::LwwPart;
+use super::part::{CallOf, CallRecord, Check, Line, Names, Part, View};
 use super::settings;
 use super::swim::SwimPart;
 use answers::Answers;
+use claims::Claims;
 use config::Config;
 use deliveries::{Deliveries, Promise};
 use member::{Call, Event, Member};
@@ -36,7 +37,6 @@ use rumormill_protocols::member::swim;
 use rumormill_protocols::spread::{events, queries};
 use std::sync::Arc;
 use verdicts::Verdicts;
-use words::Founded;
 
 /// The composite node.
 pub struct AgentPart {
@@ -47,7 +47,7 @@ pub struct AgentPart {
 #[derive(Debug, Default)]
 pub struct Seen {
     verdicts: Verdicts,
-    words: Founded,
+    claims: Claims,
     deliveries: Deliveries,
     answers: Answers,
     over_bound: Option<String>,
@@ -57,16 +57,16 @@ impl AgentPart {
     /// Membership, vitals and phi with these settings, all else as an agent has it by default. Without settings of its own phi is off.
     pub(super) fn new(
         swim: &toml::Table,
-        latest: &toml::Table,
+        lww: &toml::Table,
         phi: Option<&toml::Table>,
         nodes: u64,
     ) -> Result<AgentPart, String> {
-        let latest = LatestPart::new(latest, nodes)?.config;
-        let signs = phi::Config::of_signs(latest.period);
+        let lww = LwwPart::new(lww, nodes)?.config;
+        let signs = phi::Config::of_signs(lww.period);
         let phi = phi.map(|table| settings::read::<Phi>(table, nodes, &signs)).transpose()?;
         let config = Config {
             swim: SwimPart::new(swim, nodes)?.config,
-            latest,
+            lww,
             phi: phi.map(Arc::new),
             events: events::Config::default(),
             queries: queries::Config::default(),
@@ -86,7 +86,7 @@ impl Part for AgentPart {
     }
 
     /// A member joins by itself.
-    fn greet(&self, _: NodeId, _: u32, _: bool) -> Vec<Call> {
+    fn first_calls(&self, _: NodeId, _: u32, _: bool) -> Vec<Call> {
         Vec::new()
     }
 
@@ -140,7 +140,7 @@ impl Part for AgentPart {
                     .get_or_insert_with(|| format!("node {}: {over}, at {:.3} s", id.0, at.as_secs_f64()));
             }
             Event::Claims(event) => seen.deliveries.claims(at, id, *event),
-            Event::Accuses(about) => seen.words.accuses(at.as_secs_f64(), id, *about),
+            Event::Accuses(about) => seen.claims.accuses(at.as_secs_f64(), id, *about),
             Event::Ordered { ticket, of } => seen.answers.ordered(at, id, *ticket, *of),
             Event::Node(node::Event::Swim(event)) => {
                 seen.deliveries.on_swim(id, event);
@@ -148,7 +148,7 @@ impl Part for AgentPart {
                     swim::Event::Failed(about) => seen.verdicts.failed(at, id, *about),
                     swim::Event::Forgotten(about) => seen.verdicts.forgets(at, id, *about),
                     swim::Event::Up(about) => seen.verdicts.lists(at, id, *about),
-                    swim::Event::ProbeFailed { target, .. } => seen.words.probed(id, *target),
+                    swim::Event::ProbeFailed { target, .. } => seen.claims.probed(id, *target),
                     swim::Event::Suspected(_) => seen.verdicts.suspected += 1,
                     swim::Event::Refuted(_) => seen.verdicts.refuted += 1,
                     _ => {}
@@ -164,7 +164,7 @@ impl Part for AgentPart {
         }
     }
 
-    fn see_call(&self, seen: &mut Seen, call: &Called) {
+    fn see_call(&self, seen: &mut Seen, call: &CallRecord) {
         if call.call == "leave" {
             seen.verdicts.leaves(call.at, call.id);
         }
@@ -183,7 +183,7 @@ impl Part for AgentPart {
             Event::Accuses(about) => Line::about("accuses", *about),
             Event::OverBound(over) => Line::of("over-bound", Some(over.clone())),
             Event::Node(node::Event::Swim(event)) => SwimPart::tell(event),
-            Event::Node(node::Event::Vitals(event)) => LatestPart::tell(event),
+            Event::Node(node::Event::Vitals(event)) => LwwPart::tell(event),
             Event::Node(node::Event::Phi(event)) => DetectorPart::<Phi>::tell(event),
             Event::Node(node::Event::Events(event)) => tell_event(event),
             Event::Node(node::Event::Queries(event)) => tell_query(event),
@@ -254,7 +254,7 @@ impl Part for AgentPart {
                 let well = with.map(text::parse).transpose()?;
                 Box::new(move |_, seen| seen.verdicts.check(well))
             }
-            "own_words" => Box::new(|_, seen| seen.words.check()),
+            "own_words" => Box::new(|_, seen| seen.claims.check()),
             "no_ghost" => Box::new(|_, seen| seen.verdicts.check_ghosts()),
             "held_when_said" => Box::new(|_, seen| seen.deliveries.check_claims()),
             "covered_delivered" => Box::new(|_, seen| seen.deliveries.check_covered()),

@@ -2,7 +2,7 @@
 
 use super::{AntiEntropy, Config, Entries, Entry, Message, Peel, Peeled, SITES_MAX, Span, Then, Turn, Way};
 use crate::catalog::Catalogued;
-use crate::kit::stamp::Stamp;
+use crate::kit::hybrid_clock::Timestamp;
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -11,7 +11,8 @@ use rumormill_core::payload::Payload;
 use rumormill_core::rng::mix;
 use rumormill_core::time::Wall;
 
-const STAMP: Stamp = Stamp { wall: Wall(1_763_800_000_000), counter: 2, node: NodeId(0x0123_4567_89ab_cdef) };
+const STAMP: Timestamp =
+    Timestamp { wall: Wall(1_763_800_000_000), counter: 2, node: NodeId(0x0123_4567_89ab_cdef) };
 const TURN: Turn = Turn { stamp: STAMP, place: 0x1122_3344_5566_7788 };
 const SUM: u64 = 0x8877_6655_4433_2211;
 

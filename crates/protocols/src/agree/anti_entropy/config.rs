@@ -1,6 +1,6 @@
 //! Every knob of anti-entropy, with its source.
 
-use crate::kit::choice::Choice;
+use crate::kit::peer_selection::PeerSelection;
 use rumormill_core::time::Duration;
 
 /// Longest key, in bytes.
@@ -85,7 +85,7 @@ pub struct Config {
     /// How stores are compared.
     pub compare: Compare,
     /// Whom to contact.
-    pub choice: Choice,
+    pub choice: PeerSelection,
     /// Time between the contacts of one node.
     #[cfg_attr(feature = "serde", serde(with = "rumormill_core::time::text"))]
     pub period: Duration,
@@ -123,7 +123,7 @@ impl Default for Config {
         Config {
             direction: Direction::PushPull, // Demers 1987, section 1.3: push alone ends slowly
             compare: Compare::Merkle,       // our guess: the only one whose cost follows the difference alone
-            choice: Choice::Uniform,
+            choice: PeerSelection::Uniform,
             period: Duration::from_secs(10), // partisan and helium's plumtree, exchange interval
             jitter: Duration::from_secs(1),  // our guess: a tenth
             connection_limit: None,

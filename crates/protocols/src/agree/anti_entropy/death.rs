@@ -67,20 +67,20 @@ pub(super) fn draw_sites(
 
 /// The dormant certificates of one node, and when the next certificate changes its state.
 #[derive(Debug)]
-pub(super) struct Graves {
+pub(super) struct DormantCertificates {
     /// In the order of place and key.
     dormant: Vec<Entry>,
     /// Nothing changes its state before this.
     due: Wall,
 }
 
-impl Default for Graves {
+impl Default for DormantCertificates {
     fn default() -> Self {
-        Graves { dormant: Vec::new(), due: Wall(u64::MAX) }
+        DormantCertificates { dormant: Vec::new(), due: Wall(u64::MAX) }
     }
 }
 
-impl Graves {
+impl DormantCertificates {
     pub fn len(&self) -> usize {
         self.dormant.len()
     }

@@ -1,6 +1,6 @@
 //! What is stored and what travels: a key with its newest value, or with the certificate of its death.
 
-use crate::kit::stamp::{STAMP_BYTES, Stamp};
+use crate::kit::hybrid_clock::{TIMESTAMP_BYTES, Timestamp};
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -23,7 +23,7 @@ pub struct Entry(Arc<Inner>);
 
 struct Inner {
     key: Payload,
-    stamp: Stamp,
+    stamp: Timestamp,
     content: Content,
     /// Worked out from the others, once.
     place: u64,
@@ -36,28 +36,28 @@ enum Content {
 }
 
 struct Death {
-    activated: Stamp,
+    activated: Timestamp,
     sites: Vec<NodeId>,
 }
 
 impl Entry {
     /// `key` has this value.
-    pub fn value_of(key: Payload, stamp: Stamp, value: Payload) -> Entry {
+    pub fn value_of(key: Payload, stamp: Timestamp, value: Payload) -> Entry {
         Entry::new(key, stamp, Content::Value(value))
     }
 
     /// `key` is dead. `sites` keep the certificate when all others have forgotten it.
-    pub fn death_of(key: Payload, stamp: Stamp, sites: Vec<NodeId>) -> Entry {
+    pub fn death_of(key: Payload, stamp: Timestamp, sites: Vec<NodeId>) -> Entry {
         Entry::new(key, stamp, Content::Death(Box::new(Death { activated: stamp, sites })))
     }
 
     /// The same certificate, active again from `activated` on; its ordinary stamp is unchanged, so that it kills nothing that is newer.
-    pub(super) fn awakened(&self, activated: Stamp) -> Entry {
+    pub(super) fn awakened(&self, activated: Timestamp) -> Entry {
         let sites = self.sites().to_vec();
         Entry::new(self.key().clone(), self.stamp(), Content::Death(Box::new(Death { activated, sites })))
     }
 
-    fn new(key: Payload, stamp: Stamp, content: Content) -> Entry {
+    fn new(key: Payload, stamp: Timestamp, content: Content) -> Entry {
         let place = place_of(&key);
         let kind = match &content {
             Content::Value(value) => checksum(value),
@@ -81,12 +81,12 @@ impl Entry {
     }
 
     /// When the value was written, or the key deleted.
-    pub fn stamp(&self) -> Stamp {
+    pub fn stamp(&self) -> Timestamp {
         self.0.stamp
     }
 
     /// When the certificate became active last; for a value its stamp. What is as new as this is news.
-    pub fn activated(&self) -> Stamp {
+    pub fn activated(&self) -> Timestamp {
         match &self.0.content {
             Content::Value(_) => self.0.stamp,
             Content::Death(death) => death.activated.max(self.0.stamp),
@@ -124,7 +124,7 @@ pub(super) fn place_of(key: &[u8]) -> u64 {
     checksum(key)
 }
 
-fn fold(stamp: Stamp) -> u64 {
+fn fold(stamp: Timestamp) -> u64 {
     mix(stamp.wall.0 ^ mix(stamp.node.0 ^ mix(stamp.counter.into())))
 }
 
@@ -138,7 +138,7 @@ impl fmt::Debug for Entry {
 impl Item for Entry {
     // The head of an array, an empty key, the stamp, an empty value. More than that is allocated for it, but less than the eightfold:
     // its stamp alone pays for most.
-    const BYTES_MIN: usize = 3 + STAMP_BYTES + 1;
+    const BYTES_MIN: usize = 3 + TIMESTAMP_BYTES + 1;
 }
 
 // On the wire [key, stamp, value], or [key, stamp, null, activated, [site, …]].
@@ -168,7 +168,7 @@ impl<C> Encode<C> for Entry {
 impl<'b, C> Decode<'b, C> for Entry {
     fn decode(d: &mut Decoder<'b>, c: &mut C) -> Result<Self, Error> {
         let fields = wire::array(d, 3)?;
-        let (key, stamp) = (Payload::decode(d, c)?, Stamp::decode(d, c)?);
+        let (key, stamp) = (Payload::decode(d, c)?, Timestamp::decode(d, c)?);
         if !wire::is_null(d)? {
             let value = Payload::decode(d, c)?;
             wire::skip_rest(d, 3, fields)?;
@@ -177,7 +177,7 @@ impl<'b, C> Decode<'b, C> for Entry {
         if fields < 5 {
             return Err(Error::message("a death without certificate"));
         }
-        let activated = Stamp::decode(d, c)?;
+        let activated = Timestamp::decode(d, c)?;
         let count = d.array()?.filter(|count| *count <= SITES_MAX as u64);
         let count = count.ok_or_else(|| Error::message("too many retention sites"))?;
         let mut sites = Vec::with_capacity(count as usize);
@@ -288,8 +288,8 @@ mod tests {
     use super::*;
     use rumormill_core::time::Wall;
 
-    fn stamp(ms: u64) -> Stamp {
-        Stamp { wall: Wall(ms), counter: 0, node: NodeId(ms % 7) }
+    fn stamp(ms: u64) -> Timestamp {
+        Timestamp { wall: Wall(ms), counter: 0, node: NodeId(ms % 7) }
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! What travels. Each message says all that its answer needs, so that nobody keeps a list of conversations.
 
 use super::entry::{Entries, Entry, place_of};
+use crate::kit::hybrid_clock::Timestamp;
 use crate::kit::merkle;
-use crate::kit::stamp::Stamp;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::cmp::Ordering;
@@ -126,7 +126,7 @@ mod fixed {
 pub struct Turn {
     /// When it was written, or activated.
     #[n(0)]
-    pub stamp: Stamp,
+    pub stamp: Timestamp,
     /// Its key's place.
     #[n(1)]
     pub place: u64,

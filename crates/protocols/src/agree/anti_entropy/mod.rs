@@ -22,7 +22,7 @@
 //! (a rule of every page, in all comparisons alike). On a real clock hardly anything falls on one instant, and what does
 //! is passed on in the next period.
 //!
-//! **Stamps** are hybrid ([`crate::kit::stamp`]): a write that has seen another is newer than it whatever the clocks say. A stamp that is
+//! **Timestamps** are hybrid ([`crate::kit::hybrid_clock`]): a write that has seen another is newer than it whatever the clocks say. A stamp that is
 //! ahead of this node's clock by more than [`Config::skew_max`] is refused and counted, not cut: a cut one would differ from node to node,
 //! and one that is believed would win until its time has come. So a node whose clock is far ahead writes for itself alone until the
 //! others' clocks are near, and harms nobody.
@@ -45,14 +45,14 @@ mod store;
 #[cfg(test)]
 mod tests;
 
-use crate::kit::allowance::Allowance;
-use crate::kit::choice::Choice;
+use crate::kit::hybrid_clock::{self, HybridClock, Timestamp};
+use crate::kit::peer_selection::PeerSelection;
 use crate::kit::peers::Peers;
-use crate::kit::stamp::{self, Clock, Stamp};
+use crate::kit::rate_limit::RateLimit;
 use alloc::sync::Arc;
 pub use config::{Certificates, Compare, Config, Direction, KEY_BYTES_MAX, PAGE_BYTES_MAX, VALUE_BYTES_MAX};
 use core::cmp::Ordering;
-use death::{Fate, Graves};
+use death::{DormantCertificates, Fate};
 pub use entry::{Entries, Entry, SITES_MAX};
 pub use message::{Message, Peel, Peeled, Span, Then, Turn, Way};
 use rumormill_core::counters;
@@ -99,7 +99,7 @@ pub enum Event {
         /// Its value; `None` if it was deleted.
         value: Option<Payload>,
         /// When that was written.
-        stamp: Stamp,
+        stamp: Timestamp,
         /// Who told it; this node itself if it was written here.
         from: NodeId,
     },
@@ -144,8 +144,8 @@ pub struct AntiEntropy {
     config: Arc<Config>,
     peers: Peers,
     store: Store,
-    graves: Graves,
-    clock: Clock,
+    dormant: DormantCertificates,
+    clock: HybridClock,
     /// Whom this node contacted last, and after which key that conversation had to go on.
     contact: NodeId,
     resume: Payload,
@@ -153,8 +153,8 @@ pub struct AntiEntropy {
     /// Contacts that may still be accepted, and tries elsewhere for those that are refused, in this period.
     open: u32,
     hunts_left: u32,
-    answers: Allowance,
-    connections: Allowance,
+    answers: RateLimit,
+    connections: RateLimit,
     counters: Counters,
 }
 
@@ -169,7 +169,7 @@ impl Protocol for AntiEntropy {
     const FILLS: bool = false;
 
     fn handle(&mut self, cx: &mut Cx<'_, Self>, input: Input<Self>) {
-        self.counters.overflowed += self.graves.sweep(&mut self.store, &self.config, cx.wall, cx.me);
+        self.counters.overflowed += self.dormant.sweep(&mut self.store, &self.config, cx.wall, cx.me);
         match input {
             Input::Start => self.on_start(cx),
             Input::Call(Call::Peers(peers)) => self.peers = peers,
@@ -208,15 +208,15 @@ impl AntiEntropy {
             peers: Peers::default(),
             store: Store::new(config.compare),
             config,
-            graves: Graves::default(),
-            clock: Clock::default(),
+            dormant: DormantCertificates::default(),
+            clock: HybridClock::default(),
             contact: NodeId::default(),
             resume: Payload::EMPTY,
             armed: false,
             open: 0,
             hunts_left: 0,
-            answers: Allowance::default(),
-            connections: Allowance::default(),
+            answers: RateLimit::default(),
+            connections: RateLimit::default(),
             counters: Counters::default(),
         }
     }
@@ -248,7 +248,7 @@ impl AntiEntropy {
 
     /// How many dormant certificates are kept.
     pub fn dormant_len(&self) -> usize {
-        self.graves.len()
+        self.dormant.len()
     }
 
     /// The sum over all that is stored, dormant certificates excluded: equal at nodes that have come to agree.
@@ -281,7 +281,8 @@ impl AntiEntropy {
             return;
         };
         let peers = &self.peers;
-        let sites = death::draw_sites(certificates, cx.me, || Choice::Uniform.pick(peers, cx.me, cx.rng));
+        let sites =
+            death::draw_sites(certificates, cx.me, || PeerSelection::Uniform.pick(peers, cx.me, cx.rng));
         self.write(cx, Entry::death_of(key, stamp, sites));
     }
 
@@ -377,7 +378,7 @@ impl AntiEntropy {
             self.counters.rejected += 1;
             return;
         }
-        self.graves.remove(entry.key());
+        self.dormant.remove(entry.key());
         self.keep(cx, cx.me, entry);
     }
 
@@ -400,7 +401,7 @@ impl AntiEntropy {
             self.counters.rejected += 1;
             return;
         }
-        if stamp::is_ahead(entry.activated(), cx.wall, self.config.skew_max) {
+        if hybrid_clock::is_ahead(entry.activated(), cx.wall, self.config.skew_max) {
             self.counters.ahead += 1;
             return;
         }
@@ -410,13 +411,13 @@ impl AntiEntropy {
             self.counters.entries_useless += 1;
             return;
         }
-        if let Some(grave) = self.graves.get(entry.key()) {
-            let outlives = entry.stamp() > grave.stamp();
+        if let Some(certificate) = self.dormant.get(entry.key()) {
+            let outlives = entry.stamp() > certificate.stamp();
             if entry.value().is_some() && !outlives {
                 return self.awaken(cx, entry.key());
             }
-            if outlives || entry.age_order(grave) == Ordering::Greater {
-                self.graves.remove(entry.key());
+            if outlives || entry.age_order(certificate) == Ordering::Greater {
+                self.dormant.remove(entry.key());
             }
         }
         if entry.value().is_none() && death::fate(entry, &self.config, cx.wall, cx.me) != Fate::Active {
@@ -433,7 +434,7 @@ impl AntiEntropy {
             cx.emit(changed(entry, from));
         }
         if death::fate(entry, &self.config, cx.wall, cx.me) == Fate::Dormant {
-            self.counters.overflowed += u64::from(self.graves.lay(entry.clone(), &self.config));
+            self.counters.overflowed += u64::from(self.dormant.lay(entry.clone(), &self.config));
         }
     }
 
@@ -443,9 +444,9 @@ impl AntiEntropy {
             self.counters.overflowed += 1; // the value is not taken either, and the certificate sleeps on
             return;
         }
-        let Some(grave) = self.graves.remove(key) else { return };
+        let Some(certificate) = self.dormant.remove(key) else { return };
         self.counters.awakened += 1;
-        let awake = grave.awakened(self.clock.next(cx.wall, cx.me));
+        let awake = certificate.awakened(self.clock.next(cx.wall, cx.me));
         self.place(cx, awake);
     }
 
@@ -464,7 +465,7 @@ impl AntiEntropy {
     }
 
     fn place(&mut self, cx: &mut Cx<'_, Self>, entry: Entry) {
-        self.graves.note(&entry, &self.config);
+        self.dormant.note(&entry, &self.config);
         self.store.put(entry, cx.now);
         if !self.armed {
             self.arm(cx);

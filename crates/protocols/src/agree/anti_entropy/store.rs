@@ -219,7 +219,7 @@ impl Page {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kit::stamp::Stamp;
+    use crate::kit::hybrid_clock::Timestamp;
     use alloc::collections::BTreeMap;
     use rumormill_core::identity::NodeId;
     use rumormill_core::payload::Payload;
@@ -239,7 +239,7 @@ mod tests {
     }
 
     fn entry(n: usize, ms: u64) -> Entry {
-        let stamp = Stamp { wall: Wall(ms), counter: 0, node: NodeId(1) };
+        let stamp = Timestamp { wall: Wall(ms), counter: 0, node: NodeId(1) };
         Entry::value_of(key(n), stamp, Payload::EMPTY)
     }
 

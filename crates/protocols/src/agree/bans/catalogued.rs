@@ -1,6 +1,6 @@
 //! The bans' entry in the catalog.
 
-use super::{Ban, Bans, Config, Known, Message, Signed};
+use super::{Ban, BanVersion, Bans, Config, Message, Signed};
 use crate::catalog::Catalogued;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -28,8 +28,12 @@ impl Catalogued for Bans<Unsigned> {
     }
 
     fn samples() -> Vec<(&'static str, Message)> {
-        let known =
-            |id| Known { id: NodeId(id), version: 1_763_800_000_000, lifted: id % 2 == 0, by: NodeId(7) };
+        let known = |id| BanVersion {
+            id: NodeId(id),
+            version: 1_763_800_000_000,
+            lifted: id % 2 == 0,
+            by: NodeId(7),
+        };
         let both = || alloc::vec![signed(0xaaaa_bbbb_cccc_dddd, false), signed(0x0123_4567_89ab_cdef, true)];
         alloc::vec![
             ("sum", Message::Sum(0x1122_3344_5566_7788)),

@@ -42,7 +42,7 @@ pub struct Ban {
 impl Ban {
     /// What decides between two about one id, the same way everywhere.
     pub(super) fn rank(&self) -> Rank {
-        Known::of(self).rank()
+        BanVersion::of(self).rank()
     }
 
     /// Whether it can be anybody's word: bounded, and not of one who lets itself in again.
@@ -65,9 +65,9 @@ impl Ban {
     }
 }
 
-/// Which word about an id somebody has.
+/// The version of the ban of an id that a member has.
 #[derive(Copy, Clone, Debug, PartialEq, Eq, Encode, Decode, CborLen)]
-pub struct Known {
+pub struct BanVersion {
     /// About whom.
     #[n(0)]
     pub id: NodeId,
@@ -82,9 +82,9 @@ pub struct Known {
     pub by: NodeId,
 }
 
-impl Known {
-    pub(super) fn of(ban: &Ban) -> Known {
-        Known { id: ban.id, version: ban.version, lifted: ban.lifted, by: ban.by }
+impl BanVersion {
+    pub(super) fn of(ban: &Ban) -> BanVersion {
+        BanVersion { id: ban.id, version: ban.version, lifted: ban.lifted, by: ban.by }
     }
 
     pub(super) fn rank(&self) -> Rank {
@@ -92,7 +92,7 @@ impl Known {
     }
 }
 
-impl Item for Known {
+impl Item for BanVersion {
     const BYTES_MIN: usize = 5;
 }
 
@@ -117,7 +117,7 @@ pub enum Message {
     Have {
         /// All of it.
         #[cbor(n(0), with = "rumormill_core::wire::list")]
-        known: Vec<Known>,
+        known: Vec<BanVersion>,
         /// This answers a `Have` of yours: another one is not wanted.
         #[n(1)]
         answers: bool,

@@ -16,7 +16,7 @@
 mod catalogued;
 mod message;
 
-pub use message::{Ban, Kept, Known, Message, NAME_BYTES_MAX, REASON_BYTES_MAX, Signed};
+pub use message::{Ban, BanVersion, Kept, Message, NAME_BYTES_MAX, REASON_BYTES_MAX, Signed};
 
 use crate::kit::peers::Peers;
 use alloc::collections::BTreeMap;
@@ -255,12 +255,12 @@ impl<K: Keys> Bans<K> {
     }
 
     fn say_what_i_have(&self, cx: &mut Cx<'_, Self>, to: NodeId, answers: bool) {
-        let known = self.iter().map(Known::of).collect();
+        let known = self.iter().map(BanVersion::of).collect();
         cx.send(to, Message::Have { known, answers });
     }
 
     /// A peer tells what it has: it is given what it lacks, and told what is here if it has more.
-    fn on_have(&mut self, cx: &mut Cx<'_, Self>, from: NodeId, known: Vec<Known>, answers: bool) {
+    fn on_have(&mut self, cx: &mut Cx<'_, Self>, from: NodeId, known: Vec<BanVersion>, answers: bool) {
         let theirs: BTreeMap<NodeId, _> = known.iter().map(|known| (known.id, known.rank())).collect();
         let (mut page, mut bytes) = (Vec::new(), 0);
         let lacking = |record: &&Record<Ban>| theirs.get(&record.value().id) < Some(&record.value().rank());
@@ -277,7 +277,7 @@ impl<K: Keys> Bans<K> {
         if !page.is_empty() {
             cx.send(from, Message::Give(page));
         }
-        let is_more = |known: &Known| {
+        let is_more = |known: &BanVersion| {
             self.known.get(&known.id).is_none_or(|record| record.value().rank() < known.rank())
         };
         if !answers && known.iter().any(is_more) {

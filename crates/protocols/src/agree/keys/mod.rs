@@ -16,7 +16,7 @@ mod message;
 mod wire;
 
 pub use message::{Kept, Message, Order, Report, SECRET_BYTES, Secret, TEXT_BYTES_MAX};
-pub use wire::{Away, Back, Letter, Record, Removed};
+pub use wire::{GrantedKeys, Record, RecoveryGrant, RecoveryRequest, Removed};
 
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;

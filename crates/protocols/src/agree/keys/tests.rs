@@ -109,10 +109,10 @@ fn a_report_that_nobody_asked_for_is_passed_over() {
 #[test]
 fn a_key_is_shown_by_nothing_that_carries_it() {
     let order = Order::Install(Secret([0xab; SECRET_BYTES]));
-    let letter = Letter { keys: vec![Secret([0xab; SECRET_BYTES])] };
+    let granted = GrantedKeys { keys: vec![Secret([0xab; SECRET_BYTES])] };
     let message = Message::Order { serial: 1, order: order.clone() };
     let event = Event::Ordered { by: NodeId(1), serial: 1, order: order.clone() };
-    let shown = format!("{order:?}{message:?}{event:?}{letter:?}");
+    let shown = format!("{order:?}{message:?}{event:?}{granted:?}");
     assert!(!shown.contains("171") && !shown.to_lowercase().contains("abab"), "{shown}");
 }
 

@@ -1,5 +1,4 @@
-//! What is said by one who was away and one who lets it catch up, and what is kept of keys between two starts: contents of packets and of the
-//! data directory. What is signed and sealed in them is the agent's business; here is how the bytes are read.
+//! Requests and grants of key recovery, and what is kept of keys between two starts: contents of packets and of the data directory. What is signed and sealed in them is the agent's business; here is how the bytes are read.
 
 use super::message::Secret;
 use alloc::vec::Vec;
@@ -14,9 +13,9 @@ const PUBLIC_BYTES: usize = 32;
 /// Bytes of an Ed25519 signature.
 const PROOF_BYTES: usize = 64;
 
-/// I was away: give me the ring. Travels in a packet that is sealed with a key which may have been removed meanwhile.
+/// Key recovery: a node that missed a rotation requests the ring, in a packet that is sealed with a key which may have been removed meanwhile.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, CborLen)]
-pub struct Away {
+pub struct RecoveryRequest {
     /// Who I am: my id is the head of its hash.
     #[n(0)]
     pub public: ByteArray<PUBLIC_BYTES>,
@@ -28,9 +27,9 @@ pub struct Away {
     pub proof: ByteArray<PROOF_BYTES>,
 }
 
-/// The answer: the ring, sealed to that one asker alone.
+/// Key recovery: a member grants the ring, sealed to that one asker alone.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, CborLen)]
-pub struct Back {
+pub struct RecoveryGrant {
     /// Who I am.
     #[n(0)]
     pub public: ByteArray<PUBLIC_BYTES>,
@@ -40,14 +39,14 @@ pub struct Back {
     /// My signature of both halves and what is sealed.
     #[n(2)]
     pub proof: ByteArray<PROOF_BYTES>,
-    /// A [`Letter`], sealed under the key that both halves give.
+    /// A [`GrantedKeys`], sealed under the key that both halves give.
     #[n(3)]
     pub sealed: Payload,
 }
 
-/// The ring, as it is given to one who was away.
+/// The ring, as a grant seals it.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, CborLen)]
-pub struct Letter {
+pub struct GrantedKeys {
     /// The keys, the primary one first.
     #[cbor(n(0), with = "rumormill_core::wire::list")]
     pub keys: Vec<Secret>,

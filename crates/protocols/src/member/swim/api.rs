@@ -18,7 +18,7 @@ pub enum Call {
     /// Drop this departed member from every list in the cluster. Ignored for one that is alive.
     Forget(NodeId),
     /// Ban this id, or lift its ban: a banned member counts as failed, whatever it or others say.
-    Shun(NodeId, bool),
+    Ban(NodeId, bool),
     /// Replace the contact on my card: it was wrong, or has changed.
     SetContact(Payload),
     /// Replace my encoded tags (at most `TAGS_BYTES_MAX` bytes; more is ignored and counted).
@@ -123,7 +123,7 @@ pub struct Verdict {
     /// Its author; the accused itself where it refuted or left.
     pub by: NodeId,
     /// The statement.
-    pub what: Said,
+    pub what: VerdictKind,
     /// Time of writing, by the author's clock.
     pub written: Wall,
     /// Time of receipt.
@@ -136,7 +136,7 @@ pub struct Verdict {
 
 /// The statement of a verdict.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
-pub enum Said {
+pub enum VerdictKind {
     /// One member accuses another.
     Charged(Charge),
     /// The accused answered with a higher incarnation.

@@ -34,15 +34,15 @@ impl<K: Keys> Swim<K> {
         if card.id == cx.me {
             return self.take_own_card(cx, &record);
         }
-        if self.shunned.contains(&card.id) {
+        if self.banned.contains(&card.id) {
             self.counters.news_shunned += 1;
             return None;
         }
-        let Some(row) = self.roster.get(card.id) else {
+        let Some(row) = self.member_table.get(card.id) else {
             if self.tombstones.covers(card) {
                 return self.refuse_covered(from, card, path);
             }
-            let room = self.roster.len() < MEMBERS_MAX;
+            let room = self.member_table.len() < MEMBERS_MAX;
             if !card.left && room && self.believes(&record) {
                 self.counters.news_heard += 1;
                 self.admit(cx, from, record, path);
@@ -96,10 +96,10 @@ impl<K: Keys> Swim<K> {
     fn admit(&mut self, cx: Ctx<K>, from: NodeId, record: Record<Card>, path: Path) {
         let id = record.value().id;
         self.live += 1;
-        self.ring.insert(id, cx.rng);
+        self.probe_order.insert(id, cx.rng);
         let row = Row::new(record.clone(), cx.now);
         self.sums.add(id, row.hash);
-        self.roster.insert(row);
+        self.member_table.insert(row);
         cx.emit(Event::Contact(id, record.value().life, record.value().contact.clone()));
         cx.emit(Event::Up(id));
         self.note_copy(cx, record.value());
@@ -110,7 +110,7 @@ impl<K: Keys> Swim<K> {
     /// A newer card of a member in the table.
     fn renew(&mut self, cx: Ctx<K>, from: NodeId, record: Record<Card>, path: Path) {
         let id = record.value().id;
-        let row = self.roster.get_mut(id).expect("it was found by the caller");
+        let row = self.member_table.get_mut(id).expect("it was found by the caller");
         let (old, was) = (core::mem::replace(&mut row.card, record.clone()), row.status);
         let (old, new) = (old.value(), record.value());
         if row.is_live() {
@@ -135,7 +135,7 @@ impl<K: Keys> Swim<K> {
             self.departed.leave(id, cx.now);
             if was != Status::Left {
                 cx.emit(Event::Left(id));
-                self.note_own_word(cx, new, Said::Left);
+                self.note_own_word(cx, new, VerdictKind::Left);
             }
         } else {
             self.live += 1;
@@ -145,7 +145,7 @@ impl<K: Keys> Swim<K> {
             match was {
                 Status::Failed | Status::Left => {
                     self.departed.remove(id);
-                    self.ring.insert(id, cx.rng);
+                    self.probe_order.insert(id, cx.rng);
                     cx.emit(Event::Up(id));
                     if from == id && !restarted {
                         self.open_exchange(cx, id); // a partition has healed: the rest of its side is behind it
@@ -155,9 +155,9 @@ impl<K: Keys> Swim<K> {
                 Status::Alive => cx.emit(Event::Changed(id)),
             }
             if restarted {
-                self.note_own_word(cx, new, Said::Restarted);
+                self.note_own_word(cx, new, VerdictKind::Restarted);
             } else if was_accused {
-                self.note_own_word(cx, new, Said::Refuted);
+                self.note_own_word(cx, new, VerdictKind::Refuted);
             }
             self.note_copy(cx, new);
         }
@@ -169,12 +169,12 @@ impl<K: Keys> Swim<K> {
         let card = record.value();
         cx.emit(Event::Heard(card.id, cx.wall.since(card.written)));
         self.want_tags(cx, from, card);
-        if path == Path::News || self.exchange.shares_what_it_learns(from) {
+        if path == Path::News || self.anti_entropy.shares_what_it_learns(from) {
             self.spread(cx, News::Card(record));
         }
     }
 
-    fn note_own_word(&mut self, cx: Ctx<K>, card: &Card, what: Said) {
+    fn note_own_word(&mut self, cx: Ctx<K>, card: &Card, what: VerdictKind) {
         self.note(Verdict {
             accused: card.id,
             by: card.id,
@@ -192,12 +192,12 @@ impl<K: Keys> Swim<K> {
             let known = self
                 .verdicts
                 .iter()
-                .any(|v| v.accused == accused && v.by == card.id && v.what == Said::Copied);
+                .any(|v| v.accused == accused && v.by == card.id && v.what == VerdictKind::Copied);
             if !known {
                 self.note(Verdict {
                     accused,
                     by: card.id,
-                    what: Said::Copied,
+                    what: VerdictKind::Copied,
                     written: card.written,
                     heard: cx.now,
                     incarnation: card.incarnation,
@@ -215,7 +215,7 @@ impl<K: Keys> Swim<K> {
             Ordering::Less => {
                 let mine = self.mine.card.clone();
                 if theirs.life.epoch == mine.value().life.epoch {
-                    self.note_own_word(cx, mine.value(), Said::Copied);
+                    self.note_own_word(cx, mine.value(), VerdictKind::Copied);
                 }
                 Some(News::Card(mine))
             }
@@ -253,7 +253,7 @@ impl<K: Keys> Swim<K> {
         if id == me {
             return Some(News::Card(self.mine.card.clone()));
         }
-        let Some(row) = self.roster.get(id) else { return self.epitaph(id) };
+        let Some(row) = self.member_table.get(id) else { return self.epitaph(id) };
         match row.status {
             Status::Failed => self.departed.verdict(id).cloned().map(News::Accusation),
             Status::Alive | Status::Suspect | Status::Left => Some(News::Card(row.card.clone())),

@@ -6,7 +6,7 @@
 //! nothing, and fails when it would have failed.
 
 use super::record::Accusation;
-use crate::kit::allowance::Allowance;
+use crate::kit::rate_limit::RateLimit;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 use rumormill_core::identity::NodeId;
@@ -27,7 +27,7 @@ pub(super) struct Cases {
     pub(super) stalled: Time,
     /// Suspects that this node's own probes found silent, as of this period.
     pub(super) silent: usize,
-    looks: Allowance,
+    looks: RateLimit,
 }
 
 pub(super) struct Case {

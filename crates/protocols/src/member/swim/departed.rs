@@ -105,10 +105,10 @@ impl<K: Keys> Swim<K> {
 
     /// Takes a departed member off every list here, and leaves a tombstone.
     pub(super) fn drop_departed(&mut self, cx: Ctx<K>, id: NodeId) {
-        let card = self.roster.get(id).map(|row| row.card.clone());
+        let card = self.member_table.get(id).map(|row| row.card.clone());
         let verdict = self.departed.verdict(id).cloned();
         self.departed.remove(id);
-        self.roster.remove(id);
+        self.member_table.remove(id);
         self.tags.forget(id);
         self.lay_tombstone(id, card, verdict, cx.now);
         cx.emit(Event::Forgotten(id));

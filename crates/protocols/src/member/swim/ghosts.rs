@@ -27,7 +27,7 @@ impl<K: Keys> Swim<K> {
         self.counters.ghosts += 1;
         let evidence = Evidence { replaced_by: Some(by), ..Evidence::default() };
         if let Some(accusation) = self.accuse(cx, id, Charge::Suspect, evidence) {
-            self.note_own(cx, id, Said::Charged(Charge::Failed), Some(accusation.value().evidence));
+            self.note_own(cx, id, VerdictKind::Charged(Charge::Failed), Some(accusation.value().evidence));
             self.fail(cx, id, Some(accusation));
         }
     }

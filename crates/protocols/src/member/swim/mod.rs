@@ -15,15 +15,15 @@
 //!
 //! **Ours, and why.**
 //! - Cards and accusations are signed records, so that a relay can neither forge nor damage them, and `why` can be answered.
-//! - Anti-entropy by an eight-byte root hash on acks; an exchange only where it goes on to differ, only of what differs (`exchange`).
+//! - Anti-entropy by an eight-byte root hash on acks; an exchange only where it goes on to differ, only of what differs (`anti_entropy`).
 //!   Whole-state push-pull is what melts memberlist at thousands of members.
-//! - News is pushed at first receipt, not only in rounds (`news`).
+//! - News is pushed at first receipt, not only in rounds (`dissemination`).
 //! - No member's word is final for another: each fails a suspect when its own timer ends, and signs only what it has probed (`suspicion`).
 //! - No node fails a suspect that answers its pings, whoever accuses it: it pings the suspect before the suspicion ends (`cases`).
 //! - A helper that does not answer is probed next, and its silence says nothing about this node: helpers crash together with their targets (`probe`).
 //! - Who hears of a suspicion probes the suspect in its next period, so that confirmations come within a period or two (`probe`).
 //! - Members probe by turns, each another target, where their clocks and views agree. So a crash is probed within two periods, 0.58 on average
-//!   (with shuffled orders: e^-t of all crashes later than t, 1 on average); synchronous, within one instead of 1.58 (`probe`, `kit::roster`).
+//!   (with shuffled orders: e^-t of all crashes later than t, 1 on average); synchronous, within one instead of 1.58 (`probe`, `kit::probe_order`).
 //! - Probe time-outs follow each peer's round trip (RFC 6298), within bounds.
 //! - A member that was itself stalled (its own timer came late) gives the others the time it lost (`suspicion`).
 //! - Dead members are tried at a rate bounded for the cluster as a whole, so partitions heal by themselves (`departed`).
@@ -37,23 +37,23 @@
 //! | `card` | what members say of themselves |
 //! | `suspicion` | what members say of each other |
 //! | `cases` | open suspicions, and what suspects answered |
-//! | `news` | dissemination |
-//! | `exchange` | anti-entropy, and joining, which is the same |
+//! | `dissemination` | what is new, pushed and gossiped |
+//! | `anti_entropy` | comparison and repair, and joining, which is the same |
 //! | `tags` | large tags, fetched |
 //! | `ghosts` | members whose address another member has taken over |
 //! | `departed` | the dead and the gone: trying, forgetting, leaving |
 //! | `tombstones` | what keeps the forgotten from coming back through others |
 
+mod anti_entropy;
 mod api;
 mod card;
 mod cases;
 mod catalogued;
 pub mod config;
 mod departed;
-mod exchange;
+mod dissemination;
 mod ghosts;
 mod message;
-mod news;
 mod probe;
 pub mod record;
 mod suspicion;
@@ -61,15 +61,16 @@ mod table;
 mod tags;
 mod tombstones;
 
-pub use api::{Call, Counters, Event, Evidence, Member, Said, Status, Verdict};
+pub use api::{Call, Counters, Event, Evidence, Member, Status, Verdict, VerdictKind};
 pub use config::Config;
 pub use message::{Message, News};
 pub use table::Me;
 pub use tombstones::Orders;
 
-use crate::kit::buffer::Buffer;
 use crate::kit::health::Health;
-use crate::kit::roster::{Ring, Roster};
+use crate::kit::member_table::MemberTable;
+use crate::kit::probe_order::ProbeOrder;
+use crate::kit::retransmit_queue::RetransmitQueue;
 use alloc::collections::{BTreeSet, VecDeque};
 use rumormill_core::identity::{Keys, NodeId};
 use rumormill_core::protocol::{Cx, Input, Protocol};
@@ -117,22 +118,22 @@ pub struct Swim<K: Keys> {
     config: Config,
     keys: K,
     mine: table::Mine,
-    roster: Roster<table::Row>,
-    ring: Ring,
+    member_table: MemberTable<table::Row>,
+    probe_order: ProbeOrder,
     /// Others that are alive or suspect.
     live: usize,
     sums: table::Sums,
     health: Health,
     probes: probe::Probes,
     cases: cases::Cases,
-    news: Buffer<news::Key, News>,
-    dispatch: news::Dispatch,
-    exchange: exchange::State,
+    news: RetransmitQueue<dissemination::Key, News>,
+    dispatch: dissemination::Dispatch,
+    anti_entropy: anti_entropy::State,
     tags: tags::Fetched,
     departed: departed::Departed,
     tombstones: tombstones::Tombstones,
-    /// Who is kept out.
-    shunned: BTreeSet<NodeId>,
+    /// Members that are banned here.
+    banned: BTreeSet<NodeId>,
     verdicts: VecDeque<Verdict>,
     counters: Counters,
 }
@@ -153,7 +154,7 @@ impl<K: Keys> Protocol for Swim<K> {
             Input::Call(Call::Join(peer)) => self.open_exchange(cx, peer),
             Input::Call(Call::Leave) => self.on_leave(cx),
             Input::Call(Call::Forget(id)) => self.on_forget(cx, id),
-            Input::Call(Call::Shun(id, is_out)) => self.on_shun(cx, id, is_out),
+            Input::Call(Call::Ban(id, is_banned)) => self.on_ban(cx, id, is_banned),
             Input::Call(Call::SetContact(contact)) => self.on_set_contact(cx, contact),
             Input::Call(Call::SetTags(tags)) => self.on_set_tags(cx, tags),
             Input::Call(Call::FetchTags(id)) => self.on_fetch_tags(cx, id),

@@ -103,11 +103,11 @@ impl<K: Keys> Swim<K> {
     /// The probes of a new period.
     pub(super) fn start_probes(&mut self, cx: Ctx<K>) {
         self.probes.turn = turn_after(self.probes.turn, cx.wall, self.config.period);
-        let roster = &self.roster;
-        let is_live = |id| roster.get(id).is_some_and(table::Row::is_live);
+        let member_table = &self.member_table;
+        let is_live = |id| member_table.get(id).is_some_and(table::Row::is_live);
         let next = match self.config.probe_turns {
-            true => self.ring.in_turn(cx.me, self.probes.turn, self.live, is_live),
-            false => self.ring.next(cx.rng, is_live),
+            true => self.probe_order.in_turn(cx.me, self.probes.turn, self.live, is_live),
+            false => self.probe_order.next(cx.rng, is_live),
         };
         if let Some(target) = next {
             self.probe(cx, target, Kind::Round);
@@ -137,7 +137,7 @@ impl<K: Keys> Swim<K> {
         if id == cx.me {
             return cx.emit(Event::Pong(id, Some(Duration::ZERO)));
         }
-        if self.roster.get(id).is_none() || !self.probe(cx, id, Kind::Call) {
+        if self.member_table.get(id).is_none() || !self.probe(cx, id, Kind::Call) {
             self.counters.requests_refused += 1;
             cx.emit(Event::Pong(id, None));
         }
@@ -145,11 +145,11 @@ impl<K: Keys> Swim<K> {
 
     /// Sends a ping; false if too many are in flight.
     pub(super) fn probe(&mut self, cx: Ctx<K>, target: NodeId, kind: Kind) -> bool {
-        if self.probes.mine.len() >= PROBES_MAX || self.shunned.contains(&target) {
+        if self.probes.mine.len() >= PROBES_MAX || self.banned.contains(&target) {
             return false;
         }
         let nonce = cx.rng.next();
-        let version = self.roster.get(target).map(|row| row.card.value().version());
+        let version = self.member_table.get(target).map(|row| row.card.value().version());
         self.counters.probes += 1;
         self.probes.mine.push(Probe {
             kind,
@@ -187,7 +187,7 @@ impl<K: Keys> Swim<K> {
     /// How long an answer of `target` may take, as far as this node trusts itself.
     pub(super) fn round_trip_of(&self, target: NodeId) -> Duration {
         let config = &self.config;
-        match self.roster.get(target) {
+        match self.member_table.get(target) {
             Some(row) if row.srtt_us > 0 => {
                 Duration::from_micros(row.rto_us()).clamp(config.probe_timeout_min, config.probe_timeout)
             }
@@ -201,7 +201,7 @@ impl<K: Keys> Swim<K> {
 
     /// Any message of a member, whatever its state, shows that this node is not cut off from everybody.
     pub(super) fn note_heard(&mut self, cx: Ctx<K>, from: NodeId) {
-        if self.roster.get(from).is_some() {
+        if self.member_table.get(from).is_some() {
             self.probes.heard = cx.now;
             self.health.heard();
         }
@@ -220,7 +220,7 @@ impl<K: Keys> Swim<K> {
 
     /// A sign of life, directly from `from`. If it is held to be suspect or dead, it is told, so that it can answer.
     fn hear(&mut self, cx: Ctx<K>, from: NodeId) {
-        let Some(row) = self.roster.get_mut(from) else {
+        let Some(row) = self.member_table.get_mut(from) else {
             // It was taken off the list: it hears why, so that it can answer.
             return self.epitaph(from).into_iter().for_each(|news| self.tell(cx, from, news));
         };
@@ -254,7 +254,7 @@ impl<K: Keys> Swim<K> {
         };
         let (kind, rtt, again) = (probe.kind, cx.now.since(probe.started), probe.answered);
         probe.answered = true;
-        if let Some(row) = self.roster.get_mut(from) {
+        if let Some(row) = self.member_table.get_mut(from) {
             if !stream && !again {
                 row.measured(rtt);
                 let slowest = self.probes.slowest_us;
@@ -302,7 +302,7 @@ impl<K: Keys> Swim<K> {
         if target == cx.me {
             return cx.send(asker, Message::Relayed { nonce: askers_nonce });
         }
-        if self.probes.relays.len() >= RELAYS_MAX || self.roster.get(target).is_none() {
+        if self.probes.relays.len() >= RELAYS_MAX || self.member_table.get(target).is_none() {
             self.counters.requests_refused += 1;
             return;
         }
@@ -368,7 +368,7 @@ impl<K: Keys> Swim<K> {
 
     fn probe_failed(&mut self, cx: Ctx<K>, probe: &Probe) {
         // Ours: who has spoken for itself since the probe started, by a restart or a refutation, is not accused of its past.
-        if self.roster.get(probe.target).map(|row| row.card.value().version()) != probe.version {
+        if self.member_table.get(probe.target).map(|row| row.card.value().version()) != probe.version {
             return;
         }
         // Ours: a silent helper may have crashed together with the target, so its silence says nothing about this node. Silence from everybody does.
@@ -376,7 +376,7 @@ impl<K: Keys> Swim<K> {
             self.health.heard_nobody();
         }
         for helper in &probe.silent {
-            let is_unheard = self.roster.get(*helper).is_some_and(|row| row.heard < probe.started);
+            let is_unheard = self.member_table.get(*helper).is_some_and(|row| row.heard < probe.started);
             if self.config.lifeguard && is_unheard {
                 self.probe_next(*helper, Kind::Silent);
             }

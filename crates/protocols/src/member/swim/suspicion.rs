@@ -14,7 +14,7 @@ use rumormill_core::record::Record;
 use rumormill_core::time::Duration;
 
 /// So many members, on average, look after one who is no longer kept out (our guess: one of them gets through).
-const SHUNNED_TRIES: f64 = 4.0;
+const BANNED_TRIES: f64 = 4.0;
 
 /// So many confirmations beyond the K that count travel as well, because each member waits for K of its own and gossip misses some (our guess).
 const SPARE_CONFIRMATIONS: usize = 2;
@@ -109,7 +109,7 @@ impl<K: Keys> Swim<K> {
         charge: Charge,
         evidence: Evidence,
     ) -> Option<Record<Accusation>> {
-        let row = self.roster.get(accused)?;
+        let row = self.member_table.get(accused)?;
         let (card, evidence) = (row.card.value(), self.evidence(cx.now, row, evidence));
         let accusation = Accusation {
             accuser: cx.me,
@@ -124,16 +124,16 @@ impl<K: Keys> Swim<K> {
     }
 
     /// From now on this id is kept out, or no longer. The ban alone fails it here: nobody has probed it, so nobody accuses it.
-    pub(super) fn on_shun(&mut self, cx: Ctx<K>, id: NodeId, is_out: bool) {
-        if !is_out {
+    pub(super) fn on_ban(&mut self, cx: Ctx<K>, id: NodeId, is_banned: bool) {
+        if !is_banned {
             // A few members probe it, so that it learns of them again and compares its view with theirs.
-            let share = SHUNNED_TRIES / self.live_len() as f64;
-            if self.shunned.remove(&id) && self.roster.get(id).is_some() && cx.rng.chance(share) {
+            let share = BANNED_TRIES / self.live_len() as f64;
+            if self.banned.remove(&id) && self.member_table.get(id).is_some() && cx.rng.chance(share) {
                 self.probe(cx, id, probe::Kind::Departed);
             }
-        } else if id != cx.me && self.shunned.insert(id) && self.is_live(id) {
+        } else if id != cx.me && self.banned.insert(id) && self.is_live(id) {
             self.unsay(id);
-            self.note_own(cx, id, Said::Banned, None);
+            self.note_own(cx, id, VerdictKind::Banned, None);
             self.fail(cx, id, None);
         }
     }
@@ -153,7 +153,7 @@ impl<K: Keys> Swim<K> {
         if accusation.charge == Charge::Forget {
             return self.take_order(cx, from, record, path);
         }
-        let row = self.roster.get(accusation.accused)?;
+        let row = self.member_table.get(accusation.accused)?;
         if row.outdates(accusation) {
             self.counters.news_stale += 1;
             return self.what_i_hold(cx.me, accusation.accused).filter(|_| path == Path::Exchange);
@@ -181,7 +181,7 @@ impl<K: Keys> Swim<K> {
         }
         let accusation = record.value();
         let id = accusation.accused;
-        let row = self.roster.get_mut(id).expect("it was found by the caller");
+        let row = self.member_table.get_mut(id).expect("it was found by the caller");
         (row.status, row.since) = (Status::Suspect, cx.now);
         let patience = if self.config.lifeguard { self.round_trip_of(id) } else { Duration::ZERO };
         self.cases.insert(id, Case::new(accusation.accuser, record.clone(), cx.now, patience));
@@ -252,9 +252,9 @@ impl<K: Keys> Swim<K> {
             self.accuse(cx, id, Charge::Failed, evidence); // SWIM's Confirm, final for all
             return;
         }
-        let row = self.roster.get(id).expect("a case is about a member in the table");
+        let row = self.member_table.get(id).expect("a case is about a member in the table");
         let concluded = self.evidence(cx.now, row, evidence);
-        self.note_own(cx, id, Said::Charged(Charge::Failed), Some(concluded));
+        self.note_own(cx, id, VerdictKind::Charged(Charge::Failed), Some(concluded));
         // One whose suspicion nobody shares may be wrong about all others, as a member that was cut off is: it keeps its verdict to itself.
         let shared = (self.config.suspicion_confirmations as usize).min(self.live_len().saturating_sub(2));
         if !has_probed || case.accusers.len() <= shared {
@@ -271,7 +271,7 @@ impl<K: Keys> Swim<K> {
     /// From now on `id` is failed here, or forgotten if there is an order. `accusation` is what it is to refute; none: a ban keeps it out, and it has
     /// nothing to refute.
     pub(super) fn fail(&mut self, cx: Ctx<K>, id: NodeId, accusation: Option<Record<Accusation>>) {
-        let row = self.roster.get_mut(id).expect("it was found by the caller");
+        let row = self.member_table.get_mut(id).expect("it was found by the caller");
         (row.status, row.since) = (Status::Failed, cx.now);
         let hash = row.hash;
         self.live -= 1;
@@ -312,7 +312,7 @@ impl<K: Keys> Swim<K> {
         self.note(Verdict {
             accused: accusation.accused,
             by: accusation.accuser,
-            what: Said::Charged(accusation.charge),
+            what: VerdictKind::Charged(accusation.charge),
             written: accusation.written,
             heard: cx.now,
             incarnation: accusation.incarnation,
@@ -321,8 +321,14 @@ impl<K: Keys> Swim<K> {
     }
 
     /// What this node has concluded, for its own list alone.
-    pub(super) fn note_own(&mut self, cx: Ctx<K>, accused: NodeId, what: Said, evidence: Option<Evidence>) {
-        let Some(row) = self.roster.get(accused) else { return };
+    pub(super) fn note_own(
+        &mut self,
+        cx: Ctx<K>,
+        accused: NodeId,
+        what: VerdictKind,
+        evidence: Option<Evidence>,
+    ) {
+        let Some(row) = self.member_table.get(accused) else { return };
         let incarnation = row.card.value().incarnation;
         let (written, heard) = (cx.wall, cx.now);
         self.note(Verdict { accused, by: cx.me, what, written, heard, incarnation, evidence });

@@ -54,7 +54,7 @@ pub(super) struct Row {
 
 const _: () = assert!(size_of::<Row>() <= 64, "a row is one cache line");
 
-impl crate::kit::roster::Entry for Row {
+impl crate::kit::member_table::Entry for Row {
     fn id(&self) -> NodeId {
         self.id
     }
@@ -160,20 +160,20 @@ impl<K: Keys> Swim<K> {
         let health_max = if config.lifeguard { config.health_max } else { 0 };
         Swim {
             mine: Mine { card: Record::signed(card, &keys), tags: me.tags },
-            roster: Roster::default(),
-            ring: Ring::default(),
+            member_table: MemberTable::default(),
+            probe_order: ProbeOrder::default(),
             live: 0,
             sums,
             health: Health::new(health_max),
             probes: Default::default(),
             cases: Default::default(),
-            news: Buffer::new(NEWS_MAX),
+            news: RetransmitQueue::new(NEWS_MAX),
             dispatch: Default::default(),
-            exchange: Default::default(),
+            anti_entropy: Default::default(),
             tags: Default::default(),
             departed: Default::default(),
             tombstones: Default::default(),
-            shunned: BTreeSet::new(),
+            banned: BTreeSet::new(),
             verdicts: VecDeque::new(),
             counters: Counters::default(),
             config,
@@ -198,7 +198,7 @@ impl<K: Keys> Swim<K> {
 
     /// Myself and all others that are remembered, in no order.
     pub fn members(&self) -> impl Iterator<Item = Member<'_>> {
-        core::iter::once(self.me()).chain(self.roster.iter().map(|row| self.shown(row)))
+        core::iter::once(self.me()).chain(self.member_table.iter().map(|row| self.shown(row)))
     }
 
     /// One member.
@@ -206,7 +206,7 @@ impl<K: Keys> Swim<K> {
         if id == self.mine.card.value().id {
             return Some(self.me());
         }
-        self.roster.get(id).map(|row| self.shown(row))
+        self.member_table.get(id).map(|row| self.shown(row))
     }
 
     fn shown<'a>(&'a self, row: &'a Row) -> Member<'a> {
@@ -277,12 +277,12 @@ impl<K: Keys> Swim<K> {
 
     /// Whom a probe, a helper's errand or a round of gossip may go to.
     pub(super) fn is_live(&self, id: NodeId) -> bool {
-        self.roster.get(id).is_some_and(Row::is_live)
+        self.member_table.get(id).is_some_and(Row::is_live)
     }
 
     /// Up to `k` live members, at random.
     pub(super) fn sample(&self, cx: Ctx<K>, k: usize, but: Option<NodeId>) -> alloc::vec::Vec<NodeId> {
-        self.ring.sample(k, cx.rng, |id| Some(id) != but && self.is_live(id))
+        self.probe_order.sample(k, cx.rng, |id| Some(id) != but && self.is_live(id))
     }
 
     /// ⌈log10(n+1)⌉, at least 1.

@@ -236,7 +236,7 @@ impl<K: Keys> Swim<K> {
 
     /// The application wants tags that were dropped for want of room.
     pub(super) fn on_fetch_tags(&mut self, cx: Ctx<K>, id: NodeId) {
-        let Some(card) = self.roster.get(id).map(|row| row.card.clone()) else { return };
+        let Some(card) = self.member_table.get(id).map(|row| row.card.clone()) else { return };
         self.want_tags(cx, id, card.value());
     }
 }

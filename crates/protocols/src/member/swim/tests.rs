@@ -112,9 +112,11 @@ fn a_crashed_member_is_known_dead_by_all_and_why_says_who_said_so_and_on_what_ev
     assert!((0..10).filter(|i| *i != 7).all(|i| story.status(i, 7) == Some(Status::Failed)));
     let why: Vec<&Verdict> = story.sim.node(NodeId(3)).why(NodeId(7)).collect();
     let suspect =
-        why.iter().find(|v| v.what == Said::Charged(Charge::Suspect)).expect("it was suspected first");
-    let dead =
-        why.iter().find(|v| v.what == Said::Charged(Charge::Failed)).expect("then it is marked as failed");
+        why.iter().find(|v| v.what == VerdictKind::Charged(Charge::Suspect)).expect("it was suspected first");
+    let dead = why
+        .iter()
+        .find(|v| v.what == VerdictKind::Charged(Charge::Failed))
+        .expect("then it is marked as failed");
     assert!(suspect.heard <= dead.heard && suspect.by != NodeId(7));
     let evidence = suspect.evidence.expect("an accusation has evidence");
     assert_eq!(
@@ -173,7 +175,7 @@ fn leaving_is_not_failing_and_the_departed_can_be_forgotten_everywhere_but_not_t
 fn who_is_kept_out_is_dead_whatever_it_says_and_alive_again_when_it_is_let_in() {
     let mut story = Story::of(12, World::default());
     let others = || (0..12).filter(|i| *i != 4);
-    others().for_each(|i| story.sim.call(NodeId(i), Call::Shun(NodeId(4), true)));
+    others().for_each(|i| story.sim.call(NodeId(i), Call::Ban(NodeId(4), true)));
     story.run(2 * SECOND);
     story.told.clear();
     for _ in 0..6 {
@@ -183,7 +185,7 @@ fn who_is_kept_out_is_dead_whatever_it_says_and_alive_again_when_it_is_let_in() 
     }
     assert_eq!(story.count(|event| *event == Event::Up(NodeId(4))), 0);
     assert!(others().any(|i| story.sim.node(NodeId(i)).counters().news_shunned > 0));
-    others().for_each(|i| story.sim.call(NodeId(i), Call::Shun(NodeId(4), false)));
+    others().for_each(|i| story.sim.call(NodeId(i), Call::Ban(NodeId(4), false)));
     assert!(story.agree(60), "it came back");
 }
 
@@ -440,7 +442,7 @@ fn a_bit_that_flips_in_a_relay_dies_there() {
         relay.handle(&mut cx, Input::Message(NodeId(1), Message::News(news)));
         relay.news.put(
             (card.id, 0, NodeId(0)),
-            News::Card(relay.roster.get(card.id).unwrap().card.clone()),
+            News::Card(relay.member_table.get(card.id).unwrap().card.clone()),
             200,
         );
         relay.corrupt_news(bit);
@@ -497,7 +499,7 @@ fn of_two_lives_under_one_id_the_smaller_gives_way_and_the_greater_answers() {
         let mut cx = Cx { now: Time(5), wall: Wall(5), me: NodeId(1), rng: &mut rng, room: 0, out: &mut out };
         let card = News::Card(Record::signed(b.me().card.clone(), &Summed));
         a.handle(&mut cx, Input::Message(NodeId(2), Message::News(alloc::vec![card])));
-        let copied = a.why(NodeId(1)).any(|v| v.what == Said::Copied);
+        let copied = a.why(NodeId(1)).any(|v| v.what == VerdictKind::Copied);
         (events, answers, copied)
     };
     let life = |epoch, session| Me { life: Life { epoch, session }, ..me(1, 1) };
@@ -527,7 +529,7 @@ fn who_gave_way_to_a_copy_says_so_and_both_ids_remember() {
     let observer = story.sim.node(NodeId(3));
     assert_eq!(observer.member(NodeId(60)).unwrap().card.copied_from, Some(NodeId(2)));
     for id in [2, 60] {
-        assert_eq!(observer.why(NodeId(id)).filter(|v| v.what == Said::Copied).count(), 1);
+        assert_eq!(observer.why(NodeId(id)).filter(|v| v.what == VerdictKind::Copied).count(), 1);
     }
 }
 

@@ -145,7 +145,7 @@ impl<K: Keys> Swim<K> {
         let id = order.accused;
         let held = self.tombstones.all.get(&id).and_then(|tombstone| tombstone.order.as_ref());
         let is_known = held.is_some_and(|held| !supersedes(order, held.value()));
-        let row = self.roster.get(id);
+        let row = self.member_table.get(id);
         let is_listed = row.is_some();
         let is_outdated = row.is_some_and(|row| row.is_live() && row.outdates(order));
         if is_known || is_outdated {
@@ -159,7 +159,7 @@ impl<K: Keys> Swim<K> {
             self.note_accusation(cx, order);
         }
         self.entomb(id, |tombstone| tombstone.order = Some(record.clone()));
-        if path == Path::News || self.exchange.shares_what_it_learns(from) {
+        if path == Path::News || self.anti_entropy.shares_what_it_learns(from) {
             self.spread(cx, News::Accusation(record));
         }
         self.heed_order(cx, id);
@@ -169,7 +169,7 @@ impl<K: Keys> Swim<K> {
     /// Brings the list, the root hash and the tombstone of `id` in line, after one of them changed.
     pub(super) fn heed_order(&mut self, cx: Ctx<K>, id: NodeId) {
         let Some(tombstone) = self.tombstones.all.get(&id) else { return };
-        let Some(row) = self.roster.get(id) else { return self.count_order(id, true) };
+        let Some(row) = self.member_table.get(id) else { return self.count_order(id, true) };
         let is_covered = self.tombstones.covers(row.card.value());
         match row.status {
             Status::Failed | Status::Left if is_covered => self.drop_departed(cx, id),
@@ -185,7 +185,7 @@ impl<K: Keys> Swim<K> {
 
     /// A member that is live here is to be forgotten.
     fn doubt_live(&mut self, cx: Ctx<K>, order: Record<Accusation>) {
-        match self.roster.get(order.value().accused).map(|row| row.status) {
+        match self.member_table.get(order.value().accused).map(|row| row.status) {
             Some(Status::Alive) if self.config.suspicion => self.suspect(cx, order),
             Some(Status::Alive) => self.fail(cx, order.value().accused, Some(order.clone())),
             _ => self.confirm(cx, order),

@@ -23,7 +23,7 @@
 
 use super::message::{Digest, Message, Scope};
 use super::{Ctx, Event, Events, Timer};
-use crate::kit::allowance::Allowance;
+use crate::kit::rate_limit::RateLimit;
 use alloc::vec::Vec;
 use rumormill_core::identity::NodeId;
 use rumormill_core::time::{Duration, Time};
@@ -50,7 +50,7 @@ pub(super) struct State {
     /// When the first answer was complete that did not settle the baseline.
     answered: Option<Time>,
     timing: bool,
-    pages: Allowance,
+    pages: RateLimit,
 }
 
 struct Asked {

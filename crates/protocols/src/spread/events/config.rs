@@ -1,6 +1,6 @@
 //! Every knob of the events, with its source, and what follows from the number of nodes.
 
-use crate::kit::choice::Choice;
+use crate::kit::peer_selection::PeerSelection;
 use rumormill_core::time::Duration;
 
 /// Longest name of an event, in bytes.
@@ -34,7 +34,7 @@ pub struct Config {
     /// The counter k: when so many who were asked knew an event, interest in it is lost (Demers 1987, section 1.4).
     pub counter: u8,
     /// Whom to contact.
-    pub choice: Choice,
+    pub choice: PeerSelection,
     /// What has just come is passed on so soon.
     #[cfg_attr(feature = "serde", serde(with = "rumormill_core::time::text"))]
     pub flush_idle: Duration,
@@ -124,7 +124,7 @@ impl Default for Config {
         Config {
             missed: 0.25, // our guess: three events in four are everywhere within a few hops, the others after a comparison
             counter: 1, // our guess: behind the first pushes nearly all know it, so that one who does says enough
-            choice: Choice::Uniform,
+            choice: PeerSelection::Uniform,
             flush_idle: Duration::from_millis(1), // our guess: longer than what comes of one instant
             flush_busy: Duration::from_millis(20), // our guess: not noticed by people
             period: Duration::from_millis(200),   // memberlist LAN, GossipInterval

@@ -1,6 +1,6 @@
 //! The way of an event into the window and to the application: in the order of its origin, with its gaps, within the bounds.
 
-use super::log::{Log, Told};
+use super::log::{Delivery, Log};
 use super::window::Room;
 use super::{Counters, Event, Events, Item, Source, Taken};
 use alloc::vec::Vec;
@@ -85,7 +85,7 @@ impl Events {
             } else if !item.is_ordered()
                 && let Some(item) = self.window.item(source, seq).filter(|item| !item.is_void())
             {
-                tell(cx, &mut self.counters, source, Told::Item(item.clone()));
+                tell(cx, &mut self.counters, source, Delivery::Item(item.clone()));
             }
             self.deliver(cx, source);
             self.bound_holdback(cx, source);
@@ -139,7 +139,7 @@ impl Events {
             let untold: Vec<Item> =
                 self.window.get(source).map_or_else(Vec::new, |log| log.untold().cloned().collect());
             for item in untold {
-                tell(cx, &mut self.counters, source, Told::Item(item));
+                tell(cx, &mut self.counters, source, Delivery::Item(item));
             }
             self.deliver(cx, source);
             self.bound_holdback(cx, source);
@@ -148,13 +148,13 @@ impl Events {
 }
 
 /// Delivers to the application.
-fn tell(cx: &mut Cx<'_, Events>, counters: &mut Counters, source: Source, told: Told) {
+fn tell(cx: &mut Cx<'_, Events>, counters: &mut Counters, source: Source, told: Delivery) {
     match told {
-        Told::Item(item) => {
+        Delivery::Item(item) => {
             counters.delivered += 1;
             cx.emit(Event::Delivered(item));
         }
-        Told::Gap(span) => {
+        Delivery::Gap(span) => {
             counters.gaps += 1;
             counters.gap_events += span.len();
             cx.emit(Event::Gap { source, span });

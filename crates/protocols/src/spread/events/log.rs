@@ -35,9 +35,9 @@ pub(super) struct Hole {
     denied: bool,
 }
 
-/// What the application is to be told.
+/// What is delivered to the application: an event, or a gap.
 #[derive(Clone, Debug)]
-pub(super) enum Told {
+pub(super) enum Delivery {
     Item(Item),
     Gap(Span),
 }
@@ -191,14 +191,14 @@ impl Log {
     }
 
     /// What is to be told next, in order; `None` at a hole and at the end.
-    pub fn next(&mut self) -> Option<Told> {
+    pub fn next(&mut self) -> Option<Delivery> {
         while self.cursor <= self.top {
             let at = self.cursor;
             if let Some(item) = self.held.get(&at) {
                 self.cursor += 1;
                 self.waiting -= 1;
                 if item.is_ordered() && !item.is_void() {
-                    return Some(Told::Item(item.clone()));
+                    return Some(Delivery::Item(item.clone()));
                 }
                 continue;
             }
@@ -219,7 +219,7 @@ impl Log {
             let to = ends.into_iter().flatten().min().map_or(self.top, |end| end - 1).min(self.top);
             self.cursor = to + 1;
             self.lose(Span { from: at, to });
-            return Some(Told::Gap(Span { from: at, to }));
+            return Some(Delivery::Gap(Span { from: at, to }));
         }
         None
     }
@@ -272,7 +272,7 @@ impl Log {
 
     /// Drops the first event that is held. What is not told of it by then is told now, and the holes before it are given up; or it is
     /// not told at all.
-    pub fn shed(&mut self, tells: bool, tell: &mut impl FnMut(Told)) {
+    pub fn shed(&mut self, tells: bool, tell: &mut impl FnMut(Delivery)) {
         let Some(seq) = self.held.keys().next().copied() else { return };
         self.drop_holes_before(seq);
         if tells {

@@ -60,8 +60,8 @@ mod repair;
 mod tests;
 mod window;
 
-use crate::kit::allowance::Allowance;
 use crate::kit::peers::Peers;
+use crate::kit::rate_limit::RateLimit;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 pub use config::{
@@ -200,7 +200,7 @@ pub struct Events {
     repair: repair::State,
     cover: cover::State,
     baseline: baseline::State,
-    answers: Allowance,
+    answers: RateLimit,
     /// When something was last new.
     news: Time,
     /// Whether it is known what was before this node.
@@ -260,7 +260,7 @@ impl Events {
             repair: repair::State::default(),
             cover: cover::State::default(),
             baseline: baseline::State::default(),
-            answers: Allowance::default(),
+            answers: RateLimit::default(),
             news: Time::ZERO,
             joined: false,
             counters: Counters::default(),

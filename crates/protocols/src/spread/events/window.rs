@@ -5,7 +5,7 @@
 
 use super::config::{Config, EPOCHS_MAX};
 use super::item::{Item, Source};
-use super::log::{Log, Told};
+use super::log::{Delivery, Log};
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 use core::ops::Bound;
@@ -120,7 +120,7 @@ impl Window {
     }
 
     /// What is to be told next of a source.
-    pub fn next(&mut self, source: Source) -> Option<Told> {
+    pub fn next(&mut self, source: Source) -> Option<Delivery> {
         self.logs.get_mut(&source)?.next() // neither its marks nor its sizes change
     }
 
@@ -135,7 +135,7 @@ impl Window {
         &mut self,
         config: &Config,
         tells: impl Fn(Source) -> bool,
-        mut tell: impl FnMut(Source, Told),
+        mut tell: impl FnMut(Source, Delivery),
     ) -> u64 {
         let mut shed = 0;
         let bytes_goal = config.window_bytes_max - config.window_bytes_max / FREED_PART;

@@ -1,6 +1,6 @@
 //! The side of those who are asked: a turn to answer, again until it is confirmed, in the end through others.
 
-use super::message::{Kind, Question, Reply, Said};
+use super::message::{Kind, PeerMessage, Question, Reply};
 use super::{BODY_BYTES_MAX, Ctx, Event, Queries, QueryId, Speaker, TIMEOUT_MAX, Timer};
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
@@ -34,7 +34,7 @@ enum Stage {
     /// It may be over: the asker is to say.
     Late(Box<(Payload, Question)>),
     /// The application has not said whether it is meant.
-    Told,
+    Asked,
     /// It is, and an ack is due.
     Accepted,
     /// The ack is confirmed; the answer is not there yet.
@@ -52,7 +52,7 @@ impl Stage {
         match self {
             Stage::Answered(body) | Stage::Offered(body) => body.len(),
             Stage::Late(late) => late.1.filter.len() + late.1.body.len(),
-            Stage::Told | Stage::Accepted | Stage::Acked | Stage::Finished => 0,
+            Stage::Asked | Stage::Accepted | Stage::Acked | Stage::Finished => 0,
         }
     }
 
@@ -63,7 +63,7 @@ impl Stage {
             Stage::Accepted => Some(Reply::Ack),
             Stage::Answered(body) if body.len() <= eager_bytes_max => Some(Reply::Answer(body.clone())),
             Stage::Answered(body) => Some(Reply::Offer(body.len() as u32)),
-            Stage::Told | Stage::Acked | Stage::Offered(_) | Stage::Finished => None,
+            Stage::Asked | Stage::Acked | Stage::Offered(_) | Stage::Finished => None,
         }
     }
 }
@@ -133,7 +133,7 @@ impl Queries {
         self.make_room(id.asker);
         let timeout = Duration::from_millis(question.timeout_ms.into()).min(TIMEOUT_MAX);
         let spread = Duration::from_millis(question.spread_ms.into()).min(timeout);
-        let asked = Asked { ends: cx.now + timeout, spread, stage: Stage::Told, due: Time::NEVER, tries: 0 };
+        let asked = Asked { ends: cx.now + timeout, spread, stage: Stage::Asked, due: Time::NEVER, tries: 0 };
         self.answers.asked.insert(id, asked);
         // Clocks may be off, so this decides nothing but who is asked first: the asker or the application.
         let may_be_over = cx.wall.since(question.asked).max(question.asked.since(cx.wall)) > timeout;
@@ -170,21 +170,21 @@ impl Queries {
         let Question { id, filter, body, .. } = question;
         let Some(asked) = self.answers.asked.get(&id) else { return };
         let left = asked.ends.since(cx.now);
-        self.answers.set(id, Stage::Told, Time::NEVER);
+        self.answers.set(id, Stage::Asked, Time::NEVER);
         self.counters.told += 1;
         cx.emit(Event::Asked { id, name, filter, body, left });
         self.time_answers(cx);
     }
 
     pub(super) fn on_decline(&mut self, id: QueryId) {
-        if self.answers.asked.get(&id).is_some_and(|asked| matches!(asked.stage, Stage::Told)) {
+        if self.answers.asked.get(&id).is_some_and(|asked| matches!(asked.stage, Stage::Asked)) {
             self.answers.set(id, Stage::Finished, Time::NEVER);
         }
     }
 
     pub(super) fn on_accept(&mut self, cx: &mut Ctx, id: QueryId) {
         let Some(asked) = self.answers.asked.get(&id) else { return };
-        if !matches!(asked.stage, Stage::Told) {
+        if !matches!(asked.stage, Stage::Asked) {
             return;
         }
         if id.asker == cx.me {
@@ -202,7 +202,7 @@ impl Queries {
             // An ack that waits for its turn gives it to the answer.
             Stage::Accepted if asked.tries == 0 => asked.due,
             // The handlers of all may have taken equally long.
-            Stage::Told | Stage::Accepted | Stage::Acked => cx.now + cx.rng.within(asked.spread),
+            Stage::Asked | Stage::Accepted | Stage::Acked => cx.now + cx.rng.within(asked.spread),
             Stage::Late(_) | Stage::Answered(_) | Stage::Offered(_) | Stage::Finished => return,
         };
         if body.len() > BODY_BYTES_MAX || self.answers.bytes + body.len() > self.config.answers_bytes_max {
@@ -221,7 +221,7 @@ impl Queries {
     /// The asker confirms.
     pub(super) fn on_got(&mut self, cx: &mut Ctx, from: NodeId, id: QueryId, kind: Kind, open: bool) {
         let Some(asked) = self.answers.asked.get_mut(&id).filter(|_| from == id.asker) else { return };
-        let stage = core::mem::replace(&mut asked.stage, Stage::Told);
+        let stage = core::mem::replace(&mut asked.stage, Stage::Asked);
         self.answers.bytes -= stage.bytes();
         let (stage, is_open) = match (stage, kind) {
             (Stage::Late(late), Kind::Late) if open => {
@@ -248,7 +248,7 @@ impl Queries {
         let Some(asked) = self.answers.asked.get(&id).filter(|_| by.id == id.asker) else { return };
         let (Stage::Answered(body) | Stage::Offered(body)) = &asked.stage else { return };
         self.counters.replies_sent += 1;
-        by.answer(cx, Said::Reply { id, reply: Reply::Answer(body.clone()) });
+        by.answer(cx, PeerMessage::Reply { id, reply: Reply::Answer(body.clone()) });
     }
 
     pub(super) fn on_answers_timer(&mut self, cx: &mut Ctx) {
@@ -276,10 +276,10 @@ impl Queries {
             self.counters.replies_sent += 1;
             if let Some(via) = relay.filter(|relay| *relay != id.asker) {
                 self.counters.relays_asked += 1;
-                let said = Said::Reply { id: *id, reply: reply.clone() };
-                Speaker { id: id.asker, via: Some(via) }.answer(cx, said);
+                let message = PeerMessage::Reply { id: *id, reply: reply.clone() };
+                Speaker { id: id.asker, via: Some(via) }.answer(cx, message);
             }
-            Speaker { id: id.asker, via: None }.answer(cx, Said::Reply { id: *id, reply });
+            Speaker { id: id.asker, via: None }.answer(cx, PeerMessage::Reply { id: *id, reply });
         }
         self.time_answers(cx);
     }

@@ -1,6 +1,6 @@
 //! The asker's side: who has said what, large answers a few at a time, and when it is over.
 
-use super::message::{Kind, Question, Reply, Said};
+use super::message::{Kind, PeerMessage, Question, Reply};
 use super::{
     Ask, Ctx, Event, NAME_BYTES_MAX, QUESTION_BYTES_MAX, Queries, QueryId, Refusal, Speaker, SpreadQuestion,
     Summary, TIMEOUT_MAX, Timer,
@@ -110,7 +110,7 @@ impl Queries {
         }
         self.counters.replies += 1;
         let (kind, at) = (reply.kind(), self.asks.find(id));
-        by.answer(cx, Said::Got { id, kind, open: at.is_some() });
+        by.answer(cx, PeerMessage::Got { id, kind, open: at.is_some() });
         match at {
             Some(at) => self.account(cx, at, by, reply),
             None => self.counters.useless += 1,
@@ -184,7 +184,7 @@ impl Queries {
                 && let Some(by) = open.offers.pop_front()
             {
                 open.taking.push((by, cx.now + wait));
-                by.answer(cx, Said::Take { id: open.id });
+                by.answer(cx, PeerMessage::Take { id: open.id });
             }
         }
         let dues = self

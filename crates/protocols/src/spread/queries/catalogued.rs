@@ -1,6 +1,6 @@
 //! The queries' entry in the catalog.
 
-use super::{Config, Kind, Message, Queries, QueryId, Reply, Said};
+use super::{Config, Kind, Message, PeerMessage, Queries, QueryId, Reply};
 use crate::catalog::Catalogued;
 use alloc::boxed::Box;
 use alloc::sync::Arc;
@@ -10,8 +10,8 @@ use rumormill_core::payload::Payload;
 
 const ID: QueryId = QueryId { asker: NodeId(0x0123_4567_89ab_cdef), epoch: 3, number: 1_700 };
 
-fn reply(reply: Reply) -> Said {
-    Said::Reply { id: ID, reply }
+fn reply(reply: Reply) -> PeerMessage {
+    PeerMessage::Reply { id: ID, reply }
 }
 
 impl Catalogued for Queries {
@@ -30,24 +30,24 @@ impl Catalogued for Queries {
         let smallest = QueryId { asker: NodeId(1), epoch: 0, number: 1 };
         let to = NodeId(9);
         alloc::vec![
-            ("late", Message::Said(reply(Reply::Late))),
-            ("ack", Message::Said(reply(Reply::Ack))),
-            ("answer", Message::Said(reply(answer()))),
+            ("late", Message::Direct(reply(Reply::Late))),
+            ("ack", Message::Direct(reply(Reply::Ack))),
+            ("answer", Message::Direct(reply(answer()))),
             (
                 "answer-empty",
-                Message::Said(Said::Reply { id: smallest, reply: Reply::Answer(Payload::EMPTY) })
+                Message::Direct(PeerMessage::Reply { id: smallest, reply: Reply::Answer(Payload::EMPTY) })
             ),
-            ("offer", Message::Said(reply(Reply::Offer(50 * 1024)))),
-            ("got", Message::Said(Said::Got { id: ID, kind: Kind::Answer, open: true })),
-            ("got-late", Message::Said(Said::Got { id: ID, kind: Kind::Late, open: false })),
-            ("take", Message::Said(Said::Take { id: ID })),
-            ("relay", Message::Relay { to, said: Box::new(reply(answer())) }),
-            ("relay-smallest", Message::Relay { to, said: Box::new(Said::Take { id: smallest }) }),
+            ("offer", Message::Direct(reply(Reply::Offer(50 * 1024)))),
+            ("got", Message::Direct(PeerMessage::Got { id: ID, kind: Kind::Answer, open: true })),
+            ("got-late", Message::Direct(PeerMessage::Got { id: ID, kind: Kind::Late, open: false })),
+            ("take", Message::Direct(PeerMessage::Take { id: ID })),
+            ("relay", Message::Relay { to, message: Box::new(reply(answer())) }),
+            ("relay-smallest", Message::Relay { to, message: Box::new(PeerMessage::Take { id: smallest }) }),
             (
                 "relayed",
                 Message::Relayed {
                     from: to,
-                    said: Box::new(Said::Got { id: ID, kind: Kind::Offer, open: true }),
+                    message: Box::new(PeerMessage::Got { id: ID, kind: Kind::Offer, open: true }),
                 },
             ),
         ]

@@ -86,9 +86,9 @@ impl Reply {
     }
 }
 
-/// What asker and asked say to each other.
+/// A message between the asker and a member that it asked, sent directly or through a relay.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, CborLen)]
-pub enum Said {
+pub enum PeerMessage {
     /// To the asker.
     #[n(0)]
     Reply {
@@ -121,11 +121,11 @@ pub enum Said {
     },
 }
 
-impl Said {
+impl PeerMessage {
     pub(super) fn is_valid(&self) -> bool {
         match self {
-            Said::Reply { reply, .. } => reply.is_valid(),
-            Said::Got { .. } | Said::Take { .. } => true,
+            PeerMessage::Reply { reply, .. } => reply.is_valid(),
+            PeerMessage::Got { .. } | PeerMessage::Take { .. } => true,
         }
     }
 }
@@ -135,7 +135,7 @@ impl Said {
 pub enum Message {
     /// Directly.
     #[n(0)]
-    Said(#[n(0)] Said),
+    Direct(#[n(0)] PeerMessage),
     /// To anybody: pass this on, for I cannot reach whom it is for, it seems.
     #[n(1)]
     Relay {
@@ -144,7 +144,7 @@ pub enum Message {
         to: NodeId,
         /// What is said.
         #[n(1)]
-        said: Box<Said>,
+        message: Box<PeerMessage>,
     },
     /// This was given to me for you; what you answer I can pass on.
     #[n(2)]
@@ -154,7 +154,7 @@ pub enum Message {
         from: NodeId,
         /// What is said.
         #[n(1)]
-        said: Box<Said>,
+        message: Box<PeerMessage>,
     },
 }
 

@@ -24,11 +24,11 @@ mod ask;
 mod catalogued;
 mod message;
 
-use crate::kit::allowance::Allowance;
 use crate::kit::peers::Peers;
+use crate::kit::rate_limit::RateLimit;
 use alloc::boxed::Box;
 use alloc::sync::Arc;
-pub use message::{Kind, Message, Question, Reply, Said};
+pub use message::{Kind, Message, PeerMessage, Question, Reply};
 use minicbor::{CborLen, Decode, Encode};
 use rumormill_core::counters;
 use rumormill_core::identity::{Life, NodeId};
@@ -320,7 +320,7 @@ pub struct Queries {
     peers: Peers,
     asks: ask::State,
     answers: answer::State,
-    relays: Allowance,
+    relays: RateLimit,
     counters: Counters,
 }
 
@@ -341,13 +341,13 @@ impl Protocol for Queries {
             Input::Call(Call::Decline(id)) => self.on_decline(id),
             Input::Call(Call::Accept(id)) => self.on_accept(cx, id),
             Input::Call(Call::Answer(id, body)) => self.on_answer(cx, id, body),
-            Input::Message(from, Message::Said(said)) => {
-                self.on_said(cx, Speaker { id: from, via: None }, said)
+            Input::Message(from, Message::Direct(message)) => {
+                self.on_peer_message(cx, Speaker { id: from, via: None }, message)
             }
-            Input::Message(via, Message::Relayed { from, said }) => {
-                self.on_said(cx, Speaker { id: from, via: Some(via) }, *said);
+            Input::Message(via, Message::Relayed { from, message }) => {
+                self.on_peer_message(cx, Speaker { id: from, via: Some(via) }, *message);
             }
-            Input::Message(from, Message::Relay { to, said }) => self.on_relay(cx, from, to, said),
+            Input::Message(from, Message::Relay { to, message }) => self.on_relay(cx, from, to, message),
             Input::Timer(Timer::Answers) => self.on_answers_timer(cx),
             Input::Timer(Timer::Asks) => self.on_asks_timer(cx),
             Input::Shed(..) => self.counters.shed += 1,
@@ -365,7 +365,7 @@ impl Queries {
             peers: Peers::default(),
             asks: ask::State::default(),
             answers: answer::State::default(),
-            relays: Allowance::default(),
+            relays: RateLimit::default(),
             counters: Counters::default(),
         }
     }
@@ -397,27 +397,27 @@ impl Queries {
         needed.min(timeout / 4)
     }
 
-    fn on_said(&mut self, cx: &mut Ctx, by: Speaker, said: Said) {
-        if !said.is_valid() {
+    fn on_peer_message(&mut self, cx: &mut Ctx, by: Speaker, message: PeerMessage) {
+        if !message.is_valid() {
             self.counters.rejected += 1;
             return;
         }
-        match said {
-            Said::Reply { id, reply } => self.on_reply(cx, by, id, reply),
-            Said::Got { id, kind, open } => self.on_got(cx, by.id, id, kind, open),
-            Said::Take { id } => self.on_take(cx, by, id),
+        match message {
+            PeerMessage::Reply { id, reply } => self.on_reply(cx, by, id, reply),
+            PeerMessage::Got { id, kind, open } => self.on_got(cx, by.id, id, kind, open),
+            PeerMessage::Take { id } => self.on_take(cx, by, id),
         }
     }
 
     /// Passes on what somebody has for one that it cannot reach.
-    fn on_relay(&mut self, cx: &mut Ctx, from: NodeId, to: NodeId, said: Box<Said>) {
-        if !said.is_valid() || !self.peers.contains(to) || to == cx.me {
+    fn on_relay(&mut self, cx: &mut Ctx, from: NodeId, to: NodeId, message: Box<PeerMessage>) {
+        if !message.is_valid() || !self.peers.contains(to) || to == cx.me {
             self.counters.rejected += 1;
         } else if !self.relays.take(cx.now, Duration::from_secs(1), self.config.relays_max) {
             self.counters.shed_relays += 1;
         } else {
             self.counters.relayed += 1;
-            cx.send(to, Message::Relayed { from, said });
+            cx.send(to, Message::Relayed { from, message });
         }
     }
 }
@@ -431,10 +431,10 @@ struct Speaker {
 
 impl Speaker {
     /// Answers the way it came.
-    fn answer(self, cx: &mut Ctx, said: Said) {
+    fn answer(self, cx: &mut Ctx, message: PeerMessage) {
         match self.via {
-            Some(via) => cx.send(via, Message::Relay { to: self.id, said: Box::new(said) }),
-            None => cx.send(self.id, Message::Said(said)),
+            Some(via) => cx.send(via, Message::Relay { to: self.id, message: Box::new(message) }),
+            None => cx.send(self.id, Message::Direct(message)),
         }
     }
 }

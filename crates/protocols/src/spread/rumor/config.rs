@@ -1,6 +1,6 @@
 //! Every knob of rumor mongering, with its source.
 
-use crate::kit::choice::Choice;
+use crate::kit::peer_selection::PeerSelection;
 use rumormill_core::time::Duration;
 
 /// Who passes on to whom in a contact.
@@ -72,7 +72,7 @@ pub struct Config {
     /// Contacts per period; of more than 32 the answers to the first are not weighed.
     pub fanout: u32,
     /// Whom to contact.
-    pub choice: Choice,
+    pub choice: PeerSelection,
     /// Time between the contacts of one node.
     #[cfg_attr(feature = "serde", serde(with = "rumormill_core::time::text"))]
     pub period: Duration,
@@ -113,7 +113,7 @@ impl Default for Config {
             tally: Tally::Each,
             minimization: false,
             fanout: 1, // Demers 1987
-            choice: Choice::Uniform,
+            choice: PeerSelection::Uniform,
             period: Duration::from_millis(200), // memberlist LAN, GossipInterval
             jitter: Duration::from_millis(20),  // our guess: a tenth
             on_arrival: true,

@@ -27,8 +27,8 @@ mod catalogued;
 mod config;
 mod hot;
 
-use crate::kit::allowance::Allowance;
 use crate::kit::peers::Peers;
+use crate::kit::rate_limit::RateLimit;
 use crate::spread::{Call, Counters, Event, Intake, Taken, Update, UpdateId};
 use alloc::boxed::Box;
 use alloc::sync::Arc;
@@ -125,8 +125,8 @@ struct Rare {
     /// Contacts that may still be accepted, and tries elsewhere for those that are refused, in this period.
     open: u32,
     hunts_left: u32,
-    asks: Allowance,
-    connections: Allowance,
+    asks: RateLimit,
+    connections: RateLimit,
     /// When an update was last shed.
     shed: Option<Time>,
     /// All but what the node counts itself.

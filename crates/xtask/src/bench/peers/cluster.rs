@@ -1,8 +1,8 @@
-//! A cluster of one side: its processes, and the ear that hears them. All of it is gone when this is dropped.
+//! A cluster of one side: its processes, and the observer that reads what they say. All of it is gone when this is dropped.
 
 use super::super::sides::{API_PORT, Side, Vitals, host};
-use super::ear::{Ear, Log};
 use super::lines::What;
+use super::observer::{Log, Observer};
 use super::{http, rpc};
 use anyhow::{Context, Result, bail};
 use rumormill_testkit::process::Scratch;
@@ -27,7 +27,7 @@ pub struct Cluster {
     /// Whose.
     pub side: Side,
     /// What was heard of them.
-    pub ear: Ear,
+    pub observer: Observer,
     agents: Vec<Child>,
     is_running: Vec<bool>,
     last_start: Instant,
@@ -59,7 +59,7 @@ impl Cluster {
         side.prepare(dir.path())?;
         let mut cluster = Cluster {
             side: side.clone(),
-            ear: Ear::new(n)?,
+            observer: Observer::new(n)?,
             agents: Vec::new(),
             is_running: vec![true; n],
             last_start: Instant::now(),
@@ -92,7 +92,7 @@ impl Cluster {
         let (heard, said) = std::io::pipe()?;
         command.stdin(Stdio::piped()).stdout(said.try_clone()?).stderr(said).process_group(0);
         self.agents.push(command.spawn().context("cannot start an agent by setpriv (package util-linux)")?);
-        self.ear.add(Box::new(Log::new(self.side.clone(), nth, heard)?));
+        self.observer.add(Box::new(Log::new(self.side.clone(), nth, heard)?));
         Ok(())
     }
 
@@ -100,7 +100,7 @@ impl Cluster {
         let start = Instant::now();
         while TcpStream::connect((host(0), API_PORT)).is_err() {
             if start.elapsed() > START_MAX || self.agents[0].try_wait()?.is_some() {
-                bail!("the first agent did not start:\n{}", self.ear.record().tail(0));
+                bail!("the first agent did not start:\n{}", self.observer.record().tail(0));
             }
             std::thread::sleep(Duration::from_millis(5));
         }
@@ -114,10 +114,10 @@ impl Cluster {
 
     /// Waits until all see all; returns the seconds from the last start to that.
     pub fn converge(&self) -> Result<f64> {
-        match self.ear.wait(CONVERGED_MAX, |record| record.converged()) {
+        match self.observer.wait(CONVERGED_MAX, |record| record.converged()) {
             Some(at) => Ok((at - self.last_start).as_secs_f64()),
             None => {
-                let record = self.ear.record();
+                let record = self.observer.record();
                 let first_blind = record.tail(record.first_blind());
                 bail!(
                     "{} of {} agents did not see all after {} s, one of them last said:\n{first_blind}",
@@ -133,8 +133,8 @@ impl Cluster {
     pub fn listen(&self) -> Result<()> {
         for nth in 0..self.n() {
             match self.side {
-                Side::Rumormill(_) => self.ear.add(Box::new(http::Feed::open(nth)?)),
-                Side::Serf(_) => self.ear.add(Box::new(rpc::Events::open(nth)?)),
+                Side::Rumormill(_) => self.observer.add(Box::new(http::EventReader::open(nth)?)),
+                Side::Serf(_) => self.observer.add(Box::new(rpc::Events::open(nth)?)),
             }
         }
         Ok(())
@@ -175,8 +175,8 @@ impl Cluster {
         let observers: Vec<usize> = self.running().into_iter().filter(|nth| *nth != whom).collect();
         let all = |times: &[Option<Instant>]| times.iter().all(Option::is_some);
         let said = |record: &super::record::Record| record.said(since, what, whom, &observers);
-        self.ear.wait(timeout, |record| all(&said(record)).then_some(()));
-        let times = said(&self.ear.record());
+        self.observer.wait(timeout, |record| all(&said(record)).then_some(()));
+        let times = said(&self.observer.record());
         let heard: Vec<f64> =
             times.iter().flatten().map(|at| at.saturating_duration_since(start).as_secs_f64()).collect();
         Heard {

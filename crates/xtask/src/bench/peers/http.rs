@@ -1,7 +1,7 @@
 //! Our agents' API as a consumer uses it: one kept connection, on which a question for the next events always waits.
 
 use super::super::sides::{API_PORT, host};
-use super::ear::{Source, read_on};
+use super::observer::{Source, read_on};
 use super::payload::NAME;
 use super::record::Record;
 use anyhow::{Context, Result, bail};
@@ -35,13 +35,13 @@ pub struct Http {
 #[derive(Deserialize)]
 struct Page<'a> {
     #[serde(borrow)]
-    events: Vec<Told<'a>>,
+    events: Vec<ReadEvent<'a>>,
     cursor: String,
     gap: Option<Gap>,
 }
 
 #[derive(Deserialize)]
-struct Told<'a> {
+struct ReadEvent<'a> {
     kind: &'a str,
     #[serde(borrow)]
     payload: Option<Cow<'a, str>>,
@@ -58,11 +58,11 @@ struct Gap {
 /// What became of events that were handed over.
 #[derive(Deserialize)]
 struct Published {
-    events: Vec<Became>,
+    events: Vec<PublishedEvent>,
 }
 
 #[derive(Deserialize)]
-struct Became {
+struct PublishedEvent {
     state: String,
 }
 
@@ -140,23 +140,23 @@ fn answer(buffer: &mut Vec<u8>) -> Result<Option<(u16, Vec<u8>)>> {
 }
 
 /// A consumer of an agent's events.
-pub struct Feed {
+pub struct EventReader {
     http: Http,
 }
 
-impl Feed {
+impl EventReader {
     /// Of agent `nth`, from now on: what is published after this returns is heard.
-    pub fn open(nth: usize) -> Result<Feed> {
+    pub fn open(nth: usize) -> Result<EventReader> {
         let mut http = Http::connect(nth)?;
         let (status, body) = http.ask("GET", "/v1/events?cursor=now&limit=1", "")?;
         if status != 200 {
             bail!("n{nth} lets nobody read its events: {status} {}", String::from_utf8_lossy(&body));
         }
         let cursor = serde_json::from_slice::<Page<'_>>(&body)?.cursor;
-        let mut feed = Feed { http };
-        feed.ask_on(&cursor)?;
-        feed.http.stream.set_nonblocking(true)?;
-        Ok(feed)
+        let mut reader = EventReader { http };
+        reader.ask_on(&cursor)?;
+        reader.http.stream.set_nonblocking(true)?;
+        Ok(reader)
     }
 
     fn ask_on(&mut self, cursor: &str) -> Result<()> {
@@ -165,7 +165,7 @@ impl Feed {
     }
 }
 
-impl Source for Feed {
+impl Source for EventReader {
     fn fd(&self) -> BorrowedFd<'_> {
         self.http.stream.as_fd()
     }

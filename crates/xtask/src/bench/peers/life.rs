@@ -56,7 +56,7 @@ fn events(bench: &mut Bench, cluster: &Cluster, trial: usize, draw: &mut SplitMi
         std::thread::sleep(PAUSE + Duration::from_millis(draw.next_u64() % SHIFT_MS));
         let load = load::run(cluster, &mut publisher, 1.0, 1.0, draw.next_u64())?;
         let outcome = load.outcome(cluster, EVENT_MAX);
-        let record = cluster.ear.record();
+        let record = cluster.observer.record();
         let came = record.came(0).iter();
         let mut latencies: Vec<f64> = came
             .map(|at| at.map_or(f64::INFINITY, |at| at.saturating_duration_since(load.start).as_secs_f64()))
@@ -75,7 +75,7 @@ fn gone(bench: &Bench, cluster: &mut Cluster, row: Row, what: What, draw: &mut S
     let others: Vec<usize> = cluster.running().into_iter().filter(|nth| *nth != 0).collect();
     let victim = others[draw.next_u64() as usize % others.len()];
     std::thread::sleep(Duration::from_millis(draw.next_u64() % SHIFT_MS));
-    let since = cluster.ear.record().changes.len();
+    let since = cluster.observer.record().changes.len();
     let start = Instant::now();
     match row {
         Row::Leave => cluster.end(victim, Signal::INT)?,

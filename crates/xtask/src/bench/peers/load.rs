@@ -48,7 +48,7 @@ pub struct Outcome {
 pub fn run(cluster: &Cluster, publisher: &mut Publisher, rate: f64, seconds: f64, seed: u64) -> Result<Load> {
     let offered = (rate * seconds).round().max(1.0) as usize;
     let payloads: Vec<_> = (0..offered as u64).map(|index| payload(seed, index)).collect();
-    cluster.ear.record().expect(seed, offered);
+    cluster.observer.record().expect(seed, offered);
     let start = Instant::now();
     let end = start + Duration::from_secs_f64(seconds);
     let (mut next, mut taken) = (0, 0);
@@ -72,8 +72,8 @@ impl Load {
         let deadline = self.end + drain;
         let left = deadline.saturating_duration_since(Instant::now());
         let due = self.taken * cluster.n();
-        cluster.ear.wait(left, |record| (record.delivered() >= due).then_some(()));
-        outcome(&cluster.ear.record(), self.start, self.rate, self.offered, deadline)
+        cluster.observer.wait(left, |record| (record.delivered() >= due).then_some(()));
+        outcome(&cluster.observer.record(), self.start, self.rate, self.offered, deadline)
     }
 }
 

@@ -7,19 +7,19 @@
 //! | --- | --- |
 //! | `plan` | what is measured, how often, how long that takes |
 //! | `place`, `net`, `quiet` | namespaces of our own; loss, cuts and counters by nftables; whether the machine was busy before |
-//! | `cluster`, `ear`, `record` | the processes; the thread that hears them; what it heard, and when |
+//! | `cluster`, `observer`, `record` | the processes; the thread that reads what they say; what it read, and when |
 //! | `lines`, `http`, `rpc`, `payload` | what either side's logs and APIs say |
 //! | `life`, `cost`, `rate` (`search`, `load`), `pause` | the rows |
 //! | `table` | the result, with the targets |
 
 mod cluster;
 mod cost;
-mod ear;
 mod http;
 mod life;
 mod lines;
 mod load;
 mod net;
+mod observer;
 mod pause;
 mod payload;
 mod place;
@@ -270,7 +270,7 @@ impl Bench {
 
     /// Says what went wrong while a cluster was heard.
     fn complain(&self, cluster: &Cluster) {
-        for problem in cluster.ear.record().problems.iter().take(5) {
+        for problem in cluster.observer.record().problems.iter().take(5) {
             eprintln!("  of {}: {problem}", cluster.side.name());
         }
     }

@@ -34,7 +34,7 @@ pub fn run(bench: &mut Bench, row: Row, side: &Side, n: usize, trial: usize) -> 
         let net = bench.place.net.as_ref().context("losing packets needs root")?;
         net.set(Fault { loss_percent, cut: None })?;
     }
-    let since = cluster.ear.record().changes.len();
+    let since = cluster.observer.record().changes.len();
     let mut draw = SplitMix64::seed_from_u64(bench.plan.seed ^ (n * 1_000 + trial) as u64);
     let stopped: Vec<usize> = (1..=(n / ONE_IN).max(1)).collect();
     let stops = again_and_again(&cluster, &stopped, bench.plan.pause, &mut draw)?;
@@ -42,7 +42,7 @@ pub fn run(bench: &mut Bench, row: Row, side: &Side, n: usize, trial: usize) -> 
     if let Some(net) = &bench.place.net {
         net.set(Fault::default())?;
     }
-    let deaths = Deaths::of(&cluster.ear.record().changes[since..], &stopped);
+    let deaths = Deaths::of(&cluster.observer.record().changes[since..], &stopped);
     let per_observer = deaths.of_stopped as f64 / (n - stopped.len()) as f64;
     let figures = json!({
         "seconds": bench.plan.pause.as_secs_f64(), "stopped": stopped.len(), "stops": stops, "loss_percent": loss_percent,

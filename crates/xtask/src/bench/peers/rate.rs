@@ -70,7 +70,7 @@ fn step(
     cluster.listen()?;
     let mut publisher = cluster.publisher()?;
     std::thread::sleep(QUIET);
-    cluster.ear.pause(READ_EVERY);
+    cluster.observer.pause(READ_EVERY);
     let seed = bench.plan.seed ^ u64::from(rate);
     let before_s = (cpu_s(&[std::process::id()])?, cpu_s(&cluster.pids())?);
     let load = load::run(&cluster, &mut publisher, f64::from(rate), seconds, seed)?;
@@ -80,7 +80,7 @@ fn step(
     let observer_percent =
         (cpu_s(&[std::process::id()])? - before_s.0) / load.start.elapsed().as_secs_f64() * 100.0;
     let cpu_us =
-        (cpu_s(&cluster.pids())? - before_s.1) * 1e6 / cluster.ear.record().delivered().max(1) as f64;
+        (cpu_s(&cluster.pids())? - before_s.1) * 1e6 / cluster.observer.record().delivered().max(1) as f64;
     bench.note_step(
         row,
         side,

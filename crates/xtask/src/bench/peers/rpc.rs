@@ -1,7 +1,7 @@
 //! Serf's RPC as a client uses it (MessagePack over TCP): events go in by `event`, and come out of a `stream`, as fast as they are told.
 
 use super::super::sides::{API_PORT, host};
-use super::ear::{Source, read_on};
+use super::observer::{Source, read_on};
 use super::payload::NAME;
 use super::record::Record;
 use anyhow::{Context, Result, bail};

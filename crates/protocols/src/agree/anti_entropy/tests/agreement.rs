@@ -20,7 +20,7 @@ fn rough() -> World {
 
 /// Writes and deletes at random nodes that do not know each other yet; returns what has to be left: the newest of each key.
 fn write_apart(sim: &mut Sim<AntiEntropy>, rng: &mut Rng, n: u64) -> BTreeMap<Payload, Option<Payload>> {
-    let mut newest: BTreeMap<Payload, (Stamp, Option<Payload>)> = BTreeMap::new();
+    let mut newest: BTreeMap<Payload, (Timestamp, Option<Payload>)> = BTreeMap::new();
     for step in 0..40 * n as usize {
         let (id, key) = (NodeId(rng.below(n as usize) as u64), numbered(rng.below(150)));
         sim.call(
@@ -167,7 +167,7 @@ fn a_write_that_has_seen_another_wins_whatever_the_clocks_say() {
 fn a_stamp_from_the_future_is_not_taken_until_its_time_is_near() {
     let mut node = alone(Config { skew_max: 10 * SECOND, ..Config::default() });
     let entry = |ms, value| {
-        let stamp = Stamp { wall: Wall(ms), counter: 0, node: NodeId(7) };
+        let stamp = Timestamp { wall: Wall(ms), counter: 0, node: NodeId(7) };
         Message::Page {
             entries: Entries::One(Entry::value_of(bytes("k"), stamp, bytes(value))),
             span: None,

@@ -17,7 +17,7 @@ struct Cost {
 /// Both have `ENTRIES`, written in the first ten seconds. What was written since only one of them has.
 fn stores(compare: Compare, direction: Direction) -> [AntiEntropy; 2] {
     let config = Config { compare, direction, answers_max: u32::MAX, ..Config::default() };
-    let mut clock = Clock::default();
+    let mut clock = HybridClock::default();
     let entries: Vec<Entry> = (0..ENTRIES)
         .map(|n| Entry::value_of(numbered(n), clock.next(Wall(n as u64), NodeId(5)), numbered(n)))
         .collect();
@@ -63,7 +63,7 @@ fn exchange([first, second]: &mut [AntiEntropy; 2], ms: u64) -> Cost {
 fn costs(compare: Compare, direction: Direction) -> (Cost, Cost) {
     let mut nodes = stores(compare, direction);
     let equal = talk(&mut nodes);
-    let stamp = Stamp { wall: Wall(35_000), counter: 0, node: NodeId(5) };
+    let stamp = Timestamp { wall: Wall(35_000), counter: 0, node: NodeId(5) };
     let newest = Entry::value_of(bytes("newest"), stamp, bytes("value"));
     let giver = usize::from(direction == Direction::Pull);
     nodes[giver].store.put(newest, Time::ZERO);
@@ -157,7 +157,7 @@ fn in_push_pull_each_side_sends_only_what_is_newer_there() {
     for compare in COMPARISONS {
         let mut nodes = stores(compare, Direction::PushPull);
         for (id, node) in nodes.iter_mut().enumerate() {
-            let stamp = |n: u64| Stamp { wall: Wall(35_000 + n), counter: 0, node: NodeId(id as u64) };
+            let stamp = |n: u64| Timestamp { wall: Wall(35_000 + n), counter: 0, node: NodeId(id as u64) };
             for n in 0..5 {
                 let n = 10 * n + 1_000 * id as u64;
                 node.store.put(Entry::value_of(numbered(n as usize), stamp(n), bytes("new")), Time::ZERO);
@@ -172,8 +172,8 @@ fn in_push_pull_each_side_sends_only_what_is_newer_there() {
 #[test]
 fn a_node_with_one_key_takes_less_than_400_bytes() {
     let mut node = AntiEntropy::new(Config::demers(Direction::Push));
-    let entry = Entry::value_of(bytes("k"), Stamp::ZERO, bytes("v"));
+    let entry = Entry::value_of(bytes("k"), Timestamp::ZERO, bytes("v"));
     node.store.put(entry, Time::ZERO);
-    let bytes = size_of::<AntiEntropy>() + node.store.allocated_bytes() + node.graves.allocated_bytes();
+    let bytes = size_of::<AntiEntropy>() + node.store.allocated_bytes() + node.dormant.allocated_bytes();
     assert!(bytes < 400, "{bytes}");
 }

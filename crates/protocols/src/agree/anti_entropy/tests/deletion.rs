@@ -101,11 +101,11 @@ fn a_certificate_that_awakes_does_not_kill_what_was_written_since() {
 }
 
 fn value(ms: u64) -> Entry {
-    Entry::value_of(bytes("k"), Stamp { wall: Wall(ms), counter: 0, node: NodeId(7) }, bytes("v"))
+    Entry::value_of(bytes("k"), Timestamp { wall: Wall(ms), counter: 0, node: NodeId(7) }, bytes("v"))
 }
 
 fn death(ms: u64, sites: Vec<NodeId>) -> Entry {
-    Entry::death_of(bytes("k"), Stamp { wall: Wall(ms), counter: 0, node: NodeId(7) }, sites)
+    Entry::death_of(bytes("k"), Timestamp { wall: Wall(ms), counter: 0, node: NodeId(7) }, sites)
 }
 
 fn told(entry: Entry) -> Input<AntiEntropy> {
@@ -146,13 +146,13 @@ fn dormant_certificates_are_bounded_and_the_first_to_end_goes_first() {
     let minutes = |m: u64| m * 60_000;
     for n in 0..300 {
         let key = numbered(n as usize);
-        let stamp = Stamp { wall: Wall(n), counter: 0, node: NodeId(7) };
+        let stamp = Timestamp { wall: Wall(n), counter: 0, node: NodeId(7) };
         hand(&mut node, n, told(Entry::death_of(key, stamp, vec![NodeId(1)])));
     }
     assert_eq!((node.len(), node.dormant_len()), (300, 0));
     hand(&mut node, minutes(61), Input::Timer(Timer::Round));
     assert_eq!((node.len(), node.dormant_len(), node.counters().overflowed), (0, 100, 200));
-    let last = Stamp { wall: Wall(1), counter: 0, node: NodeId(7) };
+    let last = Timestamp { wall: Wall(1), counter: 0, node: NodeId(7) };
     hand(&mut node, minutes(62), told(Entry::value_of(numbered(299), last, bytes("v"))));
     assert_eq!((node.counters().awakened, node.dormant_len()), (1, 99));
     hand(&mut node, minutes(62), told(Entry::value_of(numbered(0), last, bytes("v"))));

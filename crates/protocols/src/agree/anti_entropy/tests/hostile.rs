@@ -36,9 +36,9 @@ fn payload(rng: &mut Rng, bytes_max: usize) -> Payload {
     Payload::from(&alloc::vec![first; len][..])
 }
 
-fn any_stamp(rng: &mut Rng) -> Stamp {
+fn any_stamp(rng: &mut Rng) -> Timestamp {
     let wall = if rng.chance(0.7) { rng.below(20_000) as u64 } else { number(rng) };
-    Stamp { wall: Wall(wall), counter: number(rng) as u32, node: NodeId(number(rng)) }
+    Timestamp { wall: Wall(wall), counter: number(rng) as u32, node: NodeId(number(rng)) }
 }
 
 fn any_entry(rng: &mut Rng) -> Entry {

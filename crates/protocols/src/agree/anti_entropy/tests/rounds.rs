@@ -116,7 +116,7 @@ fn every_comparison_takes_as_many_cycles_as_sending_everything() {
 fn the_nearer_the_peers_the_longer_it_takes() {
     let choosing =
         |choice| rounds(200, 20, &Config { choice, ..Config::demers(Direction::PushPull) }).t_last.0;
-    let (uniform, near) = (choosing(Choice::Uniform), choosing(Choice::ring(200, 4.0)));
+    let (uniform, near) = (choosing(PeerSelection::Uniform), choosing(PeerSelection::ring(200, 4.0)));
     // With d^-4 nearly all contacts are with direct neighbours, and 200 sites are 100 steps around the ring.
     assert!(near > 3.0 * uniform, "{near} cycles, {uniform} if chosen uniformly");
 }

@@ -150,7 +150,7 @@ fn accusations_of_distinct_members_shorten_the_wait_to_the_minimum_and_never_bel
             alone.wait(SECOND / 50);
             assert_eq!(alone.status(), Status::Failed, "{accusers:?}");
             let verdict = alone.node.why(SUSPECT).last().expect("it says why").clone();
-            assert_eq!((verdict.by, verdict.what), (ME, Said::Charged(Charge::Failed)));
+            assert_eq!((verdict.by, verdict.what), (ME, VerdictKind::Charged(Charge::Failed)));
             let evidence = verdict.evidence.expect("with evidence");
             assert_eq!(usize::from(evidence.confirmations), confirmations, "{accusers:?}");
             assert_eq!(u128::from(evidence.waited_ms), wait.as_millis(), "{accusers:?}");
@@ -203,17 +203,17 @@ fn a_ban_fails_a_member_at_once_by_itself_and_accuses_it_of_nothing() {
     let mut alone = Alone::among(9, Config::lan());
     alone.hear(NodeId(5), gossiped(alloc::vec![accuse(5, Charge::Suspect)]));
     alone.sent.clear();
-    alone.handle(Input::Call(Call::Shun(SUSPECT, true)));
+    alone.handle(Input::Call(Call::Ban(SUSPECT, true)));
     assert_eq!(alone.status(), Status::Failed);
     alone.wait(30 * SECOND);
     alone.hear(NodeId(3), Message::Want(alloc::vec![message::Id(SUSPECT)]));
     assert_eq!(alone.accusers_sent(), BTreeSet::new(), "nobody probed it");
-    assert_eq!(alone.node.why(SUSPECT).last().map(|verdict| verdict.what), Some(Said::Banned));
+    assert_eq!(alone.node.why(SUSPECT).last().map(|verdict| verdict.what), Some(VerdictKind::Banned));
     // Its own card brings it back when the ban is lifted, in the same incarnation, and not before.
     let card = || gossiped(alloc::vec![News::Card(Record::signed(card(1), &Summed))]);
     alone.hear(NodeId(3), card());
     assert_eq!(alone.status(), Status::Failed);
-    alone.handle(Input::Call(Call::Shun(SUSPECT, false)));
+    alone.handle(Input::Call(Call::Ban(SUSPECT, false)));
     alone.hear(NodeId(3), card());
     assert_eq!(alone.status(), Status::Alive);
 }

@@ -1,7 +1,7 @@
 //! The leaves.
 
 use super::*;
-use crate::spread::events::log::Told;
+use crate::spread::events::log::Delivery;
 
 fn span(from: u64, to: u64) -> Span {
     Span { from, to }
@@ -40,8 +40,8 @@ fn a_log_tells_in_order_waits_at_a_hole_and_says_what_it_passes_over() {
     let told = |log: &mut Log| -> Vec<Result<u64, Span>> {
         let told = core::iter::from_fn(|| log.next());
         told.map(|told| match told {
-            Told::Item(item) => Ok(item.id.seq),
-            Told::Gap(span) => Err(span),
+            Delivery::Item(item) => Ok(item.id.seq),
+            Delivery::Gap(span) => Err(span),
         })
         .collect()
     };

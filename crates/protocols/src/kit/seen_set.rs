@@ -1,22 +1,22 @@
-//! What has been seen already: the last so many ids, so that each is taken for new once.
+//! A set of the ids that were seen last, bounded in number, so that each id is new once.
 
 use smallvec::SmallVec;
 
 /// A window over the ids that came last.
 #[derive(Clone, Debug)]
-pub struct Known<K> {
+pub struct SeenSet<K> {
     /// In ascending order, each with the turn at which it came; of one thing in place, for a million nodes that know one thing each.
     ids: SmallVec<[(K, u64); 1]>,
     turn: u64,
 }
 
-impl<K> Default for Known<K> {
+impl<K> Default for SeenSet<K> {
     fn default() -> Self {
-        Known { ids: SmallVec::new(), turn: 0 }
+        SeenSet { ids: SmallVec::new(), turn: 0 }
     }
 }
 
-impl<K: Ord + Copy> Known<K> {
+impl<K: Ord + Copy> SeenSet<K> {
     /// Takes `id` in, and says whether it is new. Of the last `max` ids at least seven eighths are remembered, the oldest forgotten
     /// first, many at once, so that forgetting costs next to nothing on average.
     pub fn insert(&mut self, id: K, max: usize) -> bool {
@@ -58,25 +58,25 @@ mod tests {
 
     #[test]
     fn each_is_new_once_and_the_oldest_are_forgotten_first() {
-        let mut known = Known::default();
+        let mut seen = SeenSet::default();
         for id in 0..10_000u64 {
             let id = id * 7_919 % 10_007; // in no order
-            assert!(known.insert(id, 64));
-            assert!(!known.insert(id, 64));
-            assert!(known.len() <= 64);
+            assert!(seen.insert(id, 64));
+            assert!(!seen.insert(id, 64));
+            assert!(seen.len() <= 64);
         }
         let last = |back: u64| (9_999 - back) * 7_919 % 10_007;
-        assert!((0..56).all(|back| known.contains(&last(back))));
-        assert!((64..1_000).all(|back| !known.contains(&last(back))));
-        assert!(known.iter().is_sorted());
+        assert!((0..56).all(|back| seen.contains(&last(back))));
+        assert!((64..1_000).all(|back| !seen.contains(&last(back))));
+        assert!(seen.iter().is_sorted());
     }
 
     #[test]
     fn a_window_of_one_knows_the_last() {
-        let mut known = Known::default();
-        assert!(known.is_empty());
-        assert!([1, 2, 1, 2].into_iter().all(|id| known.insert(id, 1)));
-        assert!(!known.insert(2, 0));
-        assert_eq!(known.len(), 1);
+        let mut seen = SeenSet::default();
+        assert!(seen.is_empty());
+        assert!([1, 2, 1, 2].into_iter().all(|id| seen.insert(id, 1)));
+        assert!(!seen.insert(2, 0));
+        assert_eq!(seen.len(), 1);
     }
 }

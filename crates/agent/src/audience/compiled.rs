@@ -4,32 +4,32 @@ use crate::audience::{BadFilter, Filter, Patterns};
 use rumormill_core::payload::Payload;
 use rumormill_core::time::{Duration, Time};
 use rumormill_node::{Audience, Meant};
-use rumormill_protocols::kit::allowance::Allowance;
+use rumormill_protocols::kit::rate_limit::RateLimit;
 use rumormill_protocols::member::swim::Member;
 use rumormill_runtime::lru::Lru;
 
 /// Filters that are kept compiled, bad ones as well (our guess: what the operators of one cluster ask at one time). Each takes at most 2 MiB, and
 /// a hundredth of that as people write them.
-pub const KNOWN_MAX: usize = 8;
+pub const FILTERS_MAX: usize = 8;
 /// Filters that are compiled in a second; a question with one more is passed over and counted (our guess: each takes a millisecond, or five if it is
 /// made to).
 pub const COMPILED_PER_S_MAX: u32 = 16;
 
 /// Filters by their bytes.
 #[derive(Default)]
-pub struct Known {
+pub struct CompiledFilters {
     filters: Lru<Payload, Result<Patterns, BadFilter>>,
-    allowance: Allowance,
+    rate_limit: RateLimit,
 }
 
-impl Known {
+impl CompiledFilters {
     /// The compiled filter of these bytes; none if too many others were compiled in this second.
     pub fn compiled(&mut self, bytes: &Payload, now: Time) -> Option<&Result<Patterns, BadFilter>> {
         if !self.filters.contains(bytes) {
-            if !self.allowance.take(now, Duration::from_secs(1), COMPILED_PER_S_MAX) {
+            if !self.rate_limit.take(now, Duration::from_secs(1), COMPILED_PER_S_MAX) {
                 return None;
             }
-            if self.filters.len() >= KNOWN_MAX {
+            if self.filters.len() >= FILTERS_MAX {
                 self.filters.pop_oldest();
             }
             let compiled = Filter::decode(bytes).and_then(Filter::compile);
@@ -39,7 +39,7 @@ impl Known {
     }
 }
 
-impl Audience for Known {
+impl Audience for CompiledFilters {
     fn is_meant(&mut self, filter: &Payload, me: &Member<'_>, now: Time) -> Meant {
         match self.compiled(filter, now) {
             Some(Ok(patterns)) if patterns.matches_member(me) => Meant::Yes,
@@ -63,23 +63,24 @@ mod tests {
 
     #[test]
     fn a_filter_is_compiled_once_and_of_others_a_bounded_number_a_second() {
-        let (mut known, second) = (Known::default(), |n: u64| Time(n * 1_000_000_000));
+        let (mut filters, second) = (CompiledFilters::default(), |n: u64| Time(n * 1_000_000_000));
         for _ in 0..1_000 {
-            let compiled = known.compiled(&named("web.*"), second(5)).unwrap();
+            let compiled = filters.compiled(&named("web.*"), second(5)).unwrap();
             assert!(compiled.as_ref().unwrap().matches_name("web1"));
-            assert!(known.compiled(&named("("), second(5)).unwrap().is_err());
+            assert!(filters.compiled(&named("("), second(5)).unwrap().is_err());
         }
-        let flood = |known: &mut Known, at| {
-            let compiled = |known: &mut Known, n| known.compiled(&named(&format!("x{n}.*")), at).is_some();
+        let flood = |filters: &mut CompiledFilters, at| {
+            let compiled =
+                |filters: &mut CompiledFilters, n| filters.compiled(&named(&format!("x{n}.*")), at).is_some();
             let all = 0..1_000;
             all.filter(|n| {
-                assert!(known.compiled(&named("web.*"), at).is_some(), "one in use is always at hand");
-                compiled(known, *n)
+                assert!(filters.compiled(&named("web.*"), at).is_some(), "one in use is always at hand");
+                compiled(filters, *n)
             })
             .count()
         };
-        assert_eq!(flood(&mut known, second(5)), COMPILED_PER_S_MAX as usize - 2);
-        assert_eq!(flood(&mut known, second(6)), COMPILED_PER_S_MAX as usize);
-        assert_eq!(known.filters.len(), KNOWN_MAX);
+        assert_eq!(flood(&mut filters, second(5)), COMPILED_PER_S_MAX as usize - 2);
+        assert_eq!(flood(&mut filters, second(6)), COMPILED_PER_S_MAX as usize);
+        assert_eq!(filters.filters.len(), FILTERS_MAX);
     }
 }

@@ -1,4 +1,4 @@
-//! Newest-wins records: each member's latest word about itself, at every member, as old as the budget makes it.
+//! Last-writer-wins records: each member's newest value, at every member, as old as the budget makes it.
 //!
 //! **Problem.** Every member wants to know a little about every other (its load, its memory), nobody wants to pay for it.
 //!
@@ -9,10 +9,10 @@
 //! **Papers.** Demers et al. 1987 (section 1.5, recent updates before full comparison); van Renesse et al. 2003 (Astrolabe's rows).
 //!
 //! **Cost.** At most `budget_bytes_per_s`, whatever n: so the larger the cluster, the less often a new value is worth putting
-//! ([`Latest::put_interval`]). State: the latest record of each live member.
+//! ([`Lww::put_interval`]). State: the latest record of each live member.
 
 use crate::catalog::Catalogued;
-use crate::kit::buffer::Buffer;
+use crate::kit::retransmit_queue::RetransmitQueue;
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -141,9 +141,9 @@ impl protocol::Message for Message {
     }
 }
 
-/// What is known of one member.
+/// The record of a member, and when it came.
 #[derive(Clone, Debug)]
-pub struct Known {
+pub struct Received {
     /// Its record.
     pub record: Record,
     /// When it came, by this node's clock.
@@ -162,7 +162,7 @@ pub struct Counters {
 }
 
 /// The state machine.
-pub struct Latest {
+pub struct Lww {
     config: Config,
     life: Life,
     counter: u64,
@@ -171,7 +171,7 @@ pub struct Latest {
     kept: Option<(Payload, Wall, Time)>,
     peers: Vec<NodeId>,
     known: BTreeMap<NodeId, Slot>,
-    fresh: Buffer<NodeId, Record>,
+    fresh: RetransmitQueue<NodeId, Record>,
     tokens: f64,
     filled: Time,
     counters: Counters,
@@ -180,10 +180,10 @@ pub struct Latest {
 /// Where a peer stands in `peers`, and what is known of it.
 struct Slot {
     place: usize,
-    known: Option<Known>,
+    known: Option<Received>,
 }
 
-impl Protocol for Latest {
+impl Protocol for Lww {
     type Call = Call;
     type Message = Message;
     type Timer = Timer;
@@ -205,11 +205,11 @@ impl Protocol for Latest {
     }
 }
 
-impl Latest {
+impl Lww {
     /// Knows nobody yet. `life` is the owner's, so that a restart is newer than all it said before.
-    pub fn new(config: Config, life: Life) -> Latest {
-        Latest {
-            fresh: Buffer::new(config.owners_max),
+    pub fn new(config: Config, life: Life) -> Lww {
+        Lww {
+            fresh: RetransmitQueue::new(config.owners_max),
             config,
             life,
             counter: 0,
@@ -224,7 +224,7 @@ impl Latest {
     }
 
     /// The latest word of a member, if any has come.
-    pub fn get(&self, owner: NodeId) -> Option<&Known> {
+    pub fn get(&self, owner: NodeId) -> Option<&Received> {
         self.known.get(&owner).and_then(|slot| slot.known.as_ref())
     }
 
@@ -295,11 +295,11 @@ impl Latest {
                 self.counters.records_corrupt += 1;
                 continue;
             }
-            let newer = |known: &Known| record.version > known.record.version;
+            let newer = |known: &Received| record.version > known.record.version;
             match self.known.get_mut(&record.owner) {
                 Some(slot) if slot.known.as_ref().is_none_or(newer) => {
                     self.counters.records_heard += 1;
-                    slot.known = Some(Known { record: record.clone(), heard: cx.now });
+                    slot.known = Some(Received { record: record.clone(), heard: cx.now });
                     cx.emit(Event::Heard(record.owner));
                     self.pass_on(record);
                 }
@@ -347,15 +347,15 @@ impl Latest {
         }
     }
 }
-impl Catalogued for Latest {
+impl Catalogued for Lww {
     type Config = Config;
     const NAME: &'static str = "latest";
     const ABOUT: &'static str = "newest-wins records in the spare room of datagrams";
     const PAPER: &'static str = "Demers 1987, anti-entropy by recent updates; newest-wins registers";
     const COST: &'static str = "a fixed ration of each datagram that leaves anyway";
 
-    fn start(config: &Arc<Config>, _: NodeId, life: Life) -> Latest {
-        Latest::new(Config::clone(config), life)
+    fn start(config: &Arc<Config>, _: NodeId, life: Life) -> Lww {
+        Lww::new(Config::clone(config), life)
     }
 
     fn samples() -> Vec<(&'static str, Message)> {

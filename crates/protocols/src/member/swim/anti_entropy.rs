@@ -95,17 +95,17 @@ impl<K: Keys> Swim<K> {
     pub(super) fn on_other_root(&mut self, cx: Ctx<K>, peer: NodeId, kind: Kind, theirs: u64) {
         let roots = (self.sums.root, theirs);
         let (time_of_news, is_live) = (self.time_of_news(), self.is_live(peer));
-        match &mut self.exchange.doubt {
+        match &mut self.anti_entropy.doubt {
             Some(doubt) if doubt.peer == peer && kind == Kind::Doubt => {
                 if doubt.is_contact || doubt.roots == roots || cx.now.since(doubt.since) >= time_of_news {
-                    self.exchange.doubt = None;
+                    self.anti_entropy.doubt = None;
                     self.open_exchange(cx, peer);
                 } else {
                     (doubt.roots, doubt.asked) = (roots, false);
                 }
             }
-            None if self.exchange.open.is_none() && is_live => {
-                self.exchange.doubt =
+            None if self.anti_entropy.open.is_none() && is_live => {
+                self.anti_entropy.doubt =
                     Some(Doubt { peer, since: cx.now, roots, asked: false, is_contact: false });
                 self.look_again_later(cx, self.config.gossip_interval * DOUBT_ROUNDS);
             }
@@ -121,45 +121,45 @@ impl<K: Keys> Swim<K> {
     }
 
     fn look_again_later(&mut self, cx: Ctx<K>, later: Duration) {
-        if !self.exchange.looking {
-            self.exchange.looking = true;
+        if !self.anti_entropy.looking {
+            self.anti_entropy.looking = true;
             cx.after(later, Timer::Doubt);
         }
     }
 
     /// Does the root still differ?
     pub(super) fn on_doubt(&mut self, cx: Ctx<K>) {
-        self.exchange.looking = false;
-        let Some(doubt) = &mut self.exchange.doubt else { return };
+        self.anti_entropy.looking = false;
+        let Some(doubt) = &mut self.anti_entropy.doubt else { return };
         let (peer, answered) = (doubt.peer, !doubt.asked);
         doubt.asked = true;
         if answered && self.is_live(peer) && self.probe(cx, peer, Kind::Doubt) {
             self.look_again_later(cx, self.config.gossip_interval * DOUBT_ROUNDS);
         } else {
-            self.exchange.doubt = None;
+            self.anti_entropy.doubt = None;
         }
     }
 
     /// The peer that differed agrees by now.
     pub(super) fn on_same_root(&mut self, peer: NodeId) {
-        if self.exchange.doubt.as_ref().is_some_and(|doubt| doubt.peer == peer) {
-            self.exchange.doubt = None;
+        if self.anti_entropy.doubt.as_ref().is_some_and(|doubt| doubt.peer == peer) {
+            self.anti_entropy.doubt = None;
         }
     }
 
     /// Compares notes with `peer`, now or when the exchange that is under way has ended.
     pub(super) fn open_exchange(&mut self, cx: Ctx<K>, peer: NodeId) {
-        if peer == cx.me || self.exchange.open.as_ref().is_some_and(|open| open.peer == peer) {
+        if peer == cx.me || self.anti_entropy.open.as_ref().is_some_and(|open| open.peer == peer) {
             return;
         }
-        if self.exchange.open.is_some() {
-            if self.exchange.waiting.len() < WAITING_MAX && !self.exchange.waiting.contains(&peer) {
-                self.exchange.waiting.push_back(peer);
+        if self.anti_entropy.open.is_some() {
+            if self.anti_entropy.waiting.len() < WAITING_MAX && !self.anti_entropy.waiting.contains(&peer) {
+                self.anti_entropy.waiting.push_back(peer);
             }
             return;
         }
         self.counters.exchanges_opened += 1;
-        self.exchange.open = Some(Open {
+        self.anti_entropy.open = Some(Open {
             peer,
             live_at_open: self.live_len(),
             learned: 0,
@@ -207,7 +207,7 @@ impl<K: Keys> Swim<K> {
     /// What the root hash is made of: live members with the hash of the card, this node included, and orders to forget one.
     pub(super) fn hashes(&self, me: NodeId) -> impl Iterator<Item = (NodeId, u64)> {
         let mine = self.mine.card.value();
-        let others = self.roster.iter().filter(|row| row.is_live()).map(|row| (row.id, row.hash));
+        let others = self.member_table.iter().filter(|row| row.is_live()).map(|row| (row.id, row.hash));
         let me = core::iter::once((me, card_hash(mine))).filter(|_| !mine.left);
         me.chain(others).chain(self.tombstones.hashes())
     }
@@ -222,7 +222,7 @@ impl<K: Keys> Swim<K> {
         next: Option<u16>,
         more: Option<NodeId>,
     ) {
-        let Some(open) = self.exchange.open.as_mut().filter(|open| open.peer == from) else { return };
+        let Some(open) = self.anti_entropy.open.as_mut().filter(|open| open.peer == from) else { return };
         open.active = cx.now;
         let (page, last) = (open.page, buckets.last().copied());
         let rest = last.filter(|_| more.is_some()).map(|b| (u16::from(b), more));
@@ -242,7 +242,7 @@ impl<K: Keys> Swim<K> {
             .collect();
         let wants: Vec<NodeId> = theirs
             .iter()
-            .filter(|(id, hash)| **id != cx.me && !self.shunned.contains(id) && mine.get(id) != Some(hash))
+            .filter(|(id, hash)| **id != cx.me && !self.banned.contains(id) && mine.get(id) != Some(hash))
             .map(|(id, _)| *id)
             .collect();
         // They lack what I hold alive and they do not list, and they have not heard that whom they list has departed.
@@ -254,14 +254,14 @@ impl<K: Keys> Swim<K> {
             .filter_map(|id| self.what_counts(cx.me, id))
             .collect();
         self.give(cx, from, gives, false);
-        let open = self.exchange.open.as_mut().expect("it was open above");
+        let open = self.anti_entropy.open.as_mut().expect("it was open above");
         open.wants.extend(wants);
         self.go_on(cx);
     }
 
     /// Asks for the next page, of cards or of stamps, or ends the exchange.
     fn go_on(&mut self, cx: Ctx<K>) {
-        let Some(open) = &mut self.exchange.open else { return };
+        let Some(open) = &mut self.anti_entropy.open else { return };
         let peer = open.peer;
         if !open.wants.is_empty() {
             let page = open.wants.len().min(WANT_IDS_MAX);
@@ -282,13 +282,13 @@ impl<K: Keys> Swim<K> {
     /// Others may have joined by `peer` while I did, and nobody who told the news of them knew me.
     fn look_again_at_contact(&mut self, cx: Ctx<K>, peer: NodeId) {
         let roots = (self.sums.root, 0);
-        self.exchange.doubt = Some(Doubt { peer, since: cx.now, roots, asked: false, is_contact: true });
+        self.anti_entropy.doubt = Some(Doubt { peer, since: cx.now, roots, asked: false, is_contact: true });
         self.look_again_later(cx, self.config.push_delay * CONTACT_PUSHES);
     }
 
     fn close_exchange(&mut self, cx: Ctx<K>) {
-        self.exchange.open = None;
-        if let Some(peer) = self.exchange.waiting.pop_front() {
+        self.anti_entropy.open = None;
+        if let Some(peer) = self.anti_entropy.waiting.pop_front() {
             self.open_exchange(cx, peer);
         }
     }
@@ -330,7 +330,7 @@ impl<K: Keys> Swim<K> {
     pub(super) fn on_give(&mut self, cx: Ctx<K>, from: NodeId, news: Vec<News>, done: bool) {
         let answers = news.into_iter().filter_map(|item| self.take(cx, from, item, Path::Exchange)).collect();
         self.give(cx, from, answers, false);
-        if let Some(open) = self.exchange.open.as_mut().filter(|open| open.peer == from) {
+        if let Some(open) = self.anti_entropy.open.as_mut().filter(|open| open.peer == from) {
             open.active = cx.now;
             if done {
                 self.go_on(cx);
@@ -340,14 +340,14 @@ impl<K: Keys> Swim<K> {
 
     /// Gives up an exchange that has fallen silent.
     pub(super) fn tend_exchange(&mut self, cx: Ctx<K>) {
-        if self.exchange.open.as_ref().is_some_and(|open| cx.now.since(open.active) > SILENCE_MAX) {
+        if self.anti_entropy.open.as_ref().is_some_and(|open| cx.now.since(open.active) > SILENCE_MAX) {
             self.close_exchange(cx);
         }
     }
 
     /// A peer cannot be reached: an exchange with it need not wait for its time-out.
     pub(super) fn abandon_exchange(&mut self, cx: Ctx<K>, peer: NodeId) {
-        if self.exchange.open.as_ref().is_some_and(|open| open.peer == peer) {
+        if self.anti_entropy.open.as_ref().is_some_and(|open| open.peer == peer) {
             self.close_exchange(cx);
         }
     }

@@ -18,10 +18,10 @@ fn shared(id: u64) -> Arc<Shared> {
     })
 }
 
-async fn streams(id: u64, connections_max: usize) -> (Streams, SocketAddr) {
+async fn connections(id: u64, connections_max: usize) -> (Connections, SocketAddr) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    (Streams::new(listener, shared(id), connections_max), address)
+    (Connections::new(listener, shared(id), connections_max), address)
 }
 
 fn frame(byte: u8) -> Vec<u8> {
@@ -32,10 +32,10 @@ fn frame(byte: u8) -> Vec<u8> {
 
 /// Drives both sides until `done`, and returns the messages that came to the first.
 async fn drive(
-    hub: &mut Streams,
-    others: &mut [Streams],
+    hub: &mut Connections,
+    others: &mut [Connections],
     now: Time,
-    done: impl Fn(&Streams, &[Streams], &[(NodeId, u8)]) -> bool,
+    done: impl Fn(&Connections, &[Connections], &[(NodeId, u8)]) -> bool,
 ) -> Vec<(NodeId, u8)> {
     let mut heard = vec![];
     let start = std::time::Instant::now();
@@ -56,24 +56,25 @@ async fn drive(
     heard
 }
 
-fn step(streams: &mut Streams, event: StreamEvent, now: Time) -> Option<(NodeId, Vec<u8>)> {
+fn step(connections: &mut Connections, event: ConnectionEvent, now: Time) -> Option<(NodeId, Vec<u8>)> {
     match event {
-        StreamEvent::Accepted(established) => streams.adopt(*established, now),
-        StreamEvent::Up { serial, life, .. } => streams.up(serial, life),
-        StreamEvent::Message { serial, bytes } => return Some((streams.heard(serial, now)?, bytes)),
-        StreamEvent::Closing { serial } => streams.closing(serial),
-        StreamEvent::Ended { serial, loss } => drop(streams.ended(serial, loss)),
-        StreamEvent::Taken { .. } | StreamEvent::Resolved { .. } | StreamEvent::Superseded(_) => {}
+        ConnectionEvent::Accepted(established) => connections.adopt(*established, now),
+        ConnectionEvent::Up { serial, life, .. } => connections.up(serial, life),
+        ConnectionEvent::Message { serial, bytes } => return Some((connections.heard(serial, now)?, bytes)),
+        ConnectionEvent::Closing { serial } => connections.closing(serial),
+        ConnectionEvent::Ended { serial, loss } => drop(connections.ended(serial, loss)),
+        ConnectionEvent::Taken { .. } | ConnectionEvent::Resolved { .. } | ConnectionEvent::Superseded(_) => {
+        }
     }
     None
 }
 
 #[tokio::test]
 async fn beyond_the_bound_the_connection_idle_longest_is_closed_and_its_peer_may_come_again() {
-    let (mut hub, address) = streams(100, 3).await;
+    let (mut hub, address) = connections(100, 3).await;
     let mut others = vec![];
     for id in 0..5u8 {
-        let (mut other, _) = streams(u64::from(id), 9).await;
+        let (mut other, _) = connections(u64::from(id), 9).await;
         other.send(NodeId(100), [address].into_iter(), frame(id), Time::ZERO).unwrap();
         others.push(other);
         let heard = drive(&mut hub, &mut others, Time(u64::from(id)), |_, _, heard| !heard.is_empty()).await;
@@ -91,8 +92,8 @@ async fn beyond_the_bound_the_connection_idle_longest_is_closed_and_its_peer_may
 
 #[tokio::test]
 async fn both_may_connect_at_once_and_nothing_is_lost() {
-    let (mut a, at_a) = streams(1, 9).await;
-    let (mut b, at_b) = streams(2, 9).await;
+    let (mut a, at_a) = connections(1, 9).await;
+    let (mut b, at_b) = connections(2, 9).await;
     for n in 0..20 {
         a.send(NodeId(2), [at_b].into_iter(), frame(n), Time::ZERO).unwrap();
         b.send(NodeId(1), [at_a].into_iter(), frame(100 + n), Time::ZERO).unwrap();
@@ -105,7 +106,7 @@ async fn both_may_connect_at_once_and_nothing_is_lost() {
 
 #[tokio::test]
 async fn the_queue_of_a_connection_is_bounded_in_messages_and_bytes() {
-    let (mut a, _) = streams(1, 9).await;
+    let (mut a, _) = connections(1, 9).await;
     let silent = TcpListener::bind("127.0.0.1:0").await.unwrap(); // accepts in the system, and says nothing
     let address = silent.local_addr().unwrap();
     for _ in 0..QUEUE_MESSAGES_MAX {

@@ -9,13 +9,13 @@ use std::collections::BTreeSet;
 
 /// Verdicts in the members' own names, compared with their probes.
 #[derive(Debug, Default)]
-pub struct Founded {
+pub struct Claims {
     /// Failed probes: the prober and its target, in any life.
     probed: BTreeSet<(NodeId, NodeId)>,
     unfounded: Option<String>,
 }
 
-impl Founded {
+impl Claims {
     /// A probe failed.
     pub fn probed(&mut self, by: NodeId, about: NodeId) {
         self.probed.insert((by, about));
@@ -38,7 +38,7 @@ impl Founded {
 }
 
 /// A statement of a member in its own name.
-pub enum Words {
+pub enum Claim {
     /// A verdict about this member.
     Accuses(NodeId),
     /// A confirmation of this event.
@@ -46,10 +46,10 @@ pub enum Words {
 }
 
 /// Returns the statements that this message makes in the name of `me`. An operator's order to forget a member is no verdict.
-pub fn of(me: NodeId, message: &Message, mut tell: impl FnMut(Words)) {
+pub fn of(me: NodeId, message: &Message, mut tell: impl FnMut(Claim)) {
     let news = match message {
         Message::Swim(swim::Message::News(news) | swim::Message::Give { news, .. }) => &news[..],
-        Message::Events(events::Message::Covered { id, held: true }) => return tell(Words::Holds(*id)),
+        Message::Events(events::Message::Covered { id, held: true }) => return tell(Claim::Holds(*id)),
         _ => return,
     };
     for item in news {
@@ -57,7 +57,7 @@ pub fn of(me: NodeId, message: &Message, mut tell: impl FnMut(Words)) {
             && record.value().accuser == me
             && record.value().charge != Charge::Forget
         {
-            tell(Words::Accuses(record.value().accused));
+            tell(Claim::Accuses(record.value().accused));
         }
     }
 }

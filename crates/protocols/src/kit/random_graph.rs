@@ -1,4 +1,4 @@
-//! A random regular graph that nobody has to store: each node works out its own neighbours, and is one of theirs.
+//! A random regular graph that no node stores: each node computes its own neighbours, and is one of theirs.
 //!
 //! The union of some random rings through all nodes. Each ring is a permutation of the ids by a Feistel network (Luby and Rackoff
 //! 1988) on the next power of four, walked on until it falls into the range (Black and Rogaway 2002), so that it can be
@@ -11,18 +11,18 @@ const ROUNDS: u64 = 4;
 
 /// The graph over the ids `0..nodes`.
 #[derive(Copy, Clone, Debug)]
-pub struct Regular {
+pub struct RandomGraph {
     nodes: u64,
     rings: u32,
     seed: u64,
     half_bits: u32,
 }
 
-impl Regular {
+impl RandomGraph {
     /// Of this degree, rounded up to an even one. The same for the same `seed`.
-    pub fn new(nodes: u64, degree: u32, seed: u64) -> Regular {
+    pub fn new(nodes: u64, degree: u32, seed: u64) -> RandomGraph {
         let bits = u64::BITS - nodes.saturating_sub(1).leading_zeros();
-        Regular { nodes, rings: degree.div_ceil(2), seed, half_bits: bits.div_ceil(2).max(1) }
+        RandomGraph { nodes, rings: degree.div_ceil(2), seed, half_bits: bits.div_ceil(2).max(1) }
     }
 
     /// The neighbours of `id`, each once: in a small graph rings may share an edge.
@@ -82,11 +82,11 @@ mod tests {
     use alloc::vec::Vec;
 
     fn graph(nodes: u64, degree: u32, seed: u64) -> Vec<Vec<u64>> {
-        let regular = Regular::new(nodes, degree, seed);
+        let graph = RandomGraph::new(nodes, degree, seed);
         (0..nodes)
             .map(|id| {
                 let mut list = vec![];
-                regular.neighbours(id, |next| list.push(next));
+                graph.neighbours(id, |next| list.push(next));
                 list
             })
             .collect()
@@ -136,6 +136,6 @@ mod tests {
         assert_eq!(graph(1, 4, 1), [vec![0; 0]]);
         assert_eq!(graph(2, 4, 1), [vec![1], vec![0]]);
         assert!(graph(3, 4, 1).iter().all(|list| list.len() == 2));
-        Regular::new(0, 4, 1).neighbours(0, |_| panic!("nobody is there"));
+        RandomGraph::new(0, 4, 1).neighbours(0, |_| panic!("nobody is there"));
     }
 }

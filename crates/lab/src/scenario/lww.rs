@@ -1,16 +1,16 @@
-//! Newest-wins records in scenarios. They travel in the spare room of other protocols' datagrams, so they need a protocol beneath them.
+//! Last-writer-wins records in scenarios. They travel in the spare room of other protocols' datagrams, so they need a protocol beneath them.
 
-use super::part::{self, CallOf, Called, Check, Line, Names, Part, View};
+use super::part::{self, CallOf, CallRecord, Check, Line, Names, Part, View};
 use super::settings;
 use rumormill_core::identity::NodeId;
 use rumormill_core::payload::Payload;
 use rumormill_core::protocol::Change;
 use rumormill_core::time::Time;
-use rumormill_protocols::agree::latest::{Call, Config, Event, Latest, VALUE_BYTES_MAX};
+use rumormill_protocols::agree::lww::{Call, Config, Event, Lww, VALUE_BYTES_MAX};
 use std::collections::BTreeMap;
 
-/// Latest.
-pub struct LatestPart {
+/// The settings of the records.
+pub struct LwwPart {
     pub(super) config: Config,
 }
 
@@ -21,21 +21,21 @@ pub struct Seen {
     heard: u64,
 }
 
-impl LatestPart {
-    pub(super) fn new(table: &toml::Table, nodes: u64) -> Result<LatestPart, String> {
-        Ok(LatestPart { config: settings::read::<Latest>(table, nodes, &Config::default())? })
+impl LwwPart {
+    pub(super) fn new(table: &toml::Table, nodes: u64) -> Result<LwwPart, String> {
+        Ok(LwwPart { config: settings::read::<Lww>(table, nodes, &Config::default())? })
     }
 }
 
-impl Part for LatestPart {
-    type Node = Latest;
+impl Part for LwwPart {
+    type Node = Lww;
     type Seen = Seen;
 
-    fn make(&self, id: NodeId, life: u32, _: Option<&Latest>) -> Latest {
-        Latest::new(self.config.clone(), part::life(id, life))
+    fn make(&self, id: NodeId, life: u32, _: Option<&Lww>) -> Lww {
+        Lww::new(self.config.clone(), part::life(id, life))
     }
 
-    fn greet(&self, _: NodeId, _: u32, _: bool) -> Vec<Call> {
+    fn first_calls(&self, _: NodeId, _: u32, _: bool) -> Vec<Call> {
         Vec::new()
     }
 
@@ -59,7 +59,7 @@ impl Part for LatestPart {
         seen.heard += 1;
     }
 
-    fn see_call(&self, seen: &mut Seen, call: &Called) {
+    fn see_call(&self, seen: &mut Seen, call: &CallRecord) {
         if call.call == "put" {
             seen.puts.insert(call.id, (call.at, call.with.clone()));
         }
@@ -69,7 +69,7 @@ impl Part for LatestPart {
         Line::about("newer", *owner)
     }
 
-    fn measure(&self, view: &dyn View<Latest>, seen: &Seen) -> Vec<(&'static str, f64)> {
+    fn measure(&self, view: &dyn View<Lww>, seen: &Seen) -> Vec<(&'static str, f64)> {
         let (mut fresh, mut all) = (0u64, 0u64);
         each(view, seen, |_, is_fresh, _| {
             all += 1;
@@ -107,7 +107,7 @@ impl Part for LatestPart {
 }
 
 /// Calls `f` for each live node and each value of another live node, with whether the first has the newest value; stops when `f` returns false.
-fn each(view: &dyn View<Latest>, seen: &Seen, mut f: impl FnMut(NodeId, bool, NodeId) -> bool) {
+fn each(view: &dyn View<Lww>, seen: &Seen, mut f: impl FnMut(NodeId, bool, NodeId) -> bool) {
     for (owner, (at, value)) in &seen.puts {
         if !view.is_up(*owner) || view.since(*owner) > *at {
             continue;

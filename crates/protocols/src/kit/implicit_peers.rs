@@ -1,4 +1,4 @@
-//! Random others, computed in place of listed: a million nodes that know twenty each would fill a memory, and each look at a list there is a wait.
+//! Implicit peers: random others that are computed and not listed. A million lists of twenty fill a memory, and each look at one is a wait.
 
 use rumormill_core::identity::NodeId;
 use rumormill_core::rng::mix;
@@ -8,17 +8,17 @@ const ROUNDS: u64 = 4;
 
 /// So many different others of the nodes `0..n`, drawn at random for each node. A function of these four numbers.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
-pub struct Drawn {
+pub struct ImplicitPeers {
     me: u32,
     n: u32,
     known: u32,
     seed: u32,
 }
 
-impl Drawn {
+impl ImplicitPeers {
     /// Those that `me` knows, `known` of `0..n`; all others if these are fewer. What is drawn follows from `seed`.
-    pub fn new(me: u32, n: u32, known: u32, seed: u32) -> Drawn {
-        Drawn { me, n, known: known.min(n.saturating_sub(1)), seed }
+    pub fn new(me: u32, n: u32, known: u32, seed: u32) -> ImplicitPeers {
+        ImplicitPeers { me, n, known: known.min(n.saturating_sub(1)), seed }
     }
 
     /// How many they are.
@@ -67,8 +67,8 @@ mod tests {
     use alloc::vec;
     use alloc::vec::Vec;
 
-    fn all(drawn: Drawn) -> Vec<u64> {
-        (0..drawn.len()).filter_map(|place| drawn.get(place)).map(|id| id.0).collect()
+    fn all(peers: ImplicitPeers) -> Vec<u64> {
+        (0..peers.len()).filter_map(|place| peers.get(place)).map(|id| id.0).collect()
     }
 
     #[test]
@@ -76,11 +76,11 @@ mod tests {
         for n in [2, 3, 5, 16, 17, 1_000] {
             for me in [0, n / 2, n - 1] {
                 for known in [1, 2, 20, n] {
-                    let drawn = all(Drawn::new(me, n, known, 7));
-                    let set: BTreeSet<u64> = drawn.iter().copied().collect();
+                    let peers = all(ImplicitPeers::new(me, n, known, 7));
+                    let set: BTreeSet<u64> = peers.iter().copied().collect();
                     assert_eq!(
-                        (drawn.len(), set.len()),
-                        (known.min(n - 1) as usize, drawn.len()),
+                        (peers.len(), set.len()),
+                        (known.min(n - 1) as usize, peers.len()),
                         "{n} {me} {known}"
                     );
                     assert!(
@@ -90,8 +90,8 @@ mod tests {
                 }
             }
         }
-        assert!(Drawn::new(0, 1, 5, 1).is_empty() && Drawn::new(0, 1, 5, 1).get(0).is_none());
-        assert_eq!(Drawn::new(3, 100, 5, 1).get(5), None);
+        assert!(ImplicitPeers::new(0, 1, 5, 1).is_empty() && ImplicitPeers::new(0, 1, 5, 1).get(0).is_none());
+        assert_eq!(ImplicitPeers::new(3, 100, 5, 1).get(5), None);
     }
 
     #[test]
@@ -99,14 +99,14 @@ mod tests {
         let (n, known) = (2_000, 20);
         let mut in_degree = vec![0u32; n as usize];
         for me in 0..n {
-            all(Drawn::new(me, n, known, 1)).into_iter().for_each(|id| in_degree[id as usize] += 1);
+            all(ImplicitPeers::new(me, n, known, 1)).into_iter().for_each(|id| in_degree[id as usize] += 1);
         }
         // Binomial: mean 20, standard deviation 4.5.
         let variance = in_degree.iter().map(|d| (f64::from(*d) - 20.0) * (f64::from(*d) - 20.0)).sum::<f64>()
             / f64::from(n);
         assert!((17.0..23.0).contains(&variance), "{variance}");
         assert!(in_degree.iter().all(|d| (3..45).contains(d)), "{:?}", in_degree.iter().max());
-        assert_ne!(all(Drawn::new(5, n, known, 1)), all(Drawn::new(5, n, known, 2)));
-        assert_ne!(all(Drawn::new(5, n, known, 1)), all(Drawn::new(6, n, known, 1)));
+        assert_ne!(all(ImplicitPeers::new(5, n, known, 1)), all(ImplicitPeers::new(5, n, known, 2)));
+        assert_ne!(all(ImplicitPeers::new(5, n, known, 1)), all(ImplicitPeers::new(6, n, known, 1)));
     }
 }

@@ -1,4 +1,4 @@
-//! Domains within domains (hosts in racks in sites), for gossip that mostly stays at home.
+//! Locality: domains within domains (hosts in racks in sites), for gossip that mostly stays in its own.
 //!
 //! Multi-level gossip: a level is chosen by its weight, then a peer uniformly in it. So what crosses a site's boundary does not
 //! depend on how many nodes the site has.
@@ -12,7 +12,7 @@ pub const LEVELS_MAX: usize = 8;
 
 /// Where each node is, and how often each level is to be talked to. One table, shared by all nodes of a simulation.
 #[derive(Clone, Debug)]
-pub struct Domains {
+pub struct Locality {
     /// Ids, the members of a domain side by side.
     ids: Vec<NodeId>,
     /// By id: where in `ids` it is.
@@ -22,14 +22,14 @@ pub struct Domains {
     weights: Vec<f64>,
 }
 
-impl Domains {
+impl Locality {
     /// A table of `members`: an id and the domains it is in, the innermost first, as in `[host, rack, site]`. Equal numbers on one
     /// level mean the same domain only within the same outer one. `weights` has one entry per level, the innermost first, and
     /// one more for the world outside: 0.9, 0.09, 0.009, 0.001 talks to another site once in a thousand times.
     ///
     /// # Panics
     /// If there are more than [`LEVELS_MAX`] levels, a weight is missing or negative, or a member has not one domain per level.
-    pub fn new(members: Vec<(NodeId, Vec<u32>)>, weights: Vec<f64>) -> Domains {
+    pub fn new(members: Vec<(NodeId, Vec<u32>)>, weights: Vec<f64>) -> Locality {
         let levels = weights.len().saturating_sub(1);
         assert!(
             !weights.is_empty() && levels <= LEVELS_MAX,
@@ -58,7 +58,7 @@ impl Domains {
         let mut places: Vec<(NodeId, u32)> =
             ids.iter().enumerate().map(|(at, id)| (*id, at as u32)).collect();
         places.sort_unstable();
-        Domains { ids, places, around, weights }
+        Locality { ids, places, around, weights }
     }
 
     /// One of the others: a level by its weight among those that have somebody, then uniformly in it. A level is what is in that
@@ -96,9 +96,9 @@ mod tests {
     use alloc::vec;
 
     /// 3 sites of 4 racks of 5 hosts of 2 nodes: 120 nodes, numbered through.
-    fn domains(weights: Vec<f64>) -> Domains {
+    fn locality(weights: Vec<f64>) -> Locality {
         let members = (0..120u32).map(|i| (NodeId(u64::from(i)), vec![i / 2, i / 10, i / 40])).collect();
-        Domains::new(members, weights)
+        Locality::new(members, weights)
     }
 
     fn level(a: u64, b: u64) -> usize {
@@ -107,11 +107,11 @@ mod tests {
 
     #[test]
     fn each_level_is_talked_to_as_often_as_its_weight_says_and_evenly_within() {
-        let (domains, mut rng) = (domains(vec![0.5, 0.3, 0.15, 0.05]), Rng::seeded(1));
+        let (locality, mut rng) = (locality(vec![0.5, 0.3, 0.15, 0.05]), Rng::seeded(1));
         let (mut levels, mut hits) = ([0; 4], [0; 120]);
         for i in 0..240_000u64 {
             let me = NodeId(i % 120);
-            let other = domains.draw(me, &mut rng).unwrap();
+            let other = locality.draw(me, &mut rng).unwrap();
             assert_ne!(me, other);
             levels[level(me.0, other.0)] += 1;
             hits[other.0 as usize] += 1;
@@ -129,10 +129,10 @@ mod tests {
     #[test]
     fn a_level_with_nobody_in_it_gives_its_weight_to_the_others() {
         let members = vec![(NodeId(1), vec![1]), (NodeId(2), vec![2]), (NodeId(3), vec![3])];
-        let (domains, mut rng) = (Domains::new(members, vec![0.9, 0.1]), Rng::seeded(2));
-        assert!((0..100).all(|_| [2, 3].contains(&domains.draw(NodeId(1), &mut rng).unwrap().0)));
-        assert_eq!(domains.draw(NodeId(7), &mut rng), None);
-        let alone = Domains::new(vec![(NodeId(1), vec![1])], vec![0.9, 0.1]);
+        let (locality, mut rng) = (Locality::new(members, vec![0.9, 0.1]), Rng::seeded(2));
+        assert!((0..100).all(|_| [2, 3].contains(&locality.draw(NodeId(1), &mut rng).unwrap().0)));
+        assert_eq!(locality.draw(NodeId(7), &mut rng), None);
+        let alone = Locality::new(vec![(NodeId(1), vec![1])], vec![0.9, 0.1]);
         assert_eq!(alone.draw(NodeId(1), &mut rng), None);
     }
 }

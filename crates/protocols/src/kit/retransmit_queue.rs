@@ -1,6 +1,6 @@
-//! News on its way: each item is sent a limited number of times, those sent least often first.
+//! A retransmit queue: each item is sent a limited number of times, and those sent least often go first.
 //!
-//! The dissemination component of SWIM (section 4.1). Each call of [`Buffer::take`] goes on where the last one stopped,
+//! The dissemination component of SWIM (section 4.1). Each call of [`RetransmitQueue::take`] goes on where the last one stopped,
 //! so that the targets of one round are given different selections.
 
 use alloc::collections::{BTreeMap, VecDeque};
@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 
 /// Items by key, each with its size and how often it has been sent.
 #[derive(Debug)]
-pub struct Buffer<K, T> {
+pub struct RetransmitQueue<K, T> {
     places: BTreeMap<K, u32>,
     slots: Vec<Slot<K, T>>,
     free: Vec<u32>,
@@ -31,10 +31,16 @@ struct Entry {
     mark: u32,
 }
 
-impl<K: Ord + Copy, T: Clone> Buffer<K, T> {
-    /// An empty buffer for at most `items_max` items.
+impl<K: Ord + Copy, T: Clone> RetransmitQueue<K, T> {
+    /// An empty queue for at most `items_max` items.
     pub fn new(items_max: usize) -> Self {
-        Buffer { places: BTreeMap::new(), slots: Vec::new(), free: Vec::new(), queues: Vec::new(), items_max }
+        RetransmitQueue {
+            places: BTreeMap::new(),
+            slots: Vec::new(),
+            free: Vec::new(),
+            queues: Vec::new(),
+            items_max,
+        }
     }
 
     /// How many items are still being sent.
@@ -207,85 +213,85 @@ mod tests {
     use super::*;
     use alloc::vec::Vec;
 
-    fn take(buffer: &mut Buffer<u32, u32>, room: usize, limit: u32) -> Vec<u32> {
+    fn take(queue: &mut RetransmitQueue<u32, u32>, room: usize, limit: u32) -> Vec<u32> {
         let mut out = Vec::new();
-        buffer.take(room, limit, 100, |_, item| out.push(item));
+        queue.take(room, limit, 100, |_, item| out.push(item));
         out
     }
 
     #[test]
     fn each_target_is_given_a_different_selection_and_each_item_goes_out_as_often_as_it_may() {
-        let mut buffer = Buffer::new(100);
-        (0..6).for_each(|k| _ = buffer.put(k, k, 100));
-        assert_eq!(take(&mut buffer, 300, 2), [5, 4, 3]);
-        assert_eq!(take(&mut buffer, 300, 2), [2, 1, 0]);
-        assert_eq!(take(&mut buffer, 300, 2), [5, 4, 3]);
-        assert_eq!(take(&mut buffer, 1000, 2), [2, 1, 0]);
-        assert!(buffer.is_empty());
+        let mut queue = RetransmitQueue::new(100);
+        (0..6).for_each(|k| _ = queue.put(k, k, 100));
+        assert_eq!(take(&mut queue, 300, 2), [5, 4, 3]);
+        assert_eq!(take(&mut queue, 300, 2), [2, 1, 0]);
+        assert_eq!(take(&mut queue, 300, 2), [5, 4, 3]);
+        assert_eq!(take(&mut queue, 1000, 2), [2, 1, 0]);
+        assert!(queue.is_empty());
     }
 
     #[test]
     fn what_is_quite_new_goes_to_several_at_once_and_counts_as_often() {
-        let mut buffer = Buffer::new(100);
-        buffer.put(1, 1, 100);
-        take(&mut buffer, 100, 4);
-        buffer.put(2, 2, 100);
+        let mut queue = RetransmitQueue::new(100);
+        queue.put(1, 1, 100);
+        take(&mut queue, 100, 4);
+        queue.put(2, 2, 100);
         let mut fresh = |limit| {
             let mut out = Vec::new();
-            buffer.take_fresh(3, 1_000, limit, 100, |_, item| out.push(item));
+            queue.take_fresh(3, 1_000, limit, 100, |_, item| out.push(item));
             out
         };
         assert_eq!(fresh(4), [2], "the other was told to somebody");
         assert_eq!(fresh(4), []);
-        buffer.put(4, 4, 100);
+        queue.put(4, 4, 100);
         let mut again = Vec::new();
-        buffer.take_again(1_000, 9, 100, |_, item| again.push(item));
+        queue.take_again(1_000, 9, 100, |_, item| again.push(item));
         assert_eq!(again, [1, 2], "the new one waits");
-        buffer.remove(4);
-        buffer.unsend(1);
-        buffer.unsend(2);
-        assert_eq!(take(&mut buffer, 1_000, 4), [1, 2]);
-        assert_eq!(take(&mut buffer, 1_000, 4), [1], "of four times three were at once");
-        buffer.put(3, 3, 100);
-        buffer.take_fresh(3, 1_000, 2, 100, |_, _| {});
-        assert_eq!(buffer.len(), 1, "more often than it may: it is gone");
+        queue.remove(4);
+        queue.unsend(1);
+        queue.unsend(2);
+        assert_eq!(take(&mut queue, 1_000, 4), [1, 2]);
+        assert_eq!(take(&mut queue, 1_000, 4), [1], "of four times three were at once");
+        queue.put(3, 3, 100);
+        queue.take_fresh(3, 1_000, 2, 100, |_, _| {});
+        assert_eq!(queue.len(), 1, "more often than it may: it is gone");
     }
 
     #[test]
     fn what_does_not_fit_lets_smaller_news_pass() {
-        let mut buffer = Buffer::new(100);
-        buffer.put(1, 1, 50);
-        buffer.put(2, 2, 500);
-        assert_eq!(take(&mut buffer, 100, 9), [1]);
+        let mut queue = RetransmitQueue::new(100);
+        queue.put(1, 1, 50);
+        queue.put(2, 2, 500);
+        assert_eq!(take(&mut queue, 100, 9), [1]);
     }
 
     #[test]
     fn a_full_buffer_drops_what_was_sent_most_and_says_so() {
-        let mut buffer = Buffer::new(2);
-        assert!(!buffer.put(1, 1, 10));
-        take(&mut buffer, 100, 9);
-        assert!(!buffer.put(2, 2, 10));
-        assert!(buffer.put(3, 3, 10));
-        assert_eq!(take(&mut buffer, 100, 9), [3, 2]);
+        let mut queue = RetransmitQueue::new(2);
+        assert!(!queue.put(1, 1, 10));
+        take(&mut queue, 100, 9);
+        assert!(!queue.put(2, 2, 10));
+        assert!(queue.put(3, 3, 10));
+        assert_eq!(take(&mut queue, 100, 9), [3, 2]);
     }
 
     #[test]
     fn news_of_one_that_changes_all_the_time_does_not_pile_up() {
-        let mut buffer = Buffer::new(8);
-        (0..1_000).for_each(|n| _ = buffer.put(1, n, 10));
-        assert!(buffer.queues[0].len() <= 17, "{}", buffer.queues[0].len());
-        assert_eq!(take(&mut buffer, 100, 1), [999]);
-        assert!(buffer.is_empty());
+        let mut queue = RetransmitQueue::new(8);
+        (0..1_000).for_each(|n| _ = queue.put(1, n, 10));
+        assert!(queue.queues[0].len() <= 17, "{}", queue.queues[0].len());
+        assert_eq!(take(&mut queue, 100, 1), [999]);
+        assert!(queue.is_empty());
     }
 
     #[test]
     fn what_was_shed_does_not_count_as_sent() {
-        let mut buffer = Buffer::new(2);
-        buffer.put(1, 1, 10);
-        take(&mut buffer, 100, 2);
-        buffer.unsend(1);
-        assert_eq!(take(&mut buffer, 100, 2), [1]);
-        assert_eq!(take(&mut buffer, 100, 2), [1]);
-        assert!(buffer.is_empty());
+        let mut queue = RetransmitQueue::new(2);
+        queue.put(1, 1, 10);
+        take(&mut queue, 100, 2);
+        queue.unsend(1);
+        assert_eq!(take(&mut queue, 100, 2), [1]);
+        assert_eq!(take(&mut queue, 100, 2), [1]);
+        assert!(queue.is_empty());
     }
 }

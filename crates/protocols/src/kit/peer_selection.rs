@@ -1,10 +1,10 @@
-//! Whom to talk to next: uniformly, the nearer the likelier, or level by level.
+//! Peer selection: uniformly, nearer peers with a greater chance, or level by level.
 //!
 //! Demers et al. 1987, section 3.1: with uniform choice every link of a network carries traffic for everybody. Choosing a site at
 //! distance d with a chance that falls like d^-a, or in an arbitrary network like Q(d)^-a, where Q(d) counts the sites within d,
 //! keeps most conversations near at a small price in time.
 
-use crate::kit::domains::Domains;
+use crate::kit::locality::Locality;
 use crate::kit::peers::Peers;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -21,7 +21,7 @@ pub const SITES_MAX: usize = 4_096;
 /// others cannot be written.
 #[derive(Clone, Debug, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "kebab-case"))]
-pub enum Choice {
+pub enum PeerSelection {
     /// All alike.
     #[default]
     Uniform,
@@ -32,33 +32,33 @@ pub enum Choice {
     Sites(Arc<Sites>),
     /// A level first (host, rack, site), then uniformly in it.
     #[cfg_attr(feature = "serde", serde(skip))]
-    Domains(Arc<Domains>),
+    Locality(Arc<Locality>),
 }
 
-impl Choice {
+impl PeerSelection {
     /// d^-`exponent` on a ring of the ids `0..sites`: see [`Ring::new`].
-    pub fn ring(sites: u64, exponent: f64) -> Choice {
-        Choice::Ring(Arc::new(Ring::new(sites, exponent)))
+    pub fn ring(sites: u64, exponent: f64) -> PeerSelection {
+        PeerSelection::Ring(Arc::new(Ring::new(sites, exponent)))
     }
 
     /// Q(d)^-`exponent` among the ids `0..sites`: see [`Sites::new`].
-    pub fn sites(sites: usize, exponent: f64, distance: impl Fn(usize, usize) -> u64) -> Choice {
+    pub fn sites(sites: usize, exponent: f64, distance: impl Fn(usize, usize) -> u64) -> PeerSelection {
         let ids = (0..sites as u64).map(NodeId).collect();
-        Choice::Sites(Arc::new(Sites::new(ids, exponent, distance)))
+        PeerSelection::Sites(Arc::new(Sites::new(ids, exponent, distance)))
     }
 
     /// Level by level.
-    pub fn domains(domains: Domains) -> Choice {
-        Choice::Domains(Arc::new(domains))
+    pub fn locality(locality: Locality) -> PeerSelection {
+        PeerSelection::Locality(Arc::new(locality))
     }
 
     /// One of `peers` other than `me`. Who is in no table chooses, and is chosen, uniformly when nobody else can be.
     pub fn pick(&self, peers: &Peers, me: NodeId, rng: &mut Rng) -> Option<NodeId> {
         let drawn = match self {
-            Choice::Uniform => None,
-            Choice::Ring(ring) => among(peers, || ring.draw(me, rng)),
-            Choice::Sites(sites) => among(peers, || sites.draw(me, rng)),
-            Choice::Domains(domains) => among(peers, || domains.draw(me, rng)),
+            PeerSelection::Uniform => None,
+            PeerSelection::Ring(ring) => among(peers, || ring.draw(me, rng)),
+            PeerSelection::Sites(sites) => among(peers, || sites.draw(me, rng)),
+            PeerSelection::Locality(locality) => among(peers, || locality.draw(me, rng)),
         };
         drawn.or_else(|| peers.pick(me, rng))
     }
@@ -237,7 +237,7 @@ mod tests {
     /// Mean and standard error of the distances that are chosen.
     fn mean_distance(sites: u64, exponent: f64) -> (f64, f64) {
         let (choice, peers, mut rng) =
-            (Choice::ring(sites, exponent), Peers::Everyone(sites), Rng::seeded(sites));
+            (PeerSelection::ring(sites, exponent), Peers::Everyone(sites), Rng::seeded(sites));
         let (mut sum, mut squares) = (0.0, 0.0);
         for i in 0..DRAWS as u64 {
             let me = NodeId(i % sites);
@@ -303,7 +303,7 @@ mod tests {
         // 0 and 1 at the hub, 28 more at distance 1.
         let distance = |a: usize, b: usize| u64::from(a.max(b) > 1);
         let (choice, peers, mut rng) =
-            (Choice::sites(30, 2.0, distance), Peers::Everyone(30), Rng::seeded(3));
+            (PeerSelection::sites(30, 2.0, distance), Peers::Everyone(30), Rng::seeded(3));
         let pair = (0..DRAWS).filter(|_| choice.pick(&peers, NodeId(0), &mut rng) == Some(NodeId(1))).count();
         let ratio = pair as f64 / (DRAWS - pair) as f64;
         assert!(libm::fabs(ratio / (0.25 / (28.0 / 900.0)) - 1.0) < 0.03, "{ratio:.2}");
@@ -312,8 +312,11 @@ mod tests {
     #[test]
     fn on_a_line_of_sites_the_table_is_as_near_as_the_ring() {
         // Q(d) is 2d + 1 in the middle of a line, so 1/Q^2 chooses distances with a mean of a few.
-        let (choice, peers, mut rng) =
-            (Choice::sites(1_001, 2.0, |a, b| a.abs_diff(b) as u64), Peers::Everyone(1_001), Rng::seeded(4));
+        let (choice, peers, mut rng) = (
+            PeerSelection::sites(1_001, 2.0, |a, b| a.abs_diff(b) as u64),
+            Peers::Everyone(1_001),
+            Rng::seeded(4),
+        );
         let law = |d: f64| libm::pow(2.0 * d + 1.0, -2.0);
         let (mut above, mut below) = (0.0, 0.0);
         for d in 1..=500 {
@@ -330,9 +333,11 @@ mod tests {
     #[test]
     fn who_is_in_no_table_or_has_a_small_view_still_finds_somebody() {
         let mut rng = Rng::seeded(6);
-        for choice in
-            [Choice::Uniform, Choice::ring(1_000, 4.0), Choice::sites(100, 4.0, |a, b| a.abs_diff(b) as u64)]
-        {
+        for choice in [
+            PeerSelection::Uniform,
+            PeerSelection::ring(1_000, 4.0),
+            PeerSelection::sites(100, 4.0, |a, b| a.abs_diff(b) as u64),
+        ] {
             let far = Peers::Listed(vec![NodeId(90), NodeId(5_000)]);
             for me in [0, 4_000] {
                 let picked = choice.pick(&far, NodeId(me), &mut rng).unwrap();

@@ -1,6 +1,6 @@
-//! A thread of its own for calls that may hang: a disk that is gone, a service manager that does not read.
+//! A worker thread for calls that may hang: a disk that is gone, a service manager that does not read.
 //!
-//! Everything else in an agent runs in one thread, gossip included, so that thread must never make such a call itself. An [`Aside`] owns what the
+//! Everything else in an agent runs in one thread, gossip included, so that thread must never make such a call itself. A [`Worker`] owns what the
 //! calls are about, takes them as jobs in a bounded queue, and carries them out one after the other. A caller waits [`ANSWER_WAIT`] at most. A job
 //! whose caller has given up is not begun; one that had been begun is undone if its caller says how.
 
@@ -36,7 +36,7 @@ pub enum Stuck {
 }
 
 /// A thread that owns an `S`, and works on it for others.
-pub struct Aside<S> {
+pub struct Worker<S> {
     /// What it is about, for the log.
     what: String,
     jobs: Mutex<Option<SyncSender<Job<S>>>>,
@@ -57,9 +57,9 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl<S: Send + 'static> Aside<S> {
+impl<S: Send + 'static> Worker<S> {
     /// Starts the thread. Fails if the system gives none.
-    pub fn start(name: &str, what: String, mut state: S) -> io::Result<Aside<S>> {
+    pub fn start(name: &str, what: String, mut state: S) -> io::Result<Worker<S>> {
         let (jobs, to_do) = sync_channel::<Job<S>>(JOBS_MAX);
         let shared = Arc::new(Shared::default());
         let (end, ended) = watch::channel(false);
@@ -69,7 +69,7 @@ impl<S: Send + 'static> Aside<S> {
             drop(state); // it may hang as well, and is not ended before
             let _ = end.send(true); // nobody may be waiting
         })?;
-        Ok(Aside { what, jobs: Mutex::new(Some(jobs)), shared, ended })
+        Ok(Worker { what, jobs: Mutex::new(Some(jobs)), shared, ended })
     }
 
     /// Has the thread carry out `job`, and waits for its result, [`ANSWER_WAIT`] at most.
@@ -244,19 +244,19 @@ mod tests {
     use super::*;
     use std::sync::mpsc;
 
-    type Held = (Aside<Vec<u32>>, mpsc::Sender<()>, Arc<Mutex<mpsc::Receiver<()>>>);
+    type Held = (Worker<Vec<u32>>, mpsc::Sender<()>, Arc<Mutex<mpsc::Receiver<()>>>);
 
     /// A thread whose jobs end when the test lets them.
     fn held() -> Held {
         let (go, wait) = mpsc::channel();
-        (Aside::start("held", "the test".into(), Vec::new()).unwrap(), go, Arc::new(Mutex::new(wait)))
+        (Worker::start("held", "the test".into(), Vec::new()).unwrap(), go, Arc::new(Mutex::new(wait)))
     }
 
     #[tokio::test]
     async fn what_was_refused_is_undone_or_never_begun_and_what_comes_later_is_carried_out() {
-        let (aside, go, wait) = held();
+        let (worker, go, wait) = held();
         let stuck = wait.clone();
-        let begun = aside.promise(
+        let begun = worker.promise(
             move |list: &mut Vec<u32>| {
                 lock(&stuck).recv().unwrap();
                 list.push(1);
@@ -266,27 +266,27 @@ mod tests {
                 list.push(10);
             },
         );
-        let behind = aside.ask(|list: &mut Vec<u32>| list.push(2));
+        let behind = worker.ask(|list: &mut Vec<u32>| list.push(2));
         let (begun, behind) = tokio::join!(begun, behind);
         assert_eq!((begun, behind), (Err(Stuck::Hangs), Err(Stuck::Hangs)));
-        assert!(aside.hangs().is_some());
+        assert!(worker.hangs().is_some());
         // While it hangs nobody waits, and nothing is queued.
-        assert_eq!(aside.ask(|list: &mut Vec<u32>| list.push(3)).await, Err(Stuck::Hangs));
-        assert_eq!(aside.gave_up(), 3);
+        assert_eq!(worker.ask(|list: &mut Vec<u32>| list.push(3)).await, Err(Stuck::Hangs));
+        assert_eq!(worker.gave_up(), 3);
         go.send(()).unwrap();
-        let list = aside.wait_for(|list: &mut Vec<u32>| list.clone()).await.unwrap();
+        let list = worker.wait_for(|list: &mut Vec<u32>| list.clone()).await.unwrap();
         assert_eq!(list, [10]);
-        assert_eq!(aside.ask(|list: &mut Vec<u32>| list.len()).await, Ok(1));
-        assert!(aside.hangs().is_none());
+        assert_eq!(worker.ask(|list: &mut Vec<u32>| list.len()).await, Ok(1));
+        assert!(worker.hangs().is_none());
     }
 
     #[tokio::test]
     async fn closing_ends_in_bounded_time_and_takes_no_more_jobs() {
-        let (aside, go, wait) = held();
-        assert!(aside.tell(move |_| lock(&wait).recv().unwrap()));
-        assert!(!aside.close().await, "a job hangs");
-        assert!(aside.ask(|_| ()).await.is_err());
+        let (worker, go, wait) = held();
+        assert!(worker.tell(move |_| lock(&wait).recv().unwrap()));
+        assert!(!worker.close().await, "a job hangs");
+        assert!(worker.ask(|_| ()).await.is_err());
         go.send(()).unwrap();
-        assert!(aside.close().await);
+        assert!(worker.close().await);
     }
 }

@@ -24,8 +24,8 @@ const STALL_MAX: Duration = Duration::from_secs(10);
 /// How long a closing connection waits for the other side to finish.
 const LINGER_MAX: Duration = Duration::from_secs(2);
 
-/// What connections tell the driver.
-pub enum StreamEvent {
+/// Events of connections, for the driver.
+pub enum ConnectionEvent {
     /// Somebody connected.
     Accepted(Box<Established>),
     /// My connection stands, at that address.
@@ -59,7 +59,7 @@ pub async fn run(
     established: Established,
     mut queue: mpsc::Receiver<Vec<u8>>,
     gauge: Arc<Gauge>,
-    events: mpsc::Sender<StreamEvent>,
+    events: mpsc::Sender<ConnectionEvent>,
     shared: Arc<Shared>,
 ) {
     let _open = Open::new(&shared);
@@ -99,7 +99,7 @@ pub async fn run(
     if loss.is_some() {
         shared.counters.lose(Cause::StreamBroken);
     }
-    let _ = events.send(StreamEvent::Ended { serial, loss }).await;
+    let _ = events.send(ConnectionEvent::Ended { serial, loss }).await;
 }
 
 /// Counts a connection while it is open.
@@ -149,7 +149,7 @@ impl Pulse {
 struct Line<'a> {
     serial: u64,
     shared: &'a Shared,
-    events: &'a mpsc::Sender<StreamEvent>,
+    events: &'a mpsc::Sender<ConnectionEvent>,
     pulse: &'a Pulse,
     trust: &'a (dyn Fn() -> bool + Sync),
 }
@@ -157,7 +157,7 @@ struct Line<'a> {
 impl Line<'_> {
     /// Asks the owner to let go of the queue, which ends the writer once it is empty.
     async fn close(&self) {
-        let _ = self.events.send(StreamEvent::Closing { serial: self.serial }).await;
+        let _ = self.events.send(ConnectionEvent::Closing { serial: self.serial }).await;
     }
 
     /// Reads until the other side says goodbye.
@@ -189,7 +189,7 @@ impl Line<'_> {
                 bytes if *bytes == GOODBYE => return Ok(()),
                 _ => {
                     add(&counters.stream_messages_received, 1);
-                    let told = StreamEvent::Message { serial: self.serial, bytes };
+                    let told = ConnectionEvent::Message { serial: self.serial, bytes };
                     self.events.send(told).await.map_err(|_| Loss::Reset)?;
                 }
             }

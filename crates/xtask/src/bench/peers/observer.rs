@@ -30,7 +30,7 @@ pub trait Source: Send {
 }
 
 /// The thread; it ends when this is dropped.
-pub struct Ear {
+pub struct Observer {
     shared: Arc<Shared>,
     new: mpsc::Sender<Box<dyn Source>>,
     waker: UnixStream,
@@ -44,9 +44,9 @@ struct Shared {
     is_over: AtomicBool,
 }
 
-impl Ear {
+impl Observer {
     /// For `n` agents.
-    pub fn new(n: usize) -> Result<Ear> {
+    pub fn new(n: usize) -> Result<Observer> {
         let (waker, woken) = UnixStream::pair().context("no pair of sockets")?;
         waker.set_nonblocking(true)?;
         woken.set_nonblocking(true)?;
@@ -58,9 +58,10 @@ impl Ear {
             is_over: AtomicBool::new(false),
         });
         let theirs = shared.clone();
-        let thread =
-            std::thread::Builder::new().name("ear".into()).spawn(move || hear(&theirs, &inbox, woken))?;
-        Ok(Ear { shared, new, waker, thread: Some(thread) })
+        let thread = std::thread::Builder::new()
+            .name("observer".into())
+            .spawn(move || hear(&theirs, &inbox, woken))?;
+        Ok(Observer { shared, new, waker, thread: Some(thread) })
     }
 
     /// Hears this one too.
@@ -101,7 +102,7 @@ impl Ear {
     }
 }
 
-impl Drop for Ear {
+impl Drop for Observer {
     fn drop(&mut self) {
         self.shared.is_over.store(true, Ordering::Relaxed);
         self.wake();
@@ -209,13 +210,13 @@ mod tests {
 
     #[test]
     fn a_line_is_heard_once_it_is_whole() {
-        let ear = Ear::new(3).unwrap();
+        let observer = Observer::new(3).unwrap();
         let (reader, mut writer) = std::io::pipe().unwrap();
-        ear.add(Box::new(Log::new(Side::Serf("serf".into()), 0, reader).unwrap()));
+        observer.add(Box::new(Log::new(Side::Serf("serf".into()), 0, reader).unwrap()));
         writer.write_all(b"[INFO] serf: EventMemberJoin: n2 127").unwrap();
-        assert!(ear.wait(Duration::from_millis(50), |record| record.changes.first().copied()).is_none());
+        assert!(observer.wait(Duration::from_millis(50), |record| record.changes.first().copied()).is_none());
         writer.write_all(b".1.0.3\n").unwrap();
-        let heard = ear.wait(Duration::from_secs(60), |record| record.changes.first().copied()).unwrap();
+        let heard = observer.wait(Duration::from_secs(60), |record| record.changes.first().copied()).unwrap();
         assert_eq!((heard.by, heard.whom, heard.what), (0, 2, What::Up));
     }
 }

@@ -1,4 +1,4 @@
-//! Whether the mean of what is sampled lies beyond a bound, decided while samples come in.
+//! A sequential t-test: whether the mean of samples lies beyond a bound, decided while they come in.
 //!
 //! Any of the latest samples may decide: for each number of them there is a t-test (Student 1908), so that a few that agree closely are
 //! enough, many that scatter are heard too, and what was true long ago does not stand in the way.
@@ -12,11 +12,11 @@ const ROUNDING: f64 = 1e-6;
 
 /// The latest samples. Without samples it takes no room.
 #[derive(Clone, Debug, Default)]
-pub struct Evidence {
+pub struct TTest {
     samples: Vec<f32>,
 }
 
-impl Evidence {
+impl TTest {
     /// Forgets all.
     pub fn clear(&mut self) {
         self.samples = Vec::new();
@@ -92,10 +92,10 @@ mod tests {
         let mut decides = |mean: f64, runs: u32| {
             (0..runs)
                 .filter(|_| {
-                    let mut evidence = Evidence::default();
+                    let mut test = TTest::default();
                     (0..200).any(|_| {
-                        evidence.add(mean + normal(&mut rng));
-                        evidence.is_above(0.0, 8, 6.0)
+                        test.add(mean + normal(&mut rng));
+                        test.is_above(0.0, 8, 6.0)
                     })
                 })
                 .count()
@@ -107,15 +107,15 @@ mod tests {
 
     #[test]
     fn a_few_that_agree_are_enough_whatever_was_before() {
-        let mut evidence = Evidence::default();
-        (0..SAMPLES_MAX).for_each(|i| evidence.add(-10.0 - i as f64));
-        (0..8).for_each(|i| evidence.add(0.2 + 0.001 * f64::from(i)));
-        assert!(evidence.is_above(0.1, 8, 6.0) && !evidence.is_above(0.2, 8, 6.0));
-        assert!(!evidence.is_above(0.1, 9, 6.0));
-        evidence.clear();
-        (0..8).for_each(|i| evidence.add(0.2 + 0.001 * f64::from(i)));
-        assert!(evidence.is_below(0.3, 8, 6.0) && !evidence.is_below(0.2, 8, 6.0));
-        evidence.clear();
-        assert!(!evidence.is_above(-1e9, 2, 1.0));
+        let mut test = TTest::default();
+        (0..SAMPLES_MAX).for_each(|i| test.add(-10.0 - i as f64));
+        (0..8).for_each(|i| test.add(0.2 + 0.001 * f64::from(i)));
+        assert!(test.is_above(0.1, 8, 6.0) && !test.is_above(0.2, 8, 6.0));
+        assert!(!test.is_above(0.1, 9, 6.0));
+        test.clear();
+        (0..8).for_each(|i| test.add(0.2 + 0.001 * f64::from(i)));
+        assert!(test.is_below(0.3, 8, 6.0) && !test.is_below(0.2, 8, 6.0));
+        test.clear();
+        assert!(!test.is_above(-1e9, 2, 1.0));
     }
 }

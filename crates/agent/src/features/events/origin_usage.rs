@@ -1,4 +1,4 @@
-//! The bytes of each origin in the event log, and its oldest entry: the loudest origin makes room.
+//! The bytes of each origin in the event log, and its oldest entry: the origin that takes most makes room.
 
 use crate::features::events::entry::Place;
 use rumormill_core::identity::NodeId;
@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Origins by what they take.
 #[derive(Debug, Default)]
-pub struct Loudness {
+pub struct OriginUsage {
     origins: BTreeMap<NodeId, Origin>,
     by_bytes: BTreeSet<(usize, NodeId)>,
 }
@@ -18,7 +18,7 @@ struct Origin {
     places: BTreeSet<Place>,
 }
 
-impl Loudness {
+impl OriginUsage {
     /// An entry of `origin`.
     pub fn add(&mut self, origin: NodeId, bytes: usize, place: Place) {
         self.change(origin, |its| {
@@ -41,7 +41,7 @@ impl Loudness {
     }
 
     /// The origin that takes most, and its oldest entry; none if it has none left but a gap.
-    pub fn oldest_of_loudest(&self) -> Option<(NodeId, Place)> {
+    pub fn oldest_of_largest(&self) -> Option<(NodeId, Place)> {
         let origin = self.by_bytes.last()?.1;
         self.origins.get(&origin)?.places.first().map(|place| (origin, *place))
     }
