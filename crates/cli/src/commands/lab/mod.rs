@@ -28,7 +28,7 @@ pub enum LabCommand {
     /// Reports the share that never hears it (residue), how often it was sent per node (traffic), and in which round the average
     /// (t_avg) and the last node (t_last) heard it. The same arguments give the same run, on any number of threads.
     Epidemic(Box<EpidemicArgs>),
-    /// Let all nodes compute what their values come to
+    /// Let all nodes compute an aggregate of their values
     Aggregate(Box<AggregateArgs>),
     /// Print a paper's table beside ours: paper | ours | difference
     ///
