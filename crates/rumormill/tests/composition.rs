@@ -310,7 +310,8 @@ fn each_protocol_of_a_composite_keeps_its_own_rate_and_its_own_view() {
     let news = composed.news as f64 / composed.nodes() / (composed.nodes() - 1.0) / composed.seconds;
     assert_close("readings of a peer", news, 0.2);
 
-    (0..3).for_each(|protocol| composed.assert_uniform(protocol));
+    // Vitals draw no peers: they travel in the datagrams of the others, several in one.
+    (0..2).for_each(|protocol| composed.assert_uniform(protocol));
 }
 
 #[test]
