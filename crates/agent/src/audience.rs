@@ -2,7 +2,7 @@
 //!
 //! It travels in the question, and each member decides for itself, by its own name and tags of that moment. Patterns come from other members, so
 //! all that they may cost is bounded: their length, their syntax tree (`cost`), what they are compiled to, the values they are held against, and how
-//! many are compiled in a second ([`known`]).
+//! many are compiled in a second ([`compiled`]).
 
 pub mod compiled;
 mod cost;

@@ -5,7 +5,7 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// The time that [`LINES_MAX`] is about (our guess).
+/// The time that the limits are about (our guess).
 pub const INTERVAL: Duration = Duration::from_secs(10);
 /// Lines of most kinds in an interval; more are only counted (our guess).
 const LINES_MAX: u32 = 32;
