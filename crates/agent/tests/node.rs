@@ -85,7 +85,7 @@ impl Cluster {
         }
     }
 
-    /// How strongly a node suspects another one now.
+    /// One node's suspicion level of another one now.
     fn level(&self, by: NodeId, about: NodeId) -> Option<f64> {
         self.sim.node(by).suspicion_level(about, self.sim.now())
     }

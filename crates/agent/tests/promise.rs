@@ -34,7 +34,7 @@ struct Story {
     seeds: BTreeMap<u64, Vec<u64>>,
     listed: BTreeMap<u64, BTreeSet<u64>>,
     due: Vec<(Time, u64)>,
-    /// Whether nothing is published any more, so that what was can come.
+    /// The story's end has begun: nothing is published any more, so that earlier events can arrive.
     calm: bool,
     sent: Vec<Sent>,
     /// (who, which event)

@@ -87,7 +87,7 @@ pub struct Config {
     pub vitals: bool,
     /// Bytes per second that vitals may cost this node, sealed, with headers.
     pub vitals_bytes_per_s: u64,
-    /// Whether each member's suspicion level (phi) is computed from the arrivals of its vitals.
+    /// The agent computes each member's suspicion level (phi) from the arrivals of its vitals.
     pub phi: bool,
     /// How events are kept and told.
     pub events: EventsConfig,

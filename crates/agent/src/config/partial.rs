@@ -96,7 +96,7 @@ settings! {
         vitals: bool,
         /// Bytes per second that vitals may cost this node.
         vitals_budget: Bytes,
-        /// Whether each member's suspicion level (phi) is computed from the arrivals of its vitals.
+        /// The agent computes each member's suspicion level (phi) from the arrivals of its vitals.
         phi: bool,
         /// Bytes of events that are retained for whoever missed them.
         events_window: Bytes,

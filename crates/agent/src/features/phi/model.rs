@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 /// The name of the field.
 const PHI: &str = "phi";
 
-/// How strongly a member is suspected.
+/// The suspicion level of a member.
 #[derive(Copy, Clone, PartialEq, Debug, Default, Serialize, Deserialize, ToSchema)]
 pub struct Suspicion {
     /// Suspicion level (phi accrual): -log10 of the chance that a live member is silent for so long, by the arrivals of its vitals. A member is suspected
@@ -20,7 +20,7 @@ pub struct Suspicion {
 }
 
 impl Suspicion {
-    /// How strongly the agent suspects this member now, to three decimal places.
+    /// The agent's suspicion level (phi) of this member now, to three decimal places.
     pub(super) fn seen(inside: &Inside<'_>, id: NodeId) -> Suspicion {
         let level = inside.node.suspicion_level(id, inside.now);
         Suspicion { phi: level.map(|level| (level * 1e3).round() / 1e3) }
