@@ -63,6 +63,17 @@ impl Side {
         }
     }
 
+    /// Drops the program's pages from the page cache, so that the next agent reads them from the disk as after a boot.
+    ///
+    /// A page of the cache that a copy wrote may be two megabytes long, and Linux 6.18 maps the whole of it where an agent touches one byte. Then
+    /// resident memory tells how the file was written.
+    pub fn uncache(&self) -> Result<()> {
+        let (Side::Rumormill(program) | Side::Serf(program)) = self;
+        let file = std::fs::File::open(program).with_context(|| format!("cannot open {}", program.display()))?;
+        file.sync_all().context("the program is not on the disk")?; // what is not written yet is not dropped
+        rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::DontNeed).context("the kernel refuses to drop its pages")
+    }
+
     /// Prepares `dir` for agents of this side.
     pub fn prepare(&self, dir: &Path) -> Result<()> {
         match self {

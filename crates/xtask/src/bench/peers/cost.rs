@@ -19,6 +19,7 @@ const DRAIN: Duration = Duration::from_secs(10);
 
 /// Measures one cluster.
 pub fn run(bench: &mut Bench, side: &Side, n: usize, trial: usize) -> Result<()> {
+    side.uncache()?;
     let cluster = Cluster::start(side, n, Vitals::Off, &bench.place.base, bench.place.net.is_some())?;
     cluster.converge()?;
     cluster.listen()?; // in both windows, and it costs nothing as long as nothing is told

@@ -29,10 +29,10 @@ pub fn lacks() -> Option<String> {
     ["root", "nft", "ip"].iter().find_map(|tool| find(tool).err())
 }
 
-/// Runs ourselves again in namespaces of our own, over whose `/dev/shm` (or, without one, `/mnt`) a file system in memory is mounted. If we are killed, all of them are.
+/// Runs ourselves again, optimised, in namespaces of our own, over whose `/dev/shm` (or, without one, `/mnt`) a file system in memory is mounted. If we are killed, all of them are.
 pub fn rerun_inside() -> Result<std::convert::Infallible> {
     let base = if Path::new(SHM).is_dir() { SHM } else { "/mnt" };
-    let me = std::env::current_exe().context("cannot find our own program")?;
+    let me = crate::shell::release_harness()?; // here, where there still is a network to fetch from
     let prepare = "ip link set lo up && mount -t tmpfs tmpfs \"$1\" && shift && exec \"$@\"";
     let mut command = Command::new("setpriv");
     command.args(["--pdeathsig", "KILL", "unshare", "--net", "--mount", "--pid", "--fork", "--kill-child"]);

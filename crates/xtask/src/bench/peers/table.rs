@@ -110,7 +110,8 @@ const HEAD: &str = "# Beside serf\n\n\
     Written by `cargo xtask bench peers` from the `raw-*.jsonl` beside it, one for each row, and by nothing else. Both sides are black boxes with their LAN profiles, taken in\n\
     turns, never at once; both keep their data in memory (tmpfs), both say what they hold of each other in their logs, and each agent has one consumer of its events that is\n\
     woken by the kernel (ours an HTTP request that waits, serf's an RPC stream). Shown is the median with the smallest and largest trial; the ratio is ours over serf's. Times are until the\n\
-    harness read it. Payloads are 100 random bytes. Our packets are sealed, serf's are not; in the rows of cost our vitals are off, since serf has none. Bytes count IP headers. A rate\n\
+    harness read it. Payloads are 100 random bytes. Our packets are sealed, serf's are not; in the rows of cost our vitals are off, since serf has none, and both\n\
+    programs are read from the disk anew, as after a boot (resident memory is mostly pages of the program). Bytes count IP headers. A rate\n\
     holds if 99.9 % of all deliveries are made within 10 s of its end, of ours besides only if p99 stays below 1 s; there streams are read every 50 ms, on both sides. An agent is\n\
     cut off by dropping all packets of gossip to and from it. A tenth is paused: stopped for 2 to 16 s, and continued for one, for a minute.\n";
 
