@@ -10,6 +10,7 @@ use crate::features::queries::state::{Arrived, NewQuery, QueryService, default_t
 use crate::node::Call;
 use crate::refusal::Refusal;
 use rumormill_core::time::Duration;
+use rumormill_core::words;
 use rumormill_protocols::member::swim::Status;
 use rumormill_protocols::spread::queries::{
     self, Ask, FILTERED_BYTES_MAX, QUESTION_BYTES_MAX, QueryId, TIMEOUT_MAX,
@@ -112,8 +113,9 @@ fn count(inside: &Inside<'_>, patterns: &Patterns) -> (usize, u32) {
 }
 
 fn bad_timeout(timeout: Duration) -> Refusal {
+    let timeout = words::span(timeout.as_secs_f64());
     let error = format!(
-        "a query cannot wait {timeout:?} for answers: its place at every member would be held for as long"
+        "a query cannot wait {timeout} for answers: its place at every member would be held for as long"
     );
     Refusal::invalid(error, format!("set a timeout from 1 ms to {} s", TIMEOUT_MAX.as_secs()))
 }
