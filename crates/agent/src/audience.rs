@@ -6,6 +6,7 @@
 
 pub mod compiled;
 mod cost;
+pub mod tags;
 
 use cost::Cost;
 use minicbor::{CborLen, Decode, Encode};
@@ -13,6 +14,7 @@ use regex::{Regex, RegexBuilder};
 use regex_syntax::ast::parse::ParserBuilder;
 use rumormill_core::payload::Payload;
 use rumormill_core::wire;
+use rumormill_core::words;
 use rumormill_protocols::member::swim::Member;
 use rumormill_protocols::member::swim::record::TagMap;
 use std::collections::BTreeMap;
@@ -63,7 +65,9 @@ pub enum BadFilter {
     Unreadable,
     /// It has too much of something.
     #[error(
-        "the filter takes {0} bytes and {1} tags; {FILTER_BYTES_MAX} bytes and {TAGS_MAX} tags are the most"
+        "the filter takes {} and {}; {FILTER_BYTES_MAX} bytes and {TAGS_MAX} tags are the most",
+        words::count(*.0, "byte"),
+        words::count(*.1, "tag")
     )]
     TooLarge(usize, usize),
     /// A pattern is too long.

@@ -9,7 +9,8 @@ use crate::host;
 use crate::view::Cursor;
 use inside::Inside;
 use rumormill_core::identity::NodeId;
-use rumormill_core::time::{Duration, Time};
+use rumormill_core::time::Time;
+use rumormill_core::words;
 use rumormill_protocols::agree::bans::Ban;
 use rumormill_protocols::member::swim::record::{TagMap, Tags};
 use rumormill_protocols::member::swim::{self, Status};
@@ -71,13 +72,13 @@ impl<'a> Shape<'a> {
             addresses: addresses(&card.contact),
             tags: tags(member),
             tags_pending: member.tags.is_none() && !matches!(card.tags, Tags::Inline(_)),
-            rtt_ms: member.rtt.map(millis),
+            rtt_ms: member.rtt.map(words::millis),
             heard_s: member.heard.map(|heard| self.ago(heard)),
             stream_only: member.stream_only,
             copied_from: card.copied_from.map(|id| id.to_string()),
             warnings: self.warnings(member),
             vitals: vitals.as_ref().and_then(|entry| host::Vitals::decode(&entry.value)).map(|v| summary(&v)),
-            vitals_age_s: vitals.map(|entry| self.inside.wall.since(entry.written).as_secs_f64()),
+            vitals_age_s: vitals.map(|entry| words::seconds(self.inside.wall.since(entry.written))),
             more,
         }
     }
@@ -106,7 +107,7 @@ impl<'a> Shape<'a> {
     }
 
     fn ago(&self, then: Time) -> f64 {
-        self.inside.now.since(then).as_secs_f64()
+        words::seconds(self.inside.now.since(then))
     }
 
     fn warnings(&self, member: &swim::Member<'_>) -> Vec<String> {
@@ -178,13 +179,9 @@ pub fn name_of(inside: &Inside<'_>, id: NodeId) -> Option<String> {
     inside.node.swim.member(id).map(|member| member.card.name.clone())
 }
 
-/// Milliseconds, with their fraction.
-pub fn millis(duration: Duration) -> f64 {
-    duration.as_secs_f64() * 1e3
-}
-
 fn percent(part: u64, whole: u64) -> Option<f64> {
-    (whole > 0).then(|| part as f64 * 100.0 / whole as f64)
+    let hundredths = |share: f64| (share * 1e4).round() / 1e2;
+    (whole > 0).then(|| hundredths(part as f64 / whole as f64))
 }
 
 /// The share of a disk that is in use.

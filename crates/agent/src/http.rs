@@ -6,6 +6,7 @@
 //! | [`route`] | one path |
 //! | [`guard`] | decides which requests pass |
 //! | [`reply`] | answers, errors with their status, extractors |
+//! | [`shared_answers`] | describes the answers that many operations have in common |
 //! | [`serve`] | listeners and connections |
 
 pub mod guard;
@@ -13,5 +14,6 @@ pub mod reply;
 pub mod route;
 pub mod router;
 pub mod serve;
+pub mod shared_answers;
 
 pub use router::table;

@@ -8,6 +8,7 @@ pub mod tap;
 
 use crate::config::LogFormat;
 use lines::Lines;
+use rumormill_core::words;
 use std::io::{self, IsTerminal, Write};
 use std::os::fd::AsFd;
 use std::sync::OnceLock;
@@ -127,9 +128,9 @@ pub fn complaint() -> Option<(String, f64)> {
     let lines = ERRORS.get()?;
     let unread = lines.unread()?;
     let lost = lines.lost();
-    let text =
-        format!("standard error is not read, so this agent's log waits; {lost} of its lines are lost so far");
-    Some((text, unread.as_secs_f64()))
+    let lost = words::count(lost, "line");
+    let text = format!("standard error is not read, so this agent's log waits; {lost} of it lost so far");
+    Some((text, words::seconds(unread)))
 }
 
 /// Writes these log lines from now on. Fails if the filter is wrong, or if logging was set up by somebody else.

@@ -1,5 +1,6 @@
 //! Tokens: secrets that callers of the HTTP API or of Serf's RPC present.
 
+use rumormill_core::words;
 use std::path::Path;
 
 /// The fewest characters a token may have (our guess: 96 bits in base64).
@@ -19,7 +20,10 @@ impl Token {
     pub fn parse(text: &str) -> Result<Token, String> {
         let text = text.trim();
         if text.len() < TOKEN_CHARS_MIN {
-            return Err(format!("the token has {} characters; take at least {TOKEN_CHARS_MIN}", text.len()));
+            return Err(format!(
+                "the token has {}; take at least {TOKEN_CHARS_MIN}",
+                words::count(text.len(), "character")
+            ));
         }
         if !text.bytes().all(|b| b.is_ascii_graphic()) {
             return Err("the token must be one word of printable ASCII characters".into());

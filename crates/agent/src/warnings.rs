@@ -5,6 +5,7 @@
 //! conditions that hold, with their times, and for a while those that ended.
 
 use crate::describe::model;
+use rumormill_core::words;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
@@ -95,7 +96,7 @@ impl Warnings {
     pub fn shown(&mut self, now: Instant) -> Vec<model::Warning> {
         self.active.retain(|warning| !warning.is_note || now.duration_since(warning.last) < NOTE_SHOWN);
         self.cleared.retain(|(_, at)| now.duration_since(*at) < CLEARED_SHOWN);
-        let ago = |then: Instant| now.duration_since(then).as_secs_f64();
+        let ago = |then: Instant| words::seconds(now.duration_since(then));
         let shown = |warning: &Warning, cleared: Option<Instant>| model::Warning {
             about: warning.about.0.into(),
             of: warning.of.clone(),

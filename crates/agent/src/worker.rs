@@ -4,6 +4,7 @@
 //! calls are about, takes them as jobs in a bounded queue, and carries them out one after the other. A caller waits [`ANSWER_WAIT`] at most. A job
 //! whose caller has given up is not begun; one that had been begun is undone if its caller says how.
 
+use rumormill_core::words;
 use std::io;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::atomic::{AtomicBool, AtomicU64};
@@ -179,7 +180,7 @@ fn work<S>(state: &mut S, to_do: &Receiver<Job<S>>, shared: &Shared, what: &str)
         job(state);
         *lock(&shared.busy) = None;
         if shared.is_told.swap(false, Relaxed) {
-            tracing::warn!("{what} answers again after {:.1} s", begun.elapsed().as_secs_f64());
+            tracing::warn!("{what} answers again after {}", words::span(begun.elapsed().as_secs_f64()));
         }
     }
 }
@@ -233,8 +234,8 @@ async fn patiently<R>(what: &str, result: oneshot::Receiver<R>) -> Result<R, one
         if let Ok(result) = tokio::time::timeout(wait, result.as_mut()).await {
             return result;
         }
-        let seconds = begun.elapsed().as_secs();
-        tracing::warn!("{what} has not answered for {seconds} s: its disk may hang; this agent waits for it");
+        let waited = words::span(begun.elapsed().as_secs_f64());
+        tracing::warn!("{what} has not answered for {waited}: its disk may hang; this agent waits for it");
         wait = SAY_AGAIN;
     }
 }

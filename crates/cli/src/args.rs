@@ -58,6 +58,14 @@ pub fn key_value(text: &str) -> Result<(String, String), String> {
     }
 }
 
+/// Checks `K` or `K=RE`.
+pub fn tag_pattern(text: &str) -> Result<String, String> {
+    match text.strip_prefix('=') {
+        Some(_) => Err("the key before `=` is empty".into()),
+        None => Ok(text.into()),
+    }
+}
+
 /// Reads a time such as `90s` or `3m`.
 pub fn duration(text: &str) -> Result<Duration, String> {
     humantime::parse_duration(text).map_err(|e| format!("{e}; write for example 90s or 3m"))

@@ -8,7 +8,7 @@ use crate::commands::events::{EventArgs, EventsArgs};
 use crate::commands::keys::{KeygenArgs, KeysCommand};
 use crate::commands::lab::LabCommand;
 use crate::commands::members::{ForgetArgs, MembersArgs, PingArgs, ReachabilityArgs};
-use crate::commands::own::{JoinArgs, TagsArgs};
+use crate::commands::own::{InfoArgs, JoinArgs, TagsArgs};
 use crate::commands::query::QueryArgs;
 use crate::commands::sim::SimCommand;
 use crate::commands::version::VersionArgs;
@@ -56,8 +56,8 @@ pub enum Command {
     Bans(Target),
     /// Show or change this agent's tags
     Tags(TagsArgs),
-    /// Show this agent: identity, addresses, traffic, counters
-    Info(Target),
+    /// Show this agent: identity, addresses, keys, events, warnings; with --counters all that it counted
+    Info(InfoArgs),
     /// Make the agent read its configuration again, as SIGHUP does: show what changed, and what needs a restart
     Reload(Target),
     /// Show why a member was suspected or marked as failed: the signer, the time and the evidence

@@ -5,6 +5,7 @@ mod cli;
 mod client;
 mod commands;
 mod demo;
+mod hints;
 mod huge_pages;
 mod init;
 mod lines;
@@ -19,7 +20,7 @@ fn main() -> ExitCode {
     if let Some(code) = init::stand_in() {
         return code;
     }
-    let cli = cli::Cli::parse();
+    let cli = cli::Cli::try_parse().unwrap_or_else(|error| hints::hinted(error).exit());
     if has_scattered_events(&cli.command) {
         huge_pages::ask();
     }

@@ -1,6 +1,7 @@
 //! What people see: tables, times, sizes. Text that came over the network is cleaned first.
 
 use crate::outcome::Outcome;
+pub use rumormill_core::words::{count, either, span, with_id};
 use serde::Serialize;
 use std::io::{IsTerminal, Write};
 use unicode_width::UnicodeWidthStr;
@@ -201,18 +202,6 @@ pub fn clean(text: &str) -> String {
     text.chars().map(|c| if drives(c) { c.escape_default().to_string() } else { c.into() }).collect()
 }
 
-/// A time span in one unit: `340 ms`, `4.2 s`, `3 min`, `5 h`, `12 d`.
-pub fn span(seconds: f64) -> String {
-    match seconds {
-        s if s < 1.0 => format!("{:.0} ms", s.max(0.0) * 1e3),
-        s if s < 10.0 => format!("{s:.1} s"),
-        s if s < 120.0 => format!("{s:.0} s"),
-        s if s < 7200.0 => format!("{:.0} min", s / 60.0),
-        s if s < 172_800.0 => format!("{:.0} h", s / 3600.0),
-        s => format!("{:.0} d", s / 86_400.0),
-    }
-}
-
 /// A round trip.
 pub fn millis(ms: f64) -> String {
     match ms {
@@ -277,12 +266,6 @@ mod tests {
     fn a_name_cannot_drive_the_terminal() {
         assert_eq!(clean("a\x1b[31mb\n\u{202e}"), "a\\u{1b}[31mb\\n\\u{202e}");
         assert_eq!(clean("größer 名"), "größer 名");
-    }
-
-    #[test]
-    fn spans_have_one_unit() {
-        let shown = [0.0, 0.34, 4.25, 119.0, 180.0, 7200.0, 864_000.0].map(span);
-        assert_eq!(shown, ["0 ms", "340 ms", "4.2 s", "119 s", "3 min", "2 h", "10 d"]);
     }
 
     #[test]

@@ -12,6 +12,7 @@
 //! | [`record`] | what is gossiped *about*: signed by its owner, relayed verbatim, guarded in memory |
 //! | [`identity`] | who a node is: id, epoch, session, and the keys that prove it |
 //! | [`time`], [`rng`], [`payload`] | monotonic and wall time, seeded randomness, cheap bytes |
+//! | [`words`] | counts and times as people read them |
 //!
 //! Nothing here does I/O, reads a clock, or depends on hash order.
 #![no_std]
@@ -32,6 +33,7 @@ pub mod rng;
 pub mod stack;
 pub mod time;
 pub mod wire;
+pub mod words;
 
 pub use identity::NodeId;
 pub use lane::Lane;

@@ -2,10 +2,11 @@
 //!
 //! Packets are sealed with the primary key and opened with any. To rotate, install the new key everywhere, make it primary
 //! everywhere, and remove the old one everywhere; all while traffic flows. Key material goes in and never comes out:
-//! keys are listed by fingerprint, and [`Keyring::save`] writes them to a file that only its owner reads.
+//! keys are listed by fingerprint, and [`Keyring::save`] writes them to the key file, which is nobody else's to read.
 
+use crate::private_file::write_private;
 use crate::text;
-pub use crate::text::KEY_BYTES;
+pub use crate::text::{KEY_BYTES, NoKey};
 use ring::digest;
 use ring::hkdf;
 use ring::rand::{SecureRandom, SystemRandom};
@@ -39,17 +40,17 @@ impl Fingerprint {
 #[derive(Debug, thiserror::Error)]
 pub enum KeyringError {
     /// A text that is not a key.
-    #[error(
-        "not a key: {0}; a key is 32 bytes, as 64 hexadecimal digits or 44 characters of base64, as `rumormill keygen` makes it"
-    )]
-    NotAKey(&'static str),
+    #[error("this is no key: {0}; a key is 32 bytes, base64; make one with `rumormill keygen`")]
+    NotAKey(NoKey),
     /// A line of a key file is not a key. The line itself is not shown: it may be nearly a key.
-    #[error("line {line} of the key file is not a key: {why}")]
+    #[error(
+        "line {line} of the key file is no key: {why}; a key is 32 bytes, base64; make one with `rumormill keygen`"
+    )]
     Line {
         /// Counted from 1.
         line: usize,
         /// What is wrong with it.
-        why: &'static str,
+        why: NoKey,
     },
     /// A key file without keys.
     #[error(
@@ -203,13 +204,14 @@ impl Keyring {
         Keyring::parse(&std::fs::read_to_string(path)?)
     }
 
-    /// Writes the ring to the key file at `path`, readable by its owner alone, all of it or nothing.
+    /// Writes the ring to the key file at `path`, all of it or nothing. A link stays a link, and a file that was there keeps mode and owner; a new one
+    /// is for its owner alone.
     pub fn save(&self, path: &Path) -> Result<(), KeyringError> {
         if self.is_insecure() {
             return Err(KeyringError::Insecure);
         }
         let lines: Vec<String> = self.read(|keys| keys.iter().map(|(_, key)| key.reveal()).collect());
-        Ok(text::write_private(path, &format!("{}\n", lines.join("\n")))?)
+        Ok(write_private(path, &format!("{}\n", lines.join("\n")))?)
     }
 
     /// The keys themselves, the primary one first, to be sealed for somebody else or kept. Keep them secret.
@@ -434,6 +436,21 @@ mod tests {
         assert_eq!(ring.list(), [a.fingerprint(), b.fingerprint()]);
         assert!(matches!(Keyring::parse("# nothing\n"), Err(KeyringError::Empty)));
         assert!(matches!(Keyring::parse("\nabc"), Err(KeyringError::Line { line: 2, .. })));
+    }
+
+    #[test]
+    fn a_key_file_of_serf_is_refused_with_what_it_is_and_what_to_do() {
+        let (short, whole) = (text::to_base64(&[7; 16]), text::to_base64(&[7; 32]));
+        for (file, found) in [
+            (short.clone(), "line 1 of the key file is no key: it is 16 bytes long"),
+            (format!("[\n  \"{short}\",\n  \"{whole}\"\n]\n"), "it is JSON, as Serf keeps its keyring"),
+            (format!("\n\"{whole}\"\n"), "line 2 of the key file is no key: it stands in quotes"),
+        ] {
+            let error = Keyring::parse(&file).unwrap_err().to_string();
+            assert!(error.contains(found), "{error}");
+            assert!(error.contains("32 bytes, base64; make one with `rumormill keygen`"), "{error}");
+            assert!(!error.contains(&whole[..8]) && !error.contains(&short[..8]), "{error}");
+        }
     }
 
     #[test]

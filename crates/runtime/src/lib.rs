@@ -41,6 +41,7 @@ pub mod key_recovery;
 pub mod keyring;
 mod kind;
 pub mod lru;
+mod private_file;
 mod receive;
 pub mod refusal;
 mod reply_limiter;

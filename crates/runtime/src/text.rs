@@ -1,7 +1,6 @@
-//! Keys as text, and files that only their owner reads.
+//! Keys as text.
 
-use std::io::{self, Write};
-use std::path::Path;
+use std::fmt;
 
 /// Bytes of a cluster key.
 pub const KEY_BYTES: usize = 32;
@@ -22,37 +21,81 @@ pub fn to_base64(bytes: &[u8]) -> String {
     out
 }
 
-/// 32 bytes from 64 hexadecimal digits, or from 43 characters of base64 (either alphabet) with or without the padding.
-pub fn key_bytes(s: &str) -> Result<[u8; KEY_BYTES], &'static str> {
-    let mut key = [0; KEY_BYTES];
-    match s.len() {
-        64 => {
-            for (byte, pair) in key.iter_mut().zip(s.as_bytes().chunks(2)) {
-                let digits = std::str::from_utf8(pair).map_err(|_| "not all are hexadecimal digits")?;
-                let plain = digits.bytes().all(|b| b.is_ascii_hexdigit());
-                let value = u8::from_str_radix(digits, 16).ok().filter(|_| plain);
-                *byte = value.ok_or("not all are hexadecimal digits")?;
+/// What a text is that is no key. Nothing of the text is kept: it may be nearly a key.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub enum NoKey {
+    /// So many bytes, in base64 or hexadecimal digits.
+    Bytes(usize),
+    /// 43 characters of base64, the last of which says more than the 32nd byte.
+    Remainder,
+    /// It stands in quotes.
+    Quoted,
+    /// JSON, as Serf keeps a keyring.
+    Json,
+    /// Characters of neither encoding.
+    Characters,
+}
+
+impl NoKey {
+    fn of(s: &str) -> NoKey {
+        let letters = s.trim_end_matches('=');
+        let is_hex = s.len().is_multiple_of(2) && s.bytes().all(|b| b.is_ascii_hexdigit());
+        match s.bytes().next() {
+            Some(b'[' | b'{') => NoKey::Json,
+            Some(b'"' | b'\'') => NoKey::Quoted,
+            _ if is_hex => NoKey::Bytes(s.len() / 2),
+            _ if letters.bytes().all(|letter| sextet(letter).is_some()) => {
+                NoKey::Bytes(letters.len() * 6 / 8)
             }
+            _ => NoKey::Characters,
         }
-        43 | 44 => {
-            let letters = if s.len() == 44 { s.strip_suffix('=').ok_or("longer than 32 bytes")? } else { s };
-            let (mut bits, mut have, mut at) = (0u32, 0, 0);
-            for letter in letters.bytes() {
-                bits = (bits << 6 | sextet(letter).ok_or("not all are characters of base64")?) & 0xffff;
-                have += 6;
-                if have >= 8 && at < KEY_BYTES {
-                    have -= 8;
-                    key[at] = (bits >> have) as u8;
-                    at += 1;
-                }
-            }
-            if bits & 3 != 0 {
-                return Err("bits are left over");
-            }
-        }
-        _ => return Err("it has the wrong length"),
     }
-    Ok(key)
+}
+
+impl fmt::Display for NoKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            NoKey::Bytes(1) => f.write_str("it is 1 byte long"),
+            NoKey::Bytes(n @ (16 | 24)) => write!(f, "it is {n} bytes long, which Serf takes"),
+            NoKey::Bytes(n) => write!(f, "it is {n} bytes long"),
+            NoKey::Remainder => f.write_str("its last character has bits left over"),
+            NoKey::Quoted => f.write_str("it stands in quotes, which must go"),
+            NoKey::Json => f.write_str(
+                "it is JSON, as Serf keeps its keyring; write each key on a line of its own, without quotes, the primary one first",
+            ),
+            NoKey::Characters => f.write_str("it has characters that base64 does not have"),
+        }
+    }
+}
+
+/// 32 bytes from 64 hexadecimal digits, or from 43 characters of base64 (either alphabet) with or without the padding.
+///
+/// # Errors
+/// Says what it is instead.
+pub fn key_bytes(s: &str) -> Result<[u8; KEY_BYTES], NoKey> {
+    let mut key = [0; KEY_BYTES];
+    if s.len() == 2 * KEY_BYTES && s.bytes().all(|b| b.is_ascii_hexdigit()) {
+        let digit = |b: u8| char::from(b).to_digit(16).unwrap_or(0) as u8;
+        for (byte, pair) in key.iter_mut().zip(s.as_bytes().chunks(2)) {
+            *byte = digit(pair[0]) << 4 | digit(pair[1]);
+        }
+        return Ok(key);
+    }
+    let letters = if s.len() == 44 { s.strip_suffix('=').unwrap_or(s) } else { s };
+    if letters.len() != 43 {
+        return Err(NoKey::of(s));
+    }
+    let (mut bits, mut have, mut at) = (0u32, 0, 0);
+    for letter in letters.bytes() {
+        bits = (bits << 6 | sextet(letter).ok_or_else(|| NoKey::of(s))?) & 0xffff;
+        have += 6;
+        if have >= 8 && at < KEY_BYTES {
+            have -= 8;
+            key[at] = (bits >> have) as u8;
+            at += 1;
+        }
+    }
+    if bits & 3 == 0 { Ok(key) } else { Err(NoKey::Remainder) }
 }
 
 fn sextet(letter: u8) -> Option<u32> {
@@ -62,29 +105,6 @@ fn sextet(letter: u8) -> Option<u32> {
         other => other,
     };
     ALPHABET.iter().position(|a| *a == letter).map(|at| at as u32)
-}
-
-/// Writes `text` to `path` so that its owner alone can read it, and so that there is either the old file or the new one.
-pub fn write_private(path: &Path, text: &str) -> io::Result<()> {
-    let mut beside = path.as_os_str().to_owned();
-    beside.push(format!(".{}.new", std::process::id())); // nodes on one machine may share the file
-    let beside = Path::new(&beside);
-    match std::fs::remove_file(beside) {
-        Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
-        _ => {}
-    }
-    let mut options = std::fs::OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(beside)?;
-    let written = file.write_all(text.as_bytes()).and_then(|()| file.sync_all());
-    if let Err(e) = written.and_then(|()| std::fs::rename(beside, path)) {
-        let _ = std::fs::remove_file(beside);
-        return Err(e);
-    }
-    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    std::fs::File::open(dir)?.sync_all() // so that the new name is there after a crash
 }
 
 #[cfg(test)]
@@ -108,6 +128,29 @@ mod tests {
         }
     }
 
+    #[test]
+    fn what_is_no_key_is_said_and_nothing_of_it_is_shown() {
+        let of = |text: &str| key_bytes(text).unwrap_err();
+        for bytes in [0, 1, 16, 24, 31, 33, 48, 64] {
+            let key: Vec<u8> = (0..bytes as u8).map(|b| b.wrapping_mul(89) ^ 0xa5).collect();
+            assert_eq!(of(&to_base64(&key)), NoKey::Bytes(bytes));
+        }
+        assert_eq!((of(&"ab".repeat(16)), of(&"ab".repeat(24))), (NoKey::Bytes(16), NoKey::Bytes(24)));
+        let key = to_base64(&[7; 32]);
+        for (text, found) in [
+            (format!("\"{key}\""), NoKey::Quoted),
+            (format!("'{key}'"), NoKey::Quoted),
+            (format!("[\"{key}\"]"), NoKey::Json),
+            (format!("{{\"keys\": [\"{key}\"]}}"), NoKey::Json),
+            (format!("key: {key}"), NoKey::Characters),
+            (format!("{}ö", &key[..41]), NoKey::Characters),
+            (format!("{}B", &key[..42]), NoKey::Remainder),
+        ] {
+            assert_eq!(of(&text), found, "{text}");
+            assert!(!found.to_string().contains(&key[..8]));
+        }
+    }
+
     proptest! {
         #[test]
         fn any_key_comes_back_from_both_encodings(key in any::<[u8; 32]>()) {
@@ -123,21 +166,5 @@ mod tests {
         fn any_text_is_a_key_or_an_error_but_never_a_panic(s in "\\PC{0,70}") {
             let _ = key_bytes(&s);
         }
-    }
-
-    #[test]
-    fn a_private_file_replaces_the_old_one_and_is_for_its_owner_alone() {
-        let dir = std::env::temp_dir().join(format!("rumormill-text-{}", std::process::id()));
-        std::fs::create_dir_all(&dir).unwrap();
-        let path = dir.join("keys");
-        write_private(&path, "old").unwrap();
-        write_private(&path, "new").unwrap();
-        assert_eq!(std::fs::read_to_string(&path).unwrap(), "new");
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt;
-            assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
-        }
-        std::fs::remove_dir_all(&dir).unwrap();
     }
 }

@@ -17,7 +17,7 @@ pub const REQUIRE_ENV: &str = "RUMORMILL_REQUIRE";
 /// Returns from the calling test, and records that it was skipped, unless this machine has all the tools named.
 ///
 /// A tool is the name of a program on the `PATH`; or `root`: user 0, with the right to make network namespaces; or `serfclient`: a `python3` on the
-/// `PATH` that can import it.
+/// `PATH` that can import it. A tool from PyPI, such as `schemathesis`, is a program of an environment (venv) whose `bin` is on the `PATH`.
 #[macro_export]
 macro_rules! needs {
     ($($tool:expr),+ $(,)?) => {{

@@ -21,6 +21,7 @@ mod strangers;
 use crate::describe::model::Warning;
 use crate::feature::Feature;
 use advertise::Advertised;
+use rumormill_core::words;
 use seeds::Seeds;
 use state::Joining;
 use std::sync::Mutex;
@@ -52,7 +53,7 @@ pub const FEATURE: Feature = Feature {
     },
     conditions: |_, agent, all| {
         if let Some(text) = agent.advertise_warning() {
-            all.push(Warning::holding("advertised", "", text, agent.uptime().as_secs_f64()));
+            all.push(Warning::holding("advertised", "", text, words::seconds(agent.uptime())));
         }
     },
     about_self: |_, agent, info| {

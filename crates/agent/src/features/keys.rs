@@ -22,6 +22,7 @@ pub use everywhere::KeyChange;
 use crate::describe::model::Warning;
 use crate::feature::{Feature, Heard};
 use crate::node::Event;
+use rumormill_core::words;
 use state::KeyState;
 use utoipa::OpenApi;
 
@@ -45,7 +46,7 @@ pub const FEATURE: Feature = Feature {
     conditions: |_, agent, all| {
         if agent.keyring.is_insecure() {
             let text = "no cluster key: anybody who reaches the gossip port can take part".to_string();
-            all.push(Warning::holding("no_key", "", text, agent.uptime().as_secs_f64()));
+            all.push(Warning::holding("no_key", "", text, words::seconds(agent.uptime())));
         }
     },
     about_self: |_, agent, info| {

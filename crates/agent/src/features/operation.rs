@@ -9,6 +9,7 @@ use crate::agent::Agent;
 use crate::feature::Feature;
 use crate::{build, logging};
 use model::SelfInfo;
+use rumormill_core::words;
 use utoipa::OpenApi;
 
 /// The agent itself. The last of the features: what it gathers, the others have added before.
@@ -28,7 +29,7 @@ fn about_self(agent: &Agent, info: &mut SelfInfo) {
     info.profile = agent.config.profile.to_string();
     info.version = build::VERSION.into();
     info.commit = build::commit().into();
-    info.uptime_s = agent.uptime().as_secs_f64();
+    info.uptime_s = words::seconds(agent.uptime());
     info.pid = std::process::id();
     if let Some(listens) = agent.listens() {
         info.gossip = listens.gossip.to_string();

@@ -6,6 +6,7 @@ mod service;
 
 use crate::feature::{Feature, Heard};
 use crate::node::Event;
+use rumormill_core::words;
 use utoipa::OpenApi;
 
 /// Vitals.
@@ -39,7 +40,7 @@ pub const FEATURE: Feature = Feature {
     about_self: |inside, _, info| {
         let vitals = inside.node.vitals.as_ref();
         info.vitals = vitals.is_some();
-        info.vitals_interval_s = vitals.map(|vitals| vitals.put_interval().as_secs_f64());
+        info.vitals_interval_s = vitals.map(|vitals| words::seconds(vitals.put_interval()));
     },
     ..Feature::NONE
 };

@@ -4,6 +4,7 @@ use super::model;
 use super::process::{End, Limits, Run};
 use super::spec::Handler;
 use crate::logging::limit::{self, Kind};
+use rumormill_core::words;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Mutex, PoisonError};
@@ -60,8 +61,8 @@ impl Counted {
             End::Done => (&self.done, None),
             End::Failed(why) => (&self.failed, Some(why.clone())),
             End::TooLong => {
-                let time_s = limits.time.as_secs_f64();
-                (&self.killed, Some(format!("killed after {time_s:.1} s, which is its limit")))
+                let limit = words::span(limits.time.as_secs_f64());
+                (&self.killed, Some(format!("killed after {limit}, which is its limit")))
             }
             End::Stopped => (&self.killed, Some("killed because the agent stops".to_string())),
         };

@@ -4,8 +4,8 @@ use crate::model;
 use crate::refusal::{Kind, Refusal};
 use axum::Json;
 use axum::body::Bytes;
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{FromRequest, FromRequestParts, Query, Request};
+use axum::extract::rejection::{PathRejection, QueryRejection};
+use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -121,6 +121,20 @@ impl<S: Send + Sync> FromRequest<S> for Object {
                 "GET /openapi.json describes the body of each request",
             )),
         }
+    }
+}
+
+/// The one parameter of a path. What is no UTF-8 is an error that names the reason.
+pub struct Segment(pub String);
+
+impl<S: Send + Sync> FromRequestParts<S> for Segment {
+    type Rejection = HttpError;
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, HttpError> {
+        let rejected = |rejection: PathRejection| {
+            let hint = "write what is no ASCII as UTF-8, percent-encoded";
+            HttpError::new(StatusCode::BAD_REQUEST, rejection.body_text(), hint)
+        };
+        Path::from_request_parts(parts, state).await.map(|Path(text)| Segment(text)).map_err(rejected)
     }
 }
 

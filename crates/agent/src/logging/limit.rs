@@ -2,6 +2,7 @@
 //!
 //! Whoever sends packets decides how often such a line is due, and how long the names in it are. Lines of this machine's own making need no limit.
 
+use rumormill_core::words;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -68,7 +69,9 @@ pub async fn sum_up() {
             if left_out > 0 {
                 tracing::warn!(
                     left_out,
-                    "{left_out} more lines about {about} were not written: {} in {} s are the most",
+                    "{} about {about} {} not written: {} in {} s are the most",
+                    words::count(left_out, "more line"),
+                    words::either(left_out, "was", "were"),
                     kind.lines_max(),
                     INTERVAL.as_secs()
                 );

@@ -1,6 +1,7 @@
 //! How an agent ends, and why it cannot start.
 
 use crate::store::{NotStored, StoreError};
+use rumormill_core::words;
 use rumormill_runtime::addresses::bind_fault;
 use rumormill_runtime::config::StartError;
 use rumormill_runtime::keyring::KeyringError;
@@ -97,7 +98,7 @@ pub enum RunError {
     #[error("the node stopped by itself, which is a bug; its log tells more")]
     NodeStopped,
     /// No member was met.
-    #[error("no member was met in {tries} rounds of joining, and --retry-max allows no more{reasons}")]
+    #[error("no member was met in {} of joining, and --retry-max allows no more{reasons}", words::count(*.tries, "round"))]
     NotJoined {
         /// How often it was tried.
         tries: u64,

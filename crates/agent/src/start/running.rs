@@ -61,24 +61,24 @@ impl Running {
         let version = env!("CARGO_PKG_VERSION");
         let mut text =
             format!("rumormill {version}: {} ({id}) in cluster {:?}\n", config.name, config.cluster);
-        let mut line = |what: &str, value: &str| text.extend(["  ", what, value, "\n"]);
-        line("gossip  ", &format!("{gossip} (UDP and TCP)"));
+        let mut line = |what: &str, value: &str| text += &format!("  {what:<10}{value}\n");
+        line("gossip", &format!("{gossip} (UDP and TCP)"));
         match self.agent.keyring.is_insecure() {
-            true => line("key     ", "none: anybody who reaches that port can take part"),
-            false => line("key     ", &self.agent.keyring.primary().to_string()),
+            true => line("key", "none: anybody who reaches that port can take part"),
+            false => line("key", &self.agent.keyring.primary().to_string()),
         }
         if let Some(http) = http {
-            line("http    ", &format!("http://{http}"));
+            line("http", &format!("http://{http}"));
         }
         if let Some(socket) = socket {
-            line("socket  ", &socket.display().to_string());
+            line("socket", &socket.display().to_string());
         }
         if let Some(address) = serf_rpc {
             line("serf rpc", &address.to_string());
         }
         match &config.data_dir {
-            Some(dir) => line("data    ", &dir.display().to_string()),
-            None => line("data    ", "none: this node forgets itself when it stops"),
+            Some(dir) => line("data", &dir.display().to_string()),
+            None => line("data", "none: this node forgets itself when it stops"),
         }
         text
     }

@@ -7,6 +7,7 @@ use crate::features::events::entry::Unsaved;
 use crate::identity::NodeKeys;
 use crate::worker::{self, Stuck, Worker};
 use rumormill_core::identity::NodeId;
+use rumormill_core::words;
 use rumormill_protocols::spread::events::Item;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -100,9 +101,9 @@ impl StoreHandle {
         let dir = self.dir.as_ref()?;
         self.hangs().map(|for_| {
             format!(
-                "the data directory {} has not answered for {} s: nothing can be stored; look at its disk",
+                "the data directory {} has not answered for {}: nothing can be stored; look at its disk",
                 dir.display(),
-                for_.as_secs()
+                words::span(for_.as_secs_f64())
             )
         })
     }

@@ -35,6 +35,62 @@ async fn every_route_is_described_and_everything_described_is_there() {
     }
 }
 
+/// A request: its target, the headers beside `Host`, its body.
+type Mistake<'a> = (String, Vec<(&'a str, &'a str)>, Option<Vec<u8>>);
+
+/// What a client may do wrong with each operation.
+fn mistakes<'a>(method: &str, path: &str) -> Vec<Mistake<'a>> {
+    let named = |name: &str| path.replace("{member}", name);
+    let mut mistakes = vec![
+        (format!("{}?no_such_parameter=1", named("nobody")), vec![], None),
+        (named("%FF"), vec![], None),
+        (named("nobody"), vec![("origin", "http://evil.example")], None),
+    ];
+    if method != "get" {
+        for (kind, body) in [
+            ("text/plain", "{}"),
+            ("application/json", "{\"half\":"),
+            ("application/json", "[]"),
+            ("application/json", "{\"no such field\":1}"),
+            ("application/json", "{}"),
+        ] {
+            mistakes.push((named("nobody"), vec![("content-type", kind)], Some(body.into())));
+        }
+    }
+    mistakes
+}
+
+#[tokio::test]
+async fn whatever_a_client_does_wrong_the_answer_is_described_and_says_what_to_do() {
+    let mut config = config("a");
+    config.vitals = true;
+    let agent = start(config).await;
+    let (at, document) = (http(&agent), get::<Value>(&agent, "/openapi.json").await);
+    let host = at.to_string();
+    let mut statuses = BTreeSet::new();
+    for (path, operations) in document["paths"].as_object().unwrap() {
+        for (method, operation) in operations.as_object().unwrap() {
+            if path == "/v1/leave" || path == "/v1/watch" {
+                continue; // the one ends the agent, the other never ends
+            }
+            for (target, mut headers, body) in mistakes(method, path) {
+                headers.push(("host", &host));
+                let reply = send(at, &method.to_uppercase(), &target, &headers, body).await;
+                let status = reply.status.as_str().to_owned();
+                let described = &operation["responses"][&status];
+                assert!(described.is_object(), "{method} {target}: {status} is not described");
+                if reply.status.as_u16() >= 400 {
+                    reply.error(reply.status.as_u16());
+                }
+                statuses.insert(status);
+            }
+        }
+    }
+    for status in ["200", "400", "403", "404", "409", "415", "422"] {
+        assert!(statuses.contains(status), "{status} was never seen: {statuses:?}");
+    }
+}
+
 #[tokio::test]
 async fn every_reference_in_the_description_leads_somewhere() {
     let agent = start(config("a")).await;

@@ -60,7 +60,11 @@ async fn members_are_found_by_status_name_and_tag_and_a_slip_is_an_error() {
     assert_eq!(found("tag=zone=north").await, ["a"]);
     assert_eq!(found("tag=zone").await, ["a"]);
     assert_eq!(found("tag=disk=").await, ["a"]);
+    assert_eq!(found("tag=zone=n.rth|south").await, ["a"], "a pattern, as in queries");
+    assert!(found("tag=zone=nor").await.is_empty(), "for the whole value");
     assert!(found("tag=zone=south").await.is_empty());
+    let error = ask(&agents[0], "GET", "/v1/members?tag=zone=%28", None).await.error(400);
+    assert!(error.error.contains("no pattern") && error.hint.contains("regular expression"), "{error:?}");
     assert_eq!(found("name=b&status=alive,suspect").await, ["b"]);
     assert!(found("status=failed").await.is_empty());
     assert!(found("status=dead").await.is_empty(), "the word of earlier builds");

@@ -2,17 +2,16 @@
 
 use crate::args::{Target, duration};
 use crate::client::{ANSWER_TIMEOUT, Client, encode};
+use crate::commands::payload::{PayloadArgs, decoded_len, in_json};
 use crate::outcome::{Failure, Outcome};
-use crate::show::{Out, bytes, clean, clock};
+use crate::show::{Out, bytes, clean, clock, count, either};
 use clap::{Args, ValueEnum};
-use data_encoding::BASE64;
 use hyper::Method;
 use rumormill_agent::model::{
     Events, EventsGap, LoggedEvent, LoggedKind, PublishEvent, PublishRequest, PublishResult, PublishState,
     PublishWait, PublishedEvent, Status, UnconfirmedMember,
 };
 use rumormill_protocols::spread::events::PAYLOAD_BYTES_MAX;
-use std::io::Read;
 use std::time::Duration;
 
 /// `rumormill event`.
@@ -21,9 +20,9 @@ pub struct EventArgs {
     /// What kind of event it is, such as `deploy`: at most 255 bytes
     #[arg(value_name = "NAME")]
     pub name: String,
-    /// What it says, at most 64 KiB; `-` reads it from standard input
-    #[arg(value_name = "PAYLOAD")]
-    pub payload: Option<String>,
+    /// What it says.
+    #[command(flatten)]
+    pub payload: PayloadArgs,
     /// Told everywhere as soon as it comes, not in the order in which this agent publishes
     #[arg(long)]
     pub unordered: bool,
@@ -82,12 +81,7 @@ const FOLLOW_WAIT_S: u64 = 30;
 
 /// `rumormill event`.
 pub async fn publish(args: &EventArgs, out: &mut Out<'_>) -> Outcome {
-    let payload = match args.payload.as_deref() {
-        Some("-") => read_payload(std::io::stdin(), PAYLOAD_BYTES_MAX)?,
-        Some(text) => text.as_bytes().to_vec(),
-        None => Vec::new(),
-    };
-    let request = request(args, payload)?;
+    let request = request(args, args.payload.read(PAYLOAD_BYTES_MAX)?);
     let limit = ANSWER_TIMEOUT + args.timeout;
     let result: PublishResult =
         Client::of(&args.target)?.send(Method::POST, "/v1/events", &request, limit).await?;
@@ -120,24 +114,8 @@ fn failed(event: &PublishedEvent) -> Option<&'static str> {
     }
 }
 
-/// Reads so much, and one byte more if there is one.
-pub fn read_payload(from: impl Read, bytes_max: usize) -> Outcome<Vec<u8>> {
-    let mut payload = Vec::new();
-    from.take(bytes_max as u64 + 1).read_to_end(&mut payload)?;
-    Ok(payload)
-}
-
-fn request(args: &EventArgs, payload: Vec<u8>) -> Outcome<PublishRequest> {
-    if payload.len() > PAYLOAD_BYTES_MAX {
-        return Err(Failure::Usage(format!(
-            "the payload takes more than {}; publish where the data is to be had, not the data",
-            bytes(PAYLOAD_BYTES_MAX as f64)
-        )));
-    }
-    let (payload, payload_base64) = match String::from_utf8(payload) {
-        Ok(text) => (Some(text), None),
-        Err(no_text) => (None, Some(BASE64.encode(no_text.as_bytes()))),
-    };
+fn request(args: &EventArgs, payload: Vec<u8>) -> PublishRequest {
+    let (payload, payload_base64) = in_json(payload);
     let event = PublishEvent {
         name: args.name.clone(),
         payload,
@@ -152,7 +130,7 @@ fn request(args: &EventArgs, payload: Vec<u8>) -> Outcome<PublishRequest> {
         WaitArg::All => PublishWait::All,
     };
     let timeout_ms = u64::try_from(args.timeout.as_millis()).ok();
-    Ok(PublishRequest { events: vec![event], wait, timeout_ms })
+    PublishRequest { events: vec![event], wait, timeout_ms }
 }
 
 fn became(event: &PublishedEvent) -> String {
@@ -162,7 +140,7 @@ fn became(event: &PublishedEvent) -> String {
             format!("{id}: queued; no other member is known, so it has come nowhere yet")
         }
         (PublishState::Covered, Some(held), Some(asked)) => {
-            format!("{id}: covered; a sample: {held} of {asked} random members will deliver it")
+            format!("{id}: covered; a sample: {held} of {} will deliver it", count(asked, "random member"))
         }
         (PublishState::Confirmed, _, Some(asked)) => {
             let others = if asked == 1 {
@@ -174,7 +152,8 @@ fn became(event: &PublishedEvent) -> String {
         }
         (PublishState::Unconfirmed, Some(held), Some(asked)) => {
             format!(
-                "{id}: {held} of {asked} other members confirmed; not confirmed by {}",
+                "{id}: {held} of {} confirmed; not confirmed by {}",
+                count(asked, "other member"),
                 unconfirmed(event)
             )
         }
@@ -259,14 +238,17 @@ fn told(event: &LoggedEvent) -> String {
     let line = format!("{}  {}  {from}", event.cursor, clock(event.heard_unix_ms));
     if event.kind == LoggedKind::Lost {
         let last = event.last_sequence.unwrap_or(event.sequence);
-        return format!("{line}  -- {} to {last} are lost: nobody retains them any more", event.sequence);
+        return match event.sequence {
+            first if first == last => format!("{line}  -- {first} is lost: nobody retains it any more"),
+            first => format!("{line}  -- {first} to {last} are lost: nobody retains them any more"),
+        };
     }
     match (&event.payload, &event.payload_base64) {
         (Some(text), _) if text.is_empty() => format!("{line}  {}", event.name),
         (Some(text), _) => format!("{line}  {}  {text}", event.name),
         (None, Some(base64)) => {
-            let size = BASE64.decode(base64.as_bytes()).map_or(0, |bytes| bytes.len());
-            format!("{line}  {}  ({} that are no text; --json shows them)", event.name, bytes(size as f64))
+            let size = bytes(decoded_len(base64) as f64);
+            format!("{line}  {}  ({size} that are no text; --json shows them)", event.name)
         }
         (None, None) => format!("{line}  {}", event.name),
     }
@@ -274,7 +256,9 @@ fn told(event: &LoggedEvent) -> String {
 
 fn told_gap(gap: &EventsGap) -> String {
     match gap.missed {
-        Some(missed) => format!("-- {missed} events were missed: {}", gap.reason),
+        Some(missed) => {
+            format!("-- {} {} missed: {}", count(missed, "event"), either(missed, "was", "were"), gap.reason)
+        }
         None => format!("-- events were missed: {}", gap.reason),
     }
 }
@@ -292,15 +276,13 @@ mod tests {
     }
 
     #[test]
-    fn text_is_sent_as_text_and_any_other_bytes_in_base64() {
+    fn the_command_line_becomes_a_request() {
         let args = event_args(&["deploy", "-", "--unordered", "--durable", "--wait", "covered"]);
-        let text = request(&args, b"v1".to_vec()).unwrap();
+        let text = request(&args, b"v1".to_vec());
         assert_eq!((text.events[0].payload.as_deref(), text.wait), (Some("v1"), PublishWait::Covered));
         assert!(text.events[0].unordered && text.events[0].durable && !text.events[0].coalesce);
-        let bytes = request(&args, vec![0xff, 0]).unwrap();
+        let bytes = request(&args, vec![0xff, 0]);
         assert_eq!(bytes.events[0].payload_base64.as_deref(), Some("/wA="));
-        let too_large = read_payload(std::io::repeat(b'x'), PAYLOAD_BYTES_MAX).unwrap();
-        assert_eq!(request(&args, too_large).unwrap_err().code(), 2);
     }
 
     #[test]

@@ -360,11 +360,14 @@ mod tests {
     fn what_is_no_key_is_a_usage_error_that_does_not_repeat_it() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("key");
-        for wrong in ["", "# only a comment", "nearly-a-secret"] {
+        for wrong in
+            ["", "# only a comment", "nearly-a-secret", "[\"nearly-a-secret\"]", "BwcHBwcHBwcHBwcHBwcHBw=="]
+        {
             std::fs::write(&path, wrong).unwrap();
             let failure = read_key(Some(&path)).unwrap_err();
             assert_eq!(failure.code(), 2);
             assert!(!failure.to_string().contains("nearly-a-secret"), "{failure}");
+            assert!(failure.to_string().contains("rumormill keygen"), "{failure}");
         }
         assert_eq!(read_key(Some(&dir.path().join("none"))).unwrap_err().code(), 2);
     }

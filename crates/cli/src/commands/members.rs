@@ -1,14 +1,15 @@
 //! Commands about members: `members`, `why`, `forget`, `ping`, `reachability`.
 
-use crate::args::{MemberArgs, Target};
+use crate::args::{MemberArgs, Target, tag_pattern};
 use crate::client::{Client, encode};
+use crate::commands::query::bad_pattern;
 use crate::outcome::{Failure, Outcome};
-use crate::show::{Cell, Out, Table, Tone, clean, clock, millis, percent, span};
+use crate::show::{Cell, Out, Table, Tone, clean, clock, count, millis, percent, span, with_id};
 use clap::{Args, ValueEnum};
+use rumormill_agent::audience::tags::TagFilter;
 use rumormill_agent::model::{
     Done, ForgetRequest, Member, Members, Ping, Reachability, Seed, Status, Suspicion, Why,
 };
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// `rumormill members`.
@@ -20,8 +21,8 @@ pub struct MembersArgs {
     /// Only members whose name contains this
     #[arg(long, value_name = "TEXT")]
     pub name: Option<String>,
-    /// Only members that carry this tag, with this value if one is given (may be repeated: all must hold)
-    #[arg(long = "tag", value_name = "K[=V]")]
+    /// Only members that have this tag, its whole value matching the regular expression if one is given (may be repeated: all must hold)
+    #[arg(long = "tag", value_name = "K[=RE]", value_parser = tag_pattern)]
     pub tags: Vec<String>,
     /// Show more columns
     #[arg(long)]
@@ -85,8 +86,9 @@ pub struct ReachabilityArgs {
 
 /// `rumormill members`.
 pub async fn list(args: &MembersArgs, out: &mut Out<'_>) -> Outcome {
+    let tags = tag_filter(&args.tags)?;
     let mut answer: Members = Client::of(&args.target)?.get("/v1/members").await?;
-    answer.members.retain(|member| wanted(member, args));
+    answer.members.retain(|member| wanted(member, args, &tags));
     if args.target.json {
         return out.json(&answer);
     }
@@ -108,13 +110,19 @@ pub async fn list(args: &MembersArgs, out: &mut Out<'_>) -> Outcome {
 pub fn told_seed(seed: &Seed) -> String {
     let part = |text: &Option<String>| text.clone().unwrap_or_default();
     let since = seed.failing_s.map(span).unwrap_or_default();
-    format!("{} (for {since}, {} tries); {}", part(&seed.error), seed.tries, part(&seed.hint))
+    let tries = count(seed.tries, "try");
+    format!("{} (for {since}, {tries}); {}", part(&seed.error), part(&seed.hint))
 }
 
-fn wanted(member: &Member, args: &MembersArgs) -> bool {
+fn wanted(member: &Member, args: &MembersArgs, tags: &TagFilter) -> bool {
     let status = args.status.is_empty() || args.status.iter().any(|s| status_of(*s) == member.status);
     let name = args.name.as_ref().is_none_or(|text| member.name.contains(text));
-    status && name && args.tags.iter().all(|tag| carries(&member.tags, tag))
+    status && name && tags.matches(&member.tags)
+}
+
+/// The patterns for tags, or why one cannot be used: in the words in which an agent refuses those of a query.
+fn tag_filter(texts: &[String]) -> Outcome<TagFilter> {
+    TagFilter::parse(texts).map_err(|error| bad_pattern(&error))
 }
 
 fn status_of(arg: StatusArg) -> Status {
@@ -124,13 +132,6 @@ fn status_of(arg: StatusArg) -> Status {
         StatusArg::Failed => Status::Failed,
         StatusArg::Left => Status::Left,
         StatusArg::Banned => Status::Banned,
-    }
-}
-
-fn carries(tags: &BTreeMap<String, String>, wanted: &str) -> bool {
-    match wanted.split_once('=') {
-        Some((key, value)) => tags.get(key).is_some_and(|v| v == value),
-        None => tags.contains_key(wanted),
     }
 }
 
@@ -220,8 +221,7 @@ fn summary(members: &[Member]) -> String {
         .collect();
     match members.len() {
         0 => "no members match".into(),
-        1 => format!("1 member: {}", counts.join(", ")),
-        n => format!("{n} members: {}", counts.join(", ")),
+        n => format!("{}: {}", count(n, "member"), counts.join(", ")),
     }
 }
 
@@ -230,11 +230,11 @@ pub async fn why(args: &MemberArgs, out: &mut Out<'_>) -> Outcome {
     let why: Why = Client::of(&args.target)?.get(&format!("/v1/why/{}", encode(&args.member))).await?;
     match args.target.json {
         true => out.json(&why),
-        false => tell_why(&why, out),
+        false => tell_why(&args.member, &why, out),
     }
 }
 
-fn tell_why(why: &Why, out: &mut Out<'_>) -> Outcome {
+fn tell_why(called: &str, why: &Why, out: &mut Out<'_>) -> Outcome {
     match &why.member {
         Some(member) => out.line(&clean(&format!(
             "{} ({}): {}, for {}",
@@ -243,7 +243,7 @@ fn tell_why(why: &Why, out: &mut Out<'_>) -> Outcome {
             member.status,
             span(member.since_s)
         )))?,
-        None => out.line(&format!("{} is on no list any more.", clean(&why.id)))?,
+        None => out.line(&clean(&format!("{} is on no list any more.", with_id(called, &why.id))))?,
     }
     if let Some(level) = why.member.as_ref().and_then(phi) {
         out.line(&format!("Its suspicion level (phi) is {}.", show_level(level)))?;
@@ -338,7 +338,7 @@ pub async fn reachability(args: &ReachabilityArgs, out: &mut Out<'_>) -> Outcome
     }
     match answer.unreached {
         0 => Ok(()),
-        n => Err(Failure::Failed(format!("{n} of {} members did not answer", answer.pings.len()))),
+        n => Err(Failure::Failed(format!("{n} of {} did not answer", count(answer.pings.len(), "member")))),
     }
 }
 
@@ -361,6 +361,7 @@ mod tests {
     use crate::cli::{Cli, Command};
     use clap::Parser;
     use rumormill_agent::model::{Verdict, VerdictKind, VitalsSummary};
+    use std::collections::BTreeMap;
 
     fn members() -> Vec<Member> {
         let web = Member {
@@ -425,7 +426,9 @@ mod tests {
     fn filtered(flags: &[&str]) -> Vec<String> {
         let words = ["rumormill", "members"].iter().chain(flags);
         let Command::Members(args) = Cli::try_parse_from(words).unwrap().command else { panic!("members") };
-        members().into_iter().filter(|member| wanted(member, &args)).map(|member| member.name).collect()
+        let tags = tag_filter(&args.tags).unwrap();
+        let wanted = members().into_iter().filter(|member| wanted(member, &args, &tags));
+        wanted.map(|member| member.name).collect()
     }
 
     #[test]
@@ -436,8 +439,21 @@ mod tests {
         assert_eq!(filtered(&["--status", "failed", "--status", "alive"]), ["db", "web"]);
         assert_eq!(filtered(&["--name", "we"]), ["web"]);
         assert_eq!(filtered(&["--tag", "role=web", "--tag", "zone"]), ["web"]);
+        assert_eq!(filtered(&["--tag", "role=w.b|db", "--tag", "zone=[ab]"]), ["web"]);
+        assert_eq!(filtered(&["--tag", "role=we"]), [""; 0], "for the whole value");
         assert_eq!(filtered(&["--tag", "role=db"]), [""; 0]);
         assert_eq!(filtered(&["--name", "we", "--status", "failed"]), [""; 0]);
+    }
+
+    #[test]
+    fn a_pattern_that_no_query_takes_is_a_usage_error_that_says_what_patterns_are() {
+        let failure = tag_filter(&["role=(".into()]).unwrap_err();
+        assert_eq!(failure.code(), 2);
+        assert!(
+            failure.to_string().contains("no pattern") && failure.to_string().contains("role=web|db"),
+            "{failure}"
+        );
+        assert!(Cli::try_parse_from(["rumormill", "members", "--tag", "=web"]).is_err());
     }
 
     fn told_by(tell: impl FnOnce(&mut Out<'_>) -> Outcome) -> String {
@@ -462,12 +478,12 @@ mod tests {
                 text: "web suspected db: no answer".into(),
             }],
         };
-        insta::assert_snapshot!(told_by(|out| tell_why(&why, out)), @r"
+        insta::assert_snapshot!(told_by(|out| tell_why("db", &why, out)), @r"
         db (00000000000000bb): failed, for 4.0 s
         2023-11-14 22:13:20.123Z  web suspected db: no answer
         ");
         let nothing = Why { verdicts: vec![], ..why };
-        assert!(told_by(|out| tell_why(&nothing, out)).contains("Nothing was said against it"));
+        assert!(told_by(|out| tell_why("db", &nothing, out)).contains("Nothing was said against it"));
     }
 
     #[test]
@@ -484,7 +500,7 @@ mod tests {
         );
         assert_eq!(last(lines[1], 0), Some("-".into()), "no level of the other one: {table}");
         let why = Why { member: Some(members.remove(1)), ..Why::default() };
-        let told = told_by(|out| tell_why(&why, out));
+        let told = told_by(|out| tell_why("db", &why, out));
         assert!(told.contains("Its suspicion level (phi) is 0.25."), "{told}");
     }
 

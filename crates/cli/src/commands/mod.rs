@@ -10,6 +10,7 @@ pub mod lab;
 pub mod manual;
 pub mod members;
 pub mod own;
+mod payload;
 mod progress;
 pub mod query;
 pub mod sim;
@@ -35,7 +36,7 @@ pub fn run(command: Command, out: &mut Out<'_>) -> Outcome {
         Command::Unban(args) => block_on(bans::unban(&args, out)),
         Command::Bans(target) => block_on(bans::list(&target, out)),
         Command::Tags(args) => block_on(own::tags(&args, out)),
-        Command::Info(target) => block_on(own::info(&target, out)),
+        Command::Info(args) => block_on(own::info(&args, out)),
         Command::Reload(target) => block_on(own::reload(&target, out)),
         Command::Why(args) => block_on(members::why(&args, out)),
         Command::Ping(args) => block_on(members::ping(&args, out)),

@@ -4,7 +4,7 @@ use crate::args::{Target, key_value};
 use crate::client::Client;
 use crate::commands::members::{tell_done, told_seed};
 use crate::outcome::{Failure, Outcome};
-use crate::show::{Cell, Out, Table, Tone, bytes, clean, span};
+use crate::show::{Cell, Out, Table, Tone, bytes, clean, count, span};
 use clap::Args;
 use hyper::Method;
 use rumormill_agent::model::{
@@ -24,6 +24,17 @@ pub struct JoinArgs {
     pub target: Target,
 }
 
+/// `rumormill info`.
+#[derive(Debug, Args)]
+pub struct InfoArgs {
+    /// Also show all that was counted since the agent started
+    #[arg(long)]
+    pub counters: bool,
+    /// The agent.
+    #[command(flatten)]
+    pub target: Target,
+}
+
 /// `rumormill tags`.
 #[derive(Debug, Args)]
 pub struct TagsArgs {
@@ -38,12 +49,12 @@ pub struct TagsArgs {
     pub target: Target,
 }
 
-/// `rumormill info`.
-pub async fn info(target: &Target, out: &mut Out<'_>) -> Outcome {
-    let info: SelfInfo = Client::of(target)?.get("/v1/self").await?;
-    match target.json {
+/// `rumormill info`: as JSON always with the counters.
+pub async fn info(args: &InfoArgs, out: &mut Out<'_>) -> Outcome {
+    let info: SelfInfo = Client::of(&args.target)?.get("/v1/self").await?;
+    match args.target.json {
         true => out.json(&info),
-        false => tell_info(&info, out),
+        false => tell_info(&info, args.counters, out),
     }
 }
 
@@ -75,21 +86,20 @@ fn news(info: &SelfInfo) -> String {
     if items.is_empty() { String::new() } else { format!(": {}", items.join(", ")) }
 }
 
-fn tell_info(info: &SelfInfo, out: &mut Out<'_>) -> Outcome {
+fn tell_info(info: &SelfInfo, has_counters: bool, out: &mut Out<'_>) -> Outcome {
     for (label, text) in info_lines(info) {
         out.line(&clean(&format!("{label:<12}{text}")))?;
     }
     warnings(info).iter().try_for_each(|line| out.line(&clean(line)))?;
-    let counted: Vec<_> = info.counters.iter().filter(|(_, count)| **count > 0).collect();
-    if !counted.is_empty() {
-        out.line("")?;
-        let mut table = Table::new(&["COUNTED SINCE THE START", ""]);
-        for (name, count) in counted {
-            table.row(vec![Cell::from(name.as_str()), Cell::right(count.to_string())]);
-        }
-        out.table(&table)?;
+    if !has_counters {
+        return Ok(());
     }
-    Ok(())
+    out.line("")?;
+    let mut table = Table::new(&["COUNTED SINCE THE START", ""]);
+    for (name, count) in info.counters.iter().filter(|(_, count)| **count > 0) {
+        table.row(vec![Cell::from(name.as_str()), Cell::right(count.to_string())]);
+    }
+    out.table(&table)
 }
 
 /// The labels and texts of `info`, in the order in which they are shown.
@@ -116,7 +126,10 @@ fn info_lines(info: &SelfInfo) -> Vec<(&'static str, String)> {
         ("events", events(info)),
         ("queries", format!("{} of its own open, {} known", info.queries.open, info.queries.known)),
         ("process", format!("{}, rumormill {}, commit {}", info.pid, info.version, commit(&info.commit))),
-        ("view", format!("root {}, {} items being gossiped{}", info.root, info.news_queued, news(info))),
+        (
+            "view",
+            format!("root {}, {} being gossiped{}", info.root, count(info.news_queued, "item"), news(info)),
+        ),
     ];
     if !info.member.tags.is_empty() {
         let tags: Vec<String> = info.member.tags.iter().map(|(k, v)| format!("{k}={v}")).collect();
@@ -130,7 +143,7 @@ fn info_lines(info: &SelfInfo) -> Vec<(&'static str, String)> {
         lines.push(("seed", format!("{}: {stands}", seed.seed)));
     }
     for stranger in &info.strangers {
-        let (packets, ago) = (stranger.packets, span(stranger.last_s));
+        let (packets, ago) = (count(stranger.packets, "packet"), span(stranger.last_s));
         let text = format!("{}: {} ({packets} so far, the last {ago} ago)", stranger.address, stranger.text);
         lines.push(("stranger", text));
     }
@@ -164,7 +177,10 @@ fn warnings(info: &SelfInfo) -> Vec<String> {
 
 fn holds(warning: &Warning) -> String {
     let Warning { text, since_s, last_s, count, .. } = warning;
-    let met = if *count > 1 { format!(", {count} times, last {} ago", span(*last_s)) } else { String::new() };
+    let met = match *count {
+        0 | 1 => String::new(),
+        count => format!(", {count} times, last {} ago", span(*last_s)),
+    };
     format!("{:<12}{text} (for {}{met})", "warning", span(*since_s))
 }
 
@@ -362,7 +378,7 @@ mod tests {
             ..SelfInfo::default()
         };
         let mut bytes = Vec::new();
-        tell_info(&info, &mut Out::new(&mut bytes, false)).unwrap();
+        tell_info(&info, true, &mut Out::new(&mut bytes, false)).unwrap();
         insta::assert_snapshot!(String::from_utf8(bytes).unwrap(), @r"
         name        web
         id          00000000000000aa
@@ -383,7 +399,7 @@ mod tests {
         view        root feedbeeffeedbeef, 0 items being gossiped
         seed        db: there is no such name (for 60 s, 7 tries); check DNS
         seed        10.0.0.2:7900: joined
-        stranger    10.0.0.7:7900: packets do not open (6 so far, the last 3.0 s ago)
+        stranger    10.0.0.7:7900: packets do not open (6 packets so far, the last 3.0 s ago)
         warning     the disk is full (for 4 min, 48 times, last 2.0 s ago)
         warning     there is no key
         cleared     bans are not saved (held for 3 min, over for 7 min)
@@ -391,6 +407,9 @@ mod tests {
         COUNTED SINCE THE START
         probes                   12
         ");
+        let mut short = Vec::new();
+        tell_info(&info, false, &mut Out::new(&mut short, false)).unwrap();
+        assert!(!String::from_utf8(short).unwrap().contains("COUNTED"), "only for who asks for it");
     }
 
     #[test]

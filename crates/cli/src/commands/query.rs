@@ -2,11 +2,12 @@
 
 use crate::args::{Target, duration, key_value};
 use crate::client::Client;
-use crate::commands::events::read_payload;
+use crate::commands::payload::{PayloadArgs, decoded_len, in_json};
 use crate::outcome::{Failure, Outcome};
-use crate::show::{Out, bytes, clean};
+use crate::show::{Out, bytes, clean, count, either, span};
 use clap::Args;
-use data_encoding::BASE64;
+use rumormill_agent::audience::tags::PATTERN_HINT;
+use rumormill_agent::audience::{BadFilter, Filter, TagPattern};
 use rumormill_agent::model::{QueryLine, QueryRequest, QuerySummary};
 use rumormill_protocols::spread::queries::QUESTION_BYTES_MAX;
 use std::collections::BTreeMap;
@@ -18,9 +19,9 @@ pub struct QueryArgs {
     /// What kind of query it is, such as `load`: at most 255 bytes
     #[arg(value_name = "NAME")]
     pub name: String,
-    /// What is asked, at most 60 KiB; `-` reads it from standard input
-    #[arg(value_name = "PAYLOAD")]
-    pub payload: Option<String>,
+    /// What is asked.
+    #[command(flatten)]
+    pub payload: PayloadArgs,
     /// Ask only members whose whole name matches this regular expression
     #[arg(long, value_name = "RE")]
     pub node: Option<String>,
@@ -37,18 +38,15 @@ pub struct QueryArgs {
 
 /// `rumormill query`: fails unless all members that were asked have answered.
 pub async fn query(args: &QueryArgs, out: &mut Out<'_>) -> Outcome {
-    let payload = match args.payload.as_deref() {
-        Some("-") => read_payload(std::io::stdin(), QUESTION_BYTES_MAX)?,
-        Some(text) => text.as_bytes().to_vec(),
-        None => Vec::new(),
-    };
-    let mut lines = Client::of(&args.target)?.lines("/v1/query", &request(args, payload)?).await?;
+    let request = request(args, args.payload.read(QUESTION_BYTES_MAX)?)?;
+    let mut lines = Client::of(&args.target)?.lines("/v1/query", &request).await?;
     let mut answers = 0;
     loop {
         let line = tokio::select! {
             line = lines.next() => line?,
             _ = tokio::signal::ctrl_c() => {
-                let text = format!("interrupted after {answers} answers; nobody waits for the others any more");
+                let answers = count(answers, "answer");
+                let text = format!("interrupted after {answers}; nobody waits for the others any more");
                 return Err(Failure::Failed(text));
             }
         };
@@ -70,16 +68,7 @@ pub async fn query(args: &QueryArgs, out: &mut Out<'_>) -> Outcome {
 }
 
 fn request(args: &QueryArgs, payload: Vec<u8>) -> Outcome<QueryRequest> {
-    if payload.len() > QUESTION_BYTES_MAX {
-        return Err(Failure::Usage(format!(
-            "the payload takes more than {}; ask where the data is to be had, not the data",
-            bytes(QUESTION_BYTES_MAX as f64)
-        )));
-    }
-    let (payload, payload_base64) = match String::from_utf8(payload) {
-        Ok(text) => (Some(text), None),
-        Err(no_text) => (None, Some(BASE64.encode(no_text.as_bytes()))),
-    };
+    let (payload, payload_base64) = in_json(payload);
     let mut tags = BTreeMap::new();
     for (key, pattern) in &args.tags {
         if tags.insert(key.clone(), pattern.clone()).is_some() {
@@ -88,7 +77,20 @@ fn request(args: &QueryArgs, payload: Vec<u8>) -> Outcome<QueryRequest> {
     }
     let timeout_ms = args.timeout.map(|timeout| u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX));
     let (name, node) = (args.name.clone(), args.node.clone());
+    check_patterns(node.clone(), &tags)?;
     Ok(QueryRequest { name, payload, payload_base64, names: Vec::new(), node, tags, timeout_ms })
+}
+
+/// Refuses patterns that the agent would refuse, before it is asked.
+fn check_patterns(node: Option<String>, tags: &BTreeMap<String, String>) -> Outcome {
+    let tag = |(key, pattern): (&String, &String)| TagPattern { key: key.clone(), pattern: pattern.clone() };
+    let filter = Filter { node, tags: tags.iter().map(tag).collect(), ..Filter::default() };
+    filter.compile().map(drop).map_err(|error| bad_pattern(&error))
+}
+
+/// The failure of a command whose patterns cannot be used.
+pub fn bad_pattern(error: &BadFilter) -> Failure {
+    Failure::Usage(format!("{error}\n{PATTERN_HINT}"))
 }
 
 /// An answer of one line stands beside its member's name, a longer one below it. Acks are only counted.
@@ -100,8 +102,7 @@ fn told(line: &QueryLine, out: &mut Out<'_>) -> Outcome {
             match (payload, payload_base64) {
                 (Some(text), _) => said(who, text, out),
                 (None, base64) => {
-                    let size = base64.as_deref().and_then(|text| BASE64.decode(text.as_bytes()).ok());
-                    let size = bytes(size.map_or(0, |bytes| bytes.len()) as f64);
+                    let size = bytes(base64.as_deref().map_or(0, decoded_len) as f64);
                     out.line(&clean(&format!("{who}: ({size} that are no text; --json shows them)")))
                 }
             }
@@ -134,10 +135,7 @@ fn summed(summary: &QuerySummary) -> String {
             text += &format!(", {count} {what}");
         }
     }
-    match *took_ms {
-        ms if ms < 1e3 => text + &format!(" (after {ms:.0} ms)"),
-        ms => text + &format!(" (after {:.1} s)", ms / 1e3),
-    }
+    text + &format!(" (after {})", span(took_ms / 1e3))
 }
 
 fn judged(summary: &QuerySummary) -> Outcome {
@@ -147,10 +145,12 @@ fn judged(summary: &QuerySummary) -> Outcome {
         (0, ..) => "no live member is meant; `rumormill members --detailed` shows names and tags".into(),
         (_, 0, 0, 0) => return Ok(()),
         (_, 0, 0, lost) => {
-            format!("{lost} acks or answers were lost here, because the output was not read fast enough")
+            let what = either(lost, "ack or answer was", "acks or answers were");
+            format!("{lost} {what} lost here, because the output was not read fast enough")
         }
         (_, 0, failed, _) => {
-            format!("{failed} of {answered} answers are failures; the logs of those agents tell more")
+            let (answers, are) = (count(answered, "answer"), either(failed, "is a failure", "are failures"));
+            format!("{failed} of {answers} {are}; the logs of those agents tell more")
         }
         (_, silent, ..) => format!(
             "{silent} of {meant} did not answer: without a handler for it (`--on 'query:NAME=COMMAND'`), slower than --timeout, or gone"
@@ -180,7 +180,11 @@ mod tests {
         assert_eq!(asked.tags, BTreeMap::from([("dc".into(), "eu|us".into())]));
         let twice = query_args(&["load", "--tag", "dc=eu", "--tag", "dc=us"]);
         assert_eq!(request(&twice, Vec::new()).unwrap_err().code(), 2);
-        assert_eq!(request(&args, vec![b'x'; QUESTION_BYTES_MAX + 1]).unwrap_err().code(), 2);
+        for wrong in [["--node", "("], ["--tag", "role=*"]] {
+            let args = query_args(&["load", wrong[0], wrong[1]]);
+            let failure = request(&args, Vec::new()).unwrap_err();
+            assert!(failure.code() == 2 && failure.to_string().contains("regular expressions"), "{failure}");
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use crate::args::Target;
 use crate::client::Client;
 use crate::outcome::{Failure, Outcome};
-use crate::show::{Out, clean, clock};
+use crate::show::{Out, clean, clock, count, either};
 use crate::sse::Event;
 use clap::Args;
 use rumormill_agent::model::{Status, WatchChange, WatchGap, WatchState};
@@ -107,7 +107,12 @@ pub fn happened(change: &WatchChange) -> &'static str {
 
 fn told_gap(gap: &WatchGap) -> String {
     match gap.missed {
-        Some(missed) => clean(&format!("-- {missed} changes were missed: {}", gap.reason)),
+        Some(missed) => clean(&format!(
+            "-- {} {} missed: {}",
+            count(missed, "change"),
+            either(missed, "was", "were"),
+            gap.reason
+        )),
         None => clean(&format!("-- changes were missed: {}", gap.reason)),
     }
 }

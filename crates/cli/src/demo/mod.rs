@@ -3,11 +3,14 @@
 pub mod args;
 mod chronicle;
 mod cluster;
+mod help;
 mod interrupted;
+mod legend;
 mod picture;
 mod screen;
 mod script;
 mod tally;
+mod wrap;
 
 use crate::demo::args::DemoArgs;
 use crate::outcome::{Outcome, block_on};

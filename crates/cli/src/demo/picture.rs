@@ -1,6 +1,9 @@
 //! Draws the demo's live view from plain data.
 
-use crate::show::{bytes, clean, millis, percent, span};
+use super::help;
+use super::legend::{COLUMNS, KEYS, OTHERS_SAY, fitting};
+use super::wrap::{listed, wrapped};
+use crate::show::{bytes, clean, count, millis, percent, span};
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::{Color, Modifier, Style};
@@ -26,6 +29,8 @@ pub struct Picture {
     pub log: Vec<Entry>,
     /// Seconds since the demo began.
     pub age_s: f64,
+    /// Whether the page behind `?` is open.
+    pub help: bool,
 }
 
 /// One agent.
@@ -99,106 +104,119 @@ pub struct Entry {
     pub mood: Option<Status>,
 }
 
-const KEYS: [(&str, &str); 8] = [
-    ("↑↓", "select"),
-    ("k", "kill -9"),
-    ("p", "pause"),
-    ("r", "restart"),
-    ("l", "leave"),
-    ("x", "cut/heal"),
-    ("v", "view"),
-    ("q", "quit"),
-];
-
-/// The table's columns: head, width, and how soon a narrow terminal does without it (0: never).
-const COLUMNS: [(&str, u16, u8); 13] = [
-    ("NAME", 9, 0),
-    ("PROCESS", 14, 0),
-    ("OTHERS SAY", 26, 0),
-    ("SEES", 4, 4),
-    ("EPOCH", 5, 3),
-    ("RTT", 8, 1),
-    ("LOAD", 5, 2),
-    ("CPU", 5, 1),
-    ("MEM", 5, 5),
-    ("AGE", 6, 6),
-    ("NEWS", 4, 7),
-    ("HEALTH", 6, 8),
-    ("SENDS", 10, 1),
-];
-
-/// The columns for which there is room, by their place in [`COLUMNS`].
-fn fitting(width: u16) -> Vec<usize> {
-    let mut columns = Vec::from_iter(0..COLUMNS.len());
-    let needs = |columns: &[usize]| columns.iter().map(|c| COLUMNS[*c].1 + 1).sum::<u16>() + 1; // spaces, borders
-    while needs(&columns) > width {
-        let Some(least) = columns.iter().copied().max_by_key(|c| COLUMNS[*c].2).filter(|c| COLUMNS[*c].2 > 0)
-        else {
-            break;
-        };
-        columns.retain(|c| *c != least);
-    }
-    columns
+/// How far the person has scrolled.
+#[derive(Clone, Debug, Default)]
+pub struct Scroll {
+    table: TableState,
+    /// The first line of the help that is shown.
+    pub help: usize,
 }
 
 /// Draws everything.
-pub fn draw(frame: &mut Frame<'_>, picture: &Picture, scroll: &mut TableState) {
-    let table_height = (picture.rows.len() as u16 + 3).min(frame.area().height.saturating_sub(9).max(4));
+pub fn draw(frame: &mut Frame<'_>, picture: &Picture, scroll: &mut Scroll) {
+    let area = frame.area();
+    let (head, foot) = (header(picture, area.width), footer(picture, area.width));
+    let (head_height, foot_height) = (head.len() as u16, foot.len() as u16);
+    if picture.help {
+        let areas = Layout::vertical([
+            Constraint::Length(head_height),
+            Constraint::Min(3),
+            Constraint::Length(foot_height),
+        ]);
+        let [top, page, bottom] = areas.areas(area);
+        frame.render_widget(Paragraph::new(head), top);
+        scroll.help = help::draw(frame, page, scroll.help);
+        return frame.render_widget(Paragraph::new(foot), bottom);
+    }
+    let others = head_height + foot_height + 6; // what is gossiped, and a log of five lines
+    let table_height = (picture.rows.len() as u16 + 3).min(area.height.saturating_sub(others).max(4));
     let areas = Layout::vertical([
-        Constraint::Length(1),
+        Constraint::Length(head_height),
         Constraint::Length(table_height),
         Constraint::Length(1),
         Constraint::Min(3),
-        Constraint::Length(2),
+        Constraint::Length(foot_height),
     ]);
-    let [top, table, gossip, log, bottom] = areas.areas(frame.area());
-    frame.render_widget(header(picture), top);
-    draw_nodes(frame, table, picture, scroll);
-    frame.render_widget(gossiped(picture), gossip);
+    let [top, table, gossip, log, bottom] = areas.areas(area);
+    frame.render_widget(Paragraph::new(head), top);
+    draw_nodes(frame, table, picture, &mut scroll.table);
+    frame.render_widget(gossiped(picture, area.width), gossip);
     draw_log(frame, log, picture);
-    frame.render_widget(footer(picture), bottom);
+    frame.render_widget(Paragraph::new(foot), bottom);
 }
 
-fn header(picture: &Picture) -> Line<'static> {
+/// Spans one after the other, on as many lines as they take.
+fn flowing(spans: Vec<Vec<Span<'static>>>, width: u16) -> Vec<Line<'static>> {
+    let mut lines = vec![Line::default()];
+    for group in spans {
+        let wide: usize = group.iter().map(Span::width).sum();
+        let line = lines.last_mut().expect("there is always a line");
+        let is_full = line.width() > 0 && line.width() + wide > width as usize;
+        match is_full {
+            true => lines.push(Line::from(group)),
+            false => line.spans.extend(group),
+        }
+    }
+    lines
+}
+
+fn header(picture: &Picture, width: u16) -> Vec<Line<'static>> {
     let running = picture.rows.iter().filter(|row| matches!(row.process, Process::Running(_))).count();
+    let title = Style::new().add_modifier(Modifier::BOLD | Modifier::REVERSED);
+    let agents = count(picture.rows.len(), "agent");
     let mut spans = vec![
-        Span::styled(" rumormill demo ", Style::new().add_modifier(Modifier::BOLD | Modifier::REVERSED)),
-        Span::raw(format!("  {} agents, {running} running, {}", picture.rows.len(), span(picture.age_s))),
+        vec![Span::styled(" rumormill demo ", title)],
+        vec![Span::raw(format!("  {agents}, {running} running, {}", span(picture.age_s)))],
     ];
     if picture.partitioned {
-        spans.push(Span::styled("  cut in two halves: ▲ | ▼", color(Status::Suspect)));
+        spans.push(vec![Span::styled("  cut in two halves: ▲ | ▼", color(Status::Suspect))]);
     }
-    Line::from(spans)
+    flowing(spans, width)
 }
 
 /// What is on everybody's lips.
-fn gossiped(picture: &Picture) -> Line<'static> {
+fn gossiped(picture: &Picture, width: u16) -> Line<'static> {
+    let head = " gossip (by how many)  ";
     let items = picture.gossip.iter().map(|(what, by)| format!("{} ({by})", clean(what)));
     let items: Vec<String> = items.collect();
-    let text = if items.is_empty() { "nothing: all is known".into() } else { items.join("  ") };
-    Line::from(vec![
-        Span::styled(" gossiped now (by how many)  ", Style::new().add_modifier(Modifier::DIM)),
-        Span::raw(text),
-    ])
+    let text = match items.is_empty() {
+        true => "nothing: all is known".into(),
+        false => listed(&items, (width as usize).saturating_sub(head.width())),
+    };
+    Line::from(vec![Span::styled(head, Style::new().add_modifier(Modifier::DIM)), Span::raw(text)])
 }
 
-fn footer(picture: &Picture) -> Paragraph<'static> {
-    let key = Style::new().add_modifier(Modifier::BOLD);
-    let keys =
-        KEYS.iter().flat_map(|(name, does)| [Span::styled(*name, key), Span::raw(format!(" {does}  "))]);
+/// The keys, and what to try in another terminal while the agents run.
+fn footer(picture: &Picture, width: u16) -> Vec<Line<'static>> {
+    let bold = Style::new().add_modifier(Modifier::BOLD);
+    let last = KEYS.len() - 1;
+    let keys = KEYS.iter().enumerate().map(|(at, key)| {
+        let gap = if at < last { "  " } else { "" };
+        vec![Span::styled(key.name, bold), Span::raw(format!(" {}{gap}", key.does))]
+    });
+    let mut lines = flowing(keys.collect(), width);
+    let runs = |row: &&Node| matches!(row.process, Process::Running(_));
+    let row = picture.rows.get(picture.selected).filter(runs).or_else(|| picture.rows.iter().find(runs));
     let try_it =
-        picture.rows.get(picture.selected).map(|row| format!("try:  rumormill members --http {}", row.http));
-    Paragraph::new(vec![Line::from_iter(keys), Line::from(try_it.unwrap_or_default())])
+        row.map(|row| format!("try:  rumormill members --http {}   # {}", row.http, clean(&row.name)));
+    let try_it = try_it.unwrap_or_default();
+    lines.extend(wrapped(&try_it, width as usize).into_iter().map(Line::from));
+    lines
 }
 
 fn draw_nodes(frame: &mut Frame<'_>, area: Rect, picture: &Picture, scroll: &mut TableState) {
-    let columns = fitting(area.width);
+    let (columns, left) = fitting(area.width);
+    let said = picture.rows.iter().map(|row| in_words(row.seen).width() as u16).max().unwrap_or(0);
+    let others_say = said.clamp(COLUMNS[OTHERS_SAY].width, COLUMNS[OTHERS_SAY].width + left);
     let rows = picture.rows.iter().map(|row| {
-        let cells = cells(row, picture);
+        let cells = cells(row, picture, others_say);
         Row::new(columns.iter().map(|c| cells[*c].clone()).collect::<Vec<_>>())
     });
-    let head = columns.iter().map(|c| COLUMNS[*c].0);
-    let widths = columns.iter().map(|c| Constraint::Length(COLUMNS[*c].1));
+    let head = columns.iter().map(|c| COLUMNS[*c].head);
+    let widths = columns.iter().map(|c| match *c {
+        OTHERS_SAY => Constraint::Length(others_say),
+        c => Constraint::Length(COLUMNS[c].width),
+    });
     let title = match &picture.vantage {
         Some(name) => format!(" round trips and vitals as {} knows them ", clean(name)),
         None => " agents ".into(),
@@ -211,7 +229,7 @@ fn draw_nodes(frame: &mut Frame<'_>, area: Rect, picture: &Picture, scroll: &mut
     frame.render_stateful_widget(table, area, scroll);
 }
 
-fn cells(row: &Node, picture: &Picture) -> Vec<Cell<'static>> {
+fn cells(row: &Node, picture: &Picture, others_say: u16) -> Vec<Cell<'static>> {
     let number = |text: Option<String>| Cell::from(text.unwrap_or_else(|| "-".into()));
     let side = match (picture.partitioned, row.side) {
         (false, _) => "",
@@ -219,7 +237,7 @@ fn cells(row: &Node, picture: &Picture) -> Vec<Cell<'static>> {
         (true, _) => "▼ ",
     };
     let (process, process_style) = process(row.process);
-    let (seen, seen_style) = seen(row.seen);
+    let (seen, seen_style) = seen(row.seen, others_say);
     vec![
         Cell::from(format!("{side}{}", clean(&row.name))),
         Cell::from(process).style(process_style),
@@ -234,6 +252,7 @@ fn cells(row: &Node, picture: &Picture) -> Vec<Cell<'static>> {
         number(row.news.map(|items| items.to_string())),
         number(row.health.map(|score| if score == 0 { "good".into() } else { format!("slow {score}") })),
         number(row.sent_bytes_per_s.map(|rate| format!("{}/s", bytes(rate)))),
+        Cell::from(row.http.clone()),
     ]
 }
 
@@ -247,27 +266,49 @@ fn process(process: Process) -> (String, Style) {
     }
 }
 
+/// How the others see an agent, in words if they fit into so many columns, else in letters.
+fn seen(seen: Seen, width: u16) -> (String, Style) {
+    let words = in_words(seen);
+    let text = if words.width() <= width as usize { words } else { in_letters(seen) };
+    (text, tone(seen))
+}
+
+/// How many say what, by state.
+fn said(seen: Seen) -> impl Iterator<Item = (usize, Status)> {
+    seen.by.into_iter().zip(Status::ALL).filter(|(count, _)| *count > 0)
+}
+
 /// In one word where all agree; else how many say what.
-fn seen(seen: Seen) -> (String, Style) {
-    let said: Vec<(usize, &str, Status)> = seen
-        .by
-        .iter()
-        .zip(Status::ALL)
-        .map(|(count, status)| (*count, status.as_str(), status))
-        .filter(|(count, ..)| *count > 0)
-        .collect();
+fn in_words(seen: Seen) -> String {
+    let said: Vec<(usize, Status)> = said(seen).collect();
     match (&said[..], seen.unknown) {
-        ([], 0) => ("-".into(), Style::new()),
-        ([], unknown) => (format!("{unknown} unknown"), color(Status::Left)),
-        ([(count, word, status)], 0) => (format!("{word} ({count})"), color(*status)),
+        ([], 0) => "-".into(),
+        ([], unknown) => format!("{unknown} unknown"),
+        ([(count, status)], 0) => format!("{status} ({count})"),
         (said, unknown) => {
             let mut words: Vec<String> =
-                said.iter().map(|(count, word, _)| format!("{count} {word}")).collect();
-            if unknown > 0 {
-                words.push(format!("{unknown} ?"));
-            }
-            (words.join(" "), color(Status::Suspect))
+                said.iter().map(|(count, status)| format!("{count} {status}")).collect();
+            words.extend((unknown > 0).then(|| format!("{unknown} ?")));
+            words.join(" ")
         }
+    }
+}
+
+/// The same by the first letters: `40a 40s 39f 1?`.
+fn in_letters(seen: Seen) -> String {
+    let mut words: Vec<String> =
+        said(seen).map(|(count, status)| format!("{count}{:.1}", status.as_str())).collect();
+    words.extend((seen.unknown > 0).then(|| format!("{}?", seen.unknown)));
+    words.join(" ")
+}
+
+fn tone(seen: Seen) -> Style {
+    let said: Vec<(usize, Status)> = said(seen).collect();
+    match (&said[..], seen.unknown) {
+        ([], 0) => Style::new(),
+        ([], _) => color(Status::Left),
+        ([(_, status)], 0) => color(*status),
+        _ => color(Status::Suspect),
     }
 }
 
@@ -293,22 +334,6 @@ fn entry_lines(entry: &Entry, width: usize) -> Vec<Line<'static>> {
         .zip(wrapped(&clean(&entry.text), width.saturating_sub(margin)))
         .map(|(margin, text)| Line::from(vec![Span::styled(margin, faint), Span::styled(text, style)]))
         .collect()
-}
-
-/// Breaks text at spaces into lines of at most so many columns; a longer word has a line of its own.
-fn wrapped(text: &str, width: usize) -> Vec<String> {
-    let mut lines = vec![String::new()];
-    for word in text.split(' ') {
-        let line = lines.last_mut().expect("there is always a line");
-        if line.is_empty() {
-            line.push_str(word);
-        } else if line.width() + 1 + word.width() <= width {
-            line.extend([" ", word]);
-        } else {
-            lines.push(word.into());
-        }
-    }
-    lines
 }
 
 fn color(status: Status) -> Style {
@@ -366,7 +391,7 @@ mod tests {
 
     fn drawn(picture: &Picture, width: u16, height: u16) -> String {
         let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
-        terminal.draw(|frame| draw(frame, picture, &mut TableState::default())).unwrap();
+        terminal.draw(|frame| draw(frame, picture, &mut Scroll::default())).unwrap();
         terminal.backend().to_string()
     }
 
@@ -380,14 +405,14 @@ mod tests {
         "│node2     paused 4712    suspect (3)                -    1     -        -     -     -     -      -    -      -         │"
         "│node3     killed         1 alive 1 suspect 1 failed -    1     -        -     -     -     -      -    -      -         │"
         "└───────────────────────────────────────────────────────────────────────────────────────────────────────────────────────┘"
-        " gossiped now (by how many)  node3 suspect (2)  node2 alive (1)                                                          "
+        " gossip (by how many)  node3 suspect (2)  node2 alive (1)                                                                "
         "┌ what the agents say ──────────────────────────────────────────────────────────────────────────────────────────────────┐"
         "│12:00:00.000  kill -9 node3                                                                                            │"
         "│12:00:03.141  node1: node3 has failed                                                                                  │"
         "│                                                                                                                       │"
         "└───────────────────────────────────────────────────────────────────────────────────────────────────────────────────────┘"
-        "↑↓ select  k kill -9  p pause  r restart  l leave  x cut/heal  v view  q quit                                            "
-        "try:  rumormill members --http 127.0.0.1:20001                                                                           "
+        "↑↓ select  k kill -9  p pause  r restart  l leave  x cut  v view  q quit  ? help                                         "
+        "try:  rumormill members --http 127.0.0.1:20001   # node1                                                                 "
         "#);
     }
 
@@ -399,15 +424,87 @@ mod tests {
         "│NAME      PROCESS        OTHERS SAY                 RTT      CPU   SENDS      │"
         "│node2     paused 4712    suspect (3)                -        -     -          │"
         "└──────────────────────────────────────────────────────────────────────────────┘"
-        " gossiped now (by how many)  node3 suspect (2)  node2 alive (1)                 "
+        " gossip (by how many)  node3 suspect (2)  node2 alive (1)                       "
         "┌ what the agents say ─────────────────────────────────────────────────────────┐"
         "│12:00:00.000  kill -9 node3                                                   │"
         "│12:00:03.141  node1: node3 has failed                                         │"
         "│                                                                              │"
         "└──────────────────────────────────────────────────────────────────────────────┘"
-        "↑↓ select  k kill -9  p pause  r restart  l leave  x cut/heal  v view  q quit   "
-        "try:  rumormill members --http 127.0.0.1:20001                                  "
+        "↑↓ select  k kill -9  p pause  r restart  l leave  x cut  v view  q quit  ? help"
+        "try:  rumormill members --http 127.0.0.1:20001   # node1                        "
         "#);
+    }
+
+    /// All that is in the picture, with the longest texts that there are.
+    fn crowded() -> Picture {
+        let mut all = row("node200", Process::Paused(4_194_304), [40, 40, 40, 40, 0]);
+        all.seen.unknown = 39;
+        all.side = 1;
+        let wide = row("node100", Process::Running(4_194_303), [100, 50, 49, 0, 0]);
+        let log = "node1: node3 has failed (node1 marked it as failed: /tmp/rumormill-demo-AbCdEf/node3/a-directory-with-a-long-name)";
+        Picture {
+            rows: vec![wide, all],
+            selected: 0,
+            vantage: Some("node100".into()),
+            partitioned: true,
+            gossip: (1..20).map(|n| (format!("node{n} forgotten"), n)).collect(),
+            log: vec![Entry { at: "12:00:00.000".into(), text: log.into(), mood: None }],
+            age_s: 7_000.0,
+            help: false,
+        }
+    }
+
+    #[test]
+    fn at_60_columns_nothing_is_cut_off() {
+        insta::assert_snapshot!(drawn(&crowded(), 60, 20), @r#"
+        " rumormill demo   2 agents, 1 running, 117 min              "
+        "  cut in two halves: ▲ | ▼                                  "
+        "┌ round trips and vitals as node100 knows them ────────────┐"
+        "│NAME      PROCESS        OTHERS SAY                       │"
+        "│▲ node100 runs 4194303   100 alive 50 suspect 49 failed   │"
+        "│▼ node200 paused 4194304 40a 40s 40f 40l 39?              │"
+        "└──────────────────────────────────────────────────────────┘"
+        " gossip (by how many)  node1 forgotten (1)  and 18 more     "
+        "┌ what the agents say ─────────────────────────────────────┐"
+        "│12:00:00.000  node1: node3 has failed (node1 marked it as │"
+        "│              failed:                                     │"
+        "│              /tmp/rumormill-demo-AbCdEf/node3/a-directory│"
+        "│              -with-a-long-name)                          │"
+        "│                                                          │"
+        "│                                                          │"
+        "│                                                          │"
+        "└──────────────────────────────────────────────────────────┘"
+        "↑↓ select  k kill -9  p pause  r restart  l leave  x cut    "
+        "v view  q quit  ? help                                      "
+        "try:  rumormill members --http 127.0.0.1:20001   # node100  "
+        "#);
+    }
+
+    #[test]
+    fn a_wide_terminal_shows_the_address_of_each_agent() {
+        let text = drawn(&picture(), 137, 15);
+        assert_eq!(text.matches("127.0.0.1:20001").count(), 3 + 1, "{text}");
+    }
+
+    #[test]
+    fn the_address_to_try_is_that_of_an_agent_that_runs() {
+        let mut picture = picture();
+        picture.rows[0].http = "127.0.0.1:20077".into();
+        let text = drawn(&picture, 100, 15);
+        assert!(text.contains("try:  rumormill members --http 127.0.0.1:20077   # node1 "), "{text}");
+    }
+
+    #[test]
+    fn the_help_takes_the_place_of_the_table_and_scrolls_to_its_last_line() {
+        let picture = Picture { help: true, ..picture() };
+        let text = drawn(&picture, 60, 60);
+        assert!(text.contains("OTHERS SAY") && text.contains("cut the cluster in two halves"), "{text}");
+        assert!(!text.contains("what the agents say"), "{text}");
+        let mut terminal = Terminal::new(TestBackend::new(60, 20)).unwrap();
+        let mut scroll = Scroll { help: 1_000, ..Scroll::default() };
+        terminal.draw(|frame| draw(frame, &picture, &mut scroll)).unwrap();
+        assert!(scroll.help > 0 && scroll.help < 100, "{}", scroll.help);
+        assert!(terminal.backend().to_string().contains("show this page, or close it"));
     }
 
     #[test]
@@ -435,14 +532,16 @@ mod tests {
     fn a_small_terminal_is_no_reason_to_panic() {
         for (width, height) in [(1, 1), (20, 5), (80, 8), (300, 3)] {
             drawn(&picture(), width, height);
+            drawn(&Picture { help: true, ..picture() }, width, height);
         }
     }
 
     #[test]
     fn how_the_others_see_an_agent_is_one_word_where_they_agree() {
-        let text = |by, unknown| seen(Seen { by, unknown }).0;
+        let text = |by, unknown| seen(Seen { by, unknown }, 26).0;
         assert_eq!(text([7, 0, 0, 0, 0], 0), "alive (7)");
         assert_eq!(text([4, 2, 1, 0, 0], 0), "4 alive 2 suspect 1 failed");
+        assert_eq!(text([40, 40, 40, 40, 0], 39), "40a 40s 40f 40l 39?");
         assert_eq!(text([0, 0, 0, 3, 0], 1), "3 left 1 ?");
         assert_eq!(text([0, 0, 0, 0, 0], 2), "2 unknown");
         assert_eq!(text([0, 0, 0, 0, 0], 0), "-");

@@ -2,7 +2,7 @@
 
 use super::chronicle::{Chronicle, mood};
 use super::cluster::{Cluster, Node, What};
-use super::picture::{self, Picture, Process, Seen};
+use super::picture::{self, Picture, Process, Scroll, Seen};
 use super::script::sent_bytes;
 use crate::client::encode;
 use crate::commands::watch::happened;
@@ -11,7 +11,6 @@ use crate::outcome::{Outcome, eprintln_quietly};
 use crate::show::{Out, span};
 use ratatui::DefaultTerminal;
 use ratatui::crossterm::event::{self, Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
-use ratatui::widgets::TableState;
 use rumormill_agent::model::{ChangeKind, Member, Members, SelfInfo, Status, VerdictKind, WatchChange, Why};
 use std::collections::BTreeMap;
 use std::os::unix::process::ExitStatusExt;
@@ -30,10 +29,6 @@ const NEWS_MAX: usize = 1024;
 /// `rumormill demo` on a terminal.
 pub async fn show(args: &DemoArgs, out: &mut Out<'_>) -> Outcome {
     let mut cluster = Cluster::prepare(args.nodes as usize, args.keep)?;
-    out.line(&format!("{} agents, each also answers commands from another terminal:", cluster.nodes.len()))?;
-    for node in &cluster.nodes {
-        out.line(&format!("  rumormill members --http {}   # {}", node.http, node.name))?;
-    }
     if args.keep {
         out.line(&format!("data and logs are kept in {}", cluster.dir().display()))?;
     }
@@ -88,6 +83,9 @@ struct Live<'a> {
     /// Whose view is shown, if the person chose one.
     chosen: Option<usize>,
     infos: Vec<Option<Asked>>,
+    /// Whether the page behind `?` is open.
+    help: bool,
+    scroll: Scroll,
     /// The members as the vantage knows them, by id.
     members: BTreeMap<String, Member>,
     news: mpsc::Receiver<News>,
@@ -112,6 +110,8 @@ impl<'a> Live<'a> {
             selected: 0,
             is_together: false,
             chosen: None,
+            help: false,
+            scroll: Scroll::default(),
             members: BTreeMap::new(),
             news,
             sender,
@@ -136,7 +136,6 @@ impl<'a> Live<'a> {
         draw.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let interrupted = super::interrupted::interrupted();
         tokio::pin!(interrupted);
-        let mut scroll = TableState::default();
         let mut is_dirty = true;
         loop {
             tokio::select! {
@@ -151,7 +150,7 @@ impl<'a> Live<'a> {
                 _ = ask.tick() => { self.ask(); is_dirty = true; }
                 _ = draw.tick(), if is_dirty => {
                     let picture = self.picture();
-                    terminal.draw(|frame| picture::draw(frame, &picture, &mut scroll))?;
+                    terminal.draw(|frame| picture::draw(frame, &picture, &mut self.scroll))?;
                     is_dirty = false;
                 }
                 done = &mut interrupted => return Ok(done?),
@@ -236,9 +235,13 @@ impl<'a> Live<'a> {
     }
 
     async fn on_key(&mut self, key: KeyEvent) -> Outcome<bool> {
+        if self.help {
+            return Ok(self.on_help_key(key));
+        }
         let last = self.cluster.nodes.len() - 1;
         match (key.code, key.modifiers.contains(KeyModifiers::CONTROL)) {
             (KeyCode::Char('c'), true) | (KeyCode::Char('q') | KeyCode::Esc, false) => return Ok(true),
+            (KeyCode::Char('?'), false) => self.help = true,
             (KeyCode::Up, _) => self.selected = self.selected.saturating_sub(1),
             (KeyCode::Down, _) => self.selected = (self.selected + 1).min(last),
             (KeyCode::Home, _) => self.selected = 0,
@@ -256,6 +259,21 @@ impl<'a> Live<'a> {
             _ => {}
         }
         Ok(false)
+    }
+
+    /// A key while the help is open, which covers what the other keys act on. Whether the demo is over.
+    fn on_help_key(&mut self, key: KeyEvent) -> bool {
+        let line = &mut self.scroll.help; // it is drawn at most as far as the page goes
+        match (key.code, key.modifiers.contains(KeyModifiers::CONTROL)) {
+            (KeyCode::Char('c'), true) | (KeyCode::Char('q'), false) => return true,
+            (KeyCode::Char('?') | KeyCode::Esc, false) => self.help = false,
+            (KeyCode::Up, _) => *line = line.saturating_sub(1),
+            (KeyCode::Down, _) => *line = line.saturating_add(1),
+            (KeyCode::Home, _) => *line = 0,
+            (KeyCode::End, _) => *line = usize::MAX,
+            _ => {}
+        }
+        false
     }
 
     async fn kill(&mut self) -> Outcome {
@@ -356,6 +374,7 @@ impl<'a> Live<'a> {
             gossip: self.gossip(),
             log: self.chronicle.entries().cloned().collect(),
             age_s: self.begun.elapsed().as_secs_f64(),
+            help: self.help,
         }
     }
 

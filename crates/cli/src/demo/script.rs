@@ -83,6 +83,9 @@ struct Script<'a> {
     leaver: Option<usize>,
 }
 
+/// Agents whose addresses are shown to try.
+const TRIED_MAX: usize = 3;
+
 impl Script<'_> {
     async fn run(&mut self) -> Outcome {
         let victim = self.cluster.nodes.len() / 2;
@@ -100,7 +103,10 @@ impl Script<'_> {
         for i in 0..count {
             self.cluster.start(i)?;
         }
-        self.say(&format!("{count} agents started"));
+        self.say(&format!("{count} agents started; while they run, try in another terminal:"));
+        for node in self.cluster.nodes.iter().take(TRIED_MAX) {
+            eprintln_quietly(&format!("{:11}rumormill members --http {}   # {}", "", node.http, node.name));
+        }
         let since = Instant::now();
         let what = format!("all {count} agents see each other");
         let converged = self.until(&what, since, |c| lagging(c, |a, b| alive(a, b, b.epoch))).await?;

@@ -3,6 +3,7 @@
 use super::agent::{Agent, DEADLINE_S, Setup, Story, all_hold, converge};
 use rumormill_testkit::wait;
 use serde_json::{Value, json};
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
 impl Story {
@@ -284,4 +285,22 @@ fn after_its_grace_a_removed_key_is_forgotten_and_who_was_away_stays_out() {
         back.process.log().contains("its time to catch up is over")
     });
     assert_eq!(back.alive().len(), 1);
+}
+
+#[test]
+fn a_rotation_writes_the_file_that_a_link_leads_to_and_leaves_its_mode() {
+    let story = Story::new("rotate-link");
+    let (file, link) = (story.dir().join("key-v1"), story.dir().join("linked.key"));
+    std::fs::copy(story.dir().join("key"), &file).unwrap();
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o640)).unwrap();
+    std::os::unix::fs::symlink("key-v1", &link).unwrap();
+    let before = key_line(&file);
+    let agent = story.agent("n0").key(&link).start();
+    rotate(&agent);
+    let after = key_line(&file);
+    assert_ne!(after, before);
+    assert!(std::fs::symlink_metadata(&link).unwrap().is_symlink());
+    assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o640);
+    let agent = agent.restart();
+    assert_eq!((held(&agent).len(), key_line(&link)), (1, after));
 }

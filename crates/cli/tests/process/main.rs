@@ -6,6 +6,7 @@ mod agent;
 mod bans;
 mod cluster;
 mod demo;
+mod described;
 mod disk;
 mod events;
 mod forgotten;

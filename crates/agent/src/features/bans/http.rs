@@ -5,14 +5,15 @@ use crate::describe::inside::Inside;
 use crate::describe::{Shape, ban_age_s};
 use crate::features::bans::named::named;
 use crate::features::membership::find::{find, id};
-use crate::http::reply::{Answer, Body};
+use crate::http::reply::{Answer, Body, Segment};
 use crate::http::route::Route;
 use crate::model;
 use crate::refusal::Refusal;
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::routing::{delete, get};
 use rumormill_core::identity::NodeId;
+use rumormill_core::words;
 use rumormill_protocols::agree::bans::Ban;
 use std::sync::Arc;
 use utoipa::OpenApi;
@@ -82,9 +83,10 @@ pub async fn ban(
         (Err(refusal), None) => return Err(refusal),
     };
     let note = agent.ban(id, false, &reason).await?;
+    let whom = words::with_id(&member, id);
     let whom = match is_known {
-        true => format!("{id} is banned: all members are being told"),
-        false => format!("{id} is banned, whom no member here knows so far: all members are being told"),
+        true => format!("{whom} is banned: all members are being told"),
+        false => format!("{whom} is banned, whom no member here knows so far: all members are being told"),
     };
     let note = note.map(|note| format!("; but {note}")).unwrap_or_default();
     Ok(Json(model::Done { done: true, message: format!("{whom}{note}. {HINT}") }))
@@ -98,16 +100,18 @@ pub async fn ban(
     params(("member" = String, Path, description = "The id of who is banned, or its name if only one of the banned carries it")),
     responses((status = 200, body = model::Done), (status = 404, body = model::Error), (status = 409, body = model::Error))
 )]
-pub async fn unban(State(agent): State<Arc<Agent>>, Path(member): Path<String>) -> Answer<model::Done> {
-    let found = agent.inspect(move |inside| match id(&member) {
+pub async fn unban(State(agent): State<Arc<Agent>>, Segment(member): Segment) -> Answer<model::Done> {
+    let text = member.clone();
+    let found = agent.inspect(move |inside| match id(&text) {
         Some(id) => Ok(id),
-        None => banned(inside, &member),
+        None => banned(inside, &text),
     });
     let id = found.await??;
     let note = agent.ban(id, true, "").await?;
     let note = note.map(|note| format!("; but {note}")).unwrap_or_default();
+    let whom = words::with_id(&member, id);
     let message =
-        format!("{id} is no longer banned: all members are being told, and it comes back by itself{note}");
+        format!("{whom} is no longer banned: all members are being told, and it comes back by itself{note}");
     Ok(Json(model::Done { done: true, message }))
 }
 

@@ -11,6 +11,7 @@ use rumormill_core::identity::NodeId;
 use rumormill_core::payload::Payload;
 use rumormill_core::time::Duration;
 use rumormill_core::wire;
+use rumormill_core::words;
 use rumormill_protocols::agree::bans::{self, Ban, Event, Kept, REASON_BYTES_MAX};
 use std::sync::Arc;
 use tokio::sync::Notify;
@@ -86,10 +87,9 @@ impl Agent {
         let (held, name) = found.await?;
         match (lifted, held) {
             (true, None) => {
-                return Err(Refusal::not_found(
-                    format!("{id} is not banned"),
-                    "`rumormill bans` lists who is",
-                ));
+                let whom = name.map_or_else(|| id.to_string(), |name| words::with_id(&name, id));
+                let error = format!("{whom} is not banned");
+                return Err(Refusal::not_found(error, "`rumormill bans` lists who is"));
             }
             (false, Some(ban)) if ban.reason() == reason => return Ok(Some("it was banned before".into())),
             _ => {}

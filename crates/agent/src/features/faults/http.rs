@@ -28,7 +28,11 @@ pub(super) fn routes() -> Vec<Route> {
 /// For demonstrations and tests: answers only in an agent that was started with fault injection, 404 otherwise.
 #[utoipa::path(
     post, path = "/v1/faults", tag = "ops", request_body = model::FaultsRequest,
-    responses((status = 200, body = model::Faults), (status = 400, body = model::Error), (status = 404, body = model::Error))
+    responses(
+        (status = 200, body = model::Faults),
+        (status = 404, description = "The agent injects no faults, or a member is not known.", body = model::Error),
+        (status = 409, description = "Several members carry a name.", body = model::Error),
+    )
 )]
 pub async fn faults(
     State(agent): State<Arc<Agent>>,

@@ -6,6 +6,7 @@ use crate::features::joining::meet::{Fault, Met};
 use crate::metrics::Table;
 use crate::model::{self, JoinReason, SeedState};
 use rumormill_core::time::Duration;
+use rumormill_core::words;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
@@ -103,9 +104,13 @@ impl Seeds {
         stand.changes_told += u32::from(is_news);
         let longer = |(_, wait): (Instant, Duration)| (wait * 10).min(TOLD_AGAIN_AFTER_MAX);
         stand.told = Some((now, stand.told.map_or(TOLD_AGAIN_AFTER, longer)));
-        let since = now.duration_since(failing).as_secs();
-        let since =
-            if since > 0 { format!(" (for {since} s, {} tries)", stand.tries) } else { String::new() };
+        let failing = now.duration_since(failing);
+        let since = match failing.as_secs() {
+            0 => String::new(),
+            _ => {
+                format!(" (for {}, {})", words::span(failing.as_secs_f64()), words::count(stand.tries, "try"))
+            }
+        };
         Some(Line::Warning(format!("{}: {fault}{since}; it is tried again", called(seed))))
     }
 
@@ -117,7 +122,7 @@ impl Seeds {
             reason: stand.fault.as_ref().map(|fault| fault.reason),
             error: stand.fault.as_ref().map(|fault| fault.text.clone()),
             hint: stand.fault.as_ref().map(|fault| fault.hint.clone()),
-            failing_s: stand.failing.map(|since| now.duration_since(since).as_secs_f64()),
+            failing_s: stand.failing.map(|since| words::seconds(now.duration_since(since))),
             tries: stand.tries,
         };
         let mut all: Vec<model::Seed> = self.stands.iter().map(shown).collect();

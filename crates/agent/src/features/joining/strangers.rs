@@ -4,6 +4,7 @@ use crate::agent::Agent;
 use crate::metrics::Table;
 use crate::model;
 use rumormill_core::time::Duration;
+use rumormill_core::words;
 use rumormill_runtime::Stranger;
 use rumormill_runtime::strangers::StrangerSource;
 use std::sync::Arc;
@@ -80,7 +81,7 @@ impl Agent {
             guess: one.guess.name().into(),
             text: self.about_stranger(one.guess),
             packets: one.packets,
-            last_s: one.last.elapsed().as_secs_f64(),
+            last_s: words::seconds(one.last.elapsed()),
         };
         handle.strangers().list().into_iter().map(shown).collect()
     }

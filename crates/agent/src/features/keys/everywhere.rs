@@ -7,6 +7,7 @@ use crate::refusal::Refusal;
 use crate::states::lock;
 use rumormill_core::identity::NodeId;
 use rumormill_core::time::Duration;
+use rumormill_core::words;
 use rumormill_protocols::agree::keys::{self, Config, Kept, Order, Report, Secret};
 use rumormill_protocols::member::swim::Status;
 use rumormill_runtime::keyring::{Fingerprint, Key};
@@ -100,11 +101,10 @@ impl KeyChange {
         revoke: bool,
     ) -> Result<KeyChange, Refusal> {
         let key = || {
-            key.and_then(|key| key.parse::<Key>().ok()).ok_or_else(|| {
-                let hint =
-                    "send \"key\": the 44 characters that rumormill keygen prints, or 64 hexadecimal digits";
-                Refusal::invalid("this is no key", hint)
-            })
+            let hint =
+                "send \"key\": the 44 characters that rumormill keygen prints, or 64 hexadecimal digits";
+            let text = key.ok_or_else(|| Refusal::invalid("there is no key", hint))?;
+            text.parse::<Key>().map_err(|error| Refusal::invalid(error.to_string(), hint))
         };
         let name = || {
             name.and_then(|name| name.parse::<Fingerprint>().ok()).ok_or_else(|| {
@@ -225,9 +225,9 @@ impl Agent {
         if revoke || grace.is_zero() {
             return format!("no live member opens what is sealed with {name}, and nobody can catch up by it");
         }
-        let hours = grace.as_secs_f64() / 3_600.0;
         format!(
-            "no live member opens what is sealed with {name}; members that were away catch up by it for {hours:.3} h, if all are set as this agent"
+            "no live member opens what is sealed with {name}; members that were away catch up by it for {}, if all are set as this agent",
+            words::span(grace.as_secs_f64())
         )
     }
 

@@ -54,12 +54,11 @@ pub async fn keys(State(agent): State<Arc<Agent>>) -> Answer<model::KeysList> {
 )]
 pub async fn install(State(agent): State<Arc<Agent>>, Object(body): Object) -> Answer<model::KeysList> {
     // What cannot be read may still be a key: nothing of it is repeated in an error.
-    let request: Result<model::KeyInstall, _> = serde_json::from_slice(&body);
-    let key = request.ok().and_then(|request| request.key.parse::<Key>().ok()).ok_or_else(|| {
-        let hint =
-            "send {\"key\": …} with the 44 characters that rumormill keygen prints, or 64 hexadecimal digits";
-        Refusal::invalid("this is no key", hint)
-    })?;
+    let hint =
+        "send {\"key\": …} with the 44 characters that rumormill keygen prints, or 64 hexadecimal digits";
+    let request: model::KeyInstall =
+        serde_json::from_slice(&body).map_err(|_| Refusal::invalid("this is no key", hint))?;
+    let key = request.key.parse::<Key>().map_err(|error| Refusal::invalid(error.to_string(), hint))?;
     change(&agent, Order::Install(Secret(*key.bytes())), "install it on every agent before any uses it").await
 }
 

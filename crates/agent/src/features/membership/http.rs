@@ -1,18 +1,20 @@
 //! The HTTP routes of membership: members, verdicts about them, probes, orders to forget.
 
 use crate::agent::Agent;
+use crate::audience::tags::{PATTERN_HINT, TagFilter};
 use crate::describe::{self, Shape};
 use crate::features::membership::find::find;
 use crate::features::membership::{watch, why};
-use crate::http::reply::{Answer, Body, Params};
+use crate::http::reply::{Answer, Body, Params, Segment};
 use crate::http::route::Route;
 use crate::model;
 use crate::node::Call;
 use crate::refusal::Refusal;
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::routing::{get, post};
 use rumormill_core::identity::NodeId;
+use rumormill_core::words;
 use rumormill_protocols::member::swim::{self, Status};
 use serde::Deserialize;
 use std::sync::Arc;
@@ -50,7 +52,7 @@ pub struct MembersParams {
     status: Option<String>,
     /// Only of this name.
     name: Option<String>,
-    /// Only with this tag: `NAME=VALUE`, or `NAME` for any value.
+    /// Only with this tag: `NAME=PATTERN`, a regular expression for the whole value, as in queries; or `NAME` for any value.
     tag: Option<String>,
 }
 
@@ -73,18 +75,12 @@ pub async fn members(
             return Err(Refusal::invalid(error, "several are separated by commas: ?status=failed,left"));
         }
     };
-    let tag = params.tag.map(|tag| match tag.split_once('=') {
-        Some((name, value)) => (name.to_string(), Some(value.to_string())),
-        None => (tag, None),
-    });
+    let tags = TagFilter::parse(params.tag.as_slice())
+        .map_err(|error| Refusal::invalid(error.to_string(), PATTERN_HINT))?;
     let matches = move |member: &swim::Member<'_>, status: model::Status| {
         statuses.as_ref().is_none_or(|statuses| statuses.contains(&status))
             && params.name.as_ref().is_none_or(|name| member.card.name == *name)
-            && tag.as_ref().is_none_or(|(name, value)| {
-                let tags = describe::tags(member);
-                let found = tags.get(name);
-                found.is_some() && (value.is_none() || found == value.as_ref())
-            })
+            && (tags.is_empty() || tags.matches(&describe::tags(member)))
     };
     let (members, cursor) = agent.inspect(move |inside| Shape::new(inside).members(matches)).await?;
     let is_failing = |seed: &model::Seed| seed.state == model::SeedState::Failing;
@@ -100,7 +96,7 @@ pub async fn members(
         (status = 409, description = "Several carry that name.", body = model::Error),
     )
 )]
-pub async fn member(State(agent): State<Arc<Agent>>, Path(member): Path<String>) -> Answer<model::Member> {
+pub async fn member(State(agent): State<Arc<Agent>>, Segment(member): Segment) -> Answer<model::Member> {
     let found = agent.inspect(move |inside| {
         let id = find(inside, &member)?;
         let found = inside.node.swim.member(id).map(|member| {
@@ -109,7 +105,8 @@ pub async fn member(State(agent): State<Arc<Agent>>, Path(member): Path<String>)
         });
         found.ok_or_else(|| {
             let hint = format!("GET /v1/why/{id} tells what is still known of it");
-            Refusal::not_found(format!("{id} is on no list any more"), hint)
+            let error = format!("{} is on no list any more", words::with_id(&member, id));
+            Refusal::not_found(error, hint)
         })
     });
     let (found, lacks_tags) = found.await??;
@@ -129,7 +126,7 @@ pub async fn member(State(agent): State<Arc<Agent>>, Path(member): Path<String>)
         (status = 409, description = "Several carry that name.", body = model::Error),
     )
 )]
-pub async fn why(State(agent): State<Arc<Agent>>, Path(member): Path<String>) -> Answer<model::Why> {
+pub async fn why(State(agent): State<Arc<Agent>>, Segment(member): Segment) -> Answer<model::Why> {
     let found = agent.inspect(move |inside| find(inside, &member).map(|id| why::why(inside, id))).await?;
     Ok(Json(found?))
 }
@@ -145,7 +142,7 @@ pub async fn why(State(agent): State<Arc<Agent>>, Path(member): Path<String>) ->
         (status = 503, description = "Too many pings at once.", body = model::Error),
     )
 )]
-pub async fn ping(State(agent): State<Arc<Agent>>, Path(member): Path<String>) -> Answer<model::Ping> {
+pub async fn ping(State(agent): State<Arc<Agent>>, Segment(member): Segment) -> Answer<model::Ping> {
     let found = agent.inspect(move |inside| {
         let id = find(inside, &member)?;
         Ok::<_, Refusal>(inside.node.swim.member(id).map(|member| target(&member)))
@@ -199,10 +196,13 @@ pub async fn forget(
     State(agent): State<Arc<Agent>>,
     Body(request): Body<model::ForgetRequest>,
 ) -> Answer<model::Done> {
+    let member = request.member.clone();
     let forgotten = agent.forget(request).await?;
     let message = match &forgotten[..] {
-        [id] => format!("{id} is being forgotten in the whole cluster"),
-        _ => format!("{} departed members are being forgotten in the whole cluster", forgotten.len()),
+        [id] => format!("{} is being forgotten in the whole cluster", words::with_id(&member, id)),
+        ids => {
+            format!("{} departed members called {member} are being forgotten in the whole cluster", ids.len())
+        }
     };
     Ok(Json(model::Done { done: true, message }))
 }
@@ -219,5 +219,5 @@ fn target(member: &swim::Member<'_>) -> (NodeId, model::Ping) {
 
 async fn pinged(agent: Arc<Agent>, id: NodeId, answer: model::Ping) -> Result<model::Ping, Refusal> {
     let rtt = agent.ping(id).await?;
-    Ok(model::Ping { rtt_ms: rtt.map(describe::millis), ..answer })
+    Ok(model::Ping { rtt_ms: rtt.map(words::millis), ..answer })
 }

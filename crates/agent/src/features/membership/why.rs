@@ -4,6 +4,7 @@ use crate::describe::inside::Inside;
 use crate::describe::{Shape, ban_age_s, reason_given};
 use crate::model::{self, VerdictKind};
 use rumormill_core::identity::NodeId;
+use rumormill_core::words;
 use rumormill_protocols::agree::bans::Ban;
 use rumormill_protocols::member::swim;
 use rumormill_protocols::member::swim::record::Charge;
@@ -19,10 +20,12 @@ pub fn why(inside: &Inside<'_>, id: NodeId) -> model::Why {
     let mut before = None;
     for verdict in &mut said {
         let by = verdict.by_name.as_deref().unwrap_or(&verdict.by);
+        let replaced_by = verdict.evidence.as_ref().and_then(|seen| seen.replaced_by.as_deref());
+        let other = replaced_by.and_then(|id| Some(shape.called(id.parse().ok()?)));
         let text = match (verdict.what, ban) {
             (VerdictKind::Banned, Some(ban)) => format!("{by} banned it{}", reason_given(ban)),
             (VerdictKind::Unbanned, Some(ban)) => format!("{by} lifted its ban{}", reason_given(ban)),
-            (what, _) => sentence(what, before, by, verdict.evidence.as_ref()),
+            (what, _) => sentence(what, before, by, other.as_deref(), verdict.evidence.as_ref()),
         };
         before = Some(verdict.what);
         verdict.text = text;
@@ -78,24 +81,23 @@ fn verdict(inside: &Inside<'_>, verdict: &swim::Verdict) -> model::Verdict {
         by: verdict.by.to_string(),
         by_name: Shape::new(inside).name(verdict.by),
         at_unix_ms: verdict.written.0,
-        heard_s: inside.now.since(verdict.heard).as_secs_f64(),
+        heard_s: words::seconds(inside.now.since(verdict.heard)),
         incarnation: verdict.incarnation,
         evidence,
         text: String::new(),
     }
 }
 
-/// A verdict as a sentence; `before` is what was said last before it.
+/// A verdict as a sentence; `before` is what was said last before it, `other` the member that took the place of this one.
 fn sentence(
     what: VerdictKind,
     before: Option<VerdictKind>,
     by: &str,
+    other: Option<&str>,
     evidence: Option<&model::Evidence>,
 ) -> String {
     match what {
-        VerdictKind::Suspected | VerdictKind::DeclaredFailed
-            if let Some(other) = evidence.and_then(|seen| seen.replaced_by.as_ref()) =>
-        {
+        VerdictKind::Suspected | VerdictKind::DeclaredFailed if let Some(other) = other => {
             let verb = if what == VerdictKind::Suspected { "suspected it" } else { "marked it as failed" };
             format!("{by} {verb}: member {other} answered {by} at its address")
         }
@@ -124,19 +126,22 @@ fn sentence(
 /// What an accuser saw, from what it did itself to what may have misled it.
 fn seen(by: &str, is_verdict: bool, evidence: Option<&model::Evidence>) -> String {
     let Some(seen) = evidence else { return String::new() };
-    let count =
-        |n: u8, one: &str, many: &str| if n == 1 { format!("1 {one}") } else { format!("{n} {many}") };
-    let mut text = format!(" within {} ms", seen.waited_ms);
-    if seen.helpers > 0 {
-        let asked = count(seen.helpers, "helper was asked", "helpers were asked");
-        text += &format!("; {asked}, {} of them got no answer either", seen.nacks);
+    let span = |ms: u64| words::span(ms as f64 / 1e3);
+    let mut text = format!(" within {}", span(seen.waited_ms.into()));
+    match (seen.helpers, seen.nacks) {
+        (0, _) => {}
+        (1, 0) => text += "; 1 helper was asked, and did not report",
+        (1, _) => text += "; 1 helper was asked, and got no answer either",
+        (asked, nacks) => {
+            text += &format!("; {asked} helpers were asked, {nacks} of them got no answer either")
+        }
     }
     if is_verdict {
-        let accusers = count(seen.confirmations.saturating_add(1), "member", "members");
+        let accusers = words::count(seen.confirmations.saturating_add(1), "member");
         text += &format!("; {accusers} suspected it");
     }
     match seen.silent_ms {
-        Some(ms) => text += &format!("; {by} had last heard from it {:.1} s before", ms as f64 / 1e3),
+        Some(ms) => text += &format!("; {by} had last heard from it {} before", span(ms)),
         None => text += &format!("; {by} had never heard from it"),
     }
     if seen.accuser_health > 0 {
@@ -160,10 +165,10 @@ mod tests {
             accuser_health: 3,
             replaced_by: None,
         };
-        let text = sentence(VerdictKind::DeclaredFailed, None, "web", Some(&evidence));
+        let text = sentence(VerdictKind::DeclaredFailed, None, "web", None, Some(&evidence));
         assert_eq!(
             text,
-            "web marked it as failed: nothing refuted the suspicion within 3000 ms; 1 helper was asked, 1 of them got no answer either; \
+            "web marked it as failed: nothing refuted the suspicion within 3.0 s; 1 helper was asked, and got no answer either; \
              3 members suspected it; web had last heard from it 4.9 s before; web was slow itself (health score 3)"
         );
         let alone = model::Evidence {
@@ -173,16 +178,13 @@ mod tests {
             accuser_health: 0,
             ..evidence.clone()
         };
-        let text = sentence(VerdictKind::DeclaredFailed, None, "web", Some(&alone));
-        assert!(
-            text.ends_with("within 3000 ms; 1 member suspected it; web had never heard from it"),
-            "{text}"
-        );
+        let text = sentence(VerdictKind::DeclaredFailed, None, "web", None, Some(&alone));
+        assert!(text.ends_with("within 3.0 s; 1 member suspected it; web had never heard from it"), "{text}");
     }
 
     #[test]
     fn a_member_that_is_back_is_said_to_be_back_from_what_it_was() {
-        let back = |before| sentence(VerdictKind::Refuted, before, "web", None);
+        let back = |before| sentence(VerdictKind::Refuted, before, "web", None, None);
         assert_eq!(back(Some(VerdictKind::Suspected)), "it answered the suspicion: it is alive");
         assert_eq!(back(None), "it answered the suspicion: it is alive");
         assert_eq!(

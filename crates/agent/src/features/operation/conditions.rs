@@ -6,6 +6,7 @@ use crate::describe::model::Warning;
 use crate::feature::Features;
 use crate::logging;
 use crate::metrics::Table;
+use rumormill_core::words;
 use std::sync::Arc;
 
 /// The conditions: those that hold first, then those that ended lately.
@@ -21,7 +22,7 @@ pub(super) fn conditions(inside: &Inside<'_>, agent: &Arc<Agent>) -> Vec<Warning
 /// Adds the conditions of the agent as a whole.
 pub(super) fn own(agent: &Agent, all: &mut Vec<Warning>) {
     if let Some(text) = agent.store.complaint() {
-        let since_s = agent.store.hangs().map_or(0.0, |hangs| hangs.as_secs_f64());
+        let since_s = agent.store.hangs().map_or(0.0, words::seconds);
         all.push(Warning::holding("data_directory_hangs", "", text, since_s));
     }
     if let Some((text, unread_s)) = logging::complaint() {

@@ -5,6 +5,7 @@ use crate::feature::Features;
 use crate::features::operation::{conditions, metrics};
 use crate::http::reply::Answer;
 use crate::http::route::Route;
+use crate::http::shared_answers;
 use crate::refusal::Refusal;
 use crate::{metrics as format, model};
 use axum::Json;
@@ -53,6 +54,7 @@ fn document(features: &Features) -> &'static str {
         {
             features.0.iter().for_each(|feature| add_fields(member, (feature.member_schema)()));
         }
+        shared_answers::describe(&mut whole);
         whole.to_json().expect("our own description can be written as JSON")
     })
 }

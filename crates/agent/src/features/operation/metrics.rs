@@ -6,6 +6,7 @@ use crate::feature::Features;
 use crate::features::operation::conditions;
 use crate::metrics::Table;
 use crate::{build, logging};
+use rumormill_core::words;
 use std::sync::Arc;
 
 /// Every metric, as it stands now.
@@ -27,12 +28,12 @@ pub(super) fn own(inside: &Inside<'_>, agent: &Arc<Agent>, table: &mut Table) {
     let help = "What was not stored because the disk did not answer in time";
     table.count("store_gave_up", help, &[], agent.store.gave_up());
     let help = "For how long the data directory has not answered; 0 while it does";
-    let hangs_s = agent.store.hangs().map_or(0.0, |hangs| hangs.as_secs_f64());
+    let hangs_s = agent.store.hangs().map_or(0.0, words::seconds);
     table.gauge("store_hangs_seconds", help, &[], hangs_s);
     table.gauge("watchers", "Consumers of /v1/watch", &[], agent.watching() as f64);
     let built = [("version", build::VERSION), ("commit", build::commit())];
     table.gauge("build_info", "The version that runs, and the commit it was built from", &built, 1.0);
-    table.gauge("uptime_seconds", "Time since the agent started", &[], agent.uptime().as_secs_f64());
+    table.gauge("uptime_seconds", "Time since the agent started", &[], words::seconds(agent.uptime()));
 }
 
 fn in_runtime(agent: &Agent, table: &mut Table) {

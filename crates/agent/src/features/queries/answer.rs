@@ -45,13 +45,30 @@ impl Answer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rumormill_protocols::spread::queries::BODY_BYTES_MAX;
+    use rumormill_core::identity::NodeId;
+    use rumormill_core::time::Wall;
+    use rumormill_core::wire;
+    use rumormill_protocols::spread::events::PAYLOAD_BYTES_MAX;
+    use rumormill_protocols::spread::queries::{BODY_BYTES_MAX, FILTERED_BYTES_MAX, QueryId, Question};
 
     #[test]
     fn the_largest_answer_fits_into_what_travels() {
         let largest = Answer::Value(Payload::from(&vec![7; ANSWER_BYTES_MAX][..]));
         assert!(largest.encoded().len() <= BODY_BYTES_MAX);
         assert_eq!(Answer::decode(&largest.encoded()), largest);
+    }
+
+    #[test]
+    fn the_largest_question_fits_into_an_event() {
+        let largest = Question {
+            id: QueryId { asker: NodeId(u64::MAX), epoch: u64::MAX, number: u64::MAX },
+            timeout_ms: u32::MAX,
+            spread_ms: u32::MAX,
+            asked: Wall(u64::MAX),
+            filter: Payload::from(&[1; 4_000][..]),
+            body: Payload::from(&vec![7; FILTERED_BYTES_MAX - 4_000][..]),
+        };
+        assert!(wire::len(&largest) <= PAYLOAD_BYTES_MAX, "{} bytes", wire::len(&largest));
     }
 
     #[test]

@@ -16,6 +16,7 @@ use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use futures_util::stream::unfold;
+use rumormill_core::words;
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,8 +25,8 @@ use utoipa::OpenApi;
 
 /// The media type of lines of JSON.
 const LINES: &str = "application/x-ndjson";
-/// The largest body of a request, in bytes: 60 KiB of question, in base64 or with some of it escaped.
-pub const BODY_BYTES_MAX: usize = 256 * 1024;
+/// The largest body of a request, in bytes: 60 KiB of payload, each byte escaped (`\u0001` is six characters), and a filter.
+pub const BODY_BYTES_MAX: usize = 512 * 1024;
 
 #[derive(OpenApi)]
 #[openapi(paths(query))]
@@ -45,7 +46,7 @@ pub(super) fn routes() -> Vec<Route> {
     responses(
         (status = 200, content_type = "application/x-ndjson", body = model::QueryLine),
         (status = 400, description = "Something makes no sense, such as a pattern.", body = model::Error),
-        (status = 413, description = "A question of more than 60 KiB.", body = model::Error),
+        (status = 413, description = "A payload of more than 60 KiB, or of more than 64 KiB with names and patterns.", body = model::Error),
         (status = 503, description = "Too many queries or events are on their way.", body = model::Error),
     )
 )]
@@ -117,7 +118,7 @@ fn line(reply: Reply) -> QueryLine {
             failed: sums.failed,
             late: sums.late,
             lost: sums.lost,
-            took_ms: sums.took.as_secs_f64() * 1e3,
+            took_ms: words::millis(sums.took),
         }),
     }
 }

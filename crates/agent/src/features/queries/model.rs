@@ -10,10 +10,10 @@ use utoipa::ToSchema;
 pub struct QueryRequest {
     /// What kind of query it is: at most 255 bytes.
     pub name: String,
-    /// What is asked, as text: with the filter at most 60 KiB.
+    /// The payload as text: at most 60 KiB, with names and patterns just under 64 KiB.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub payload: Option<String>,
-    /// What is asked, as any bytes in base64, in place of `payload`.
+    /// The payload as any bytes in base64, in place of `payload`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub payload_base64: Option<String>,
     /// Only members that are called one of these; all if there are none.

@@ -1,7 +1,8 @@
 //! Asking members, and answering the queries that reach this agent.
 
 use crate::agent::Agent;
-use crate::audience::{BadFilter, Patterns};
+use crate::audience::Patterns;
+use crate::audience::tags::PATTERN_HINT;
 use crate::describe::inside::Inside;
 use crate::features::queries::answer::{ANSWER_BYTES_MAX, Answer};
 use crate::features::queries::open::{Inbox, Reply};
@@ -9,8 +10,11 @@ use crate::features::queries::state::{Arrived, NewQuery, QueryService, default_t
 use crate::node::Call;
 use crate::refusal::Refusal;
 use rumormill_core::time::Duration;
+use rumormill_core::words;
 use rumormill_protocols::member::swim::Status;
-use rumormill_protocols::spread::queries::{self, Ask, QUESTION_BYTES_MAX, QueryId, TIMEOUT_MAX};
+use rumormill_protocols::spread::queries::{
+    self, Ask, FILTERED_BYTES_MAX, QUESTION_BYTES_MAX, QueryId, TIMEOUT_MAX,
+};
 use std::sync::{Arc, MutexGuard};
 use tokio::sync::broadcast;
 
@@ -59,7 +63,7 @@ impl Agent {
     pub async fn ask(self: &Arc<Self>, query: NewQuery) -> Result<Asking, Refusal> {
         let NewQuery { name, filter, payload: body, timeout } = query;
         let encoded = filter.encoded();
-        let patterns = filter.compile().map_err(bad_filter)?;
+        let patterns = filter.compile().map_err(|error| Refusal::invalid(error.to_string(), PATTERN_HINT))?;
         let (live, expected) = self.inspect(move |inside| count(inside, &patterns)).await?;
         let timeout = timeout.unwrap_or_else(|| default_timeout(self.config.swim.gossip_interval, live));
         if timeout.is_zero() || timeout > TIMEOUT_MAX {
@@ -108,14 +112,10 @@ fn count(inside: &Inside<'_>, patterns: &Patterns) -> (usize, u32) {
     live.fold((0, 0), |(live, meant), member| (live + 1, meant + u32::from(patterns.matches_member(&member))))
 }
 
-fn bad_filter(error: BadFilter) -> Refusal {
-    let hint = "patterns are regular expressions for the whole name, or the whole value of a tag: node web.*, tag role=web|db";
-    Refusal::invalid(error.to_string(), hint)
-}
-
 fn bad_timeout(timeout: Duration) -> Refusal {
+    let timeout = words::span(timeout.as_secs_f64());
     let error = format!(
-        "a query cannot wait {timeout:?} for answers: its place at every member would be held for as long"
+        "a query cannot wait {timeout} for answers: its place at every member would be held for as long"
     );
     Refusal::invalid(error, format!("set a timeout from 1 ms to {} s", TIMEOUT_MAX.as_secs()))
 }
@@ -126,8 +126,9 @@ fn refused(why: queries::Refusal) -> Refusal {
             Refusal::busy("too many queries or events of this agent are on their way")
         }
         queries::Refusal::TooLarge => {
-            let error =
-                format!("name, filter and payload take more than {QUESTION_BYTES_MAX} bytes together");
+            let error = format!(
+                "the payload takes more than {QUESTION_BYTES_MAX} bytes, or more than {FILTERED_BYTES_MAX} with names and patterns"
+            );
             let hint = "ask where the data is to be had, not the data";
             Refusal::too_large(error, hint)
         }

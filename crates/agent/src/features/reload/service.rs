@@ -14,6 +14,7 @@ use crate::service_manager;
 use crate::states::lock;
 use crate::token::Token;
 use crate::worker::Single;
+use rumormill_core::words;
 use rumormill_runtime::keyring::Keyring;
 use sd_notify::NotifyState;
 use std::collections::{BTreeMap, BTreeSet};
@@ -93,7 +94,7 @@ impl Outcomes {
         ReloadInfo {
             done: self.done,
             refused: self.refused,
-            last_s: self.last.map(|last| last.elapsed().as_secs_f64()),
+            last_s: self.last.map(|last| words::seconds(last.elapsed())),
             last_error: self.last_error.clone(),
             restart: self.restart.clone(),
         }

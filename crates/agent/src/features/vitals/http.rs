@@ -4,14 +4,15 @@ use crate::agent::Agent;
 use crate::describe::inside::Inside;
 use crate::describe::{disk_percent, name_of};
 use crate::features::membership::find::find;
-use crate::http::reply::Answer;
+use crate::http::reply::{Answer, Segment};
 use crate::http::route::Route;
 use crate::refusal::Refusal;
 use crate::{host, model};
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::routing::get;
 use rumormill_core::identity::NodeId;
+use rumormill_core::words;
 use std::sync::Arc;
 use utoipa::OpenApi;
 
@@ -33,7 +34,7 @@ pub(super) fn routes() -> Vec<Route> {
         (status = 409, description = "Several carry that name.", body = model::Error),
     )
 )]
-pub async fn vitals(State(agent): State<Arc<Agent>>, Path(member): Path<String>) -> Answer<model::Vitals> {
+pub async fn vitals(State(agent): State<Arc<Agent>>, Segment(member): Segment) -> Answer<model::Vitals> {
     let found = agent.inspect(move |inside| {
         let id = find(inside, &member)?;
         if inside.node.vitals.is_none() {
@@ -56,8 +57,8 @@ fn newest(inside: &Inside<'_>, id: NodeId) -> Option<model::Vitals> {
     Some(model::Vitals {
         id: id.to_string(),
         name: name_of(inside, id)?,
-        age_s: inside.wall.since(entry.written).as_secs_f64(),
-        heard_s: inside.now.since(entry.heard).as_secs_f64(),
+        age_s: words::seconds(inside.wall.since(entry.written)),
+        heard_s: words::seconds(inside.now.since(entry.heard)),
         written_unix_ms: entry.written.0,
         ..in_full(&vitals)
     })

@@ -2,8 +2,8 @@
 
 use super::message::{Kind, PeerMessage, Question, Reply};
 use super::{
-    Ask, Ctx, Event, NAME_BYTES_MAX, QUESTION_BYTES_MAX, Queries, QueryId, Refusal, Speaker, SpreadQuestion,
-    Summary, TIMEOUT_MAX, Timer,
+    Ask, Ctx, Event, FILTERED_BYTES_MAX, NAME_BYTES_MAX, QUESTION_BYTES_MAX, Queries, QueryId, Refusal,
+    Speaker, SpreadQuestion, Summary, TIMEOUT_MAX, Timer,
 };
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
@@ -86,7 +86,10 @@ impl Queries {
     }
 
     fn why_not(&self, ask: &Ask) -> Option<Refusal> {
-        if ask.name.len() > NAME_BYTES_MAX || ask.filter.len() + ask.body.len() > QUESTION_BYTES_MAX {
+        if ask.name.len() > NAME_BYTES_MAX
+            || ask.body.len() > QUESTION_BYTES_MAX
+            || ask.filter.len() + ask.body.len() > FILTERED_BYTES_MAX
+        {
             return Some(Refusal::TooLarge);
         }
         if ask.timeout > TIMEOUT_MAX {

@@ -39,8 +39,10 @@ use rumormill_core::wire;
 
 /// Largest answer, in bytes: 60 KiB of the application's, and what it puts around them; a stream message holds that.
 pub const BODY_BYTES_MAX: usize = 60 * 1024 + 64;
-/// Largest question with its filter, in bytes; it travels as an event.
+/// Largest body of a question, in bytes.
 pub const QUESTION_BYTES_MAX: usize = 60 * 1024;
+/// Largest body with its filter, in bytes. A question travels as an event of at most 64 KiB, of which its other fields take fewer than 96 bytes.
+pub const FILTERED_BYTES_MAX: usize = 64 * 1024 - 96;
 /// Longest name of a query, in bytes: that of an event, as which it travels.
 pub const NAME_BYTES_MAX: usize = 255;
 
