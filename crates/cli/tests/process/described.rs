@@ -26,6 +26,6 @@ fn every_answer_of_the_api_is_one_that_its_description_allows() {
     let output = check.current_dir(story.dir()).output().unwrap_or_else(|e| panic!("schemathesis: {e}"));
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
-    assert!(said.contains("No issues found"), "{said}");
+    assert!(said.contains(" passed") && !said.contains(" failed"), "{said}");
     drop(agent);
 }
