@@ -30,7 +30,7 @@ pub(super) fn routes() -> Vec<Route> {
 }
 
 /// What every ban is told with: it acts on an identity, and whoever has the key can make another one.
-const HINT: &str = "whoever has the cluster's key can come back as another member: `rumormill keys rotate`, then `keys remove --revoke` \
+const HINT: &str = "Whoever has the cluster's key can come back as another member: `rumormill keys rotate`, then `keys remove --revoke` \
                     of the old one, keeps the machine out as well";
 
 /// Who is banned.
