@@ -23,7 +23,7 @@ use rumormill_node::Call;
 use rumormill_protocols::member::swim::record::{TAGS_BYTES_MAX, TagMap};
 use rumormill_protocols::member::swim::{self, Status};
 use rumormill_protocols::spread::events::{self, Cover, EventId, NAME_BYTES_MAX, PAYLOAD_BYTES_MAX, Publish};
-use rumormill_protocols::spread::queries::{self, Ask, QUESTION_BYTES_MAX, TIMEOUT_MAX};
+use rumormill_protocols::spread::queries::{self, Ask, FILTERED_BYTES_MAX, QUESTION_BYTES_MAX, TIMEOUT_MAX};
 use rumormill_runtime::counters::Snapshot;
 use rumormill_runtime::faults::Faults;
 use rumormill_runtime::keyring::Keyring;
@@ -354,7 +354,9 @@ impl Cluster {
         let Query { kind, payload, filter, timeout } = query;
         check_size("the query's kind", kind.len(), queries::NAME_BYTES_MAX)?;
         let encoded = filter.encoded();
-        let bytes = kind.len() + payload.len() + encoded.len();
+        let bytes = payload.len() + encoded.len();
+        check_size("the question", payload.len(), QUESTION_BYTES_MAX)?;
+        check_size("the question with its filter", bytes, FILTERED_BYTES_MAX)?;
         let patterns = filter.compile()?;
         let (live, expected) = self.inspect(move |node| count(node, &patterns)).await?;
         let timeout = timeout.unwrap_or_else(|| default_timeout(self.0.builder.swim.gossip_interval, live));
@@ -371,7 +373,7 @@ impl Cluster {
             Err(queries::Refusal::TooMany) => Err(Error::Busy),
             Err(queries::Refusal::TooSlow) => Err(Error::Timeout { given: timeout, max: TIMEOUT_MAX }),
             Err(queries::Refusal::TooLarge) => {
-                Err(Error::TooLarge { what: "the query", bytes, max: QUESTION_BYTES_MAX })
+                Err(Error::TooLarge { what: "the question", bytes, max: QUESTION_BYTES_MAX })
             }
         }
     }
