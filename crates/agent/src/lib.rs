@@ -20,7 +20,6 @@
 
 pub mod admission;
 pub mod agent;
-pub mod audience;
 pub mod build;
 pub mod config;
 pub mod describe;
@@ -30,7 +29,6 @@ pub mod features;
 pub mod handlers;
 pub mod host;
 pub mod http;
-pub mod identity;
 pub mod logging;
 pub mod metrics;
 pub mod model;
@@ -44,6 +42,13 @@ mod states;
 pub mod store;
 pub mod token;
 pub mod view;
-mod wall;
 pub mod warnings;
 pub mod worker;
+
+use rumormill_cluster::wall;
+pub use rumormill_cluster::{audience, identity};
+
+/// The examples of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -13,22 +13,21 @@
 //! Every call here may take as long as the disk does. A running agent makes them by a [`StoreHandle`], on a thread of their own.
 
 mod db;
-mod error;
+mod failed;
 mod handle;
-mod lock;
 mod record;
-mod sidecar;
 
 pub use db::VERSION as DATA_DIR_VERSION;
-pub use error::StoreError;
 pub use handle::{NotStored, StoreHandle, StoredIdentity};
 pub use record::{KnownMember, MEMBERS_MAX, SAVE_INTERVAL_S, VALUE_BYTES_MAX};
-pub use sidecar::VERSION as SIDECAR_VERSION;
+pub use rumormill_cluster::data_dir::StoreError;
+pub use rumormill_cluster::data_dir::sidecar::VERSION as SIDECAR_VERSION;
 
 use crate::features::events::entry::{Kept, Unsaved};
 use crate::features::events::store as events;
-use crate::identity::{NodeKeys, SEED_BYTES};
-use record::Identity;
+use crate::identity::NodeKeys;
+use rumormill_cluster::data_dir::lock::Lock;
+use rumormill_cluster::data_dir::sidecar::{self, Identity};
 use rumormill_core::identity::NodeId;
 use rumormill_protocols::spread::events::{EventId, Item};
 use std::collections::BTreeMap;
@@ -51,7 +50,7 @@ pub struct Store {
 struct Disk {
     dir: PathBuf,
     db: rusqlite::Connection,
-    _lock: lock::Lock,
+    _lock: Lock,
 }
 
 impl Store {
@@ -65,7 +64,7 @@ impl Store {
             .mode(0o700)
             .create(dir)
             .map_err(|e| StoreError::from_io(dir, "make the data directory", e))?;
-        let lock = lock::Lock::take(dir)?;
+        let lock = Lock::take(dir)?;
         let mut repairs = Vec::new();
         let second = sidecar::read(dir)?;
         let opened = db::open(dir, second.best.is_some(), &mut repairs)?;
@@ -77,10 +76,7 @@ impl Store {
             (Some(a), Some(b)) if a.version() >= b.version() => a,
             (Some(_), Some(b)) => b,
             (Some(a), None) => {
-                repairs.push(format!(
-                    "the second copy of the identity ({}) is written again",
-                    record::SECOND_COPY
-                ));
+                repairs.push(format!("the second copy of the identity ({}) is written again", sidecar::NAME));
                 a
             }
             (None, Some(b)) => {
@@ -91,7 +87,7 @@ impl Store {
                 return Err(StoreError::IdentityLost { dir: dir.into(), detail: second.damaged.join("; ") });
             }
             // The first start: no epoch was used yet.
-            (None, None) => fresh(0, 0, None)?,
+            (None, None) => Identity::fresh(0, 0, None)?,
         };
         // A damaged generation may have known of one epoch more than the sound one, if the database cannot tell.
         let lost = u64::from(!second.damaged.is_empty() && !database_knew);
@@ -117,7 +113,7 @@ impl Store {
 
     /// A store that keeps nothing: a new identity in its first epoch. Fails if the system gives no randomness.
     pub fn ephemeral() -> Result<Store, StoreError> {
-        let identity = fresh(1, 0, None)?;
+        let identity = Identity::fresh(1, 0, None)?;
         let keys = NodeKeys::from_seed(&identity.seed);
         Ok(Store {
             identity,
@@ -158,7 +154,7 @@ impl Store {
     ///
     /// Blocks on the disk. If it fails, the old identity still holds.
     pub fn rekey(&mut self) -> Result<(), StoreError> {
-        let identity = fresh(1, self.identity.rekeys + 1, Some(self.keys.id()))?;
+        let identity = Identity::fresh(1, self.identity.rekeys + 1, Some(self.keys.id()))?;
         if let Some(disk) = &mut self.disk {
             disk.run_mut("forget the events of the old identity", events::forget_own)?;
             disk.write_identity(&identity)?;
@@ -238,7 +234,7 @@ impl Store {
     /// Keeps a value under a name, replacing what was there. At most [`VALUE_BYTES_MAX`] bytes.
     pub fn put(&mut self, name: &str, value: &[u8]) -> Result<(), StoreError> {
         if value.len() > VALUE_BYTES_MAX {
-            return Err(StoreError::TooLarge { name: name.into(), bytes: value.len() });
+            return Err(StoreError::TooLarge { name: name.into(), bytes: value.len(), max: VALUE_BYTES_MAX });
         }
         match &mut self.disk {
             Some(disk) => disk.run_mut("save a setting", |db| db::put(db, name, value)),
@@ -285,7 +281,7 @@ impl Disk {
         what: &'static str,
         step: impl FnOnce(&rusqlite::Connection) -> rusqlite::Result<T>,
     ) -> Result<T, StoreError> {
-        step(&self.db).map_err(|e| StoreError::from_sqlite(&self.dir, what, e))
+        step(&self.db).map_err(|e| failed::from_sqlite(&self.dir, what, e))
     }
 
     fn run_mut<T>(
@@ -293,14 +289,8 @@ impl Disk {
         what: &'static str,
         step: impl FnOnce(&mut rusqlite::Connection) -> rusqlite::Result<T>,
     ) -> Result<T, StoreError> {
-        step(&mut self.db).map_err(|e| StoreError::from_sqlite(&self.dir, what, e))
+        step(&mut self.db).map_err(|e| failed::from_sqlite(&self.dir, what, e))
     }
-}
-
-fn fresh(epoch: u64, rekeys: u64, copied_from: Option<NodeId>) -> Result<Identity, StoreError> {
-    let mut seed = [0; SEED_BYTES];
-    getrandom::fill(&mut seed).map_err(|e| StoreError::Randomness(e.to_string()))?;
-    Ok(Identity { seed, epoch, rekeys, copied_from })
 }
 
 /// Shows the id and the epoch, never the key.

@@ -40,3 +40,8 @@ pub use lane::Lane;
 pub use protocol::{Change, Cx, Input, Loss, Message, Output, Protocol, Via};
 pub use rng::Rng;
 pub use time::{Duration, Time, Wall};
+
+/// The examples of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -24,3 +24,8 @@ pub mod stats;
 pub mod swim;
 pub mod theory;
 pub mod threads;
+
+/// The examples of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -156,3 +156,8 @@ impl<K: Keys, A: Audience> Node<K, A> {
         Some(Sign { peer: owner, epoch, number: counter, period: vitals.put_interval() })
     }
 }
+
+/// The examples of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

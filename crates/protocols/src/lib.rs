@@ -32,3 +32,8 @@ impl Subscriber<events::Event> for queries::Queries {
 }
 
 const _: () = assert!(queries::NAME_BYTES_MAX <= events::NAME_BYTES_MAX);
+
+/// The examples of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

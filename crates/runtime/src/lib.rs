@@ -67,3 +67,8 @@ pub use key_recovery::RecoveryPacket;
 pub use keyring::{Fingerprint, Key, Keyring};
 pub use seal::VERSION as PACKET_VERSION;
 pub use strangers::{Stranger, Strangers};
+
+/// The examples of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -97,3 +97,8 @@ pub use latency::{LATENCY_MAX, LATENCY_MIN, Latency};
 pub use queue::SUBSTEPS_MAX;
 pub use sim::{Engine, Sim};
 pub use world::World;
+
+/// The examples of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -80,9 +80,10 @@ pub fn release_binary() -> Result<PathBuf> {
         return Ok(released);
     };
     let flags = std::env::var("RUSTFLAGS").unwrap_or_default();
-    run(build
-        .args(["--target", &target])
-        .env("RUSTFLAGS", format!("{flags} -C target-feature=+crt-static -C link-arg=-Wl,-z,pack-relative-relocs")))?;
+    run(build.args(["--target", &target]).env(
+        "RUSTFLAGS",
+        format!("{flags} -C target-feature=+crt-static -C link-arg=-Wl,-z,pack-relative-relocs"),
+    ))?;
     let built = target_dir()?.join(&target).join("release/rumormill");
     std::fs::create_dir_all(released.parent().expect("it is in a directory"))?;
     // Not over the one that may be running.

@@ -6,14 +6,14 @@
 //! | [`open`] | queries that this agent asked: each asker reads at its own pace, bounded in bytes |
 //! | [`answer`] | a reply as it travels |
 
-pub mod answer;
 pub mod http;
 mod metrics;
 pub mod model;
-pub mod open;
 pub(crate) mod serf;
 pub mod service;
 pub mod state;
+
+pub use rumormill_cluster::queries::{answer, open};
 
 use crate::feature::{Feature, Heard};
 use crate::node::Event;

@@ -1,8 +1,10 @@
 //! The SQLite file: its schema, how it is opened, repaired, read and written.
 
-use super::error::StoreError;
-use super::record::{DATABASE as NAME, Identity, KnownMember, MEMBERS_MAX, SECOND_COPY, aside};
+use super::failed::from_sqlite;
+use super::record::{KnownMember, MEMBERS_MAX};
 use crate::identity::SEED_BYTES;
+use rumormill_cluster::data_dir::error::{DATABASE as NAME, StoreError};
+use rumormill_cluster::data_dir::sidecar::{Identity, NAME as SECOND_COPY, aside};
 use rumormill_core::identity::NodeId;
 use rumormill_core::time::Wall;
 use rusqlite::config::DbConfig;
@@ -73,7 +75,7 @@ pub(super) fn open(dir: &Path, may_replace: bool, repairs: &mut Vec<String>) -> 
     match open_checked(&path) {
         Ok((db, identity)) => Ok(Opened { db, identity }),
         Err(Refusal::Newer(found)) => Err(StoreError::Newer { dir: dir.into(), found, known: VERSION }),
-        Err(Refusal::Failed(e)) => Err(StoreError::from_sqlite(dir, "open the database", e)),
+        Err(Refusal::Failed(e)) => Err(from_sqlite(dir, "open the database", e)),
         Err(Refusal::Damaged(why)) if !may_replace => {
             let detail = format!("{NAME} is damaged: {why}, and there is no sound {}", SECOND_COPY);
             Err(StoreError::IdentityLost { dir: dir.into(), detail })
@@ -84,7 +86,7 @@ pub(super) fn open(dir: &Path, may_replace: bool, repairs: &mut Vec<String>) -> 
             repairs.push(format!("{NAME} is damaged ({why}); moved to {}", aside.display()));
             match open_checked(&path) {
                 Ok((db, identity)) => Ok(Opened { db, identity }),
-                Err(Refusal::Failed(e)) => Err(StoreError::from_sqlite(dir, "make a new database", e)),
+                Err(Refusal::Failed(e)) => Err(from_sqlite(dir, "make a new database", e)),
                 Err(Refusal::Newer(_) | Refusal::Damaged(_)) => Err(StoreError::Other {
                     what: "make a new database",
                     dir: dir.into(),

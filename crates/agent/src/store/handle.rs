@@ -1,11 +1,11 @@
 //! The data directory as a running agent reaches it: a thread of its own owns the [`Store`], so that a disk that hangs stops nothing else.
 
 use super::Store;
-use super::error::StoreError;
 use super::record::KnownMember;
 use crate::features::events::entry::Unsaved;
 use crate::identity::NodeKeys;
 use crate::worker::{self, Stuck, Worker};
+use rumormill_cluster::data_dir::StoreError;
 use rumormill_core::identity::NodeId;
 use rumormill_core::words;
 use rumormill_protocols::spread::events::Item;

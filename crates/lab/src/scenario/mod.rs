@@ -33,10 +33,10 @@
 //! | `swim`, `lww`, `anti_entropy`, `spreader`, `aggregator`, `detector` | the protocols; the last three run any of their family |
 //! | `settings` | the protocols' settings |
 //! | `erased` | a part behind one type |
-//! | `registry` | their names |
+//! | `registry`, `own` | their names; stacks that a program brings itself |
 //! | `checks` | the notation of checks |
 //! | `drive` | one run |
-//! | `output` | the output |
+//! | `output`, `samples` | the output; its samples as CSV and as a plot |
 
 mod agent;
 mod aggregator;
@@ -47,14 +47,18 @@ mod drive;
 mod erased;
 mod lww;
 mod output;
+mod own;
 pub mod part;
 mod registry;
+mod samples;
 mod settings;
 mod spreader;
 mod swim;
 
 pub use output::{Done, Event, FailureReport, Outcome, Output, Progress, Sample, Silent};
+pub use own::Stacks;
 pub use registry::{StackInfo, stacks};
+pub use samples::Samples;
 pub use settings::keys;
 
 use crate::threads::Threads;
@@ -140,6 +144,9 @@ pub struct Scenario {
     /// The threads of the simulation. Not in the file but given by its runner: the outcome does not depend on it.
     #[serde(skip)]
     pub threads: Threads,
+    /// Stacks of the program that reads the file, besides those of this crate.
+    #[serde(skip)]
+    pub own: Stacks,
 }
 
 /// A call of nodes, once or repeatedly.
@@ -212,11 +219,21 @@ impl Scenario {
     ///
     /// # Errors
     /// Says what is wrong and where, and lists the possible values.
-    pub fn parse(
+    pub fn parse(text: &str, read: impl FnMut(&str) -> Result<String, String>) -> Result<Scenario, String> {
+        Scenario::parse_with(text, read, &Stacks::default())
+    }
+
+    /// [`Scenario::parse`] for a file that may also name these stacks.
+    ///
+    /// # Errors
+    /// As [`Scenario::parse`].
+    pub fn parse_with(
         text: &str,
         mut read: impl FnMut(&str) -> Result<String, String>,
+        own: &Stacks,
     ) -> Result<Scenario, String> {
         let mut scenario: Scenario = toml::from_str(text).map_err(|e| e.to_string())?;
+        scenario.own = own.clone();
         for file in std::mem::take(&mut scenario.plan_files) {
             let plan: Plan = toml::from_str(&read(&file)?).map_err(|e| format!("{file}: {e}"))?;
             scenario.steps.extend(plan.steps);

@@ -74,6 +74,9 @@ impl Visit for CheckPlan<'_> {
 
 /// Refuses a scenario that does not fit its stack.
 pub(super) fn check(scenario: &Scenario, plan: &Plan) -> Result<(), String> {
+    if let Some(own) = scenario.own.get(&scenario.stack) {
+        return own.check(scenario, plan);
+    }
     with(scenario, CheckPlan(scenario, plan))?
 }
 
@@ -88,6 +91,9 @@ impl Visit for Memory<'_> {
 
 /// Bytes of memory that a run needs, about.
 pub(super) fn memory_bytes(scenario: &Scenario) -> Result<u64, String> {
+    if let Some(own) = scenario.own.get(&scenario.stack) {
+        return own.memory_bytes(scenario);
+    }
     with(scenario, Memory(scenario))
 }
 
@@ -112,6 +118,9 @@ pub(super) fn run(
     replay: &dyn Fn(u32) -> String,
     output: &mut dyn Output,
 ) -> Result<Outcome, String> {
+    if let Some(own) = scenario.own.get(&scenario.stack) {
+        return own.run(scenario, runs, replay, output);
+    }
     with(scenario, Run { scenario, runs, replay, output })?
 }
 
@@ -130,7 +139,12 @@ fn with<V: Visit>(scenario: &Scenario, visit: V) -> Result<V::Out, String> {
             known.join(" and ")
         ));
     }
-    with_stack(&scenario.stack, &scenario.settings, scenario.nodes, visit)
+    let visited = with_stack(&scenario.stack, &scenario.settings, scenario.nodes, visit);
+    let own: Vec<&str> = scenario.own.names().collect();
+    visited.map_err(|why| match why == no_stack(&scenario.stack) && !own.is_empty() {
+        true => format!("{why}; of this program {}", own.join(", ")),
+        false => why,
+    })
 }
 
 /// The stacks, for messages and lists. Each but SWIM and the agent also runs on SWIM, the view of which then gives it its peers; alone, all nodes know

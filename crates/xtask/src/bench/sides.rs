@@ -69,9 +69,11 @@ impl Side {
     /// resident memory tells how the file was written.
     pub fn uncache(&self) -> Result<()> {
         let (Side::Rumormill(program) | Side::Serf(program)) = self;
-        let file = std::fs::File::open(program).with_context(|| format!("cannot open {}", program.display()))?;
+        let file =
+            std::fs::File::open(program).with_context(|| format!("cannot open {}", program.display()))?;
         file.sync_all().context("the program is not on the disk")?; // what is not written yet is not dropped
-        rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::DontNeed).context("the kernel refuses to drop its pages")
+        rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::DontNeed)
+            .context("the kernel refuses to drop its pages")
     }
 
     /// Prepares `dir` for agents of this side.

@@ -13,21 +13,23 @@ const NODE: &str = "rumormill-node";
 const SIM: &str = "rumormill-sim";
 const LAB: &str = "rumormill-lab";
 const RUNTIME: &str = "rumormill-runtime";
+const CLUSTER: &str = "rumormill-cluster";
 const AGENT: &str = "rumormill-agent";
 const FACE: &str = "rumormill";
 const TESTKIT: &str = "rumormill-testkit";
 const HOSTILE: &str = "rumormill-hostile";
 
 /// From the bottom up; each may use only what stands above it here.
-const LAYERS: [Layer; 12] = [
+const LAYERS: [Layer; 13] = [
     (CORE, &[], &[]),
     (PROTOCOLS, &[CORE], &[SIM]),
     (NODE, &[CORE, PROTOCOLS], &[]),
     (SIM, &[CORE], &[]),
     (LAB, &[CORE, PROTOCOLS, NODE, SIM], &[]),
     (RUNTIME, &[CORE], &[PROTOCOLS]),
-    (AGENT, &[CORE, PROTOCOLS, NODE, RUNTIME], &[SIM]),
-    (FACE, &[CORE, PROTOCOLS, RUNTIME, AGENT], &[SIM, LAB]),
+    (CLUSTER, &[CORE, PROTOCOLS, NODE, RUNTIME], &[]),
+    (AGENT, &[CORE, PROTOCOLS, NODE, RUNTIME, CLUSTER], &[SIM]),
+    (FACE, &[CORE, PROTOCOLS, NODE, SIM, LAB, RUNTIME, CLUSTER, AGENT], &[FACE]),
     ("rumormill-cli", &[CORE, PROTOCOLS, SIM, LAB, RUNTIME, AGENT, FACE], &[]),
     (TESTKIT, &[], &[]),
     (HOSTILE, &[CORE, PROTOCOLS, NODE, RUNTIME], &[]),

@@ -31,6 +31,9 @@ const UNFINISHED: [(&str, &str); 5] =
 /// A switch between production and simulation, which run the same code.
 const SWITCHES: [(&str, &str); 3] = [("cfg(", "sim"), ("cfg(not(", "sim"), ("feature = ", "\"sim\"")];
 
+/// The face, where a feature decides whether the simulator is there at all.
+const FACE: &str = "crates/rumormill/src/lib.rs";
+
 /// The findings in one file.
 pub fn check(path: &str, text: &str) -> Vec<String> {
     let pure = PURE.iter().any(|dir| path.starts_with(dir));
@@ -46,7 +49,8 @@ pub fn check(path: &str, text: &str) -> Vec<String> {
             find("an ignored test says why, and what runs it: #[ignore = \"…\"]");
         }
         let code = line.split("//").next().unwrap_or_default();
-        if SWITCHES.iter().any(|(head, tail)| code.contains(&format!("{head}{tail}"))) {
+        let switches = SWITCHES.iter().any(|(head, tail)| code.contains(&format!("{head}{tail}")));
+        if switches && path != FACE {
             find("production and simulation run the same code: no such switch");
         }
         if pure {

@@ -8,26 +8,21 @@ use crate::model::{self, JoinReason};
 use crate::node::Call;
 use crate::refusal::Refusal;
 use crate::states::lock;
+use rumormill_cluster::Why;
+use rumormill_cluster::meeting::{self, EXCHANGE_MAX};
 use rumormill_core::identity::NodeId;
 use rumormill_core::time::Duration;
-use rumormill_protocols::member::swim::{self, Status};
+use rumormill_protocols::member::swim;
 use rumormill_protocols::spread::events;
 use rumormill_runtime::addresses::{is_link_local, own};
 use rumormill_runtime::hello::ResolveError;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Instant;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 /// Addresses in one request to join.
 pub const JOIN_ADDRESSES_MAX: usize = 64;
-/// How long an exchange of members may take (our guess: three times as long as SWIM lets one be silent).
-const EXCHANGE_MAX: Duration = Duration::from_secs(15);
-/// After how long without an end it is looked whether TCP works at all (our guess: an exchange takes milliseconds).
-const EXCHANGE_SLOW: Duration = Duration::from_secs(1);
-/// How often it is looked for the end of an exchange.
-const EXCHANGE_LOOK: Duration = Duration::from_millis(25);
 /// How long a name may be looked up for a request to join (our guess: a person waits).
 const LOOKUP_MAX: Duration = Duration::from_secs(15);
 
@@ -187,41 +182,19 @@ impl Agent {
     }
 
     /// Waits until the exchange of members with `id` is through, which answers at `address`.
-    async fn exchange(self: &Arc<Self>, address: SocketAddr, id: NodeId) -> Result<(), Fault> {
+    async fn exchange(&self, address: SocketAddr, id: NodeId) -> Result<(), Fault> {
         let handle = self.handle().map_err(|_| self.fault(address, &ResolveError::Stopped))?;
-        let begun = Instant::now();
-        let mut is_checked = false;
-        while begun.elapsed() < EXCHANGE_MAX {
-            if self.lists(id).await {
-                return Ok(());
+        match meeting::exchange(&handle, address, id).await {
+            Ok(()) => Ok(()),
+            Err(Why::TcpBlocked) => Err(tcp_blocked(address)),
+            Err(Why::Resolve(error)) => Err(self.fault(address, &error)),
+            Err(_) => {
+                let waited = EXCHANGE_MAX.as_secs();
+                let text = format!("{address} answers, but has not exchanged members within {waited} s");
+                let hint = "it may be overloaded, or this node is banned there: ask `rumormill bans` and look at the log there";
+                Err(Fault::new(JoinReason::Exchange, text, hint))
             }
-            if !is_checked && begun.elapsed() >= EXCHANGE_SLOW {
-                is_checked = true;
-                let connected = handle.connect(address).await;
-                if self.lists(id).await {
-                    return Ok(());
-                }
-                match connected {
-                    // Again, over the connection that stands now.
-                    Ok(_) => drop(handle.call(Call::Swim(swim::Call::Join(id))).await),
-                    Err(ResolveError::TimedOut | ResolveError::Refused | ResolveError::Stranger) => {
-                        return Err(tcp_blocked(address));
-                    }
-                    Err(error) => return Err(self.fault(address, &error)),
-                }
-            }
-            tokio::time::sleep(EXCHANGE_LOOK).await;
         }
-        let text =
-            format!("{address} answers, but has not exchanged members within {} s", EXCHANGE_MAX.as_secs());
-        let hint = "it may be overloaded, or this node is banned there: ask `rumormill bans` and look at the log there";
-        Err(Fault::new(JoinReason::Exchange, text, hint))
-    }
-
-    /// Whether `id` is a live member.
-    async fn lists(self: &Arc<Self>, id: NodeId) -> bool {
-        let looked = self.inspect(move |inside| inside.node.swim.member(id).map(|member| member.status));
-        matches!(looked.await, Ok(Some(Status::Alive | Status::Suspect)))
     }
 
     /// A link-local address that names no interface is on the link that this node is bound to.

@@ -6,11 +6,11 @@ use crate::logging::limit::{self, Kind};
 use crate::states::lock;
 use crate::store::Store;
 use crate::wall::wall;
-use rumormill_core::time::{Duration, Wall};
+use rumormill_cluster::ring::{Draft, names, write_file};
+use rumormill_core::time::Wall;
 use rumormill_core::wire;
 use rumormill_protocols::agree::keys::{Kept, Order, Record, Removed, Report, Secret};
-use rumormill_runtime::keyring::{Fingerprint, Key, Keyring, KeyringError, REMOVED_MAX};
-use std::path::Path;
+use rumormill_runtime::keyring::{Fingerprint, Key, Keyring, KeyringError};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -61,10 +61,6 @@ fn tell(keyring: &Keyring, removed: &[Removed]) {
     keyring.set_removed(&keys);
 }
 
-fn names(keyring: &Keyring) -> Vec<u64> {
-    keyring.list().iter().map(|name| name.0).collect()
-}
-
 /// Why an order is not carried out. Nothing has changed then.
 #[derive(Debug, thiserror::Error)]
 pub enum Refused {
@@ -78,54 +74,6 @@ pub enum Refused {
 
 /// Where the ring is kept, and why it is not in the key file.
 type Where = (Kept, String);
-
-/// What an order would put in force.
-struct Draft {
-    ring: Keyring,
-    removed: Vec<Removed>,
-}
-
-impl Draft {
-    fn forget_removed(&mut self, name: Fingerprint) {
-        self.removed.retain(|removed| Key::new(removed.key.0).fingerprint() != name);
-    }
-
-    fn change(&mut self, order: &Order, grace: Duration) -> Result<(), KeyringError> {
-        match order {
-            Order::List if self.ring.is_insecure() => return Err(KeyringError::Insecure),
-            Order::List => {}
-            Order::Install(secret) => {
-                let name = self.ring.install(Key::new(secret.0))?;
-                self.forget_removed(name);
-            }
-            Order::Use(name) if !self.ring.is_insecure() && self.ring.primary().0 == *name => {}
-            Order::Use(name) => self.ring.use_primary(Fingerprint(*name))?,
-            Order::Remove { fingerprint, revoke } => {
-                self.remove(Fingerprint(*fingerprint), *revoke, grace)?
-            }
-        }
-        Ok(())
-    }
-
-    fn remove(&mut self, name: Fingerprint, revoke: bool, grace: Duration) -> Result<(), KeyringError> {
-        let key = self.ring.keys().into_iter().find(|key| key.fingerprint() == name);
-        match self.ring.remove(name) {
-            Err(KeyringError::Unknown(_)) => {} // it is not there, which is what is wanted
-            removed => removed?,
-        }
-        if revoke {
-            self.forget_removed(name);
-        } else if let Some(key) = key.filter(|_| !grace.is_zero()) {
-            let millis = u64::try_from(grace.as_millis()).unwrap_or(u64::MAX);
-            let until = Wall(wall().0.saturating_add(millis));
-            self.removed.push(Removed { key: Secret(*key.bytes()), until });
-            if self.removed.len() > REMOVED_MAX {
-                self.removed.remove(0);
-            }
-        }
-        Ok(())
-    }
-}
 
 impl Agent {
     /// Carries out an order on this node's ring, and keeps it for the next start.
@@ -314,16 +262,5 @@ fn log_change(order: &Order, before: &[Fingerprint], after: &[Fingerprint]) {
         for name in before.iter().filter(|name| !after.contains(name)) {
             tracing::warn!(fingerprint = %name, revoke, "a cluster key was removed");
         }
-    }
-}
-
-/// Nodes on one machine may share the file: it is written only if it says something else.
-fn write_file(keyring: &Keyring, path: &Path) -> Result<(), String> {
-    match Keyring::load(path) {
-        Ok(held) if held.list() == keyring.list() => Ok(()),
-        _ => keyring.save(path).map_err(|error| match error {
-            KeyringError::Io(error) => error.kind().to_string(),
-            error => error.to_string(),
-        }),
     }
 }

@@ -9,7 +9,7 @@ use crate::features::queries::open::{OpenQueries, Reply, Responder};
 use rumormill_core::identity::NodeId;
 use rumormill_core::payload::Payload;
 use rumormill_core::time::Duration;
-use rumormill_protocols::spread::queries::{Event, QueryId, TIMEOUT_MAX};
+use rumormill_protocols::spread::queries::{Event, QueryId};
 use std::sync::Arc;
 use tokio::sync::broadcast;
 use tokio::time::Instant;
@@ -17,12 +17,7 @@ use tokio::time::Instant;
 /// Queries that wait for a subscriber; a slower one misses the oldest (our guess).
 const ARRIVED_MAX: usize = 256;
 
-/// For so long answers are taken if nothing is said: 16 gossip rounds for each power of ten of the members (serf: `QueryTimeoutMult` 16), so 6.4 s for
-/// 10 to 99 members at 200 ms.
-pub fn default_timeout(gossip_interval: Duration, members: usize) -> Duration {
-    let powers = ((members + 1) as f64).log10().ceil().max(1.0) as u32;
-    (gossip_interval * 16 * powers).min(TIMEOUT_MAX)
-}
+pub use rumormill_cluster::queries::default_timeout;
 
 /// A query that is to be asked.
 #[derive(Clone, Debug, Default)]
@@ -96,20 +91,5 @@ impl QueryService {
     /// Subscribes to queries that reach this agent from now on. A slow subscriber misses some, and reads how many.
     pub fn subscribe(&self) -> broadcast::Receiver<Arc<Arrived>> {
         self.arrived.subscribe()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_default_time_is_that_of_serf() {
-        let interval = Duration::from_millis(200);
-        for (members, millis) in
-            [(0, 3_200), (2, 3_200), (9, 3_200), (10, 6_400), (99, 6_400), (1_000, 12_800)]
-        {
-            assert_eq!(default_timeout(interval, members), Duration::from_millis(millis), "{members}");
-        }
     }
 }

@@ -7,7 +7,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 /// Held as long as it lives; the kernel lets go of it when the process ends in whatever way.
-pub(super) struct Lock {
+pub struct Lock {
     file: File,
 }
 
@@ -20,7 +20,7 @@ impl Drop for Lock {
 
 impl Lock {
     /// Takes the lock and writes this process's id into it. Never waits.
-    pub(super) fn take(dir: &Path) -> Result<Lock, StoreError> {
+    pub fn take(dir: &Path) -> Result<Lock, StoreError> {
         let mut file = OpenOptions::new()
             .read(true)
             .write(true)

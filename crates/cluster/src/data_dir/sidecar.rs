@@ -1,7 +1,6 @@
-//! The second copy of the identity: two generations of a small checksummed file, replaced by renaming.
+//! The identity in a file: two generations of a small checksummed file, replaced by renaming. In an agent's data directory it is the second copy.
 
 use super::error::StoreError;
-use super::record::{Identity, SECOND_COPY as NAME, aside};
 use crate::identity::SEED_BYTES;
 use ring::digest;
 use rumormill_core::identity::NodeId;
@@ -9,7 +8,10 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
 
+/// The newest generation.
+pub const NAME: &str = "identity.bin";
 /// The one before.
 const OLD_NAME: &str = "identity.bin.old";
 /// The one being written.
@@ -22,8 +24,35 @@ pub const VERSION: u8 = 1;
 const BODY_BYTES: usize = MAGIC.len() + 1 + SEED_BYTES + 8 + 8 + 1 + 8;
 const FILE_BYTES: usize = BODY_BYTES + digest::SHA256_OUTPUT_LEN;
 
+/// What must survive everything.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// The secret half of the node's key.
+    pub seed: [u8; SEED_BYTES],
+    /// The last epoch that may have been used.
+    pub epoch: u64,
+    /// Number of times that the key was replaced; a copy with more is the newer.
+    pub rekeys: u64,
+    /// The id before the last replacement.
+    pub copied_from: Option<NodeId>,
+}
+
+impl Identity {
+    /// A new key. Fails if the system gives no randomness.
+    pub fn fresh(epoch: u64, rekeys: u64, copied_from: Option<NodeId>) -> Result<Identity, StoreError> {
+        let mut seed = [0; SEED_BYTES];
+        getrandom::fill(&mut seed).map_err(|e| StoreError::Randomness(e.to_string()))?;
+        Ok(Identity { seed, epoch, rekeys, copied_from })
+    }
+
+    /// Orders the generations of one identity.
+    pub fn version(&self) -> (u64, u64) {
+        (self.rekeys, self.epoch)
+    }
+}
+
 /// What was found.
-pub(super) struct Found {
+pub struct Found {
     /// The newer of the sound generations.
     pub best: Option<Identity>,
     /// What is wrong with those that are not sound.
@@ -32,7 +61,7 @@ pub(super) struct Found {
 }
 
 /// Reads both generations. Fails if one cannot be read at all, or if a newer program wrote it; a damaged one is only reported.
-pub(super) fn read(dir: &Path) -> Result<Found, StoreError> {
+pub fn read(dir: &Path) -> Result<Found, StoreError> {
     let mut found = Found { best: None, damaged: Vec::new(), damaged_paths: Vec::new() };
     for name in [NAME, OLD_NAME] {
         let bytes = match read_bounded(&dir.join(name)) {
@@ -63,11 +92,7 @@ pub(super) fn read(dir: &Path) -> Result<Found, StoreError> {
 }
 
 /// Moves damaged generations out of the way, so that they are not taken for sound ones later, and keeps them for inspection.
-pub(super) fn set_damaged_aside(
-    dir: &Path,
-    found: &Found,
-    repairs: &mut Vec<String>,
-) -> Result<(), StoreError> {
+pub fn set_damaged_aside(dir: &Path, found: &Found, repairs: &mut Vec<String>) -> Result<(), StoreError> {
     for (path, why) in found.damaged_paths.iter().zip(&found.damaged) {
         let aside = aside(path);
         std::fs::rename(path, &aside)
@@ -78,7 +103,7 @@ pub(super) fn set_damaged_aside(
 }
 
 /// Writes a new generation and waits until it is on disk. Whatever happens in between, a sound generation is there.
-pub(super) fn write(dir: &Path, identity: &Identity) -> Result<(), StoreError> {
+pub fn write(dir: &Path, identity: &Identity) -> Result<(), StoreError> {
     replace(dir, identity).map_err(|e| StoreError::from_io(dir, "write the identity and the epoch", e))
 }
 
@@ -154,6 +179,20 @@ fn fields(body: &[u8]) -> Option<Identity> {
         rekeys: u64::from_be_bytes(*rekeys),
         copied_from: (*is_copied == 1).then(|| NodeId(u64::from_be_bytes(*copied_from))),
     })
+}
+
+/// The name under which a damaged file is kept.
+pub fn aside(path: &Path) -> PathBuf {
+    let unix_s = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    // Two within one second must not replace each other.
+    (0..)
+        .map(|n| match n {
+            0 => path.with_file_name(format!("{name}.corrupt-{unix_s}")),
+            n => path.with_file_name(format!("{name}.corrupt-{unix_s}-{n}")),
+        })
+        .find(|aside| !aside.exists())
+        .unwrap_or_else(|| unreachable!("some number is free"))
 }
 
 /// Reads a file whole if it has a sane size, else its beginning (which then does not match its checksum).

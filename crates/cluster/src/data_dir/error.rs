@@ -1,11 +1,11 @@
 //! Why a data directory cannot be used.
 
-use super::record::{DATABASE, SECOND_COPY, VALUE_BYTES_MAX};
+use super::sidecar::NAME;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// With less room than this a write that failed is put down to the full disk: what opening a directory may take, in bytes.
-const ROOM_BYTES_MIN: u64 = 128 * 1024;
+/// The database of an agent, which has the identity too.
+pub const DATABASE: &str = "rumormill.db";
 
 /// Why a data directory cannot be used. Each text says what to do.
 #[derive(Debug, thiserror::Error)]
@@ -60,18 +60,20 @@ pub enum StoreError {
     },
     /// Files of two nodes in one directory.
     #[error("{} holds the keys of two different nodes, one in {}, one in {}; move away those files that belong to the other node",
-        dir.display(), DATABASE, SECOND_COPY)]
+        dir.display(), DATABASE, NAME)]
     TwoIdentities {
         /// Which directory.
         dir: PathBuf,
     },
-    /// A value is larger than [`VALUE_BYTES_MAX`].
-    #[error("{name} takes {bytes} bytes, at most {} are kept", VALUE_BYTES_MAX)]
+    /// A value is larger than its bound.
+    #[error("{name} takes {bytes} bytes, at most {max} are kept")]
     TooLarge {
         /// Under which name.
         name: String,
         /// Its size, in bytes.
         bytes: usize,
+        /// The bound.
+        max: usize,
     },
     /// The system gives no random bytes.
     #[error("the system gives no randomness to make a key of: {0}")]
@@ -89,30 +91,13 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    pub(super) fn from_io(dir: &Path, what: &'static str, e: io::Error) -> StoreError {
+    /// What went wrong with a file of `dir`.
+    pub fn from_io(dir: &Path, what: &'static str, e: io::Error) -> StoreError {
         use io::ErrorKind::{PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
         let dir = dir.to_path_buf();
         match e.kind() {
             StorageFull | QuotaExceeded => StoreError::Full { what, dir },
             PermissionDenied | ReadOnlyFilesystem => StoreError::Denied { what, dir, detail: e.to_string() },
-            _ => StoreError::Other { what, dir, detail: e.to_string() },
-        }
-    }
-
-    pub(super) fn from_sqlite(dir: &Path, what: &'static str, e: rusqlite::Error) -> StoreError {
-        use rusqlite::ErrorCode::{CannotOpen, DiskFull, PermissionDenied, ReadOnly, SystemIoFailure};
-        // SQLite does not always say that a failed write failed for want of room.
-        let is_full = || {
-            rustix::fs::statvfs(dir).is_ok_and(|fs| fs.f_bavail.saturating_mul(fs.f_frsize) < ROOM_BYTES_MIN)
-        };
-        let is_full = e.sqlite_error_code() == Some(SystemIoFailure) && is_full();
-        let dir = dir.to_path_buf();
-        match e.sqlite_error_code() {
-            Some(DiskFull) => StoreError::Full { what, dir },
-            _ if is_full => StoreError::Full { what, dir },
-            Some(ReadOnly | PermissionDenied | CannotOpen) => {
-                StoreError::Denied { what, dir, detail: e.to_string() }
-            }
             _ => StoreError::Other { what, dir, detail: e.to_string() },
         }
     }

@@ -1,4 +1,4 @@
-//! Open queries of this agent: each asker reads its replies at its own pace, bounded in bytes.
+//! Open queries of this node: each asker reads its replies at its own pace, bounded in bytes.
 
 use rumormill_core::identity::NodeId;
 use rumormill_core::payload::Payload;
@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::Relaxed;
+use std::task::{Context, Poll};
 use std::time::Instant;
 use tokio::sync::{mpsc, oneshot};
 
@@ -78,9 +79,16 @@ pub struct Inbox {
 impl Inbox {
     /// The next thing; none after [`Reply::Done`], or if the node began anew as another one.
     pub async fn next(&mut self) -> Option<Reply> {
-        let reply = self.replies.recv().await?;
-        self.bytes.fetch_sub(reply.bytes(), Relaxed);
-        Some(reply)
+        std::future::poll_fn(|cx| self.poll_next(cx)).await
+    }
+
+    /// [`Inbox::next`] for a stream.
+    pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Reply>> {
+        let reply = std::task::ready!(self.replies.poll_recv(cx));
+        if let Some(reply) = &reply {
+            self.bytes.fetch_sub(reply.bytes(), Relaxed);
+        }
+        Poll::Ready(reply)
     }
 }
 
@@ -98,7 +106,7 @@ struct Open {
     lost: u32,
 }
 
-/// Queries of this agent that are open: as many as the protocol takes.
+/// Queries of this node that are open: as many as the protocol takes.
 #[derive(Debug, Default)]
 pub struct OpenQueries {
     next: u64,
@@ -125,12 +133,14 @@ impl OpenQueries {
         begun.map(|begun| begun.send(Ok(())));
     }
 
-    pub(crate) fn refused(&mut self, ticket: u64, why: Refusal) {
+    /// The question was refused.
+    pub fn refused(&mut self, ticket: u64, why: Refusal) {
         let begun = self.open.remove(&ticket).and_then(|open| open.begun);
         begun.map(|begun| begun.send(Err(why)));
     }
 
-    pub(super) fn deliver(&mut self, ticket: u64, reply: Reply) {
+    /// Hands a reply to its asker, or counts it if too many bytes wait there.
+    pub fn deliver(&mut self, ticket: u64, reply: Reply) {
         let Some(open) = self.open.get_mut(&ticket) else { return };
         if matches!(reply, Reply::Failed(..)) {
             open.failed += 1;
@@ -146,7 +156,8 @@ impl OpenQueries {
         let _ = open.replies.send(reply); // the asker may be gone: the query is about to be cancelled
     }
 
-    pub(crate) fn done(&mut self, ticket: u64, summary: protocol::Summary) {
+    /// The protocol takes no more answers.
+    pub fn done(&mut self, ticket: u64, summary: protocol::Summary) {
         let Some(open) = self.open.remove(&ticket) else { return };
         let protocol::Summary { expected, acked, answered, untaken } = summary;
         let summary = Summary {
