@@ -69,7 +69,7 @@ pub struct Config {
     pub tally: Tally,
     /// In push-pull, if both know it: only the smaller counter goes up, both if they are equal (section 1.4).
     pub minimization: bool,
-    /// Contacts per period; of more than 32 the answers to the first are not weighed.
+    /// Contacts per period, each with another peer; of more than 32 the answers to the first are not weighed.
     pub fanout: u32,
     /// Whom to contact.
     pub choice: PeerSelection,
