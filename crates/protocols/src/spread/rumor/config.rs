@@ -153,6 +153,11 @@ impl Config {
         Config { credit: Credit::First, reset_on_useful: false, tally: Tally::Each, ..self }
     }
 
+    /// Whether only the smaller of two counters goes up. Push and pull have but one.
+    pub(super) fn minimizes(&self) -> bool {
+        self.minimization && self.direction == Direction::PushPull
+    }
+
     pub(super) fn pushes(&self) -> bool {
         self.direction != Direction::Pull
     }

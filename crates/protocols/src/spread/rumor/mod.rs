@@ -252,7 +252,7 @@ impl Rumor {
         if hot.heard == cx.now {
             return Some((self.config.credit == Credit::StartOfCycle, u32::MAX));
         }
-        if self.config.direction == Direction::PushPull && (!self.config.minimization || hot.misses <= misses)
+        if self.config.direction == Direction::PushPull && (!self.config.minimizes() || hot.misses <= misses)
         {
             // Both know it: a useless contact for the one who is called, too.
             hot.useless = hot.useless.saturating_add(1);
@@ -267,7 +267,7 @@ impl Rumor {
         }
         if useful {
             hot.useful = hot.useful.saturating_add(1);
-        } else if !self.config.minimization || hot.misses <= misses {
+        } else if !self.config.minimizes() || hot.misses <= misses {
             hot.useless = hot.useless.saturating_add(1);
         }
     }
