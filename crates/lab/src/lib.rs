@@ -8,6 +8,7 @@
 //! | [`aggregate`] | every node computes an aggregate of the values of all |
 //! | [`advise`] | a protocol and its settings for a promise |
 //! | [`scenario`] | any stack on any world, from a file |
+//! | [`topology`] | graphs as data: who knows whom |
 //! | [`paper`] | the papers' tables: golden values, runners, reports |
 //! | [`threads`] | the number of threads of a simulation |
 //! | [`plot`], [`stats`] | curves as SVG; means, standard errors, quantiles |
@@ -24,3 +25,4 @@ pub mod stats;
 pub mod swim;
 pub mod theory;
 pub mod threads;
+pub mod topology;
