@@ -1,6 +1,7 @@
 //! Arguments that several commands share.
 
-use clap::{Args, ValueEnum};
+use clap::parser::ValueSource;
+use clap::{ArgMatches, Args, Command, FromArgMatches, ValueEnum};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -31,6 +32,50 @@ pub struct MemberArgs {
     /// The agent.
     #[command(flatten)]
     pub target: Target,
+}
+
+/// Arguments, and which of them the person gave: a default is nobody's wish.
+#[derive(Debug)]
+pub struct Given<T> {
+    /// The arguments.
+    pub args: T,
+    /// The names of those on the command line, as they are written there.
+    pub names: Vec<String>,
+}
+
+impl<T> Given<T> {
+    /// The names.
+    pub fn names(&self) -> Vec<&str> {
+        self.names.iter().map(String::as_str).collect()
+    }
+}
+
+impl<T: Args> Args for Given<T> {
+    fn augment_args(command: Command) -> Command {
+        T::augment_args(command)
+    }
+    fn augment_args_for_update(command: Command) -> Command {
+        T::augment_args_for_update(command)
+    }
+}
+
+impl<T: FromArgMatches> FromArgMatches for Given<T> {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        Self::from_arg_matches_mut(&mut matches.clone())
+    }
+    fn from_arg_matches_mut(matches: &mut ArgMatches) -> Result<Self, clap::Error> {
+        let names = names(matches);
+        Ok(Given { args: T::from_arg_matches_mut(matches)?, names })
+    }
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        self.names.extend(names(matches));
+        self.args.update_from_arg_matches(matches)
+    }
+}
+
+fn names(matches: &ArgMatches) -> Vec<String> {
+    let given = |id: &&clap::Id| matches.value_source(id.as_str()) == Some(ValueSource::CommandLine);
+    matches.ids().filter(given).map(|id| id.as_str().replace('_', "-")).collect()
 }
 
 /// `on` or `off`.

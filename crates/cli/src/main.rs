@@ -41,7 +41,9 @@ fn main() -> ExitCode {
 /// Whether it runs nodes in no order. In synchronous rounds they run one beside the other, and huge pages cost more to clear than they save.
 fn has_scattered_events(command: &cli::Command) -> bool {
     match command {
-        cli::Command::Lab { experiment: commands::lab::LabCommand::Aggregate(args) } => !args.synchronous,
+        cli::Command::Lab { experiment: commands::lab::LabCommand::Aggregate(given) } => {
+            !given.args.synchronous
+        }
         cli::Command::Sim { .. } => true,
         _ => false,
     }

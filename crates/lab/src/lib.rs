@@ -8,6 +8,8 @@
 //! | [`aggregate`] | every node computes an aggregate of the values of all |
 //! | [`advise`] | a protocol and its settings for a promise |
 //! | [`scenario`] | any stack on any world, from a file |
+//! | [`topology`] | graphs as data: who knows whom |
+//! | [`flags`] | flags without effect are refused |
 //! | [`paper`] | the papers' tables: golden values, runners, reports |
 //! | [`threads`] | the number of threads of a simulation |
 //! | [`plot`], [`stats`] | curves as SVG; means, standard errors, quantiles |
@@ -16,6 +18,7 @@
 pub mod advise;
 pub mod aggregate;
 pub mod epidemic;
+pub mod flags;
 mod memory;
 pub mod paper;
 pub mod plot;
@@ -24,6 +27,7 @@ pub mod stats;
 pub mod swim;
 pub mod theory;
 pub mod threads;
+pub mod topology;
 
 /// The examples of the README.
 #[cfg(doctest)]

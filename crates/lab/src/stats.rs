@@ -75,6 +75,27 @@ impl FromIterator<f64> for Samples {
     }
 }
 
+/// Percentiles of a set of samples; 0 of none.
+#[derive(Copy, Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Percentiles {
+    /// The median.
+    pub p50: f64,
+    /// The value that nine of ten samples do not exceed.
+    pub p90: f64,
+    /// The value that 99 of 100 samples do not exceed.
+    pub p99: f64,
+}
+
+impl Percentiles {
+    /// Those of these samples.
+    pub fn of(samples: impl IntoIterator<Item = f64>) -> Percentiles {
+        let mut sorted: Vec<f64> = samples.into_iter().collect();
+        sorted.sort_by(f64::total_cmp);
+        let [p50, p90, p99] = [0.5, 0.9, 0.99].map(|q| quantile(&sorted, q).unwrap_or(0.0));
+        Percentiles { p50, p90, p99 }
+    }
+}
+
 /// The quantile `q` of `sorted` (0 the smallest, 1 the largest), between two samples by linear interpolation; `None` of no samples.
 pub fn quantile(sorted: &[f64], q: f64) -> Option<f64> {
     let last = sorted.len().checked_sub(1)?;
@@ -92,6 +113,20 @@ pub fn line(points: &[(f64, f64)]) -> Option<(f64, f64)> {
     let xx: f64 = points.iter().map(|p| (p.0 - mean_x) * (p.0 - mean_x)).sum();
     let xy: f64 = points.iter().map(|p| (p.0 - mean_x) * (p.1 - mean_y)).sum();
     (points.len() > 1 && xx > 0.0).then(|| (xy / xx, mean_y - xy / xx * mean_x))
+}
+
+/// A number with this number of significant digits, without trailing zeros; small numbers as powers of ten.
+pub fn figure(v: f64, digits: i32) -> String {
+    if v == 0.0 || !v.is_finite() {
+        return format!("{v}");
+    }
+    let magnitude = libm::floor(libm::log10(v.abs())) as i32;
+    if magnitude < -3 {
+        return format!("{v:.*e}", (digits - 2).max(0) as usize);
+    }
+    let decimals = (digits - 1 - magnitude).max(0) as usize;
+    let text = format!("{v:.decimals$}");
+    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
 }
 
 #[cfg(test)]
@@ -126,6 +161,20 @@ mod tests {
         let quantiles = [0.0, 0.5, 1.0, 2.0].map(|q| quantile(&sorted, q));
         assert_eq!(quantiles, [Some(1.0), Some(2.5), Some(4.0), Some(4.0)]);
         assert_eq!(quantile(&[], 0.5), None);
+    }
+
+    #[test]
+    fn figures_keep_their_significant_digits() {
+        let shown = [0.0, 0.17412, 16.871, 1234.6, 2.94e-6, 0.0012].map(|v| figure(v, 3));
+        assert_eq!(shown, ["0", "0.174", "16.9", "1235", "2.9e-6", "0.0012"]);
+    }
+
+    #[test]
+    fn percentiles_do_not_depend_on_the_order() {
+        let hundred = Percentiles::of((0..=100).rev().map(f64::from));
+        assert_eq!(hundred, Percentiles { p50: 50.0, p90: 90.0, p99: 99.0 });
+        assert_eq!(Percentiles::of([]), Percentiles::default());
+        assert_eq!(Percentiles::of([3.0]), Percentiles { p50: 3.0, p90: 3.0, p99: 3.0 });
     }
 
     #[test]

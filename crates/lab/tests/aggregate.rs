@@ -1,7 +1,9 @@
 //! What `rumormill lab aggregate` prints, held against theory and against itself. `paper` holds the figures of the literature.
 
 use rumormill_core::time::Duration;
-use rumormill_lab::aggregate::{Aggregate, Algorithm, Outcome, Values};
+use rumormill_lab::aggregate::{Aggregate, Algorithm, Outcome, Theory, Values};
+use rumormill_lab::flags::Flagged;
+use rumormill_lab::topology::Topology;
 use rumormill_protocols::sum::averaging::Pairing;
 use rumormill_sim::Latency;
 
@@ -37,7 +39,7 @@ fn the_error_falls_by_the_factor_that_theory_has() {
     for pairing in [Pairing::Cyclic, Pairing::Poisson, Pairing::Matching] {
         let aggregate =
             seeded(Aggregate { nodes: 4_000, pairing, rounds: 12, runs: 4, ..Aggregate::default() });
-        let (outcome, theory) = (run(&aggregate), aggregate.theory().expect("it has a factor"));
+        let (outcome, theory) = (run(&aggregate), aggregate.theory().factor().expect("it has a factor"));
         let factor = outcome.factor_per_round.expect("so has this");
         assert!((factor / theory - 1.0).abs() < 0.03, "seed 7, {pairing:?}: {factor}, theory has {theory}");
         let svg = aggregate.plot(&outcome).svg();
@@ -96,8 +98,125 @@ fn an_experiment_that_makes_no_sense_is_refused_with_the_flag() {
     assert!(refused(Aggregate { nodes: 0, ..with() }).contains("--nodes"));
     assert!(refused(Aggregate { rounds: 0, ..with() }).contains("--rounds"));
     assert!(refused(Aggregate { loss: -0.1, ..with() }).contains("--loss"));
-    assert!(refused(Aggregate { leaders: Some(5.0), ..with() }).contains("--leaders"));
+    let counts = Aggregate { algorithm: Algorithm::Count, leaders: Some(50.0), ..with() };
+    assert!(refused(counts).contains("--leaders"));
     assert!(refused(Aggregate { algorithm: Algorithm::Extrema, numbers: 2, ..with() }).contains("--numbers"));
     assert!("median".parse::<Algorithm>().expect_err("no such thing").contains("push-sum"));
     assert!(with().check_memory(1).expect_err("too little").contains("--nodes"));
+}
+
+/// One rule for all: what is not refused leads to different runs.
+#[test]
+fn for_every_algorithm_each_flag_is_refused_or_changes_the_run() {
+    let latency = Some(Latency::Uniform(Duration::from_millis(1), Duration::from_millis(100)));
+    for algorithm in Algorithm::all() {
+        let base = seeded(Aggregate { nodes: 40, algorithm, rounds: 8, ..Aggregate::default() });
+        let leaders = (algorithm == Algorithm::Count).then_some(4.0);
+        for base in [
+            base.clone(),
+            Aggregate { latency: latency.clone(), ..base.clone() },
+            Aggregate { leaders, ..base },
+        ] {
+            let digest = run(&base).digest;
+            for flag in Aggregate::flags() {
+                if flag.is_idle(&base) {
+                    let why = base.check_flags(&[flag.name]).expect_err("it has no effect");
+                    assert!(why.contains(&format!("--{} has no effect", flag.name)), "{why}");
+                    continue;
+                }
+                let other =
+                    |variant: Aggregate| variant.run(&mut |_| {}).is_ok_and(|told| told.digest != digest);
+                // A value may be refused for another reason, as a count by leaders is on a graph.
+                let refused = |variant: &Aggregate| variant.gist() != base.gist() && variant.check().is_err();
+                let differs =
+                    flag.variants(&base).any(other) || flag.variants(&base).any(|variant| refused(&variant));
+                assert!(differs, "seed 7: --{} changes no run of {base:?}", flag.name);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_flag_without_effect_is_refused_with_what_would_give_it_one() {
+    let refused = |aggregate: Aggregate, flag| aggregate.check_flags(&[flag]).expect_err("it has no effect");
+    let of = |algorithm| Aggregate { algorithm, ..Aggregate::default() };
+    let latency = Some(Latency::Uniform(Duration::from_millis(1), Duration::from_millis(100)));
+    for (aggregate, flag, parts) in [
+        (
+            of(Algorithm::Averaging),
+            "numbers",
+            &["with --algorithm averaging", "give --algorithm extrema"][..],
+        ),
+        (of(Algorithm::PushSum), "pairing", &["with --algorithm push-sum", "--algorithm averaging or count"]),
+        (
+            of(Algorithm::Count),
+            "values",
+            &["with --algorithm count", "push-sum, averaging or plain-averaging"],
+        ),
+        (of(Algorithm::Extrema), "values", &["with --algorithm extrema"]),
+        (of(Algorithm::Averaging), "leaders", &["--algorithm count"]),
+        (of(Algorithm::PushSum), "synchronous", &["averaging, plain-averaging or count"]),
+        (
+            Aggregate { synchronous: true, latency, ..Aggregate::default() },
+            "latency",
+            &["leave --synchronous out"],
+        ),
+        (Aggregate { topology: Some(Topology::Ring), ..Aggregate::default() }, "neighbours", &["--topology"]),
+    ] {
+        let why = refused(aggregate, flag);
+        assert!(parts.iter().all(|part| why.contains(part)), "{flag}: {why}");
+    }
+}
+
+#[test]
+fn where_the_formulas_are_of_another_model_none_is_drawn() {
+    let latency = Some(Latency::Uniform(Duration::from_millis(1), Duration::from_millis(100)));
+    let with = || Aggregate { nodes: 60, rounds: 6, ..Aggregate::default() };
+    for (aggregate, why) in [
+        (Aggregate { synchronous: true, ..with() }, "synchronous averaging"),
+        (Aggregate { latency, ..with() }, "random latencies"),
+        (Aggregate { loss: 0.1, ..with() }, "lost messages"),
+        (Aggregate { topology: Some(Topology::Ring), ..with() }, "only some of the others"),
+        (Aggregate { pairing: Pairing::Steady, ..with() }, "a steady phase"),
+        (Aggregate { algorithm: Algorithm::Extrema, ..with() }, "extrema propagation"),
+    ] {
+        let outcome = run(&aggregate);
+        let Theory::NoTheoryFor(said) = &outcome.theory else { panic!("{why}: {:?}", outcome.theory) };
+        let svg = aggregate.plot(&outcome).svg();
+        assert!(said.contains(why) && svg.contains("No theory for") && !svg.contains(">theory<"), "{said}");
+    }
+}
+
+#[test]
+fn on_a_graph_averages_come_to_the_truth_and_on_a_ring_slowly() {
+    let on = |topology: &str| {
+        let topology = topology.parse().ok();
+        run(&seeded(Aggregate { nodes: 100, topology, rounds: 30, runs: 2, ..Aggregate::default() }))
+    };
+    let (all, regular, ring) = (on("full"), on("random-regular:degree=8"), on("ring"));
+    assert!(regular.max_relative_error < 1e-3, "seed 7: {}", regular.max_relative_error);
+    assert!(
+        ring.max_relative_error > 100.0 * regular.max_relative_error,
+        "seed 7: {}",
+        ring.max_relative_error
+    );
+    assert!(ring.mass_error < 0.02, "only what is on its way is missing: {}", ring.mass_error);
+    let everyone = run(&seeded(Aggregate { nodes: 100, rounds: 30, runs: 2, ..Aggregate::default() }));
+    assert_eq!(all.digest, everyone.digest, "full is everyone");
+    let matched =
+        Aggregate { pairing: Pairing::Matching, topology: Some(Topology::Ring), ..Aggregate::default() };
+    assert!(matched.check().unwrap_err().contains("matching pairs all nodes"));
+}
+
+#[test]
+fn each_run_stands_beside_the_means() {
+    let outcome = run(&seeded(Aggregate { nodes: 60, rounds: 20, runs: 5, ..Aggregate::default() }));
+    let csv = outcome.csv();
+    let lines: Vec<&str> = csv.lines().collect();
+    assert!(lines.len() == 6 && lines[0].starts_with("run,truth,estimate,"), "{csv}");
+    assert!(lines.iter().all(|line| line.split(',').count() == lines[0].split(',').count()));
+    let worst = outcome.percentiles.max_relative_error;
+    assert!(worst.p50 <= worst.p90 && worst.p90 <= worst.p99 && worst.p99 > 0.0, "{worst:?}");
+    let mean = outcome.per_run.iter().map(|run| run.estimate).sum::<f64>() / 5.0;
+    assert!((mean - outcome.estimate).abs() < 1e-12);
 }

@@ -1,9 +1,11 @@
 //! What `rumormill lab epidemic` prints, held against theory and against itself. `paper` holds the figures of the literature.
 
 use rumormill_core::time::Duration;
-use rumormill_lab::epidemic::{Counting, Epidemic, Outcome, Removal, Strategy};
+use rumormill_lab::epidemic::{Counting, Epidemic, Outcome, Removal, Strategy, Theory};
+use rumormill_lab::flags::Flagged;
 use rumormill_lab::theory::{epidemic as theory, markov};
 use rumormill_lab::threads::Threads;
+use rumormill_lab::topology::Topology;
 use rumormill_protocols::spread::direct_mail::DirectMail;
 use rumormill_protocols::spread::flood::Flood;
 use rumormill_protocols::spread::infect_and_die::InfectAndDie;
@@ -160,13 +162,187 @@ fn an_epidemic_that_makes_no_sense_is_refused_with_the_flag() {
     assert!(refused(Epidemic { loss: 1.0, ..with() }).contains("--loss"));
     assert!(refused(Epidemic { k: 0, ..with() }).contains("--k"));
     assert!(refused(Epidemic { fanout: Some(0), ..with() }).contains("--fanout"));
-    assert!(refused(Epidemic { hunt: 3, ..with() }).contains("--connection-limit"));
     assert!(refused(Epidemic { connection_limit: Some(0), ..with() }).contains("--connection-limit"));
-    assert!(refused(Epidemic { minimization: true, ..with() }).contains("--strategy push-pull"));
     let threads = Threads { count: 0, meter: None };
     assert!(refused(Epidemic { threads, ..with() }).contains("--threads"));
     assert!("gossip".parse::<Strategy>().expect_err("no such strategy").contains("push-then-pull"));
     assert!("often".parse::<Removal>().expect_err("no such removal").contains("feedback-coin"));
+}
+
+/// One rule for all: what is not refused leads to different runs.
+#[test]
+fn for_every_strategy_each_flag_is_refused_or_changes_the_run() {
+    let mut bases = Vec::new();
+    for strategy in Strategy::all() {
+        let is_rumor = [Strategy::Push, Strategy::Pull, Strategy::PushPull].contains(&strategy);
+        let removals = if is_rumor { Removal::all() } else { vec![Removal::None] };
+        // A publisher that mails everybody needs more than one round for so many.
+        let nodes = if strategy == Strategy::of::<DirectMail>() { 150 } else { 40 };
+        let ks = if is_rumor { &[1, 2][..] } else { &[1] };
+        for (removal, k) in removals.into_iter().flat_map(|removal| ks.iter().map(move |k| (removal, *k))) {
+            let limits = if k == 1 { &[None, Some(1)][..] } else { &[None] };
+            for limit in limits {
+                let base =
+                    Epidemic { nodes, strategy, removal, k, connection_limit: *limit, ..Epidemic::default() };
+                if base.check_flags(&["connection-limit"]).is_ok() || limit.is_none() {
+                    bases.push(seeded(base));
+                }
+            }
+        }
+    }
+    // What changes every run is tried on one.
+    let trivial = ["nodes", "runs", "seed"];
+    for (at, base) in bases.iter().enumerate() {
+        let digest = base.run(&mut |_| {}).expect("a sound epidemic").digest;
+        for flag in Epidemic::flags().iter().filter(|flag| at == 0 || !trivial.contains(&flag.name)) {
+            if flag.is_idle(base) {
+                let why = base.check_flags(&[flag.name]).expect_err("it has no effect");
+                assert!(why.contains(&format!("--{} has no effect", flag.name)), "{why}");
+                continue;
+            }
+            // A value may be refused for another reason, as a tree on a graph is.
+            let other =
+                |variant: Epidemic| variant.run(&mut |_| {}).is_ok_and(|outcome| outcome.digest != digest);
+            let refused = |variant: &Epidemic| variant.gist() != base.gist() && variant.check().is_err();
+            let differs =
+                flag.variants(base).any(other) || flag.variants(base).any(|variant| refused(&variant));
+            assert!(differs, "seed 7: --{} changes no run of {base:?}", flag.name);
+        }
+    }
+}
+
+#[test]
+fn a_flag_without_effect_is_refused_with_what_would_give_it_one() {
+    let refused = |epidemic: Epidemic, flag| epidemic.check_flags(&[flag]).expect_err("it has no effect");
+    let with = || Epidemic { removal: Removal::None, ..Epidemic::default() };
+    let flood = || Epidemic { strategy: Strategy::of::<Flood>(), ..with() };
+    for (epidemic, flag, parts) in [
+        (
+            with(),
+            "k",
+            &[
+                "with --removal none",
+                "--removal feedback-counter, feedback-coin, blind-counter or blind-coin",
+            ][..],
+        ),
+        (with(), "counting", &["with --removal none", "--removal feedback-counter or feedback-coin"]),
+        (with(), "hunt", &["without --connection-limit", "give --connection-limit"]),
+        (with(), "switch", &["with --strategy push", "--strategy push-then-pull"]),
+        (flood(), "removal", &["with --strategy flood", "--strategy push, pull or push-pull"]),
+        (flood(), "connection-limit", &["--strategy push, pull, push-pull, anti-entropy"]),
+        (
+            Epidemic { strategy: Strategy::AntiEntropy, ..with() },
+            "fanout",
+            &["push, pull, push-pull", "infect-and-die", "tree"],
+        ),
+        (
+            Epidemic { topology: Some(Topology::Ring), ..flood() },
+            "fanout",
+            &["--topology full", "leave --fanout out"],
+        ),
+        (
+            Epidemic { minimization: true, k: 2, ..Epidemic::default() },
+            "minimization",
+            &["--strategy push-pull"],
+        ),
+    ] {
+        let why = refused(epidemic, flag);
+        assert!(parts.iter().all(|part| why.contains(part)), "{flag}: {why}");
+    }
+    assert_eq!(Epidemic::default().check_flags(&["k", "removal", "counting", "fanout", "loss"]), Ok(()));
+}
+
+#[test]
+fn the_mean_field_is_that_of_the_rounds_that_are_run() {
+    for (removal, counting, k) in [
+        (Removal::FeedbackCounter, Counting::Tables, 1),
+        (Removal::FeedbackCounter, Counting::Plain, 2),
+        (Removal::FeedbackCoin, Counting::Plain, 1),
+        (Removal::BlindCoin, Counting::Tables, 4),
+    ] {
+        let epidemic =
+            seeded(Epidemic { nodes: 2_000, removal, counting, k, runs: 12, ..Epidemic::default() });
+        let outcome = run(&epidemic);
+        let Theory::MeanField(theory) = &outcome.theory else { panic!("{:?}", outcome.theory) };
+        for (round, (ours, theory)) in outcome.curve.iter().zip(theory).enumerate() {
+            assert!(
+                (ours - theory).abs() < 0.1,
+                "seed 7, {removal} {counting}, round {round}: {ours} {theory}"
+            );
+        }
+        let residue = 1.0 - theory.last().expect("it begins");
+        assert!((outcome.residue / residue - 1.0).abs() < 0.15, "seed 7: {} {residue}", outcome.residue);
+    }
+}
+
+#[test]
+fn where_the_formulas_are_of_another_model_none_is_drawn() {
+    let latency = Some(Latency::Uniform(Duration::from_millis(1), Duration::from_millis(100)));
+    let with = || Epidemic { nodes: 100, ..Epidemic::default() };
+    for (epidemic, why) in [
+        (Epidemic { latency, ..with() }, "random latencies"),
+        (Epidemic { connection_limit: Some(1), ..with() }, "a connection limit"),
+        (Epidemic { topology: Some(Topology::Ring), ..with() }, "graphs"),
+        (Epidemic { strategy: Strategy::of::<Flood>(), ..with() }, "the curve of this strategy"),
+        (Epidemic { loss: 0.1, ..with() }, "lost messages"),
+    ] {
+        let outcome = run(&epidemic);
+        let Theory::NoTheoryFor(said) = &outcome.theory else { panic!("{why}: {:?}", outcome.theory) };
+        let svg = epidemic.plot(&outcome).svg();
+        assert!(
+            said.contains(why) && svg.contains("No theory for") && !svg.contains(">mean field<"),
+            "{said}"
+        );
+    }
+}
+
+#[test]
+fn runs_that_die_out_are_told_apart_from_those_that_take_off() {
+    let (strategy, fanout, loss) = (Strategy::of::<InfectAndDie>(), Some(3), 0.5);
+    let epidemic = seeded(Epidemic { nodes: 500, strategy, fanout, loss, runs: 60, ..Epidemic::default() });
+    let outcome = run(&epidemic);
+    let few = outcome.per_run.iter().filter(|run| run.reached < 50).count();
+    // Each tells three, and half of these are lost: q = (1/2 + q/2)^3 die out.
+    assert!(outcome.extinct == few && (5..=25).contains(&few), "seed 7: {few} of 60, and 14 by theory");
+    let others = outcome.taken_off.expect("most do");
+    assert_eq!(others.runs as usize + few, 60);
+    let reach = theory::infect_and_die_reach(3.0, 0.5, 0.0);
+    assert!((1.0 - others.residue - reach).abs() < 0.05, "seed 7: {} of {reach}", 1.0 - others.residue);
+    assert!(outcome.residue > others.residue + 0.05, "the mean over all runs is neither");
+    let of = outcome.percentiles.residue;
+    assert!(of.p50 < 0.6 && of.p99 > 0.9 && of.p50 <= of.p90 && of.p90 <= of.p99, "{of:?}");
+    let csv = outcome.csv();
+    let lines: Vec<&str> = csv.lines().collect();
+    assert!(lines.len() == 61 && lines[0].starts_with("run,reached,residue,"), "{}", lines[0]);
+    assert!(lines.iter().all(|line| line.split(',').count() == lines[0].split(',').count()));
+    let mean = outcome.per_run.iter().map(|run| run.residue).sum::<f64>() / 60.0;
+    assert!((mean - outcome.residue).abs() < 1e-12);
+}
+
+#[test]
+fn on_a_graph_an_update_goes_along_its_edges() {
+    let flood = |topology: &str, nodes| {
+        let topology = Some(topology.parse().expect("a topology"));
+        seeded(Epidemic { nodes, strategy: Strategy::of::<Flood>(), topology, ..Epidemic::default() })
+    };
+    for (topology, nodes, hops) in
+        [("line", 50, 49.0), ("ring", 51, 25.0), ("star", 100, 1.0), ("grid", 49, 12.0)]
+    {
+        let outcome = run(&flood(topology, nodes));
+        assert_eq!((outcome.t_last, outcome.residue), (hops, 0.0), "{topology}");
+    }
+    let rounds = |topology: Option<Topology>| {
+        let push = Epidemic { nodes: 200, removal: Removal::None, topology, ..Epidemic::default() };
+        run(&seeded(push)).t_last
+    };
+    let (all, ring, small) = (rounds(None), rounds(Some(Topology::Ring)), rounds("small-world".parse().ok()));
+    assert!(
+        ring > 80.0 && small < 2.0 * all,
+        "seed 7: {all} rounds, on a ring {ring}, in a small world {small}"
+    );
+    let tree =
+        Epidemic { strategy: "tree".parse().unwrap(), topology: Some(Topology::Ring), ..Epidemic::default() };
+    assert!(tree.check().unwrap_err().contains("tree draws no peers"));
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Scenarios: the examples in the tree run and hold, and what is wrong in a file is said.
 
 use rumormill_lab::scenario::{Done, Event, Outcome, Output, Progress, Sample, Scenario, Silent, stacks};
+use rumormill_lab::topology::Topology;
 
 fn example(name: &str) -> Scenario {
     let path = format!("{}/scenarios/{name}.toml", env!("CARGO_MANIFEST_DIR"));
@@ -71,6 +72,12 @@ fn news_reach_nearly_all_who_are_up() {
 }
 
 #[test]
+fn rumors_cross_a_small_world() {
+    let outcome = holds("small-world");
+    assert_eq!(outcome.figures["updates"], 5.0);
+}
+
+#[test]
 fn the_average_load_is_known() {
     let outcome = holds("load");
     assert!(outcome.figures["relative_error_max"] < 0.001, "{outcome:?}");
@@ -137,6 +144,85 @@ fn every_stack_runs_and_does_what_it_is_for() {
     }
 }
 
+/// Each stack that draws peers does what it is for on a graph, too; each other one says why not.
+#[test]
+fn every_stack_that_draws_peers_runs_on_a_graph() {
+    let mut refused = Vec::new();
+    for stack in stacks() {
+        let (check, call, with) = match stack.calls[0].0 {
+            "publish" => ("eventually delivered(0.9) within 30s", "publish", "news"),
+            "set" if stack.checks[0].0 == "near" => ("eventually near(0.35) within 80s", "set", "90"),
+            "set" => ("eventually alarm_right within 80s", "set", "90"),
+            "put" => ("eventually stores_agree within 80s", "put", "1"),
+            "watch" => ("always live_trusted", "watch", "1"),
+            _ => ("eventually views_agree within 20s", "join", "1"),
+        };
+        let who = if call == "set" { "all" } else { "1 node" };
+        let call = format!("[[call]]\nat = \"5s\"\nwho = \"{who}\"\ncall = \"{call}\"\nwith = \"{with}\"\n");
+        let text = format!(
+            "stack = \"{}\"\nnodes = 24\ntime = \"100s\"\nsample = \"10s\"\nchecks = [\"{check}\"]\n\
+             topology = {{ small-world = {{ degree = 6 }} }}\n{call}",
+            stack.name
+        );
+        match parse(&text) {
+            Err(why) => refused.push((stack.name, why)),
+            Ok(scenario) => {
+                let outcome = run(&scenario);
+                assert!(
+                    outcome.ok,
+                    "{}: {:?} {:?}",
+                    stack.name,
+                    outcome.figures,
+                    outcome.failure.map(|f| f.report)
+                );
+                let again = parse(&scenario.text()).unwrap_or_else(|e| panic!("{e}\n{}", scenario.text()));
+                assert_eq!(again.topology, scenario.topology);
+            }
+        }
+    }
+    let names: Vec<&str> = refused.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names, ["swim", "agent", "latest on swim", "tree", "direct-mail"]);
+    for (name, why) in &refused {
+        assert!(why.starts_with("topology: ") && why.contains("peers"), "{name}: {why}");
+        assert!(why.contains("flood"), "{name}: it says which do: {why}");
+    }
+}
+
+#[test]
+fn a_graph_is_read_from_a_file_and_a_bad_line_is_named() {
+    let text = |topology: &str, rest: &str| {
+        format!("stack = \"flood\"\nnodes = 4\ntime = \"5s\"\ntopology = {topology}\n{rest}")
+    };
+    let publish = "[[call]]\nat = \"1s\"\nwho = 0\ncall = \"publish\"\nwith = \"x\"\n";
+    let with = |topology: &str| parse(&text(topology, publish));
+    let line = with("{ file = \"edges.txt\" }").expect("a line of four");
+    assert_eq!(line.topology, Some(Topology::Edges(vec![(0, 1), (1, 2), (2, 3)])));
+    let mut listener = Listener::default();
+    assert!(line.run(None, &replay, &mut listener).expect("it runs").ok);
+    let from: Vec<(u64, Option<u64>)> = listener
+        .events
+        .iter()
+        .filter(|event| event.line.event == "delivered")
+        .map(|event| (event.node, event.line.about))
+        .collect();
+    assert_eq!(from, [(0, Some(0)), (1, Some(0)), (2, Some(1)), (3, Some(2))], "along the edges");
+    for (topology, parts) in [
+        ("{ file = \"bad.txt\" }", &["topology: bad.txt, line 2", "node 9", "0 to 3"][..]),
+        ("{ file = \"none.txt\" }", &["none.txt", "no such file"]),
+        ("{ edges = [[0, 1], [2, 2]] }", &["edge 2", "joined to itself"]),
+        ("{ edges = [[0, 1]] }", &["node 2 has no edge"]),
+        ("\"moebius\"", &["moebius", "small-world"]),
+        ("{ random-regular = { degree = 3 } }", &["even degree"]),
+    ] {
+        let refused = with(topology).unwrap_err();
+        assert!(parts.iter().all(|part| refused.contains(part)), "{topology}: {refused}");
+    }
+    let newcomer = "[[step]]\nat = \"1s\"\ndo = \"restart\"\nwho = 7\n";
+    assert!(parse(&text("\"ring\"", newcomer)).unwrap_err().contains("node 7"), "it has no edges");
+    let on_swim = "stack = \"flood on swim\"\nnodes = 4\ntime = \"5s\"\ntopology = \"full\"\n";
+    assert!(parse(on_swim).unwrap_err().contains("membership finds the peers"));
+}
+
 /// Alone, for beneath SWIM a member that failed is out of the view before a detector could say so.
 #[test]
 fn detectors_suspect_those_that_crash_and_nobody_else() {
@@ -201,6 +287,8 @@ fn parse(text: &str) -> Result<Scenario, String> {
     Scenario::parse(text, |file| match file {
         "plan.toml" => Ok("[[step]]\nat = \"5s\"\ndo = \"crash\"\nwho = 3\n".into()),
         "trace.csv" => Ok("6,4,down\n8,4,up\n".into()),
+        "edges.txt" => Ok("# a line\n0 1\n1,2\n2 3\n".into()),
+        "bad.txt" => Ok("0 1\n1 9\n".into()),
         _ => Err(format!("{file}: no such file")),
     })
 }
@@ -262,7 +350,8 @@ fn a_failing_run_says_its_seed_its_plan_and_how_to_see_it_again() {
 
 #[test]
 fn a_scenario_can_be_written_and_read_again() {
-    for name in ["crashes", "planet", "overload", "vitals", "news", "load", "stores", "agent"] {
+    for name in ["crashes", "planet", "overload", "vitals", "news", "load", "stores", "agent", "small-world"]
+    {
         let scenario = example(name);
         let again = parse(&scenario.text()).unwrap_or_else(|e| panic!("{e}\n{}", scenario.text()));
         assert_eq!(again.text(), scenario.text());

@@ -36,6 +36,17 @@ pub trait Catalogued: Protocol<Call: Send, Message: Send, Timer: Send, Event: Se
     fn check(_: &Self::Config) -> Result<(), String> {
         Ok(())
     }
+    /// These settings, with those that have no effect beside the others as they are by default: two that come to the same make nodes that do the same.
+    fn in_effect(config: &Self::Config) -> Self::Config {
+        config.clone()
+    }
+    /// The settings of a node that knows only its neighbours in a graph of `nodes` nodes: what it would work out from the number of its peers is filled in.
+    ///
+    /// # Errors
+    /// Says why this protocol does not run on a graph, and what to give instead.
+    fn on_graph(config: &Self::Config, _nodes: u64) -> Result<Self::Config, String> {
+        Ok(config.clone())
+    }
     /// One of each message, and some more at the ends of their ranges. A golden packet freezes each of them: a sample is never changed,
     /// and a new one goes to the end.
     fn samples() -> Vec<(&'static str, Self::Message)>;

@@ -1,17 +1,18 @@
 //! One run. After each round it reads the estimates of all nodes, or of a sample in a large cluster.
 
-use super::{Aggregate, Algorithm, Values};
+use super::{Aggregate, Algorithm, Values, settings};
+use crate::topology::Known;
 use rumormill_core::identity::NodeId;
 use rumormill_core::rng::mix;
 use rumormill_core::time::Time;
 use rumormill_protocols::kit::implicit_peers::ImplicitPeers;
 use rumormill_protocols::kit::peers::Peers;
-use rumormill_protocols::sum::averaging::{self, Averaging, Pairing};
-use rumormill_protocols::sum::extrema::{self, Extrema};
-use rumormill_protocols::sum::plain::{self, Plain};
-use rumormill_protocols::sum::push_sum::{self, PushSum};
+use rumormill_protocols::sum::averaging::Averaging;
+use rumormill_protocols::sum::extrema::Extrema;
+use rumormill_protocols::sum::plain::Plain;
+use rumormill_protocols::sum::push_sum::PushSum;
 use rumormill_protocols::sum::{Aggregator, Call};
-use rumormill_sim::{Busy, Sim, World};
+use rumormill_sim::{Busy, Sim};
 use std::sync::Arc;
 
 /// Number of nodes that are read after each round; at the end all are read.
@@ -72,15 +73,15 @@ struct Reading {
 /// Runs once. `progress` gets the number of each round.
 pub(super) fn run(aggregate: &Aggregate, seed: u64, progress: &mut dyn FnMut(u32)) -> RunResult {
     let n = aggregate.nodes as f64;
-    let (period, cycles) = (Aggregate::PERIOD, aggregate.rounds + 10);
-    let value = |id: u64| match aggregate.values {
+    let values = settings::values(aggregate);
+    let value = |id: u64| match values {
         Values::Uniform => (mix(mix(seed) ^ id) >> 11) as f64 / (1u64 << 53) as f64,
         Values::Peak => f64::from(u8::from(id == 0)),
     };
     let mean = (0..aggregate.nodes).map(value).sum::<f64>() / n;
     match aggregate.algorithm {
         Algorithm::PushSum => {
-            let config = push_sum::Config { period, cycles, ..Default::default() };
+            let config = settings::checked::<PushSum>(aggregate, settings::push_sum(aggregate));
             let off = |node: &PushSum, truth: f64| {
                 let mass = node.mass();
                 Some(mass.powers[0] - mass.one * truth)
@@ -89,52 +90,32 @@ pub(super) fn run(aggregate: &Aggregate, seed: u64, progress: &mut dyn FnMut(u32
             drive(aggregate, seed, &|| PushSum::new(config.clone()), &value, &reading, &off, progress)
         }
         Algorithm::Plain => {
-            let config = Arc::new(plain::Config { period });
+            let config = Arc::new(settings::checked::<Plain>(aggregate, settings::plain()));
             let reading = Reading { truth: mean, inverse: false };
             drive(aggregate, seed, &|| Plain::new(config.clone()), &value, &reading, &|_, _| None, progress)
         }
-        Algorithm::Averaging | Algorithm::Count => run_averaging(aggregate, seed, &value, mean, progress),
+        Algorithm::Averaging | Algorithm::Count => {
+            let config = Arc::new(settings::checked::<Averaging>(aggregate, settings::averaging(aggregate)));
+            // A count of one leader is read as the inverse of its average.
+            let counts = aggregate.algorithm == Algorithm::Count;
+            let truth = if counts && aggregate.leaders.is_some() { n } else { mean };
+            let reading = Reading { truth, inverse: counts && aggregate.leaders.is_none() };
+            drive(
+                aggregate,
+                seed,
+                &|| Averaging::new(config.clone()),
+                &value,
+                &reading,
+                &|_, _| None,
+                progress,
+            )
+        }
         Algorithm::Extrema => {
-            let numbers = aggregate.numbers;
-            let config = extrema::Config { period, cycles, numbers, ..Default::default() };
+            let config = settings::checked::<Extrema>(aggregate, settings::extrema(aggregate));
             let reading = Reading { truth: n, inverse: false };
             drive(aggregate, seed, &|| Extrema::new(config.clone()), &value, &reading, &|_, _| None, progress)
         }
     }
-}
-
-/// A run of [`Averaging`]. `mean` is the mean of the values.
-fn run_averaging(
-    aggregate: &Aggregate,
-    seed: u64,
-    value: &dyn Fn(u64) -> f64,
-    mean: f64,
-    progress: &mut dyn FnMut(u32),
-) -> RunResult {
-    let n = aggregate.nodes as f64;
-    let (period, cycles) = (Aggregate::PERIOD, aggregate.rounds + 10);
-    let what = match aggregate.leaders {
-        Some(leaders) => averaging::What::Count(leaders),
-        None => averaging::What::Average,
-    };
-    let remember_periods = match is_synchronous(aggregate) {
-        true if aggregate.loss > 0.0 => cycles,
-        true => 1, // all is answered in the cycle in which it is asked, and nothing is asked again
-        false => averaging::Config::default().remember_periods,
-    };
-    let pairing = aggregate.pairing;
-    let config = Arc::new(averaging::Config { period, cycles, pairing, what, remember_periods });
-    let counts = aggregate.algorithm == Algorithm::Count;
-    // A count of one leader is an average of 1 and many 0, and is read as its inverse.
-    let peak = |id: u64| f64::from(u8::from(id == 0));
-    let value: &dyn Fn(u64) -> f64 = if counts { &peak } else { value };
-    let truth = match (counts, aggregate.leaders) {
-        (true, None) => 1.0 / n,
-        (true, Some(_)) => n,
-        _ => mean,
-    };
-    let reading = Reading { truth, inverse: counts && aggregate.leaders.is_none() };
-    drive(aggregate, seed, &|| Averaging::new(config.clone()), value, &reading, &|_, _| None, progress)
 }
 
 /// Bytes of a node in the simulator, allocations included.
@@ -149,26 +130,6 @@ pub(super) fn bytes_per_node(aggregate: &Aggregate) -> u64 {
     bytes as u64
 }
 
-fn is_synchronous(aggregate: &Aggregate) -> bool {
-    aggregate.synchronous
-        || aggregate.latency.is_none()
-            && matches!(aggregate.algorithm, Algorithm::PushSum | Algorithm::Extrema)
-}
-
-fn world(aggregate: &Aggregate) -> World {
-    let mut world = World { loss: aggregate.loss, ..World::default() };
-    if is_synchronous(aggregate) {
-        world.synchronous = Some(Aggregate::PERIOD);
-    } else if let Some(latency) = aggregate.latency.clone() {
-        world.latency = latency;
-    }
-    // Two perfect matchings a cycle are two sub-cycles.
-    if is_synchronous(aggregate) && aggregate.pairing == Pairing::Matching {
-        world.synchronous = Some(Aggregate::PERIOD / 2);
-    }
-    world
-}
-
 fn drive<A>(
     aggregate: &Aggregate,
     seed: u64,
@@ -181,10 +142,11 @@ fn drive<A>(
 where
     A: Aggregator<Message: Send, Timer: Send> + Send,
 {
-    let mut sim = aggregate.threads.sim(world(aggregate), seed, aggregate.nodes);
+    let mut sim = aggregate.threads.sim(settings::world(aggregate), seed, aggregate.nodes);
+    let view = View::new(aggregate, seed);
     for id in 0..aggregate.nodes {
         sim.spawn(NodeId(id), make(), Time::ZERO);
-        sim.call(NodeId(id), Call::Peers(peers(aggregate, seed, id)));
+        sim.call(NodeId(id), Call::Peers(view.peers(aggregate, seed, id)));
         sim.call(NodeId(id), Call::Set(value(id)));
     }
     let mut result = RunResult { truth: reading.truth, ..RunResult::default() };
@@ -223,11 +185,34 @@ where
     result
 }
 
-/// The peers of a node.
-fn peers(aggregate: &Aggregate, seed: u64, me: u64) -> Peers {
-    let Some(known) = aggregate.neighbours else { return Peers::Everyone(aggregate.nodes) };
-    // `Aggregate::check` allows no more than 32 bits.
-    Peers::Implicit(ImplicitPeers::new(me as u32, aggregate.nodes as u32, known as u32, mix(seed) as u32))
+/// What nodes know of each other.
+enum View {
+    Known(Known),
+    /// So many random others.
+    Some(u32),
+}
+
+impl View {
+    fn new(aggregate: &Aggregate, seed: u64) -> View {
+        match aggregate.neighbours {
+            // `Aggregate::check` allows no more than 32 bits.
+            Some(known) if aggregate.topology.is_none() => View::Some(known as u32),
+            _ => View::Known(
+                Known::new(aggregate.topology.as_ref(), aggregate.nodes, seed)
+                    .unwrap_or_else(|e| panic!("it was checked: {e}")),
+            ),
+        }
+    }
+
+    fn peers(&self, aggregate: &Aggregate, seed: u64, me: u64) -> Peers {
+        match self {
+            View::Known(known) => known.peers(NodeId(me)),
+            View::Some(known) => {
+                let nodes = aggregate.nodes as u32;
+                Peers::Implicit(ImplicitPeers::new(me as u32, nodes, *known, mix(seed) as u32))
+            }
+        }
+    }
 }
 
 /// The final shares of all nodes.

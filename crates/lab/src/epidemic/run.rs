@@ -1,6 +1,7 @@
 //! One run: all nodes know each other, one publishes, and the events of the nodes tell the rest. No node is read during the run.
 
 use super::Epidemic;
+use crate::topology::Known;
 use rumormill_core::identity::NodeId;
 use rumormill_core::payload::Payload;
 use rumormill_core::protocol::Protocol;
@@ -61,7 +62,7 @@ pub(super) struct Sent {
 
 /// The outcome of a run.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct RunResult {
+pub(super) struct RunResult {
     /// Number of nodes that heard the update, the first included.
     pub reached: u64,
     /// Sum of the rounds in which they heard it.
@@ -89,7 +90,7 @@ pub(crate) struct RunResult {
 pub(super) enum Until {
     /// No entry is pending.
     Silence,
-    /// No node passed it on in two successive rounds: the nodes pull for ever, but there is nothing to tell.
+    /// No node passed it on in two successive rounds, and none can be on its way: the nodes pull for ever, but there is nothing to tell.
     Rest,
     /// All nodes know: the protocol itself never ends.
     All,
@@ -104,15 +105,18 @@ pub(super) fn run<S: Subject>(
     progress: &mut dyn FnMut(u32, u64),
 ) -> RunResult {
     let mut sim = epidemic.threads.sim(world(epidemic), seed, epidemic.nodes);
+    let known = Known::new(epidemic.topology.as_ref(), epidemic.nodes, seed)
+        .unwrap_or_else(|e| panic!("it was checked: {e}"));
     for id in (0..epidemic.nodes).map(NodeId) {
         sim.spawn(id, make(id), Time::ZERO);
-        sim.call(id, S::meet(Peers::Everyone(epidemic.nodes)));
+        sim.call(id, S::meet(known.peers(id)));
     }
     let content = vec![0u8; epidemic.bytes];
     sim.call(NodeId(0), S::publish(Payload::from(&content[..])));
     let period = Epidemic::PERIOD;
     let in_rounds = |at: Time| at.0 as f64 / period.as_nanos() as f64;
-    let (mut result, mut hot, mut at_rest) = (RunResult::default(), 0u64, 0);
+    let (mut result, mut hot, mut at_rest) = (RunResult::default(), 0u64, 0u64);
+    let rest = 2 + on_the_way(epidemic);
     let mut round = 0;
     loop {
         sim.run_until(Time::ZERO + period * round, &mut |at, _, event| match S::read(&event) {
@@ -134,7 +138,7 @@ pub(super) fn run<S: Subject>(
         at_rest = if hot == 0 { at_rest + 1 } else { 0 };
         let over = match until {
             Until::Silence => sim.next_at().is_none(),
-            Until::Rest => at_rest >= 2,
+            Until::Rest => at_rest >= rest,
             Until::All => result.reached == epidemic.nodes,
         };
         result.broken_off = !over && round >= epidemic.rounds_max;
@@ -145,6 +149,16 @@ pub(super) fn run<S: Subject>(
     }
     add_totals::<S>(&mut result, &sim);
     result
+}
+
+/// Whole rounds that a message takes at most, where latencies have a bound.
+fn on_the_way(epidemic: &Epidemic) -> u64 {
+    match &epidemic.latency {
+        Some(Latency::Constant(most) | Latency::Uniform(_, most)) => {
+            most.as_secs() / Epidemic::PERIOD.as_secs()
+        }
+        _ => 0,
+    }
 }
 
 /// Adds the counters of the nodes and of the simulation.
@@ -164,7 +178,8 @@ fn add_totals<S: Subject>(result: &mut RunResult, sim: &Sim<S::Node>) {
     result.busy = sim.busy();
 }
 
-fn world(epidemic: &Epidemic) -> World {
+/// The world of the nodes.
+pub(super) fn world(epidemic: &Epidemic) -> World {
     let mut world = World { loss: epidemic.loss, ..World::default() };
     match epidemic.latency.clone() {
         None if epidemic.strategy.passes_on_at_once() => world.latency = Latency::Constant(Epidemic::PERIOD),

@@ -1,208 +1,103 @@
 //! The protocol by which the update spreads, and its settings.
 
-use super::Epidemic;
 use super::run::{Heard, RunResult, Sent, Subject, Until, run as run_subject};
+use super::{Counting, Epidemic, Removal, Strategy};
 use rumormill_core::identity::Life;
 use rumormill_core::payload::Payload;
 use rumormill_core::time::Duration;
 use rumormill_protocols::agree::anti_entropy::{self, AntiEntropy};
 use rumormill_protocols::catalog::Catalogued;
 use rumormill_protocols::kit::peers::Peers;
-use rumormill_protocols::spread::direct_mail::DirectMail;
-use rumormill_protocols::spread::push_then_pull::PushThenPull;
 use rumormill_protocols::spread::rumor::{self, Rumor};
 use rumormill_protocols::spread::{self, Call, Ends, Event, Spreader, Trial};
 use rumormill_sim::Sim;
-use std::fmt;
 use std::marker::PhantomData;
-use std::str::FromStr;
 use std::sync::Arc;
 
-/// A way for the update to spread.
-#[derive(Copy, Clone, Debug, PartialEq, Eq)]
-pub enum Strategy {
-    /// Rumor mongering: nodes that know tell.
-    Push,
-    /// Rumor mongering: nodes ask.
-    Pull,
-    /// Rumor mongering: nodes tell and ask.
-    PushPull,
-    /// Anti-entropy: pairs of stores are compared, and both take the newer updates of the other.
-    AntiEntropy,
-    /// Anti-entropy: pairs of stores are compared, and the one that is called takes newer updates.
-    AntiEntropyPush,
-    /// Anti-entropy: pairs of stores are compared, and the caller takes newer updates.
-    AntiEntropyPull,
-    /// Any other spreader, by its name in the catalog.
-    Spreader(&'static str),
-}
-
-/// The rule by which a node loses interest in a rumor (Demers 1987, section 1.4).
-#[derive(Copy, Clone, Debug, PartialEq, Eq)]
-pub enum Removal {
-    /// Never: the simple epidemic.
-    None,
-    /// After k useless contacts.
-    FeedbackCounter,
-    /// At each useless contact with probability 1/k.
-    FeedbackCoin,
-    /// After k contacts of any kind.
-    BlindCounter,
-    /// At each contact of any kind with probability 1/k.
-    BlindCoin,
-}
-
-/// The rule by which contacts count as useful.
-#[derive(Copy, Clone, Debug, PartialEq, Eq)]
-pub enum Counting {
-    /// As the paper's tables need it: a contact is useful if its receiver did not know when the round began, and resets the counter; in a pull one useful
-    /// request in a round outweighs all useless ones.
-    Tables,
-    /// As the paper's text and equations have it: only the first contact that tells is useful, and nothing resets a counter.
-    Plain,
-}
-
-/// Rumor mongering by the direction of its contacts.
-const RUMORS: [(&str, Strategy); 3] =
-    [("push", Strategy::Push), ("pull", Strategy::Pull), ("push-pull", Strategy::PushPull)];
-/// Anti-entropy likewise.
-const COMPARISONS: [(&str, Strategy); 3] = [
-    ("anti-entropy", Strategy::AntiEntropy),
-    ("anti-entropy-push", Strategy::AntiEntropyPush),
-    ("anti-entropy-pull", Strategy::AntiEntropyPull),
-];
-/// A spreader that has a shorter name here than in the catalog.
-const SHORT: (&str, &str) = (DirectMail::NAME, "mail");
-
-struct Name;
-
-impl spread::Visit for Name {
-    type Out = &'static str;
-    fn visit<P: Spreader>(self) -> &'static str {
-        P::NAME
-    }
-}
-
-/// All strategies by name: the spreaders of the catalog, and those that differ by the direction of their contacts.
-fn strategies() -> Vec<(&'static str, Strategy)> {
-    let spreaders = spread::each(|| Name).into_iter().filter(|name| *name != Rumor::NAME);
-    let named = |name| (if name == SHORT.0 { SHORT.1 } else { name }, Strategy::Spreader(name));
-    RUMORS.into_iter().chain(spreaders.map(named)).chain(COMPARISONS).collect()
-}
-
-const REMOVALS: [(&str, Removal); 5] = [
-    ("none", Removal::None),
-    ("feedback-counter", Removal::FeedbackCounter),
-    ("feedback-coin", Removal::FeedbackCoin),
-    ("blind-counter", Removal::BlindCounter),
-    ("blind-coin", Removal::BlindCoin),
-];
-
-fn named<T: Copy>(all: &[(&'static str, T)], text: &str, what: &str) -> Result<T, String> {
-    let known = all.iter().find(|(name, _)| *name == text);
-    known.map(|(_, value)| *value).ok_or_else(|| {
-        let names: Vec<&str> = all.iter().map(|(name, _)| *name).collect();
-        format!("there is no {what} {text:?}: it is one of {}", names.join(", "))
-    })
-}
-
-fn name_of<T: PartialEq>(all: &[(&'static str, T)], value: &T) -> &'static str {
-    all.iter().find(|(_, other)| other == value).map_or("", |(name, _)| name)
-}
-
-impl FromStr for Strategy {
-    type Err = String;
-    fn from_str(text: &str) -> Result<Self, String> {
-        named(&strategies(), text, "strategy")
-    }
-}
-
-impl fmt::Display for Strategy {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(name_of(&strategies(), self))
-    }
-}
-
-impl FromStr for Removal {
-    type Err = String;
-    fn from_str(text: &str) -> Result<Self, String> {
-        named(&REMOVALS, text, "removal")
-    }
-}
-
-impl fmt::Display for Removal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(name_of(&REMOVALS, self))
-    }
-}
-
-impl Removal {
-    /// Whether the receiver reports if it knew the update.
-    pub fn has_feedback(self) -> bool {
-        matches!(self, Removal::FeedbackCounter | Removal::FeedbackCoin)
-    }
-}
-
 impl Strategy {
-    /// All rules, by name.
-    pub fn names() -> Vec<&'static str> {
-        strategies().into_iter().map(|(name, _)| name).collect()
-    }
-
-    /// The strategy of a spreader.
-    pub const fn of<P: Spreader>() -> Strategy {
-        Strategy::Spreader(P::NAME)
-    }
-
-    fn is_anti_entropy(self) -> bool {
-        matches!(self, Strategy::AntiEntropy | Strategy::AntiEntropyPush | Strategy::AntiEntropyPull)
-    }
-
-    fn is_rumor(self) -> bool {
-        matches!(self, Strategy::Push | Strategy::Pull | Strategy::PushPull)
-    }
-
     /// Whether a node passes an update on at once, without waiting for its next round.
     pub(crate) fn passes_on_at_once(self) -> bool {
         let Strategy::Spreader(name) = self else { return false };
         spread::named(name, AtOnce).unwrap_or(false)
     }
+}
 
-    /// Whether the protocol goes on for ever, so that a run ends when all know.
-    pub(super) fn never_ends(self, epidemic: &Epidemic) -> bool {
-        self.is_anti_entropy() || self.is_rumor() && epidemic.removal == Removal::None
+struct AtOnce;
+
+impl spread::Visit for AtOnce {
+    type Out = bool;
+    fn visit<P: Spreader>(self) -> bool {
+        P::setup(&trial(&Epidemic::default(), 0)).at_once
     }
+}
 
-    /// Refuses flags that this strategy does not use: their author expects an effect.
-    pub(super) fn check(self, epidemic: &Epidemic) -> Result<(), String> {
-        if epidemic.minimization && self != Strategy::PushPull {
-            return Err(format!(
-                "--minimization compares two counters, and {self} has one at most: give --strategy push-pull"
-            ));
+/// Refuses what the strategy cannot do.
+pub(super) fn check(epidemic: &Epidemic) -> Result<(), String> {
+    match epidemic.strategy {
+        Strategy::AntiEntropy | Strategy::AntiEntropyPush | Strategy::AntiEntropyPull => {
+            let (bytes, most) = (epidemic.bytes, anti_entropy::VALUE_BYTES_MAX);
+            if bytes > most {
+                return Err(format!("--bytes {bytes}: a value has {most} at most"));
+            }
+            fits::<AntiEntropy>(epidemic, anti_entropy_config(epidemic))
         }
-        let limited = epidemic.connection_limit.is_some();
-        if limited && !self.is_rumor() && !self.is_anti_entropy() {
-            return Err(format!(
-                "--connection-limit is for push, pull, push-pull and anti-entropy: {self} makes no connections that could be refused"
-            ));
+        Strategy::Push | Strategy::Pull | Strategy::PushPull => {
+            fits::<Rumor>(epidemic, rumor_config(epidemic))
         }
-        let has_fanout = self.is_rumor() || self.passes_on_at_once();
-        if epidemic.fanout.is_some() && !has_fanout {
-            return Err(format!("--fanout: {self} has none to choose; leave it out"));
+        Strategy::Spreader(name) => spread::named(name, Fits(epidemic)).unwrap_or(Ok(())),
+    }
+}
+
+fn fits<P: Catalogued>(epidemic: &Epidemic, config: P::Config) -> Result<(), String> {
+    fitted::<P>(epidemic, config).map(drop).map_err(|e| format!("--topology: {e}"))
+}
+
+struct Fits<'a>(&'a Epidemic);
+
+impl spread::Visit for Fits<'_> {
+    type Out = Result<(), String>;
+    fn visit<P: Spreader>(self) -> Self::Out {
+        fits::<P>(self.0, P::setup(&trial(self.0, 0)).config)
+    }
+}
+
+/// The settings where nodes know only their neighbours, if they do.
+fn fitted<P: Catalogued>(epidemic: &Epidemic, config: P::Config) -> Result<P::Config, String> {
+    match &epidemic.topology {
+        Some(topology) if !topology.is_full() => P::on_graph(&config, epidemic.nodes),
+        _ => Ok(config),
+    }
+}
+
+/// The settings of the nodes of a checked epidemic.
+fn checked<P: Catalogued>(epidemic: &Epidemic, config: P::Config) -> Arc<P::Config> {
+    Arc::new(fitted::<P>(epidemic, config).unwrap_or_else(|e| panic!("it was checked: {e}")))
+}
+
+/// The settings of the nodes that have an effect, as text.
+pub(super) fn settings(epidemic: &Epidemic) -> String {
+    match epidemic.strategy {
+        Strategy::Push | Strategy::Pull | Strategy::PushPull => {
+            shown::<Rumor>(epidemic, rumor_config(epidemic))
         }
-        if self.is_anti_entropy() && epidemic.bytes > anti_entropy::VALUE_BYTES_MAX {
-            return Err(format!(
-                "--bytes {}: a value has {} at most",
-                epidemic.bytes,
-                anti_entropy::VALUE_BYTES_MAX
-            ));
+        Strategy::AntiEntropy | Strategy::AntiEntropyPush | Strategy::AntiEntropyPull => {
+            shown::<AntiEntropy>(epidemic, anti_entropy_config(epidemic))
         }
-        if epidemic.switch.is_some() && self != Strategy::of::<PushThenPull>() {
-            return Err(format!(
-                "--switch ends the pushing of push-then-pull, and {self} has no such round: leave it out"
-            ));
-        }
-        Ok(())
+        Strategy::Spreader(name) => spread::named(name, Shown(epidemic)).unwrap_or_default(),
+    }
+}
+
+fn shown<P: Catalogued>(epidemic: &Epidemic, config: P::Config) -> String {
+    let config = fitted::<P>(epidemic, config.clone()).unwrap_or(config);
+    format!("{} {:?}", P::NAME, P::in_effect(&config))
+}
+
+struct Shown<'a>(&'a Epidemic);
+
+impl spread::Visit for Shown<'_> {
+    type Out = String;
+    fn visit<P: Spreader>(self) -> String {
+        shown::<P>(self.0, P::setup(&trial(self.0, 0)).config)
     }
 }
 
@@ -228,7 +123,7 @@ pub(super) fn run(epidemic: &Epidemic, seed: u64, progress: &mut dyn FnMut(u32, 
     let life = Life::default();
     match epidemic.strategy {
         Strategy::Push | Strategy::Pull | Strategy::PushPull => {
-            let config = Arc::new(rumor_config(epidemic));
+            let config = checked::<Rumor>(epidemic, rumor_config(epidemic));
             let until = match epidemic.strategy {
                 _ if epidemic.removal == Removal::None => Until::All,
                 Strategy::Push => Until::Silence,
@@ -243,34 +138,13 @@ pub(super) fn run(epidemic: &Epidemic, seed: u64, progress: &mut dyn FnMut(u32, 
             )
         }
         Strategy::AntiEntropy | Strategy::AntiEntropyPush | Strategy::AntiEntropyPull => {
-            let direction = match epidemic.strategy {
-                Strategy::AntiEntropyPush => anti_entropy::Direction::Push,
-                Strategy::AntiEntropyPull => anti_entropy::Direction::Pull,
-                _ => anti_entropy::Direction::PushPull,
-            };
-            let config = anti_entropy::Config {
-                choice: epidemic.choice.clone(),
-                connection_limit: epidemic.connection_limit,
-                hunt: epidemic.hunt,
-                period: Epidemic::PERIOD,
-                ..anti_entropy::Config::demers(direction)
-            };
-            let config = Arc::new(config);
+            let config = checked::<AntiEntropy>(epidemic, anti_entropy_config(epidemic));
             run_subject::<Stores>(epidemic, seed, Until::All, &|_| AntiEntropy::new(config.clone()), progress)
         }
         Strategy::Spreader(name) => {
             let run = RunOne { epidemic, seed, progress };
             spread::named(name, run).unwrap_or_else(|_| unreachable!("{name} is in the catalog"))
         }
-    }
-}
-
-struct AtOnce;
-
-impl spread::Visit for AtOnce {
-    type Out = bool;
-    fn visit<P: Spreader>(self) -> bool {
-        P::setup(&trial(&Epidemic::default(), 0)).at_once
     }
 }
 
@@ -299,7 +173,7 @@ impl spread::Visit for RunOne<'_> {
             Ends::Rest => Until::Rest,
             Ends::Never => Until::All,
         };
-        let config = Arc::new(setup.config);
+        let config = checked::<P>(self.epidemic, setup.config);
         let make = |id| P::start(&config, id, Life::default());
         run_subject::<Spread<P>>(self.epidemic, self.seed, until, &make, self.progress)
     }
@@ -320,6 +194,21 @@ fn trial(epidemic: &Epidemic, seed: u64) -> Trial {
 /// On real clocks rounds drift against each other.
 fn jitter(epidemic: &Epidemic) -> Duration {
     if epidemic.latency.is_some() { Epidemic::PERIOD / 10 } else { Duration::ZERO }
+}
+
+fn anti_entropy_config(epidemic: &Epidemic) -> anti_entropy::Config {
+    let direction = match epidemic.strategy {
+        Strategy::AntiEntropyPush => anti_entropy::Direction::Push,
+        Strategy::AntiEntropyPull => anti_entropy::Direction::Pull,
+        _ => anti_entropy::Direction::PushPull,
+    };
+    anti_entropy::Config {
+        choice: epidemic.choice.clone(),
+        connection_limit: epidemic.connection_limit,
+        hunt: epidemic.hunt,
+        period: Epidemic::PERIOD,
+        ..anti_entropy::Config::demers(direction)
+    }
 }
 
 fn rumor_config(epidemic: &Epidemic) -> rumor::Config {

@@ -1,15 +1,12 @@
 //! Fixed fanout: infect and die.
 
 use super::Bench;
-use crate::epidemic::{Epidemic, Strategy};
+use crate::epidemic::{Epidemic, Strategy, TAKEN_OFF};
 use crate::plot::{Draw, Plot};
 use crate::stats::Samples;
 use crate::theory::epidemic;
 use rumormill_core::rng::mix;
 use rumormill_protocols::spread::infect_and_die::InfectAndDie;
-
-/// An epidemic that reaches less than this part of the nodes has not taken off.
-const TAKEN_OFF: f64 = 0.1;
 
 pub(super) fn run(bench: &mut Bench<'_>) -> Plot {
     let (mut reach, mut atomic) = (Vec::new(), Vec::new());

@@ -25,7 +25,7 @@ pub struct Golden {
 pub struct Cell {
     /// Its name, unique in its table.
     pub name: String,
-    /// The value that the paper prints or that its formula gives.
+    /// The value to compare with: the paper prints it, its formula gives it, or another simulation gave it, as `tag` says.
     pub paper: f64,
     /// Its unit; empty for a share or a ratio.
     #[serde(default)]

@@ -30,7 +30,7 @@ mod swim;
 use crate::epidemic::{Epidemic, Outcome};
 use crate::plot::Plot;
 use golden::{Cell, Golden};
-pub use report::{Report, Row};
+pub use report::{Reference, Report, Row};
 use rumormill_core::rng::mix;
 use std::collections::BTreeMap;
 

@@ -1,8 +1,9 @@
-//! The paper's cells and ours side by side.
+//! The values of a table and ours side by side. The column "paper" holds only what a paper prints.
 
-use super::golden::{Cell, Compare, Gate, Golden};
+use super::golden::{Cell, Compare, Gate, Golden, Tag};
 use super::{Measured, Size};
 use crate::plot::Plot;
+use crate::stats::figure;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -38,8 +39,9 @@ pub struct Report {
 pub struct Row {
     /// Its name.
     pub name: String,
-    /// The paper's value.
-    pub paper: f64,
+    /// The value that ours is compared with, by its origin.
+    #[serde(flatten)]
+    pub reference: Reference,
     /// Our value.
     pub ours: f64,
     /// The greatest tolerated difference, in its unit.
@@ -56,9 +58,9 @@ pub struct Row {
     pub compare: &'static str,
     /// Its unit; empty for a share or a ratio.
     pub unit: String,
-    /// The source of the paper's value.
+    /// The source of the value that ours is compared with.
     pub source: String,
-    /// Certainty of the paper's value.
+    /// Certainty of that value.
     pub certainty: &'static str,
     /// A remark on this cell.
     #[serde(skip_serializing_if = "String::is_empty")]
@@ -86,26 +88,32 @@ impl Report {
         Report { paper: paper.to_owned(), rows, ok, size, seed, golden, plot }
     }
 
-    /// The report as a table for the terminal: paper | ours | difference.
+    /// The origins of the values that ours are compared with.
+    fn origins(&self) -> Vec<Origin> {
+        let is_there = |origin: &Origin| self.rows.iter().any(|row| row.reference.origin() == *origin);
+        Origin::ALL.into_iter().filter(is_there).collect()
+    }
+
+    /// The report as a table for the terminal: paper | ours | difference, with a column more for values that no paper prints.
     pub fn text(&self) -> String {
-        let mut cells =
-            vec![["".to_owned(), "paper".into(), "ours".into(), "difference".into(), String::new()]];
+        let origins = self.origins();
+        let heads = origins.iter().map(|origin| origin.name());
+        let head = [""].into_iter().chain(heads).chain(["ours", "difference", ""]);
+        let mut cells: Vec<Vec<String>> = vec![head.map(str::to_owned).collect()];
         for row in &self.rows {
-            let name =
-                if row.unit.is_empty() { row.name.clone() } else { format!("{} ({})", row.name, row.unit) };
-            cells.push([name, row.paper_text(), row.ours_text(), row.difference(), row.verdict().into()]);
+            let references = origins.iter().map(|origin| row.reference_text(*origin));
+            let rest = [row.ours_text(), row.difference(), row.verdict().to_owned()];
+            cells.push([row.name_text()].into_iter().chain(references).chain(rest).collect());
         }
-        let widths: Vec<usize> =
-            (0..4).map(|c| cells.iter().map(|row| row[c].chars().count()).max().unwrap_or(0)).collect();
+        let width = |at: usize| cells.iter().map(|row| row[at].chars().count()).max().unwrap_or(0);
+        let widths: Vec<usize> = (0..origins.len() + 4).map(width).collect();
         let mut text = format!("{}\n{}\n\n", self.golden.title, self.golden.source);
-        for [name, paper, ours, difference, verdict] in &cells {
-            let line = format!(
-                "{name:w0$}  {paper:>w1$} | {ours:>w2$} | {difference:>w3$}  {verdict}",
-                w0 = widths[0],
-                w1 = widths[1],
-                w2 = widths[2],
-                w3 = widths[3]
-            );
+        for row in &cells {
+            let last = row.len() - 1;
+            let figures: Vec<String> =
+                (1..last).map(|at| format!("{:>width$}", row[at], width = widths[at])).collect();
+            let line =
+                format!("{:width$}  {}  {}", row[0], figures.join(" | "), row[last], width = widths[0]);
             let _ = writeln!(text, "{}", line.trim_end());
         }
         text
@@ -121,22 +129,26 @@ impl Report {
             golden.source.trim_end_matches('.'),
             golden.about
         );
-        text.push_str(
-            "| | paper | ours | difference | allowed | | the paper's value |\n\
-             | --- | --: | --: | --: | --: | --- | --- |\n",
+        let origins = self.origins();
+        let names: Vec<&str> = origins.iter().map(|origin| origin.name()).collect();
+        let _ = writeln!(
+            text,
+            "| | {} | ours | difference | allowed | | compared with |\n| --- |{} --: | --: | --: | --- | --- |",
+            names.join(" | "),
+            " --: |".repeat(names.len())
         );
         for row in &self.rows {
-            let unit = if row.unit.is_empty() { String::new() } else { format!(" ({})", row.unit) };
-            let cells = [
-                format!("{}{unit}", row.name),
-                row.paper_text(),
+            let references = origins.iter().map(|origin| row.reference_text(*origin));
+            let rest = [
                 row.ours_text(),
                 row.difference(),
                 row.allowed(),
                 row.verdict().to_owned(),
                 row.remark(&golden.source),
             ];
-            let _ = writeln!(text, "| {} |", cells.map(|cell| cell.replace('|', "\\|")).join(" | "));
+            let cells = [row.name_text()].into_iter().chain(references).chain(rest);
+            let cells: Vec<String> = cells.map(|cell| cell.replace('|', "\\|")).collect();
+            let _ = writeln!(text, "| {} |", cells.join(" | "));
         }
         let unmeasured = golden.cells.len() - self.rows.len();
         if unmeasured > 0 {
@@ -168,7 +180,8 @@ pub fn document(reports: &[Report]) -> String {
     }
     text.push_str(
         "Each table is measured with the protocol code of the library, on the simulator; one of them alone by `rumormill lab paper NAME`. \
-         `±` is one standard error, *allowed* how far ours may be from the paper's. A row marked *ok* is within that and counts; one marked \
+         `±` is one standard error, *allowed* how far ours may be from the value beside it: what the \
+         paper prints, what another simulation of its description gave, or what its formula gives. A row marked *ok* is within that and counts; one marked \
          *off* is not, and fails; one marked *shown* does not count, because its standard error is above 4 % of its value and `--full` was \
          not given, or because the last column says why. In the pictures lines and dots are simulated (or the paper's, where the legend says \
          so), dashed lines are theory.\n\n| paper | | ok | off | shown |\n| --- | --- | --: | --: | --: |\n",
@@ -192,6 +205,63 @@ fn anchor(report: &Report) -> String {
     kept.map(|c| if c == ' ' { '-' } else { c }).collect()
 }
 
+/// Whose a value is that ours is compared with.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+enum Origin {
+    Paper,
+    Simulation,
+    Formula,
+}
+
+impl Origin {
+    const ALL: [Origin; 3] = [Origin::Paper, Origin::Simulation, Origin::Formula];
+
+    fn name(self) -> &'static str {
+        match self {
+            Origin::Paper => "paper",
+            Origin::Simulation => "other simulation",
+            Origin::Formula => "formula",
+        }
+    }
+}
+
+/// A value that ours is compared with.
+#[derive(Copy, Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reference {
+    /// The paper prints it.
+    Paper(f64),
+    /// Another simulation of the paper's description gave it.
+    Simulation(f64),
+    /// A formula gives it.
+    Formula(f64),
+}
+
+impl Reference {
+    fn new(cell: &Cell) -> Reference {
+        match cell.tag {
+            Tag::Stated | Tag::RememberedAndReproduced | Tag::Remembered => Reference::Paper(cell.paper),
+            Tag::Reproduced => Reference::Simulation(cell.paper),
+            Tag::Theory => Reference::Formula(cell.paper),
+        }
+    }
+
+    fn origin(self) -> Origin {
+        match self {
+            Reference::Paper(_) => Origin::Paper,
+            Reference::Simulation(_) => Origin::Simulation,
+            Reference::Formula(_) => Origin::Formula,
+        }
+    }
+
+    /// The value, whosever it is.
+    pub fn value(self) -> f64 {
+        match self {
+            Reference::Paper(value) | Reference::Simulation(value) | Reference::Formula(value) => value,
+        }
+    }
+}
+
 impl Row {
     fn new(cell: &Cell, source: &str, size: Size, measured: Measured) -> Row {
         let Measured { value, standard_error } = measured;
@@ -200,7 +270,7 @@ impl Row {
         let gated = cell.gate == Gate::Auto && (size == Size::Full || sure);
         Row {
             name: cell.name.clone(),
-            paper: cell.paper,
+            reference: Reference::new(cell),
             ours: value,
             tolerance: cell.tolerance(),
             ok: !gated || within,
@@ -219,13 +289,21 @@ impl Row {
         }
     }
 
-    fn paper_text(&self) -> String {
+    fn name_text(&self) -> String {
+        if self.unit.is_empty() { self.name.clone() } else { format!("{} ({})", self.name, self.unit) }
+    }
+
+    /// The value that ours is compared with, in the column of this origin.
+    fn reference_text(&self, origin: Origin) -> String {
+        if self.reference.origin() != origin {
+            return String::new();
+        }
         let bound = match self.compare {
             "at-most" => "≤ ",
             "at-least" => "≥ ",
             _ => "",
         };
-        format!("{bound}{}", figure(self.paper, 4))
+        format!("{bound}{}", figure(self.reference.value(), 4))
     }
 
     fn ours_text(&self) -> String {
@@ -235,10 +313,11 @@ impl Row {
         format!("{} ± {}", figure(self.ours, 4), figure(self.standard_error, 2))
     }
 
-    /// The difference in percent, or in the cell's unit if the paper's value is 0.
+    /// The difference in percent, or in the cell's unit if it is one from 0.
     fn difference(&self) -> String {
-        let off = self.ours - self.paper;
-        if self.paper == 0.0 { figure(off, 3) } else { format!("{:+.1} %", 100.0 * off / self.paper) }
+        let from = self.reference.value();
+        let off = self.ours - from;
+        if from == 0.0 { figure(off, 3) } else { format!("{:+.1} %", 100.0 * off / from) }
     }
 
     /// The tolerance, in the unit of the difference; empty for a cell that is not gated.
@@ -248,14 +327,15 @@ impl Row {
             "at-least" => "-",
             _ => "±",
         };
-        match (self.gated, self.paper == 0.0) {
+        let from = self.reference.value();
+        match (self.gated, from == 0.0) {
             (false, _) => String::new(),
             (true, true) => format!("{sign}{}", figure(self.tolerance, 3)),
-            (true, false) => format!("{sign}{:.1} %", 100.0 * self.tolerance / self.paper.abs()),
+            (true, false) => format!("{sign}{:.1} %", 100.0 * self.tolerance / from.abs()),
         }
     }
 
-    /// Certainty of the paper's value, its source if it is not that of the table, and the remark.
+    /// Certainty of the value that ours is compared with, its source if it is not that of the table, and the remark.
     fn remark(&self, table_source: &str) -> String {
         let source = (self.source != table_source).then_some(&*self.source);
         let note = (!self.note.is_empty()).then_some(&*self.note);
@@ -269,20 +349,6 @@ impl Row {
             (false, _) => "shown",
         }
     }
-}
-
-/// A number with this number of significant digits, without trailing zeros; small numbers as powers of ten.
-pub(crate) fn figure(v: f64, digits: i32) -> String {
-    if v == 0.0 || !v.is_finite() {
-        return format!("{v}");
-    }
-    let magnitude = libm::floor(libm::log10(v.abs())) as i32;
-    if magnitude < -3 {
-        return format!("{v:.*e}", (digits - 2).max(0) as usize);
-    }
-    let decimals = (digits - 1 - magnitude).max(0) as usize;
-    let text = format!("{v:.decimals$}");
-    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
 }
 
 #[cfg(test)]
@@ -328,6 +394,12 @@ mod tests {
         assert_eq!(keys, ["ok", "paper", "rows"]);
         let row = &json["rows"][0];
         assert_eq!((row["name"].as_str(), row["paper"].as_f64()), (Some("residue"), Some(0.2)));
+        let small = &json["rows"][1];
+        assert_eq!(
+            (small["simulation"].as_f64(), small.get("paper")),
+            (Some(1e-5), None),
+            "no paper prints it"
+        );
         assert!(row["ours"].is_f64() && row["tolerance"].is_f64() && row["ok"].is_boolean());
     }
 
@@ -338,6 +410,9 @@ mod tests {
         let bars: Vec<usize> =
             text.lines().skip(3).map(|l| l.chars().position(|c| c == '|').unwrap()).collect();
         assert!(bars.windows(2).all(|w| w[0] == w[1]), "{text}");
+        let head = text.lines().nth(3).expect("a head");
+        assert!(head.contains("paper") && head.contains("other simulation"), "{text}");
+        assert!(!head.contains("formula"), "no column without a value: {text}");
         assert!(text.contains("t_ave (cycles)") && text.contains("-10.9 %"), "{text}");
         let document = document(&[report]);
         for part in [
@@ -345,19 +420,15 @@ mod tests {
             "--all --seed 7 --docs docs`",
             "| [table](#table-a-table) | A table | 1 | 0 | 2 |",
             "A paper.\n",
-            "| residue | 0.2 | 0.2 ± 0.001 | +0.0 % | ±10.0 % | ok | as printed; page 9 |",
-            "| t_ave (cycles) | 11 | 9.8 ± 0.1 | -10.9 % |  | shown | as printed; not said what it is |",
+            "| | paper | other simulation | ours | difference |",
+            "| residue | 0.2 |  | 0.2 ± 0.001 | +0.0 % | ±10.0 % | ok | as printed; page 9 |",
+            "| small |  | 1.00e-5 | 3.00e-5",
+            "| t_ave (cycles) | 11 |  | 9.8 ± 0.1 | -10.9 % |  | shown | as printed; not said what it is |",
             "With `--full`, 1 more.",
             "![p](papers/table.svg)",
             "- What a cycle is.",
         ] {
             assert!(document.contains(part), "{part} is missing in\n{document}");
         }
-    }
-
-    #[test]
-    fn figures_keep_their_significant_digits() {
-        let shown = [0.0, 0.17412, 16.871, 1234.6, 2.94e-6, 0.0012].map(|v| figure(v, 3));
-        assert_eq!(shown, ["0", "0.174", "16.9", "1235", "2.9e-6", "0.0012"]);
     }
 }

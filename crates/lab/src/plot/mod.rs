@@ -23,6 +23,8 @@ pub struct Plot {
     pub log_y: bool,
     /// The series, the first at the bottom.
     pub series: Vec<Series>,
+    /// A remark under the title; empty: none.
+    pub note: String,
 }
 
 /// One curve, band or cloud.
@@ -91,6 +93,12 @@ impl Plot {
         self
     }
 
+    /// Puts a remark under the title.
+    pub fn note(&mut self, note: impl Into<String>) -> &mut Plot {
+        self.note = note.into();
+        self
+    }
+
     /// The plot as an SVG document. The same plot gives the same bytes.
     pub fn svg(&self) -> String {
         let points = || self.series.iter().flat_map(|series| series.draw.extent());
@@ -144,6 +152,13 @@ impl Plot {
             "<text class=\"ink\" x=\"{LEFT}\" y=\"24\" font-size=\"15\" font-weight=\"600\">{}</text>",
             escaped(&self.title)
         );
+        if !self.note.is_empty() {
+            let _ = writeln!(
+                svg,
+                "<text class=\"ink\" x=\"{LEFT}\" y=\"37\" font-size=\"11\">{}</text>",
+                escaped(&self.note)
+            );
+        }
     }
 
     fn axes(&self, svg: &mut String, x: &Axis, y: &Axis) {

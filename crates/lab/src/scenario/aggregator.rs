@@ -2,11 +2,11 @@
 
 use super::part::{self, CallOf, CallRecord, Check, Line, Names, Part, View};
 use super::settings;
+use crate::topology::Known;
 use rumormill_core::identity::NodeId;
 use rumormill_core::protocol::Change;
 use rumormill_core::rng::mix;
 use rumormill_core::time::Time;
-use rumormill_protocols::kit::peers::Peers;
 use rumormill_protocols::sum::{Aggregator, Call, Event, Truth};
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -33,6 +33,7 @@ const HEAP_BYTES: u64 = 1_024;
 
 /// An aggregator.
 pub struct AggregatorPart<N: Aggregator> {
+    known: Known,
     world: Truths,
     config: Arc<N::Config>,
 }
@@ -76,13 +77,13 @@ impl Truths {
 }
 
 impl<N: Aggregator> AggregatorPart<N> {
-    /// For the nodes `0..nodes` with these settings; `values` are the initial values.
-    pub(super) fn new(table: &Table, nodes: u64) -> Result<AggregatorPart<N>, String> {
+    /// For nodes with these settings that know these peers; `values` are the initial values.
+    pub(super) fn new(table: &Table, known: &Known) -> Result<AggregatorPart<N>, String> {
         let mut table = table.clone();
         let values = settings::take(N::NAME, &mut table, "values")?.unwrap_or_default();
-        let config = settings::read::<N>(&table, nodes, &N::Config::default())?;
-        let of = N::truth(&config);
-        Ok(AggregatorPart { world: Truths { nodes, values, of }, config: Arc::new(config) })
+        let config = settings::read_for::<N>(&table, known)?;
+        let world = Truths { nodes: known.nodes(), values, of: N::truth(&config) };
+        Ok(AggregatorPart { known: known.clone(), world, config: Arc::new(config) })
     }
 
     /// The results of the live nodes: that of the last epoch, else the present estimate.
@@ -105,7 +106,7 @@ impl<N: Aggregator> Part for AggregatorPart<N> {
     }
 
     fn first_calls(&self, id: NodeId, _: u32, alone: bool) -> Vec<Call> {
-        let peers = alone.then_some(Call::Peers(Peers::Everyone(self.world.nodes)));
+        let peers = alone.then(|| Call::Peers(self.known.peers(id)));
         peers.into_iter().chain([Call::Set(self.world.first_value(id))]).collect()
     }
 

@@ -2,13 +2,13 @@
 
 use super::part::{CallOf, CallRecord, Check, Line, Names, Part, View};
 use super::settings;
+use crate::topology::Known;
 use rumormill_core::identity::NodeId;
 use rumormill_core::payload::Payload;
 use rumormill_core::protocol::Change;
 use rumormill_core::time::Time;
 use rumormill_protocols::agree::anti_entropy::{AntiEntropy, Call, Config, Event, KEY_BYTES_MAX};
 use rumormill_protocols::kit::hybrid_clock::Timestamp;
-use rumormill_protocols::kit::peers::Peers;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use toml::Table;
@@ -20,7 +20,7 @@ const HEAP_BYTES: u64 = 1_024;
 
 /// Anti-entropy.
 pub struct AntiEntropyPart {
-    nodes: u64,
+    known: Known,
     config: Arc<Config>,
 }
 
@@ -32,9 +32,10 @@ pub struct Seen {
 }
 
 impl AntiEntropyPart {
-    pub(super) fn new(table: &Table, nodes: u64) -> Result<AntiEntropyPart, String> {
-        let config = settings::read::<AntiEntropy>(table, nodes, &Config::default())?;
-        Ok(AntiEntropyPart { nodes, config: Arc::new(config) })
+    /// For nodes with these settings that know these peers.
+    pub(super) fn new(table: &Table, known: &Known) -> Result<AntiEntropyPart, String> {
+        let config = settings::read_for::<AntiEntropy>(table, known)?;
+        Ok(AntiEntropyPart { known: known.clone(), config: Arc::new(config) })
     }
 }
 
@@ -47,8 +48,8 @@ impl Part for AntiEntropyPart {
         AntiEntropy::new(self.config.clone())
     }
 
-    fn first_calls(&self, _: NodeId, _: u32, alone: bool) -> Vec<Call> {
-        if alone { vec![Call::Peers(Peers::Everyone(self.nodes))] } else { Vec::new() }
+    fn first_calls(&self, id: NodeId, _: u32, alone: bool) -> Vec<Call> {
+        if alone { vec![Call::Peers(self.known.peers(id))] } else { Vec::new() }
     }
 
     fn calls(&self) -> Names {

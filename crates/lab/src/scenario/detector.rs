@@ -2,6 +2,7 @@
 
 use super::part::{self, CallOf, CallRecord, Check, Line, Names, Part, View};
 use super::settings;
+use crate::topology::Known;
 use rumormill_core::identity::NodeId;
 use rumormill_core::protocol::Change;
 use rumormill_core::time::Time;
@@ -12,7 +13,7 @@ use toml::Table;
 
 /// A detector.
 pub struct DetectorPart<N: Detector> {
-    nodes: u64,
+    known: Known,
     config: Arc<N::Config>,
 }
 
@@ -24,10 +25,10 @@ pub struct Seen {
 }
 
 impl<N: Detector> DetectorPart<N> {
-    /// For the nodes `0..nodes` with these settings.
-    pub(super) fn new(table: &Table, nodes: u64) -> Result<DetectorPart<N>, String> {
-        let config = Arc::new(settings::read::<N>(table, nodes, &N::Config::default())?);
-        Ok(DetectorPart { nodes, config })
+    /// For nodes with these settings that know these peers.
+    pub(super) fn new(table: &Table, known: &Known) -> Result<DetectorPart<N>, String> {
+        let config = settings::read_for::<N>(table, known)?;
+        Ok(DetectorPart { known: known.clone(), config: Arc::new(config) })
     }
 }
 
@@ -39,12 +40,10 @@ impl<N: Detector> Part for DetectorPart<N> {
         N::start(&self.config, id, part::life(id, life))
     }
 
-    fn first_calls(&self, _: NodeId, _: u32, alone: bool) -> Vec<Call> {
-        if alone {
-            vec![Call::Peers(Peers::Listed((0..self.nodes).map(NodeId).collect()))]
-        } else {
-            Vec::new()
-        }
+    fn first_calls(&self, id: NodeId, _: u32, alone: bool) -> Vec<Call> {
+        // A detector changes its view, so it gets a list.
+        let listed = || Peers::Listed(self.known.peers(id).iter().collect());
+        if alone { vec![Call::Peers(listed())] } else { Vec::new() }
     }
 
     fn calls(&self) -> Names {

@@ -69,7 +69,8 @@ pub(super) fn check<P: Part>(scenario: &Scenario, part: P, plan: &Plan) -> Resul
 /// Bytes of memory that a run needs, about.
 pub(super) fn memory_bytes<P: Part>(scenario: &Scenario, part: &P) -> u64 {
     let node = Sim::<P::Node>::node_bytes(1) as u64 + part.heap_bytes(scenario.nodes);
-    node.saturating_mul(scenario.nodes)
+    let edges = scenario.topology.as_ref().map_or(0, |topology| topology.node_bytes(scenario.nodes));
+    (node + edges).saturating_mul(scenario.nodes)
 }
 
 /// Runs all runs, or until one fails.

@@ -62,6 +62,7 @@ pub use samples::Samples;
 pub use settings::keys;
 
 use crate::threads::Threads;
+use crate::topology::Topology;
 use part::Names;
 use rumormill_core::rng::{Rng, mix};
 use rumormill_core::time::{Duration, text};
@@ -123,6 +124,9 @@ pub struct Scenario {
     /// Files with traces of churn: lines of `time_s,node,up|down`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub trace_files: Vec<String>,
+    /// Who knows whom, where no protocol of the stack finds the peers; by default everyone knows everyone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub topology: Option<Topology>,
     /// The protocols' settings, by protocol.
     #[serde(default)]
     pub settings: BTreeMap<String, toml::Table>,
@@ -215,7 +219,7 @@ fn millis(duration: Duration) -> u64 {
 }
 
 impl Scenario {
-    /// Parses a scenario. `read` returns the text of a file that it names; the steps of such files are added to its own.
+    /// Parses a scenario. `read` returns the text of a file that it names; the steps and edges of such files become its own.
     ///
     /// # Errors
     /// Says what is wrong and where, and lists the possible values.
@@ -241,6 +245,9 @@ impl Scenario {
         for file in std::mem::take(&mut scenario.trace_files) {
             let plan = churn::trace(&read(&file)?).map_err(|e| format!("{file}: {e}"))?;
             scenario.steps.extend(plan.steps);
+        }
+        if let Some(topology) = &mut scenario.topology {
+            topology.load(scenario.nodes, &mut read).map_err(|e| format!("topology: {e}"))?;
         }
         scenario.check()?;
         Ok(scenario)
@@ -319,7 +326,9 @@ impl Scenario {
             Action::Restart { who } => who.ids()?.last(),
             _ => None,
         });
-        let last = restarts.map(|id| id.0 + 1).max().unwrap_or(0).max(self.nodes);
+        // A newcomer knows all nodes of the beginning; in a graph it has no edge.
+        let newcomers = restarts.map(|id| id.0 + 1).max().filter(|_| self.topology.is_none());
+        let last = newcomers.unwrap_or(0).max(self.nodes);
         for step in &plan.steps {
             for who in step.action.whom() {
                 if let Some(id) = who.ids().and_then(|ids| ids.last()).filter(|id| id.0 >= last) {

@@ -11,6 +11,7 @@ use super::part::{On, Part};
 use super::spreader::SpreaderPart;
 use super::swim::SwimPart;
 use super::{Scenario, drive};
+use crate::topology::Known;
 use rumormill_core::identity::Unsigned;
 use rumormill_protocols::agree::anti_entropy::AntiEntropy;
 use rumormill_protocols::agree::lww::Lww;
@@ -43,12 +44,12 @@ trait Visit {
 
 /// All stacks, with their calls and checks.
 pub fn stacks() -> Vec<StackInfo> {
-    let nothing = Default::default();
+    let (nothing, pair) = (Default::default(), Known::everyone(2));
     let info = |(name, about): (String, &'static str)| {
-        with_stack(&name, &nothing, 2, Describe { name: name.clone(), about })
+        with_stack(&name, &nothing, &pair, Describe { name: name.clone(), about })
             .expect("each name in the list is known")
     };
-    known().into_iter().map(info).collect()
+    all().into_iter().map(info).collect()
 }
 
 struct Describe {
@@ -139,7 +140,7 @@ fn with<V: Visit>(scenario: &Scenario, visit: V) -> Result<V::Out, String> {
             known.join(" and ")
         ));
     }
-    let visited = with_stack(&scenario.stack, &scenario.settings, scenario.nodes, visit);
+    let visited = with_stack(&scenario.stack, &scenario.settings, &peers_of(scenario)?, visit);
     let own: Vec<&str> = scenario.own.names().collect();
     visited.map_err(|why| match why == no_stack(&scenario.stack) && !own.is_empty() {
         true => format!("{why}; of this program {}", own.join(", ")),
@@ -147,9 +148,56 @@ fn with<V: Visit>(scenario: &Scenario, visit: V) -> Result<V::Out, String> {
     })
 }
 
+/// The peers of the nodes. A random graph follows from the scenario's seed, so that it is the same in all its runs.
+fn peers_of(scenario: &Scenario) -> Result<Known, String> {
+    let finds = |word: &str| word == Member::NAME || word == "agent";
+    if scenario.topology.is_some() && scenario.stack.split_whitespace().any(finds) {
+        return Err(format!(
+            "topology: in the stack {:?} membership finds the peers, so nodes are given none; a topology is for stacks that draw from peers that they are \
+             given: {}",
+            scenario.stack,
+            drawing().join(", ")
+        ));
+    }
+    Known::new(scenario.topology.as_ref(), scenario.nodes, scenario.seed)
+}
+
+/// The stacks that run on a graph.
+fn drawing() -> Vec<&'static str> {
+    let families = [spread::each(|| Draws), sum::each(|| Draws), detect::each(|| Draws)];
+    draws::<AntiEntropy>().into_iter().chain(families.into_iter().flatten().flatten()).collect()
+}
+
+fn draws<P: Catalogued>() -> Option<&'static str> {
+    P::on_graph(&P::Config::default(), 2).is_ok().then_some(P::NAME)
+}
+
+struct Draws;
+
+impl spread::Visit for Draws {
+    type Out = Option<&'static str>;
+    fn visit<P: spread::Spreader>(self) -> Self::Out {
+        draws::<P>()
+    }
+}
+
+impl sum::Visit for Draws {
+    type Out = Option<&'static str>;
+    fn visit<P: sum::Aggregator>(self) -> Self::Out {
+        draws::<P>()
+    }
+}
+
+impl detect::Visit for Draws {
+    type Out = Option<&'static str>;
+    fn visit<P: detect::Detector>(self) -> Self::Out {
+        draws::<P>()
+    }
+}
+
 /// The stacks, for messages and lists. Each but SWIM and the agent also runs on SWIM, the view of which then gives it its peers; alone, all nodes know
 /// those of the beginning.
-fn known() -> Vec<(String, &'static str)> {
+fn all() -> Vec<(String, &'static str)> {
     let line = |about: (&'static str, &'static str)| (about.0.to_owned(), about.1);
     let on_swim = (format!("{} on {}", Lww::NAME, Member::NAME), Lww::ABOUT);
     let agent = ("agent", "all that an agent runs: membership, vitals, events, queries, keys and bans");
@@ -191,7 +239,7 @@ type Member = Swim<Unsigned>;
 /// A protocol's place: alone, or on SWIM.
 struct Place<'a, V> {
     table: &'a toml::Table,
-    nodes: u64,
+    known: &'a Known,
     on: Option<Box<SwimPart>>,
     visit: V,
 }
@@ -218,7 +266,7 @@ impl<V: Visit> Place<'_, V> {
 impl<V: Visit> spread::Visit for Place<'_, V> {
     type Out = Result<V::Out, String>;
     fn visit<P: spread::Spreader>(self) -> Self::Out {
-        let part = SpreaderPart::<P>::new(self.table, self.nodes)?;
+        let part = SpreaderPart::<P>::new(self.table, self.known)?;
         Ok(self.put(part))
     }
 }
@@ -226,7 +274,7 @@ impl<V: Visit> spread::Visit for Place<'_, V> {
 impl<V: Visit> sum::Visit for Place<'_, V> {
     type Out = Result<V::Out, String>;
     fn visit<P: sum::Aggregator>(self) -> Self::Out {
-        let part = AggregatorPart::<P>::new(self.table, self.nodes)?;
+        let part = AggregatorPart::<P>::new(self.table, self.known)?;
         Ok(self.put(part))
     }
 }
@@ -234,13 +282,13 @@ impl<V: Visit> sum::Visit for Place<'_, V> {
 impl<V: Visit> detect::Visit for Place<'_, V> {
     type Out = Result<V::Out, String>;
     fn visit<P: detect::Detector>(self) -> Self::Out {
-        let part = DetectorPart::<P>::new(self.table, self.nodes)?;
+        let part = DetectorPart::<P>::new(self.table, self.known)?;
         Ok(self.put(part))
     }
 }
 
-fn with_stack<V: Visit>(name: &str, knobs: &Settings, nodes: u64, visit: V) -> Result<V::Out, String> {
-    let empty = toml::Table::new();
+fn with_stack<V: Visit>(name: &str, knobs: &Settings, known: &Known, visit: V) -> Result<V::Out, String> {
+    let (empty, nodes) = (toml::Table::new(), known.nodes());
     let of = |name: &str| knobs.get(name).unwrap_or(&empty);
     let swim = || SwimPart::new(of(Member::NAME), nodes);
     let words: Vec<&str> = name.split_whitespace().collect();
@@ -254,14 +302,14 @@ fn with_stack<V: Visit>(name: &str, knobs: &Settings, nodes: u64, visit: V) -> R
         [upper, "on", Member::NAME] if upper != "agent" => (upper, Some(Box::new(swim()?))),
         _ => return Err(no_stack(name)),
     };
-    let place = Place { table: of(upper), nodes, on, visit };
+    let place = Place { table: of(upper), known, on, visit };
     match upper {
         Lww::NAME => {
             let part = LwwPart::new(place.table, nodes)?;
             return Ok(place.put(part));
         }
         AntiEntropy::NAME => {
-            let part = AntiEntropyPart::new(place.table, nodes)?;
+            let part = AntiEntropyPart::new(place.table, known)?;
             return Ok(place.put(part));
         }
         _ => {}
@@ -273,6 +321,6 @@ fn with_stack<V: Visit>(name: &str, knobs: &Settings, nodes: u64, visit: V) -> R
 }
 
 fn no_stack(name: &str) -> String {
-    let known: Vec<String> = known().into_iter().map(|(name, _)| name).collect();
+    let known: Vec<String> = all().into_iter().map(|(name, _)| name).collect();
     format!("no stack is called {name:?}: there are {}, and each but agent on swim", known.join(", "))
 }

@@ -1,5 +1,6 @@
 //! The settings of a protocol in a scenario: its own `Config`. A file names the values that differ from the default.
 
+use crate::topology::Known;
 use rumormill_protocols::catalog::{Catalogued, Settings};
 use serde::Deserialize;
 use serde::de::value::Error as Found;
@@ -38,6 +39,15 @@ pub(super) fn read<P: Catalogued>(table: &Table, nodes: u64, base: &P::Config) -
     let config = whole.try_into().map_err(|e: toml::de::Error| refused(e.message()))?;
     P::check(&config).map_err(|e| refused(&e))?;
     Ok(config)
+}
+
+/// The settings of `P` for nodes that know these peers: its defaults, overridden by the table.
+pub(super) fn read_for<P: Catalogued>(table: &Table, known: &Known) -> Result<P::Config, String> {
+    let config = read::<P>(table, known.nodes(), &P::Config::default())?;
+    if known.graph().is_none() {
+        return Ok(config);
+    }
+    P::on_graph(&config, known.nodes()).map_err(|e| format!("topology: {e}"))
 }
 
 /// Overrides values of `whole` by `given`, in inner tables key by key. A table with one variant of a choice replaces another variant.

@@ -2,11 +2,11 @@
 
 use super::part::{self, CallOf, CallRecord, Check, Line, Names, Part, View};
 use super::settings;
+use crate::topology::Known;
 use rumormill_core::identity::NodeId;
 use rumormill_core::payload::Payload;
 use rumormill_core::protocol::Change;
 use rumormill_core::time::Time;
-use rumormill_protocols::kit::peers::Peers;
 use rumormill_protocols::spread::{Call, Event, Spreader, UpdateId};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -20,15 +20,15 @@ const HEAP_BYTES: u64 = 512;
 
 /// A spreader.
 pub struct SpreaderPart<N: Spreader> {
-    nodes: u64,
+    known: Known,
     config: Arc<N::Config>,
 }
 
 impl<N: Spreader> SpreaderPart<N> {
-    /// For the nodes `0..nodes` with these settings.
-    pub(super) fn new(table: &Table, nodes: u64) -> Result<SpreaderPart<N>, String> {
-        let config = Arc::new(settings::read::<N>(table, nodes, &N::Config::default())?);
-        Ok(SpreaderPart { nodes, config })
+    /// For nodes with these settings that know these peers.
+    pub(super) fn new(table: &Table, known: &Known) -> Result<SpreaderPart<N>, String> {
+        let config = settings::read_for::<N>(table, known)?;
+        Ok(SpreaderPart { known: known.clone(), config: Arc::new(config) })
     }
 }
 
@@ -80,8 +80,8 @@ impl<N: Spreader> Part for SpreaderPart<N> {
         N::start(&self.config, id, part::life(id, life))
     }
 
-    fn first_calls(&self, _: NodeId, _: u32, alone: bool) -> Vec<Call> {
-        if alone { vec![Call::Peers(Peers::Everyone(self.nodes))] } else { Vec::new() }
+    fn first_calls(&self, id: NodeId, _: u32, alone: bool) -> Vec<Call> {
+        if alone { vec![Call::Peers(self.known.peers(id))] } else { Vec::new() }
     }
 
     fn calls(&self) -> Names {

@@ -5,6 +5,7 @@
 
 mod cluster;
 mod failures;
+mod flags;
 mod run;
 
 use crate::stats::quantile;
@@ -191,6 +192,14 @@ impl Experiment {
             ));
         }
         Ok(())
+    }
+
+    /// Refuses the first of these flags that has no effect in this experiment.
+    ///
+    /// # Errors
+    /// Names the flag, why it has no effect, and what would give it one.
+    pub fn check_flags(&self, given: &[&str]) -> Result<(), String> {
+        crate::flags::check(self, given)
     }
 
     /// Runs the experiment. `progress` gets the number of finished runs.

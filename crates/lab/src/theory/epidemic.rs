@@ -100,6 +100,61 @@ pub fn susceptible_infective_removed(
     stages
 }
 
+/// A rule by which rumor mongering by push ends, one contact a cycle.
+#[derive(Copy, Clone, Debug, PartialEq)]
+pub struct Mongering {
+    /// Useless contacts that end the interest, or one chance in this number at each.
+    pub k: u32,
+    /// Whether each useless contact ends the interest with a chance, rather than after a count.
+    pub coin: bool,
+    /// Whether a contact that tells is useful; if not (blind), each one is useless.
+    pub feedback: bool,
+    /// Whether contacts count as in the paper's tables: useful to all that found the update unknown when the cycle began, and setting the counter back. If not,
+    /// only the first that tells is useful.
+    pub tables: bool,
+}
+
+impl Mongering {
+    /// The share of `n` nodes that is susceptible after 0, 1, ... cycles in which all act at once, from one infective node: the mean field of what runs, where
+    /// [`susceptible_infective_removed`] lets time flow. Until less than half a node is infective; at most `cycles_max`.
+    pub fn cycles(&self, n: f64, cycles_max: usize) -> Vec<f64> {
+        let (k, mut susceptible) = (self.k.max(1) as usize, 1.0 - 1.0 / n);
+        // Infective nodes by their count of useless contacts.
+        let mut hot = vec![0.0; if self.coin { 1 } else { k }];
+        hot[0] = 1.0 / n;
+        let mut curve = vec![susceptible];
+        while curve.len() <= cycles_max && hot.iter().sum::<f64>() * n >= 0.5 {
+            let infective: f64 = hot.iter().sum();
+            let left = susceptible * exp(-infective);
+            let useful = match (self.feedback, self.tables) {
+                (false, _) => 0.0,
+                (true, true) => susceptible,
+                (true, false) => (susceptible - left) / infective,
+            };
+            hot = self.weighed(&hot, useful);
+            hot[0] += susceptible - left;
+            susceptible = left;
+            curve.push(susceptible);
+        }
+        curve
+    }
+
+    /// The infective nodes after a cycle in which this share of the contacts was useful.
+    fn weighed(&self, hot: &[f64], useful: f64) -> Vec<f64> {
+        if self.coin {
+            return vec![hot[0] * (1.0 - (1.0 - useful) / f64::from(self.k.max(1)))];
+        }
+        let mut next = vec![0.0; hot.len()];
+        for (count, share) in hot.iter().enumerate() {
+            next[if self.tables { 0 } else { count }] += share * useful;
+            if let Some(more) = next.get_mut(count + 1) {
+                *more += share * (1.0 - useful);
+            }
+        }
+        next
+    }
+}
+
 /// The residue of any push variant that sends `m` messages per node: e^(-m) (Demers 1987, section 1.4).
 pub fn residue_of_traffic(m: f64) -> f64 {
     exp(-m)
@@ -133,6 +188,16 @@ pub fn infect_and_die_reach(fanout: f64, loss: f64, crashed: f64) -> f64 {
         return 0.0;
     }
     1.0 - smallest_fixed_point(|s| exp(-f * (1.0 - s)))
+}
+
+/// The part of `n` nodes that infect-and-die misses if it takes off, where those that a node tells are `fanout` different others: a given one is not among
+/// them with probability 1 - fanout/(n-1).
+pub fn infect_and_die_residue(n: f64, fanout: f64, loss: f64) -> f64 {
+    let told = fanout * (1.0 - loss) / (n - 1.0);
+    if told >= 1.0 {
+        return 0.0;
+    }
+    smallest_fixed_point(|s| exp(n * (1.0 - s) * log1p(-told)))
 }
 
 /// The probability that infect-and-die reaches all of `n` nodes: e^(-e^(-c)) with `fanout` = ln n + c (Kermarrec, Massoulié, Ganesh 2003, after Erdős and Rényi).
@@ -189,6 +254,32 @@ mod tests {
         }
     }
 
+    /// Demers 1987, Tables 1 and 2, and the residues of the equations.
+    #[test]
+    fn in_cycles_the_mean_field_ends_at_the_residues_of_the_tables() {
+        let residue = |k, coin, feedback, tables| {
+            *Mongering { k, coin, feedback, tables }.cycles(1e3, 300).last().expect("it begins")
+        };
+        for (k, table_1, equations) in [
+            (1, 0.18, 0.2032),
+            (2, 0.037, 0.0595),
+            (3, 0.011, 0.0198),
+            (4, 0.0036, 0.0070),
+            (5, 0.0012, 0.0025),
+        ] {
+            assert_near("Table 1", residue(k, false, true, true), table_1, 0.05 * table_1);
+            assert_near("counter", residue(k, false, true, false), equations, 0.01 * equations);
+            assert_near("coin", residue(k, true, true, false), equations, 0.01 * equations);
+            assert_near(
+                "blind needs one more",
+                residue(k + 1, true, false, true),
+                equations,
+                0.01 * equations,
+            );
+        }
+        assert_near("Table 2, k = 1", residue(1, true, false, true), 0.96, 0.01);
+    }
+
     #[test]
     fn residue_follows_traffic() {
         // Table 1 of Demers 1987: at m = 1.7 a residue of 0.18, at 4.5 of 0.011.
@@ -221,6 +312,20 @@ mod tests {
             0.999,
             1e-12,
         );
+    }
+
+    #[test]
+    fn different_targets_leave_fewer_out_than_independent_ones_and_in_large_clusters_as_many() {
+        assert_eq!(infect_and_die_residue(5.0, 4.0, 0.0), 0.0);
+        assert_near(
+            "large",
+            infect_and_die_residue(1e6, 4.0, 0.0),
+            1.0 - infect_and_die_reach(4.0, 0.0, 0.0),
+            1e-5,
+        );
+        let few = infect_and_die_residue(20.0, 4.0, 0.0);
+        assert!(few < 1.0 - infect_and_die_reach(4.0, 0.0, 0.0), "{few}");
+        assert!(infect_and_die_residue(20.0, 4.0, 0.2) > few);
     }
 
     #[test]

@@ -10,6 +10,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use rumormill_core::identity::NodeId;
 use rumormill_core::rng::Rng;
+use smallvec::SmallVec;
 
 /// Draws for one choice, at most, until one is a peer; then it is made uniformly (our guess: a view that lists a tenth of the sites
 /// is missed by all of them once in a thousand times).
@@ -61,6 +62,27 @@ impl PeerSelection {
             PeerSelection::Locality(locality) => among(peers, || locality.draw(me, rng)),
         };
         drawn.or_else(|| peers.pick(me, rng))
+    }
+
+    /// `count` different ones of `peers` other than `me`, drawn one after the other; all of them if they are fewer. A single one is drawn as
+    /// [`PeerSelection::pick`] draws it.
+    pub fn several(&self, peers: &Peers, me: NodeId, rng: &mut Rng, count: u32) -> SmallVec<[NodeId; 4]> {
+        if count == 1 {
+            return self.pick(peers, me, rng).into_iter().collect();
+        }
+        if matches!(self, PeerSelection::Uniform) {
+            return peers.several(me, rng, count as usize);
+        }
+        let mut drawn: SmallVec<[NodeId; 4]> = SmallVec::new();
+        for _ in 0..count {
+            let mut fresh = (0..DRAWS_MAX).filter_map(|_| self.pick(peers, me, rng));
+            let fresh = fresh.find(|peer| !drawn.contains(peer));
+            // The likeliest ones are drawn again and again: then it is one of the others, in their order.
+            let other = || peers.iter().find(|peer| *peer != me && !drawn.contains(peer));
+            let Some(peer) = fresh.or_else(other) else { break };
+            drawn.push(peer);
+        }
+        drawn
     }
 }
 
@@ -328,6 +350,21 @@ mod tests {
             .sum::<f64>()
             / DRAWS as f64;
         assert!(libm::fabs(mean / (above / below) - 1.0) < 0.05, "{mean:.2}, expected {:.2}", above / below);
+    }
+
+    #[test]
+    fn several_choices_are_different_nodes_however_likely_one_of_them_is() {
+        let mut rng = Rng::seeded(8);
+        for choice in [PeerSelection::Uniform, PeerSelection::ring(20, 6.0)] {
+            for count in [0, 1, 2, 7, 19, 40] {
+                let drawn = choice.several(&Peers::Everyone(20), NodeId(5), &mut rng, count);
+                let set: alloc::collections::BTreeSet<NodeId> = drawn.iter().copied().collect();
+                assert_eq!((drawn.len(), set.len()), (count.min(19) as usize, drawn.len()), "{count}");
+                assert!(!set.contains(&NodeId(5)));
+            }
+        }
+        let near = PeerSelection::ring(1_000, 3.0).several(&Peers::Everyone(1_000), NodeId(500), &mut rng, 4);
+        assert!(near.iter().filter(|id| id.0.abs_diff(500) < 20).count() >= 2, "{near:?}");
     }
 
     #[test]

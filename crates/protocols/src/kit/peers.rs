@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 use rumormill_core::identity::NodeId;
 use rumormill_core::protocol::Change;
 use rumormill_core::rng::Rng;
+use smallvec::SmallVec;
 
 /// The peers of a spreader. A spreader keeps no list of its own.
 #[derive(Clone, Debug)]
@@ -114,6 +115,22 @@ impl Peers {
             Peers::Implicit(implicit) => implicit.get(rng.below(implicit.len())),
         }
     }
+
+    /// `count` different peers other than `me`, uniformly; all of them if they are fewer (Floyd's algorithm, in Bentley 1987).
+    pub fn several(&self, me: NodeId, rng: &mut Rng, count: usize) -> SmallVec<[NodeId; 4]> {
+        // `Everyone` has its asker among them: the places from the asker's own on are moved by one.
+        let (others, gap) = match self {
+            Peers::Everyone(n) => ((*n as usize).saturating_sub(1), me.0 as usize),
+            Peers::Listed(_) | Peers::Implicit(_) => (self.len(), usize::MAX),
+        };
+        let mut places: SmallVec<[usize; 4]> = SmallVec::new();
+        for last in others - count.min(others)..others {
+            let place = rng.below(last + 1);
+            places.push(if places.contains(&place) { last } else { place });
+        }
+        let moved = |place: usize| if place >= gap { place + 1 } else { place };
+        places.into_iter().filter_map(|place| self.get(moved(place))).collect()
+    }
 }
 
 // There are a million of them in the laboratory.
@@ -131,6 +148,25 @@ mod tests {
         (0..1_000).for_each(|_| hits[peers.pick(NodeId(2), &mut rng).unwrap().0 as usize] += 1);
         assert_eq!(hits[2], 0);
         assert!(hits.iter().enumerate().all(|(i, &h)| i == 2 || h > 150), "{hits:?}");
+    }
+
+    #[test]
+    fn several_are_all_different_and_each_is_as_likely_as_any_other() {
+        let listed = Peers::Listed([0, 1, 3, 4].map(NodeId).to_vec());
+        for peers in [Peers::Everyone(5), listed, Peers::Implicit(ImplicitPeers::new(2, 5, 4, 1))] {
+            let (mut rng, mut hits) = (Rng::seeded(2), [0; 5]);
+            for _ in 0..2_000 {
+                let drawn = peers.several(NodeId(2), &mut rng, 2);
+                assert!(drawn.len() == 2 && drawn[0] != drawn[1], "{drawn:?}");
+                drawn.iter().for_each(|id| hits[id.0 as usize] += 1);
+            }
+            assert!(hits.iter().enumerate().all(|(i, h)| (i == 2) == (*h == 0)), "{hits:?}");
+            assert!(hits.iter().all(|h| *h == 0 || (900..1_100).contains(h)), "{hits:?}");
+            assert_eq!(peers.several(NodeId(2), &mut rng, 9).len(), 4, "there are no more");
+            assert!(peers.several(NodeId(2), &mut rng, 0).is_empty());
+        }
+        assert!(Peers::Everyone(1).several(NodeId(0), &mut Rng::seeded(1), 3).is_empty());
+        assert!(Peers::Everyone(0).several(NodeId(0), &mut Rng::seeded(1), 3).is_empty());
     }
 
     #[test]

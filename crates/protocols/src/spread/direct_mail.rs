@@ -16,6 +16,7 @@ use crate::catalog::Catalogued;
 use crate::kit::peers::Peers;
 use crate::spread::{Call, Counters, Ends, Event, Intake, Reach, Setup, Spreader, Taken, Trial, Update};
 use alloc::collections::VecDeque;
+use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use minicbor::{CborLen, Decode, Encode};
@@ -212,6 +213,10 @@ impl Catalogued for DirectMail {
 
     fn start(config: &Arc<Config>, _: NodeId, life: Life) -> DirectMail {
         DirectMail::new(config.clone(), life)
+    }
+
+    fn on_graph(_: &Config, _: u64) -> Result<Config, String> {
+        Err("direct-mail draws no peers: the publisher tells all that it knows, and nobody passes it on; flood follows the edges of a graph".into())
     }
 
     fn samples() -> Vec<(&'static str, Message)> {

@@ -18,6 +18,7 @@ use crate::kit::peers::Peers;
 use crate::kit::random_graph::RandomGraph;
 use crate::kit::rate_limit::RateLimit;
 use crate::spread::{Call, Counters, Ends, Event, Intake, Reach, Setup, Spreader, Taken, Trial, Update};
+use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use minicbor::{CborLen, Decode, Encode};
@@ -198,6 +199,14 @@ impl Catalogued for Flood {
 
     fn start(config: &Arc<Config>, _: NodeId, life: Life) -> Flood {
         Flood::new(config.clone(), life)
+    }
+
+    /// The neighbours take the place of its own random graph. A bound that nobody has chosen cuts no edges of a hub.
+    fn on_graph(config: &Config, _: u64) -> Result<Config, String> {
+        let usual = Config::default();
+        let is_chosen = config.neighbours_max != usual.neighbours_max;
+        let neighbours_max = if is_chosen { config.neighbours_max } else { usize::MAX };
+        Ok(Config { degree: usual.degree, graph_seed: usual.graph_seed, neighbours_max, ..config.clone() })
     }
 
     fn samples() -> Vec<(&'static str, Message)> {

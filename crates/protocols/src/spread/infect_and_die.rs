@@ -32,7 +32,7 @@ use rumormill_core::time::Duration;
     serde(default, deny_unknown_fields)
 )]
 pub struct Config {
-    /// f: how many are told.
+    /// f: how many are told, each another one.
     pub fanout: u32,
     /// Whom.
     pub choice: PeerSelection,
@@ -143,8 +143,7 @@ impl InfectAndDie {
         if hops > self.config.hops_max {
             self.counters.rejected += 1;
         } else if self.rate_limit.take(cx.now, self.config.period, self.config.updates_per_period_max) {
-            for _ in 0..self.config.fanout {
-                let Some(peer) = self.config.choice.pick(&self.peers, cx.me, cx.rng) else { break };
+            for peer in self.config.choice.several(&self.peers, cx.me, cx.rng, self.config.fanout) {
                 self.counters.updates_sent += 1;
                 cx.send(peer, Message { update: update.clone(), hops });
             }

@@ -32,6 +32,7 @@ use crate::spread::{
     Call, Counters, Ends, Event, Intake, KNOWN_HEAP_BYTES, Reach, Setup, Spreader, Taken, Trial, Update,
     UpdateId,
 };
+use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use minicbor::{CborLen, Decode, Encode};
@@ -86,6 +87,16 @@ impl Default for Config {
             answers_max: 32,                    // our guess: one in 10^35 periods has more at random
             known_max: 4_096,                   // our guess
         }
+    }
+}
+
+impl Config {
+    /// The highest counter, and the age at which all fall silent, for this number of nodes.
+    fn bounds(&self, nodes: u64) -> (u8, u16) {
+        let n = nodes.max(2) as f64;
+        let counter_max = self.counter_max.unwrap_or_else(|| libm::ceil(libm::log(libm::log(n))) as u8);
+        let age_max = self.age_rounds_max.unwrap_or_else(|| 2 * libm::ceil(libm::log2(n)) as u16 + 8);
+        (counter_max.max(1), age_max)
     }
 }
 
@@ -258,10 +269,7 @@ impl MedianCounter {
 
     /// What the partners of the last round make of each update.
     fn step(&mut self, cx: &mut Cx<'_, Self>) {
-        let n = self.peers.nodes().max(2) as f64;
-        let counter_max =
-            self.config.counter_max.unwrap_or_else(|| libm::ceil(libm::log(libm::log(n))) as u8).max(1);
-        let age_max = self.config.age_rounds_max.unwrap_or_else(|| 2 * libm::ceil(libm::log2(n)) as u16 + 8);
+        let (counter_max, age_max) = self.config.bounds(self.peers.nodes());
         self.hot.retain_mut(|hot| {
             let keep = hot.step(counter_max, age_max);
             if !keep {
@@ -380,6 +388,11 @@ impl Catalogued for MedianCounter {
 
     fn start(config: &Arc<Config>, _: NodeId, life: Life) -> MedianCounter {
         MedianCounter::new(config.clone(), life)
+    }
+
+    fn on_graph(config: &Config, nodes: u64) -> Result<Config, String> {
+        let (counter_max, age_max) = config.bounds(nodes);
+        Ok(Config { counter_max: Some(counter_max), age_rounds_max: Some(age_max), ..config.clone() })
     }
 
     fn samples() -> Vec<(&'static str, Message)> {

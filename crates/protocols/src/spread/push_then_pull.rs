@@ -28,6 +28,7 @@ use crate::spread::{
     Call, Counters, Ends, Event, Intake, KNOWN_HEAP_BYTES, Reach, Setup, Spreader, Taken, Trial, Update,
     UpdateId,
 };
+use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use minicbor::{CborLen, Decode, Encode};
@@ -257,8 +258,7 @@ impl PushThenPull {
 
     /// R.
     fn push_rounds(&self) -> u32 {
-        let log = || libm::round(libm::log2(self.peers.nodes().max(1) as f64)) as u32;
-        self.config.push_rounds.unwrap_or_else(log)
+        self.config.push_rounds.unwrap_or_else(|| push_rounds_for(self.peers.nodes()))
     }
 
     fn grow_older(&mut self, cx: &mut Cx<'_, Self>, push_rounds: u32) {
@@ -341,6 +341,11 @@ impl Spreader for PushThenPull {
     }
 }
 
+/// R for this number of nodes (Saidi and Mohtashemi 2012).
+fn push_rounds_for(nodes: u64) -> u32 {
+    libm::round(libm::log2(nodes.max(1) as f64)) as u32
+}
+
 impl Catalogued for PushThenPull {
     type Config = Config;
     const NAME: &'static str = "push-then-pull";
@@ -350,6 +355,11 @@ impl Catalogued for PushThenPull {
 
     fn start(config: &Arc<Config>, _: NodeId, life: Life) -> PushThenPull {
         PushThenPull::new(config.clone(), life)
+    }
+
+    fn on_graph(config: &Config, nodes: u64) -> Result<Config, String> {
+        let push_rounds = config.push_rounds.or_else(|| Some(push_rounds_for(nodes)));
+        Ok(Config { push_rounds, ..config.clone() })
     }
 
     fn samples() -> Vec<(&'static str, Message)> {

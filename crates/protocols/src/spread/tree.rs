@@ -19,6 +19,7 @@ use crate::catalog::Catalogued;
 use crate::kit::peers::Peers;
 use crate::kit::rate_limit::RateLimit;
 use crate::spread::{Call, Counters, Ends, Event, Intake, Reach, Setup, Spreader, Taken, Trial, Update};
+use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use minicbor::{CborLen, Decode, Encode};
@@ -215,6 +216,10 @@ impl Catalogued for Tree {
 
     fn start(config: &Arc<Config>, _: NodeId, life: Life) -> Tree {
         Tree::new(config.clone(), life)
+    }
+
+    fn on_graph(_: &Config, _: u64) -> Result<Config, String> {
+        Err("tree draws no peers: it lays all nodes out in one tree, for which each has to know all; flood follows the edges of a graph".into())
     }
 
     fn samples() -> Vec<(&'static str, Message)> {

@@ -19,13 +19,13 @@
 //! variance falls to 0.49 a cycle instead. Epochs are by time, not by counting cycles (`kit::epochs`). A node that joins late refuses to take part
 //! until the next epoch.
 
+mod catalogued;
 mod shares;
 
 pub use shares::{LEADERS_MAX, Share, Shares};
 
 use self::shares::trimmed_mean_of_counts;
 use super::{Aggregator, Call, Event, Standing, Truth};
-use crate::catalog::Catalogued;
 use crate::kit::epochs::{Epochs, Heard, PERIOD_MIN, Stamp, millis};
 use crate::kit::ledger::{Asked, Counters, Ledger};
 use crate::kit::matching;
@@ -34,7 +34,7 @@ use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use minicbor::{CborLen, Decode, Encode};
-use rumormill_core::identity::{Life, NodeId};
+use rumormill_core::identity::NodeId;
 use rumormill_core::protocol::{self, Change, Cx, Input, Lane, Protocol};
 use rumormill_core::rng::mix;
 use rumormill_core::time::{Duration, Time};
@@ -465,36 +465,6 @@ impl Averaging {
                 Some(Shares::Many(Box::new(leads.then_some(share).into_iter().collect())))
             }
         };
-    }
-}
-
-impl Catalogued for Averaging {
-    type Config = Config;
-    const NAME: &'static str = "averaging";
-    const ABOUT: &'static str = "averages and counts by push-pull averaging";
-    const PAPER: &'static str = "Jelasity, Montresor, Babaoglu 2005, with the mass conserved";
-    const COST: &'static str = "one question, one answer";
-
-    fn start(config: &Arc<Config>, _: NodeId, _: Life) -> Averaging {
-        Averaging::new(config.clone())
-    }
-
-    fn samples() -> Vec<(&'static str, Message)> {
-        let stamp = Stamp::SAMPLE;
-        let counts = |n: u32| {
-            let share = |i| Share { tag: i * 0x0400_0001, amount: 1.0 / f64::from(i + 1) };
-            Shares::Many(Box::new((0..n).map(share).collect()))
-        };
-        let ask = |have| Message::Ask { stamp, number: 70_000, have, opened_ms: 15_000 };
-        let moved = |amount| Message::Moved { stamp, number: 70_000, amount };
-        alloc::vec![
-            ("ask", ask(Shares::One(42.5))),
-            ("ask-counts", ask(counts(5))),
-            ("ask-most-counts", ask(counts(LEADERS_MAX as u32))),
-            ("moved", moved(Shares::One(-0.25))),
-            ("moved-counts", moved(counts(0))),
-            ("refused", Message::Refused { stamp, number: 70_000 }),
-        ]
     }
 }
 

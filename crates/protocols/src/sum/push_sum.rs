@@ -30,6 +30,7 @@ use crate::kit::epochs::{Epochs, Heard, PERIOD_MIN, Stamp};
 use crate::kit::peers::Peers;
 use crate::kit::sketch::{BUCKET_BYTES, Sketch};
 use alloc::boxed::Box;
+use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use minicbor::{CborLen, Decode, Encode};
@@ -386,6 +387,15 @@ impl Catalogued for PushSum {
 
     fn start(config: &Arc<Config>, _: NodeId, _: Life) -> PushSum {
         PushSum::new(Config::clone(config))
+    }
+
+    fn on_graph(config: &Config, _: u64) -> Result<Config, String> {
+        match config.read {
+            Read::Sum | Read::Count => Err(
+                "a sum or a count needs one root that all nodes agree on, and on a graph none knows all: read an average, a moment or a quantile".into(),
+            ),
+            Read::Average | Read::Moment(_) | Read::Quantile(_) => Ok(config.clone()),
+        }
     }
 
     fn samples() -> Vec<(&'static str, Message)> {

@@ -5,7 +5,7 @@ use crate::commands::progress::Progress;
 use crate::outcome::{Failure, Outcome};
 use crate::show::{Out, bytes, span};
 use clap::Args;
-use rumormill_lab::advise::{Candidate, Question};
+use rumormill_lab::advise::{Candidate, LATENCY_DEFAULT, Question};
 use std::time::Duration;
 
 /// `rumormill lab advise`.
@@ -23,9 +23,15 @@ pub struct AdviseArgs {
     /// By when all others must have it
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub deadline: Option<Duration>,
+    /// How long a message takes one way: MIN,MAX (uniform), for example 50ms,150ms [default: 200us,1ms, one quiet site]
+    #[arg(long, value_name = "MIN,MAX", value_parser = latency)]
+    pub latency: Option<(Duration, Duration)>,
     /// Bytes of an update
     #[arg(long, default_value_t = 100)]
     pub bytes: usize,
+    /// Runs behind the figures of each candidate [default: as many as take seconds]
+    #[arg(long, value_name = "N")]
+    pub runs: Option<usize>,
     /// The seed
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
@@ -40,8 +46,10 @@ pub fn run(args: &AdviseArgs, out: &mut Out<'_>) -> Outcome {
         nodes: args.nodes,
         loss: args.loss,
         residue: args.residue,
+        latency: args.latency.unwrap_or(LATENCY_DEFAULT),
         deadline: args.deadline,
         bytes: args.bytes,
+        runs: args.runs,
         seed: args.seed,
     };
     question.check().map_err(Failure::Usage)?;
@@ -54,8 +62,17 @@ pub fn run(args: &AdviseArgs, out: &mut Out<'_>) -> Outcome {
     for (at, candidate) in advice.candidates.iter().enumerate() {
         tell_candidate(at + 1, candidate, out)?;
     }
-    out.line(&format!("simulated with {} nodes", advice.simulated_nodes))?;
+    out.line(&format!("simulated: {} runs of {} nodes for each", advice.runs, advice.simulated_nodes))?;
+    out.line("assumed:")?;
+    advice.assumptions.iter().try_for_each(|assumed| out.line(&format!("  {assumed}")))?;
     advice.notes.iter().try_for_each(|note| out.line(note))
+}
+
+fn latency(text: &str) -> Result<(Duration, Duration), String> {
+    let Some((min, max)) = text.split_once(',') else {
+        return Err("expected MIN,MAX, for example 50ms,150ms".into());
+    };
+    Ok((duration(min)?, duration(max)?))
 }
 
 fn tell_candidate(at: usize, candidate: &Candidate, out: &mut Out<'_>) -> Outcome {
@@ -80,6 +97,13 @@ fn tell_candidate(at: usize, candidate: &Candidate, out: &mut Out<'_>) -> Outcom
             bytes(figures.bytes_per_node)
         ))?;
     }
+    out.line(&format!(
+        "   in {} runs {} of {} deliveries were missed, and the slowest run was over after {}",
+        candidate.runs,
+        candidate.missed,
+        candidate.deliveries,
+        span(candidate.simulated.latency_s)
+    ))?;
     if candidate.idle_bytes_per_s > 0.0 {
         out.line(&format!("   idle: {}/s per node", bytes(candidate.idle_bytes_per_s)))?;
     }

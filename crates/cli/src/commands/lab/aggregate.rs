@@ -1,13 +1,14 @@
 //! `rumormill lab aggregate`: all nodes compute an aggregate of their values.
 
-use super::{CommonArgs, Costed, draw, latency};
-use crate::args::probability;
+use super::{CommonArgs, Costed, draw, latency, load, percentiles, tabulate};
+use crate::args::{Given, probability};
 use crate::commands::cost;
 use crate::commands::progress::Progress;
 use crate::outcome::{Failure, Outcome};
 use crate::show::{Out, bytes};
 use clap::{Args, ValueEnum};
-use rumormill_lab::aggregate::{self, Aggregate, Algorithm, Values};
+use rumormill_lab::aggregate::{self, Aggregate, Algorithm, Theory, Values};
+use rumormill_lab::topology::Topology;
 use rumormill_protocols::sum::averaging::Pairing;
 use rumormill_sim::Latency;
 
@@ -44,6 +45,10 @@ pub struct AggregateArgs {
     /// How many random others each node knows [default: all]
     #[arg(long, value_name = "K")]
     pub neighbours: Option<u64>,
+    /// Who knows whom: full, grid, ring, line, star, random-regular, small-world, scale-free, with parameters as in small-world:degree=10,rewiring=0.1, or
+    /// file:PATH with two node ids on each line [default: full]
+    #[arg(long, value_name = "NAME")]
+    pub topology: Option<Topology>,
     /// Synchronous rounds for averaging and count, too: in a round all ask before any is answered
     #[arg(long)]
     pub synchronous: bool,
@@ -99,15 +104,19 @@ impl AggregateArgs {
             latency: self.latency.clone(),
             synchronous: self.synchronous,
             neighbours: self.neighbours,
+            topology: self.topology.clone(),
             threads: self.common.threads(meter),
         }
     }
 }
 
 /// `rumormill lab aggregate`.
-pub fn run(args: &AggregateArgs, out: &mut Out<'_>) -> Outcome {
-    let experiment = args.aggregate(cost::thread_ns);
+pub fn run(given: &Given<AggregateArgs>, out: &mut Out<'_>) -> Outcome {
+    let args = &given.args;
+    let mut experiment = args.aggregate(cost::thread_ns);
+    experiment.topology = load(args.topology.as_ref(), args.nodes)?;
     experiment.check().map_err(Failure::Usage)?;
+    experiment.check_flags(&given.names()).map_err(Failure::Usage)?;
     if let Some(available) = cost::available_bytes() {
         experiment.check_memory(available).map_err(Failure::Usage)?;
     }
@@ -118,12 +127,24 @@ pub fn run(args: &AggregateArgs, out: &mut Out<'_>) -> Outcome {
     let result = experiment.run(tell).map_err(Failure::Usage)?;
     progress.end();
     draw(args.common.plot.as_deref(), || experiment.plot(&result))?;
+    tabulate(args.common.csv.as_deref(), || result.csv())?;
     let costed = Costed::new(&result, experiment.threads.count, (result.busy.sum, result.busy.longest));
     if args.common.json {
         return out.json(&costed);
     }
+    let cost = costed.line(result.events);
+    let mut lines = lines(&result).into_iter().chain([("cost", cost), ("digest", result.digest.clone())]);
+    lines.try_for_each(|(label, text)| out.line(&format!("{label:<20}{text}")))
+}
+
+/// The outcome for people.
+fn lines(result: &aggregate::Outcome) -> Vec<(&'static str, String)> {
     let factor = result.factor_per_round.map_or_else(|| "-".into(), |factor| format!("{factor:.4}"));
-    let lines = [
+    let theory = match &result.theory {
+        Theory::Factor(factor) => format!("a factor of {factor:.4} per round"),
+        Theory::NoTheoryFor(why) => format!("no theory for {why}"),
+    };
+    let mut lines = vec![
         ("nodes, runs, seed", format!("{}, {}, {}", result.nodes, result.runs, result.seed)),
         ("algorithm", result.algorithm.clone()),
         ("truth, found", format!("{:.6}, {:.6}", result.truth, result.estimate)),
@@ -131,8 +152,13 @@ pub fn run(args: &AggregateArgs, out: &mut Out<'_>) -> Outcome {
         ("largest error", format!("{:.2e} of the truth", result.max_relative_error)),
         ("mass lost or made", format!("{:.2e} of the truth", result.mass_error)),
         ("sent", format!("{:.2} messages, {} per node and round", result.messages, bytes(result.bytes))),
-        ("cost", costed.line(result.events)),
-        ("digest", result.digest.clone()),
     ];
-    lines.iter().try_for_each(|(label, text)| out.line(&format!("{label:<20}{text}")))
+    if result.runs > 1 {
+        let of = &result.percentiles;
+        let figures =
+            [("found", of.estimate), ("largest error", of.max_relative_error), ("mass", of.mass_error)];
+        lines.push(("p50 / p90 / p99", percentiles(&figures)));
+    }
+    lines.push(("theory", theory));
+    lines
 }

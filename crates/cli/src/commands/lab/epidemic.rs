@@ -1,13 +1,15 @@
 //! `rumormill lab epidemic`: one update spreads from one node to all.
 
-use super::{CommonArgs, Costed, draw, latency};
-use crate::args::probability;
+use super::{CommonArgs, Costed, draw, latency, load, percentiles, tabulate};
+use crate::args::{Given, probability};
 use crate::commands::cost;
 use crate::commands::progress::Progress;
 use crate::outcome::{Failure, Outcome};
 use crate::show::{Out, bytes};
-use clap::{Args, ValueEnum};
-use rumormill_lab::epidemic::{self, Counting, Epidemic, Removal, Strategy};
+use clap::Args;
+use rumormill_lab::epidemic::{self, Counting, Epidemic, Removal, Strategy, Theory};
+use rumormill_lab::stats::figure;
+use rumormill_lab::topology::Topology;
 use rumormill_sim::Latency;
 
 /// `rumormill lab epidemic`.
@@ -37,9 +39,14 @@ pub struct EpidemicArgs {
     /// Push-pull: where both know it, only the smaller counter goes up
     #[arg(long)]
     pub minimization: bool,
-    /// How useless contacts are counted: as the paper's tables need it, or plainly, as its equations do
-    #[arg(long, value_enum, default_value_t = CountingArg::Tables)]
-    pub counting: CountingArg,
+    /// How useless contacts are counted. tables: a contact was useful if the receiver did not know when the round began, and resets the counter, as the
+    /// paper's tables need it. plain: only the first to tell was useful, and nothing resets a counter, as its equations have it
+    #[arg(long, value_name = "tables|plain", default_value = "tables")]
+    pub counting: Counting,
+    /// Who knows whom: full, grid, ring, line, star, random-regular, small-world, scale-free, with parameters as in small-world:degree=10,rewiring=0.1, or
+    /// file:PATH with two node ids on each line [default: full]
+    #[arg(long, value_name = "NAME")]
+    pub topology: Option<Topology>,
     /// Push-then-pull: the round in which pushing ends [default: log2 of the nodes]
     #[arg(long, value_name = "ROUND")]
     pub switch: Option<u32>,
@@ -60,15 +67,6 @@ pub struct EpidemicArgs {
     pub common: CommonArgs,
 }
 
-/// How useless contacts are counted.
-#[derive(Copy, Clone, Debug, PartialEq, Eq, ValueEnum)]
-pub enum CountingArg {
-    /// A contact was useful if the receiver did not know when the round began; it resets the counter
-    Tables,
-    /// Only the first to tell was useful; nothing resets a counter
-    Plain,
-}
-
 impl EpidemicArgs {
     /// What is to be run; `meter` reads the CPU time of the thread.
     pub fn epidemic(&self, meter: fn() -> u64) -> Epidemic {
@@ -81,10 +79,8 @@ impl EpidemicArgs {
             connection_limit: self.connection_limit,
             hunt: self.hunt,
             minimization: self.minimization,
-            counting: match self.counting {
-                CountingArg::Tables => Counting::Tables,
-                CountingArg::Plain => Counting::Plain,
-            },
+            counting: self.counting,
+            topology: self.topology.clone(),
             switch: self.switch,
             bytes: self.bytes,
             loss: self.loss,
@@ -99,9 +95,12 @@ impl EpidemicArgs {
 }
 
 /// `rumormill lab epidemic`.
-pub fn run(args: &EpidemicArgs, out: &mut Out<'_>) -> Outcome {
-    let experiment = args.epidemic(cost::thread_ns);
+pub fn run(given: &Given<EpidemicArgs>, out: &mut Out<'_>) -> Outcome {
+    let args = &given.args;
+    let mut experiment = args.epidemic(cost::thread_ns);
+    experiment.topology = load(args.topology.as_ref(), args.nodes)?;
     experiment.check().map_err(Failure::Usage)?;
+    experiment.check_flags(&given.names()).map_err(Failure::Usage)?;
     if let Some(available) = cost::available_bytes() {
         experiment.check_memory(available).map_err(Failure::Usage)?;
     }
@@ -115,17 +114,31 @@ pub fn run(args: &EpidemicArgs, out: &mut Out<'_>) -> Outcome {
     let result = experiment.run(tell).map_err(Failure::Usage)?;
     progress.end();
     draw(args.common.plot.as_deref(), || experiment.plot(&result))?;
+    tabulate(args.common.csv.as_deref(), || result.csv())?;
     let costed = Costed::new(&result, experiment.threads.count, (result.busy.sum, result.busy.longest));
     if args.common.json {
         return out.json(&costed);
     }
+    let cost = costed.line(result.events);
+    let mut lines =
+        lines(&experiment, &result).into_iter().chain([("cost", cost), ("digest", result.digest.clone())]);
+    lines.try_for_each(|(label, text)| out.line(&format!("{label:<20}{text}")))
+}
+
+/// The outcome for people.
+fn lines(experiment: &Epidemic, result: &epidemic::Outcome) -> Vec<(&'static str, String)> {
     let error = &result.standard_error;
     let with = |value: f64, error: f64| {
         if error > 0.0 { format!("{value:.5} ± {error:.1e}") } else { format!("{value:.5}") }
     };
-    let lines = [
+    // Named where it is a part of the run.
+    let removal = match experiment.check_flags(&["removal"]) {
+        Ok(()) => format!(", removal {}", experiment.removal),
+        Err(_) => String::new(),
+    };
+    let mut lines = vec![
         ("nodes, runs, seed", format!("{}, {}, {}", result.nodes, result.runs, result.seed)),
-        ("strategy", format!("{}, removal {}", result.strategy, experiment.removal)),
+        ("strategy", format!("{}{removal}", result.strategy)),
         ("residue", with(result.residue, error.residue)),
         ("traffic", format!("{} updates per node", with(result.traffic, error.traffic))),
         (
@@ -134,8 +147,42 @@ pub fn run(args: &EpidemicArgs, out: &mut Out<'_>) -> Outcome {
         ),
         ("rounds", with(result.rounds, error.rounds)),
         ("sent", format!("{:.2} messages, {} per node", result.messages, bytes(result.bytes))),
-        ("cost", costed.line(result.events)),
-        ("digest", result.digest.clone()),
     ];
-    lines.iter().try_for_each(|(label, text)| out.line(&format!("{label:<20}{text}")))
+    if result.runs > 1 {
+        let of = &result.percentiles;
+        let figures =
+            [("residue", of.residue), ("t_avg", of.t_avg), ("t_last", of.t_last), ("traffic", of.traffic)];
+        lines.push(("p50 / p90 / p99", percentiles(&figures)));
+    }
+    if result.extinct > 0 {
+        lines.push(("died out", died_out(result)));
+    }
+    if result.broken_off > 0 {
+        lines.push(("broken off", format!("{} runs, at the bound on rounds", result.broken_off)));
+    }
+    lines.push(("theory", theory(&result.theory)));
+    lines
+}
+
+/// The runs whose update never took off, told apart from the others.
+fn died_out(result: &epidemic::Outcome) -> String {
+    let part = epidemic::TAKEN_OFF * 100.0;
+    let few = format!("{} of {} runs, below {part} % of the nodes", result.extinct, result.runs);
+    match &result.taken_off {
+        None => few,
+        Some(others) => {
+            let (residue, t_last) = (figure(others.residue, 4), figure(others.t_last, 4));
+            format!("{few}; the others: residue {residue} ± {:.1e}, t_last {t_last}", others.residue_error)
+        }
+    }
+}
+
+fn theory(theory: &Theory) -> String {
+    match theory {
+        Theory::NoTheoryFor(why) => format!("no theory for {why}"),
+        Theory::MeanField(curve) => {
+            let (last, rounds) = (curve.last().copied().unwrap_or_default(), curve.len().saturating_sub(1));
+            format!("mean field: {} of the nodes know after {rounds} rounds", figure(last, 6))
+        }
+    }
 }

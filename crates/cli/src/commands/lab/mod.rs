@@ -10,12 +10,14 @@ use self::aggregate::AggregateArgs;
 use self::epidemic::EpidemicArgs;
 use self::paper::PaperArgs;
 use super::cost;
-use crate::args::duration;
+use crate::args::{Given, duration};
 use crate::outcome::{Failure, Outcome};
 use crate::show::{Out, bytes};
 use clap::{Args, Subcommand};
 use rumormill_lab::plot::Plot;
+use rumormill_lab::stats::{Percentiles, figure};
 use rumormill_lab::threads::Threads;
+use rumormill_lab::topology::Topology;
 use rumormill_sim::Latency;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -27,9 +29,9 @@ pub enum LabCommand {
     ///
     /// Reports the share that never hears it (residue), how often it was sent per node (traffic), and in which round the average
     /// (t_avg) and the last node (t_last) heard it. The same arguments give the same run, on any number of threads.
-    Epidemic(Box<EpidemicArgs>),
+    Epidemic(Box<Given<EpidemicArgs>>),
     /// Let all nodes compute an aggregate of their values
-    Aggregate(Box<AggregateArgs>),
+    Aggregate(Box<Given<AggregateArgs>>),
     /// Print a paper's table beside ours: paper | ours | difference
     ///
     /// Exits 1 if a cell that counts is outside its tolerance.
@@ -63,15 +65,37 @@ pub struct CommonArgs {
     /// Print one JSON object
     #[arg(long)]
     pub json: bool,
-    /// Draw the curve, with theory over it, into this SVG file
+    /// Draw the curve into this SVG file, with theory over it where there is one for the model that is run
     #[arg(long, value_name = "FILE")]
     pub plot: Option<PathBuf>,
+    /// Write the runs into this CSV file, a line each
+    #[arg(long, value_name = "FILE")]
+    pub csv: Option<PathBuf>,
 }
 
 impl CommonArgs {
     fn threads(&self, meter: fn() -> u64) -> Threads {
         Threads { count: self.threads, meter: Some(meter) }
     }
+}
+
+/// Reads the file of edges that a topology names.
+fn load(topology: Option<&Topology>, nodes: u64) -> Outcome<Option<Topology>> {
+    let mut topology = topology.cloned();
+    if let Some(topology) = &mut topology {
+        let read = |path: &str| std::fs::read_to_string(path).map_err(|e| format!("cannot read {path}: {e}"));
+        topology.load(nodes, read).map_err(|e| Failure::Usage(format!("--topology: {e}")))?;
+    }
+    Ok(topology)
+}
+
+/// Percentiles in one line.
+fn percentiles(figures: &[(&str, Percentiles)]) -> String {
+    let one = |(name, of): &(&str, Percentiles)| {
+        let [p50, p90, p99] = [of.p50, of.p90, of.p99].map(|value| figure(value, 4));
+        format!("{name} {p50} / {p90} / {p99}")
+    };
+    figures.iter().map(one).collect::<Vec<_>>().join(", ")
 }
 
 fn latency(text: &str) -> Result<Latency, String> {
@@ -113,6 +137,11 @@ impl<'a, T> Costed<'a, T> {
     }
 }
 
+/// Writes the runs, if a file for them was given.
+fn tabulate(file: Option<&Path>, csv: impl FnOnce() -> String) -> Outcome {
+    file.map_or(Ok(()), |file| write(file, &csv()))
+}
+
 fn draw(file: Option<&Path>, plot: impl FnOnce() -> Plot) -> Outcome {
     file.map_or(Ok(()), |file| write(file, &plot().svg()))
 }
@@ -126,9 +155,11 @@ pub fn write(file: &Path, text: &str) -> Outcome {
 mod tests {
     use super::*;
     use crate::cli::{Cli, Command};
-    use clap::Parser;
-    use rumormill_lab::aggregate::{Algorithm, Values};
-    use rumormill_lab::epidemic::{Counting, Removal, Strategy};
+    use clap::{CommandFactory, Parser};
+    use rumormill_lab::aggregate::{Aggregate, Algorithm, Values};
+    use rumormill_lab::epidemic::{Counting, Epidemic, Removal, Strategy};
+    use rumormill_lab::flags::Flagged;
+    use rumormill_lab::swim::Experiment;
     use rumormill_protocols::sum::averaging::Pairing;
     use std::time::Duration;
 
@@ -146,7 +177,7 @@ mod tests {
         let flags = "epidemic --nodes 50 --strategy push-pull --removal blind-coin --k 3 --fanout 2 --connection-limit 4 --hunt 5 \
                      --minimization --counting plain --bytes 9 --loss 0.5 --latency 1ms,2ms --runs 6 --seed 7 --threads 2";
         let Ok(LabCommand::Epidemic(args)) = lab(flags) else { panic!("it is understood") };
-        let said = args.epidemic(|| 0);
+        let said = args.args.epidemic(|| 0);
         assert_eq!((said.nodes, said.k, said.fanout, said.hunt, said.bytes), (50, 3, Some(2), 5, 9));
         assert_eq!((said.strategy, said.removal), (Strategy::PushPull, Removal::BlindCoin));
         assert_eq!((said.connection_limit, said.counting, said.loss), (Some(4), Counting::Plain, 0.5));
@@ -155,12 +186,55 @@ mod tests {
         assert_eq!(said.latency, Some(Latency::Uniform(ms(1), ms(2))));
         let flags = "aggregate --nodes 9 --algorithm count --values peak --pairing matching --leaders 4 --rounds 5 --synchronous";
         let Ok(LabCommand::Aggregate(args)) = lab(flags) else { panic!("it is understood") };
-        let said = args.aggregate(|| 0);
+        let said = args.args.aggregate(|| 0);
         assert_eq!((said.nodes, said.algorithm, said.values), (9, Algorithm::Count, Values::Peak));
         assert_eq!(
             (said.pairing, said.leaders, said.rounds, said.synchronous),
             (Pairing::Matching, Some(4.0), 5, true)
         );
+    }
+
+    /// The flags that say where the outcome goes, and how fast it comes.
+    const OUTPUT: [&str; 4] = ["json", "plot", "csv", "threads"];
+
+    fn flags_of(command: &str) -> Vec<String> {
+        let (mut cli, words) = (Cli::command(), command.split(' '));
+        for word in words {
+            cli = cli.find_subcommand(word).unwrap_or_else(|| panic!("no {word}")).clone();
+        }
+        let flags = cli.get_arguments().filter_map(|arg| arg.get_long().map(str::to_owned));
+        flags.filter(|flag| flag != "help" && !OUTPUT.contains(&flag.as_str())).collect()
+    }
+
+    fn assert_known<E: Flagged>(command: &str) {
+        let known: Vec<&str> = E::flags().iter().map(|flag| flag.name).collect();
+        for flag in flags_of(command) {
+            assert!(known.contains(&flag.as_str()), "{command} --{flag} is in no list of flags: {known:?}");
+        }
+    }
+
+    #[test]
+    fn the_effect_of_every_flag_is_known() {
+        assert_known::<Epidemic>("lab epidemic");
+        assert_known::<Aggregate>("lab aggregate");
+        assert_known::<Experiment>("sim swim");
+    }
+
+    #[test]
+    fn a_flag_without_effect_is_refused_though_it_has_its_default_value() {
+        let refused = |flags: &str| {
+            let experiment = lab(flags).unwrap_or_else(|e| panic!("{e}"));
+            let mut written = Vec::new();
+            run(&experiment, &mut Out::new(&mut written, false)).expect_err("it has no effect").to_string()
+        };
+        let why = refused("epidemic --nodes 20 --strategy push --k 1");
+        assert!(why.contains("--k has no effect with --removal none"), "{why}");
+        let why = refused("epidemic --nodes 20 --strategy flood --counting tables");
+        assert!(why.contains("--strategy push") && why.contains("--removal feedback-counter"), "{why}");
+        let why = refused("aggregate --nodes 20 --numbers 100");
+        assert!(why.contains("--algorithm extrema"), "{why}");
+        let why = refused("aggregate --nodes 20 --algorithm count --values uniform");
+        assert!(why.contains("--values has no effect with --algorithm count"), "{why}");
     }
 
     #[test]

@@ -15,7 +15,7 @@ pub struct PaperArgs {
     #[arg(value_name = "NAME", required_unless_present_any = ["list", "all"])]
     pub name: Option<String>,
     /// List the papers
-    #[arg(long, conflicts_with_all = ["name", "all"])]
+    #[arg(long, conflicts_with_all = ["name", "all", "full", "seed", "plot", "docs"])]
     pub list: bool,
     /// All of them, one after the other
     #[arg(long, conflicts_with = "name")]

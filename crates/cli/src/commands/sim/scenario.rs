@@ -19,7 +19,7 @@ pub struct RunArgs {
     #[arg(value_name = "FILE", required_unless_present = "stacks")]
     pub file: Option<PathBuf>,
     /// List the stacks of protocols that there are, with their calls and checks
-    #[arg(long, conflicts_with = "file")]
+    #[arg(long, conflicts_with_all = ["file", "seed", "runs", "nodes", "run", "threads", "events", "csv", "plot", "figure"])]
     pub stacks: bool,
     /// In place of the file's seed
     #[arg(long)]
@@ -31,7 +31,7 @@ pub struct RunArgs {
     #[arg(long)]
     pub nodes: Option<u64>,
     /// Only this run, counted from 0
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", conflicts_with = "runs")]
     pub run: Option<u32>,
     /// Threads; the outcome is the same on any number
     #[arg(long, default_value_t = 1)]

@@ -1,6 +1,6 @@
 //! `rumormill sim swim`: experiments with SWIM on the simulator.
 
-use crate::args::{Switch, probability};
+use crate::args::{Given, Switch, probability};
 use crate::commands::progress::Progress;
 use crate::outcome::{Failure, Outcome};
 use crate::show::{Out, bytes, span};
@@ -155,9 +155,11 @@ fn seconds(text: &str) -> Result<f64, String> {
 }
 
 /// `rumormill sim swim`.
-pub fn run(args: &SwimArgs, out: &mut Out<'_>) -> Outcome {
+pub fn run(given: &Given<SwimArgs>, out: &mut Out<'_>) -> Outcome {
+    let args = &given.args;
     let experiment = args.experiment();
     experiment.check().map_err(Failure::Usage)?;
+    experiment.check_flags(&given.names()).map_err(Failure::Usage)?;
     let (mut progress, runs) = (Progress::new(), experiment.runs);
     let result =
         experiment.run(|done| progress.tell(|| format!("{done} of {runs} runs"))).map_err(Failure::Usage)?;
@@ -213,7 +215,7 @@ mod tests {
     fn experiment(flags: &[&str]) -> Experiment {
         let words = ["rumormill", "sim", "swim"].iter().chain(flags);
         match Cli::try_parse_from(words).map(|cli| cli.command) {
-            Ok(Command::Sim { protocol: SimCommand::Swim(args) }) => args.experiment(),
+            Ok(Command::Sim { protocol: SimCommand::Swim(given) }) => given.args.experiment(),
             other => panic!("{other:?}"),
         }
     }

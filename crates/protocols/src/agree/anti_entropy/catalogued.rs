@@ -50,6 +50,11 @@ impl Catalogued for AntiEntropy {
         AntiEntropy::new(config.clone())
     }
 
+    fn in_effect(config: &Config) -> Config {
+        let hunt = if config.connection_limit.is_some() { config.hunt } else { Config::default().hunt };
+        Config { hunt, ..config.clone() }
+    }
+
     fn samples() -> Vec<(&'static str, Message)> {
         let span = |from, to| Span { from, to, ..Span::WHOLE };
         let cut = Span { after: key("a"), cut: key("b"), ..span(0, u64::MAX) };

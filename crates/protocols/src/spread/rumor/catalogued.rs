@@ -1,6 +1,6 @@
 //! Rumor mongering's entry in the catalog.
 
-use super::{Config, Direction, Message, Rumor};
+use super::{Config, Direction, Message, Removal, Rumor};
 use crate::catalog::Catalogued;
 use crate::spread::{Counters, Ends, KNOWN_HEAP_BYTES, Reach, Setup, Spreader, Trial, Update};
 use alloc::sync::Arc;
@@ -17,6 +17,33 @@ impl Catalogued for Rumor {
 
     fn start(config: &Arc<Config>, _: NodeId, life: Life) -> Rumor {
         Rumor::new(config.clone(), life)
+    }
+
+    fn in_effect(config: &Config) -> Config {
+        let (usual, mut config) = (Config::default(), config.clone());
+        if config.connection_limit.is_none() {
+            config.hunt = usual.hunt;
+        }
+        if config.connection_limit.is_some() || !config.pushes() {
+            config.on_arrival = usual.on_arrival;
+        }
+        if !config.pulls() {
+            config.asks_max = usual.asks_max;
+        }
+        if !config.feedback {
+            (config.credit, config.reset_on_useful) = (usual.credit, usual.reset_on_useful);
+        }
+        // The first useless contact ends the interest, however many follow; or none does.
+        if matches!(config.removal, Removal::Never | Removal::Counter(0 | 1) | Removal::Coin(0 | 1)) {
+            (config.tally, config.minimization) = (usual.tally, usual.minimization);
+        }
+        // There are no counters to compare; or, blind, each contact of the node's own ends its interest in the second period at the latest.
+        let own = !config.feedback && config.connection_limit.is_none();
+        let counters = matches!(config.removal, Removal::Counter(k) if k > 2 || !own);
+        if !config.minimizes() || !counters {
+            config.minimization = usual.minimization;
+        }
+        config
     }
 
     fn samples() -> Vec<(&'static str, Message)> {

@@ -69,7 +69,7 @@ pub struct Config {
     pub tally: Tally,
     /// In push-pull, if both know it: only the smaller counter goes up, both if they are equal (section 1.4).
     pub minimization: bool,
-    /// Contacts per period; of more than 32 the answers to the first are not weighed.
+    /// Contacts per period, each with another peer; of more than 32 the answers to the first are not weighed.
     pub fanout: u32,
     /// Whom to contact.
     pub choice: PeerSelection,
@@ -151,6 +151,11 @@ impl Config {
     /// Counts each useless contact, whatever was useful: the equations of the paper, and its text, but not its tables.
     pub fn plain(self) -> Config {
         Config { credit: Credit::First, reset_on_useful: false, tally: Tally::Each, ..self }
+    }
+
+    /// Whether only the smaller of two counters goes up. Push and pull have but one.
+    pub(super) fn minimizes(&self) -> bool {
+        self.minimization && self.direction == Direction::PushPull
     }
 
     pub(super) fn pushes(&self) -> bool {

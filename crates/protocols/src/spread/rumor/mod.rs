@@ -252,7 +252,7 @@ impl Rumor {
         if hot.heard == cx.now {
             return Some((self.config.credit == Credit::StartOfCycle, u32::MAX));
         }
-        if self.config.direction == Direction::PushPull && (!self.config.minimization || hot.misses <= misses)
+        if self.config.direction == Direction::PushPull && (!self.config.minimizes() || hot.misses <= misses)
         {
             // Both know it: a useless contact for the one who is called, too.
             hot.useless = hot.useless.saturating_add(1);
@@ -267,7 +267,7 @@ impl Rumor {
         }
         if useful {
             hot.useful = hot.useful.saturating_add(1);
-        } else if !self.config.minimization || hot.misses <= misses {
+        } else if !self.config.minimizes() || hot.misses <= misses {
             hot.useless = hot.useless.saturating_add(1);
         }
     }
@@ -310,7 +310,8 @@ impl Rumor {
         rare.open -= 1;
         if rare.hunts_left > 0 {
             rare.hunts_left -= 1;
-            self.contact(cx);
+            let Some(peer) = self.config.choice.pick(&self.peers, cx.me, cx.rng) else { return };
+            self.contact(cx, peer);
         }
     }
 
@@ -329,8 +330,8 @@ impl Rumor {
         if self.config.hunt > 0 {
             self.rare().hunts_left = self.config.hunt.saturating_mul(self.config.fanout);
         }
-        for _ in 0..self.config.fanout {
-            self.contact(cx);
+        for peer in self.config.choice.several(&self.peers, cx.me, cx.rng, self.config.fanout) {
+            self.contact(cx, peer);
         }
         self.armed = true;
         let jitter =
@@ -397,8 +398,7 @@ impl Rumor {
     }
 
     fn tell_at_once(&mut self, cx: &mut Cx<'_, Self>) {
-        for _ in 0..self.config.fanout {
-            let Some(peer) = self.config.choice.pick(&self.peers, cx.me, cx.rng) else { return };
+        for peer in self.config.choice.several(&self.peers, cx.me, cx.rng, self.config.fanout) {
             let hot = self.hot.last_mut().expect("it was pushed a moment ago");
             hot.tell(cx, peer, &self.config);
             self.updates_sent += 1;
@@ -426,8 +426,7 @@ impl Rumor {
     }
 
     /// One contact with somebody: at once, or first asking whether it may be.
-    fn contact(&mut self, cx: &mut Cx<'_, Self>) {
-        let Some(peer) = self.config.choice.pick(&self.peers, cx.me, cx.rng) else { return };
+    fn contact(&mut self, cx: &mut Cx<'_, Self>, peer: NodeId) {
         if self.config.connection_limit.is_some() {
             self.rare().open += 1;
             cx.send(peer, Message::Connect);
