@@ -96,8 +96,8 @@ impl Member {
         member.input(Input::Start);
         let ids: Vec<usize> = (1..members).collect();
         for some in ids.chunks(100) {
-            let news = some.iter().map(|id| card(*id)).collect();
-            member.input(Input::Message(NodeId(some[0] as u64), Message::News(news)));
+            let news: Vec<News> = some.iter().map(|id| card(*id)).collect();
+            member.input(Input::Message(NodeId(some[0] as u64), Message::News(news.into())));
         }
         assert_eq!(member.driver.node.live_len(), members);
         // Only rounds of news: no period begins, so nobody is probed and nobody is missed.

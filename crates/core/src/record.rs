@@ -55,6 +55,11 @@ impl<T> Record<T> {
         keys.check(owner, self.key(), self.body(), self.proof())
     }
 
+    /// The checksum of the bytes as they came: the same for copies of one record, and but for one chance in 2^64 for no other.
+    pub fn sum(&self) -> u64 {
+        self.0.sum
+    }
+
     /// Whether the bytes are still those that were checked. To be asked before each send.
     pub fn is_intact(&self) -> bool {
         xxh3_64(&self.0.bytes) == self.0.sum

@@ -12,7 +12,7 @@
 //! ([`Lww::put_interval`]). State: the latest record of each live member.
 
 use crate::catalog::Catalogued;
-use crate::kit::retransmit_queue::RetransmitQueue;
+use crate::kit::retransmit_queue::{Keyed, RetransmitQueue};
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -122,6 +122,16 @@ impl Item for Record {
     const BYTES_MIN: usize = 16;
 }
 
+impl Keyed for Record {
+    type Key = NodeId;
+    fn key(&self) -> NodeId {
+        self.owner
+    }
+    fn about(owner: NodeId) -> NodeId {
+        owner
+    }
+}
+
 impl Record {
     fn sum_of(&self) -> u64 {
         let tag = checksum(&self.value) ^ self.owner.0.rotate_left(17) ^ self.version.epoch.rotate_left(31);
@@ -171,7 +181,7 @@ pub struct Lww {
     kept: Option<(Payload, Wall, Time)>,
     peers: Vec<NodeId>,
     known: BTreeMap<NodeId, Slot>,
-    fresh: RetransmitQueue<NodeId, Record>,
+    fresh: RetransmitQueue<Record>,
     tokens: f64,
     filled: Time,
     counters: Counters,
@@ -268,7 +278,7 @@ impl Lww {
 
     fn pass_on(&mut self, record: Record) {
         let bytes = wire::len(&record);
-        self.fresh.put(record.owner, record, bytes);
+        self.fresh.put(record, bytes);
     }
 
     fn on_up(&mut self, peer: NodeId) {
@@ -318,9 +328,9 @@ impl Lww {
         let room = ration.min(bytes).saturating_sub(FRAME_OVERHEAD_BYTES);
         let mut records: Vec<Record> = Vec::new();
         let mut used = 0;
-        self.fresh.take(room / 2, FRESH_SENDS, DRAWS_MAX, |owner, record| {
+        self.fresh.take(room / 2, FRESH_SENDS, DRAWS_MAX, |record| {
             used += wire::len(&record);
-            if owner != peer {
+            if record.owner != peer {
                 records.push(record);
             }
         });

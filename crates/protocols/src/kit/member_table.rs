@@ -1,11 +1,17 @@
 //! A table of members by id: looking one up, adding and removing one cost the same at any size.
 
-use alloc::vec::Vec;
+use super::segments::Segments;
+use core::hash::BuildHasher;
 use hashbrown::HashMap;
 use rumormill_core::identity::NodeId;
 
 // Ids are heads of hashes or indices, never chosen against us within one life: a fixed seed keeps runs repeatable.
 type Hasher = foldhash::fast::FixedState;
+
+/// The hash of an id in tables of members.
+pub(super) fn hash(id: NodeId) -> u64 {
+    Hasher::default().hash_one(id)
+}
 
 /// What a table holds: something with an id.
 pub trait Entry {
@@ -13,16 +19,24 @@ pub trait Entry {
     fn id(&self) -> NodeId;
 }
 
-/// Members by id.
+/// Members by id. Each has a mark, which stands beside its id: it is read without its row, which is elsewhere in memory.
 #[derive(Debug)]
 pub struct MemberTable<T> {
-    slots: HashMap<NodeId, u32, Hasher>,
-    rows: Vec<T>,
+    places: HashMap<NodeId, Place, Hasher>,
+    rows: Segments<T>,
 }
+
+#[derive(Debug)]
+struct Place {
+    row: u32,
+    mark: u32,
+}
+
+const _: () = assert!(size_of::<(NodeId, Place)>() == 16, "the mark costs nothing");
 
 impl<T> Default for MemberTable<T> {
     fn default() -> Self {
-        MemberTable { slots: HashMap::with_hasher(Hasher::default()), rows: Vec::new() }
+        MemberTable { places: HashMap::with_hasher(Hasher::default()), rows: Segments::default() }
     }
 }
 
@@ -39,33 +53,45 @@ impl<T: Entry> MemberTable<T> {
 
     /// The entry of `id`.
     pub fn get(&self, id: NodeId) -> Option<&T> {
-        self.slots.get(&id).map(|&slot| &self.rows[slot as usize])
+        self.places.get(&id).map(|place| &self.rows[place.row as usize])
     }
 
     /// The entry of `id`, to be changed; its id stays what it is.
     pub fn get_mut(&mut self, id: NodeId) -> Option<&mut T> {
-        self.slots.get(&id).map(|&slot| &mut self.rows[slot as usize])
+        self.places.get(&id).map(|place| &mut self.rows[place.row as usize])
     }
 
-    /// Adds an entry whose id is not yet here.
-    pub fn insert(&mut self, row: T) {
-        let fresh = self.slots.insert(row.id(), self.rows.len() as u32).is_none();
-        assert!(fresh, "a table holds an id once");
+    /// The mark of `id`.
+    pub fn mark(&self, id: NodeId) -> Option<u32> {
+        self.places.get(&id).map(|place| place.mark)
+    }
+
+    /// Gives `id` this mark, if it is here.
+    pub fn set_mark(&mut self, id: NodeId, mark: u32) {
+        if let Some(place) = self.places.get_mut(&id) {
+            place.mark = mark;
+        }
+    }
+
+    /// Adds an entry whose id is not yet here, with this mark.
+    pub fn insert(&mut self, row: T, mark: u32) {
+        let place = Place { row: self.rows.len() as u32, mark };
+        assert!(self.places.insert(row.id(), place).is_none(), "a table holds an id once");
         self.rows.push(row);
     }
 
     /// Takes the entry of `id` out.
     pub fn remove(&mut self, id: NodeId) -> Option<T> {
-        let slot = self.slots.remove(&id)? as usize;
-        let row = self.rows.swap_remove(slot);
-        if let Some(moved) = self.rows.get(slot) {
-            self.slots.insert(moved.id(), slot as u32);
+        let place = self.places.remove(&id)?.row;
+        let row = self.rows.swap_remove(place as usize);
+        if let Some(moved) = self.rows.get(place as usize) {
+            self.places.get_mut(&moved.id()).expect("each row has its place").row = place;
         }
         Some(row)
     }
 
     /// All entries, in no order that means anything, but the same in every run.
-    pub fn iter(&self) -> core::slice::Iter<'_, T> {
+    pub fn iter(&self) -> impl Iterator<Item = &T> {
         self.rows.iter()
     }
 }
@@ -86,11 +112,14 @@ mod tests {
     fn who_remains_is_found_after_others_left() {
         let mut table = MemberTable::default();
         for (id, name) in [(1, "a"), (2, "b"), (3, "c")] {
-            table.insert(Row(id, name));
+            table.insert(Row(id, name), 7 * id as u32);
         }
         assert_eq!(table.remove(NodeId(1)), Some(Row(1, "a")));
         assert_eq!(table.get(NodeId(3)), Some(&Row(3, "c")));
         assert_eq!(table.get(NodeId(2)), Some(&Row(2, "b")));
+        assert_eq!([1, 2, 3].map(|id| table.mark(NodeId(id))), [None, Some(14), Some(21)]);
+        table.set_mark(NodeId(3), 4);
+        assert_eq!(table.mark(NodeId(3)), Some(4));
         assert_eq!(table.remove(NodeId(1)), None);
     }
 }

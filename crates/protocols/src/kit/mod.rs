@@ -17,5 +17,6 @@ pub mod random_graph;
 pub mod rate_limit;
 pub mod retransmit_queue;
 pub mod seen_set;
+pub mod segments;
 pub mod sketch;
 pub mod t_test;

@@ -18,6 +18,9 @@ pub struct ProbeOrder {
 impl ProbeOrder {
     /// Puts a member in at a random place; who stood there moves to the end and is still met in this round.
     pub fn insert(&mut self, id: NodeId, rng: &mut Rng) {
+        if self.order.len() == self.order.capacity() {
+            self.order.reserve_exact(self.order.len() / 4 + 4);
+        }
         self.order.push(id);
         let last = self.order.len() - 1;
         let place = rng.below(self.order.len());
@@ -41,8 +44,9 @@ impl ProbeOrder {
         None
     }
 
-    /// Whom `me` meets in this turn, out of the `len` others for which `wanted` holds. Where all hold the same view, each member is met by exactly one
-    /// other in each turn, and by every other once in each round of `len` turns; so two meetings are at most 2·`len` - 1 turns apart.
+    /// Whom `me` meets in this turn, out of the `len` others for which `wanted` holds; each of them has been put in. Where all hold the same view, each
+    /// member is met by exactly one other in each turn, and by every other once in each round of `len` turns; so two meetings are at most
+    /// 2·`len` - 1 turns apart.
     ///
     /// In a turn all look equally far along the circle of ids. Each round takes the distances in another order: who passes over a turn, as one that
     /// is slow does, does not pass over the same members in every round.
@@ -55,8 +59,9 @@ impl ProbeOrder {
         len: usize,
         mut wanted: impl FnMut(NodeId) -> bool,
     ) -> Option<NodeId> {
-        if !self.is_sorted || self.order.len() != len {
-            self.sort(&mut wanted);
+        let are_all_wanted = self.order.len() == len; // each once, and nobody else
+        if !self.is_sorted || !are_all_wanted {
+            self.sort(&mut |id| are_all_wanted || wanted(id));
         }
         let behind_me = self.order.partition_point(|&id| id < me);
         let place = behind_me + distance(turn, self.order.len())?;
@@ -65,7 +70,7 @@ impl ProbeOrder {
 
     fn sort(&mut self, wanted: &mut impl FnMut(NodeId) -> bool) {
         self.order.retain(|&id| wanted(id));
-        self.order.sort_unstable();
+        self.order.sort(); // the stable sort uses the order that is left after a few insertions
         self.order.dedup(); // who left and came back in the meantime stands here twice
         self.is_sorted = true;
     }

@@ -21,8 +21,8 @@ use super::message::{Id, PAGE_BYTES_MAX, Stamp};
 use super::probe::Kind;
 use super::table::{BUCKETS, bucket, card_hash};
 use super::*;
-use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
+use core::array;
 use rumormill_core::time::Duration;
 use rumormill_core::wire;
 
@@ -87,6 +87,39 @@ impl State {
             }
             _ => true,
         }
+    }
+}
+
+/// Ids in order, each with the head of its hash.
+struct Listed(Vec<(NodeId, u32)>);
+
+impl Listed {
+    /// Of one that is listed more than once the last counts.
+    fn of(stamps: impl Iterator<Item = (NodeId, u32)>) -> Listed {
+        let mut list: Vec<_> = stamps.collect();
+        list.sort_by_key(|(id, _)| *id);
+        list.dedup_by(|next, kept| {
+            let is_same = next.0 == kept.0;
+            if is_same {
+                *kept = *next;
+            }
+            is_same
+        });
+        Listed(list)
+    }
+
+    fn has(&self, id: NodeId) -> bool {
+        self.0.binary_search_by_key(&id, |(id, _)| *id).is_ok()
+    }
+
+    /// The ids here that `other` does not list, or with another hash.
+    fn which_differ_from(&self, other: &Listed) -> impl Iterator<Item = NodeId> {
+        let mut others = other.0.iter().peekable();
+        let differs = move |mine: &&(NodeId, u32)| {
+            while others.next_if(|theirs| theirs.0 < mine.0).is_some() {}
+            others.peek() != Some(mine)
+        };
+        self.0.iter().filter(differs).map(|(id, _)| *id)
     }
 }
 
@@ -177,29 +210,39 @@ impl<K: Keys> Swim<K> {
 
     /// A peer wants to know where we differ.
     pub(super) fn on_sums(&mut self, cx: Ctx<K>, from: NodeId, sums: Vec<u64>, (first, after): Start) {
-        let differs = |b: usize| sums.get(b) != Some(&self.sums.buckets[b]);
-        let mut by_bucket: BTreeMap<u8, Vec<Stamp>> =
-            (first as usize..BUCKETS).filter(|b| differs(*b)).map(|b| (b as u8, Vec::new())).collect();
-        for (id, hash) in self.hashes(cx.me) {
-            let b = bucket(id) as u8;
-            let was_shown = u16::from(b) == first && after.is_some_and(|after| id <= after);
-            if let Some(list) = by_bucket.get_mut(&b).filter(|_| !was_shown) {
-                list.push(Stamp { id, hash: (hash >> 32) as u32 });
-            }
-        }
-        let (mut buckets, mut stamps, mut next, mut more) = (Vec::new(), Vec::new(), None, None);
-        for (b, mut list) in by_bucket {
-            if more.is_some() || (!stamps.is_empty() && stamps.len() + list.len() > STAMPS_MAX) {
-                next = Some(u16::from(b));
+        let differs: [bool; BUCKETS] =
+            array::from_fn(|b| b >= first as usize && sums.get(b) != Some(&self.sums.buckets[b]));
+        let is_meant = |id: NodeId, b: usize| {
+            let was_shown = b == first as usize && after.is_some_and(|after| id <= after);
+            differs[b] && !was_shown
+        };
+        // What the page holds is counted first, since it may be a small part of what differs.
+        let mut counts = [0; BUCKETS];
+        self.hashes(cx.me).for_each(|(id, _)| counts[bucket(id)] += usize::from(is_meant(id, bucket(id))));
+        let (mut buckets, mut len, mut next) = (Vec::new(), 0, None);
+        let mut places = [None; BUCKETS];
+        for b in (0..BUCKETS).filter(|b| differs[*b]) {
+            if len > 0 && len + counts[b] > STAMPS_MAX {
+                next = Some(b as u16);
                 break;
             }
-            if list.len() > STAMPS_MAX {
-                list.sort_unstable_by_key(|stamp| stamp.id);
-                list.truncate(STAMPS_MAX);
-                more = list.last().map(|stamp| stamp.id);
+            buckets.push(b as u8);
+            places[b] = Some(len);
+            len += counts[b];
+        }
+        let mut stamps = alloc::vec![Stamp { id: NodeId(0), hash: 0 }; len];
+        self.hashes(cx.me).for_each(|(id, hash)| {
+            let b = bucket(id);
+            if let Some(place) = places[b].as_mut().filter(|_| is_meant(id, b)) {
+                stamps[*place] = Stamp { id, hash: (hash >> 32) as u32 };
+                *place += 1;
             }
-            buckets.push(b);
-            stamps.extend(list);
+        });
+        let mut more = None;
+        if len > STAMPS_MAX {
+            stamps.sort_unstable_by_key(|stamp| stamp.id);
+            stamps.truncate(STAMPS_MAX);
+            more = stamps.last().map(|stamp| stamp.id);
         }
         cx.stream(from, Message::Stamps { buckets: buckets.as_slice().into(), stamps, next, more });
     }
@@ -228,29 +271,23 @@ impl<K: Keys> Swim<K> {
         let rest = last.filter(|_| more.is_some()).map(|b| (u16::from(b), more));
         // A peer that leads backwards leads nowhere.
         open.next = rest.or(next.map(|b| (b, None))).filter(|next| *next > page);
+        let mut is_listed = [false; BUCKETS];
+        buckets.iter().for_each(|b| is_listed[usize::from(*b)] = true);
         let is_on_page = |id: NodeId| {
-            let b = bucket(id) as u8;
-            let is_before = u16::from(b) == page.0 && page.1.is_some_and(|after| id <= after);
-            let is_behind = Some(b) == last && more.is_some_and(|last| id > last);
-            buckets.contains(&b) && !is_before && !is_behind
+            let b = bucket(id);
+            let is_before = b == usize::from(page.0) && page.1.is_some_and(|after| id <= after);
+            let is_behind = last.map(usize::from) == Some(b) && more.is_some_and(|last| id > last);
+            is_listed[b] && !is_before && !is_behind
         };
-        let theirs: BTreeMap<NodeId, u32> = stamps.iter().map(|stamp| (stamp.id, stamp.hash)).collect();
-        let mine: BTreeMap<NodeId, u32> = self
-            .hashes(cx.me)
-            .filter(|(id, _)| is_on_page(*id))
-            .map(|(id, hash)| (id, (hash >> 32) as u32))
-            .collect();
-        let wants: Vec<NodeId> = theirs
-            .iter()
-            .filter(|(id, hash)| **id != cx.me && !self.banned.contains(id) && mine.get(id) != Some(hash))
-            .map(|(id, _)| *id)
-            .collect();
+        let theirs = Listed::of(stamps.iter().map(|stamp| (stamp.id, stamp.hash)));
+        let on_page = self.hashes(cx.me).filter(|(id, _)| is_on_page(*id));
+        let mine = Listed::of(on_page.map(|(id, hash)| (id, (hash >> 32) as u32)));
+        let wants: Vec<NodeId> =
+            theirs.which_differ_from(&mine).filter(|id| *id != cx.me && !self.banned.contains(id)).collect();
         // They lack what I hold alive and they do not list, and they have not heard that whom they list has departed.
         let gives = mine
-            .iter()
-            .filter(|(id, hash)| theirs.get(id) != Some(hash))
-            .map(|(id, _)| *id)
-            .chain(wants.iter().copied().filter(|id| !mine.contains_key(id)))
+            .which_differ_from(&theirs)
+            .chain(wants.iter().copied().filter(|id| !mine.has(*id)))
             .filter_map(|id| self.what_counts(cx.me, id))
             .collect();
         self.give(cx, from, gives, false);
@@ -305,30 +342,27 @@ impl<K: Keys> Swim<K> {
         self.counters.exchange_records_sent += news.len() as u64;
         let (mut page, mut bytes) = (Vec::new(), 0);
         for item in news {
-            let intact = match &item {
-                News::Card(record) => record.is_intact(),
-                News::Accusation(record) => record.is_intact(),
-            };
-            if !intact {
-                self.counters.records_corrupted_in_memory += 1;
+            if !self.is_intact(&item) {
                 continue;
             }
             let len = wire::len(&item);
             if bytes + len > PAGE_BYTES_MAX && !page.is_empty() {
-                cx.stream(to, Message::Give { news: core::mem::take(&mut page), done: false });
+                let news = Batch::shared(core::mem::take(&mut page));
+                cx.stream(to, Message::Give { news, done: false });
                 bytes = 0;
             }
             bytes += len;
             page.push(item);
         }
         if answer || !page.is_empty() {
-            cx.stream(to, Message::Give { news: page, done: answer });
+            cx.stream(to, Message::Give { news: Batch::shared(page), done: answer });
         }
     }
 
     /// What a peer holds.
-    pub(super) fn on_give(&mut self, cx: Ctx<K>, from: NodeId, news: Vec<News>, done: bool) {
-        let answers = news.into_iter().filter_map(|item| self.take(cx, from, item, Path::Exchange)).collect();
+    pub(super) fn on_give(&mut self, cx: Ctx<K>, from: NodeId, news: Batch, done: bool) {
+        let take = |item: &News| self.take(cx, from, item.clone(), Path::Exchange);
+        let answers = news.iter().filter_map(take).collect();
         self.give(cx, from, answers, false);
         if let Some(open) = self.anti_entropy.open.as_mut().filter(|open| open.peer == from) {
             open.active = cx.now;

@@ -1,9 +1,9 @@
 //! What members say of themselves: the newest card of an id wins.
 
+use super::news::{Label, mark};
 use super::record::{CONTACT_BYTES_MAX, Card, NAME_BYTES_MAX, TAGS_BYTES_MAX, Tags};
 use super::table::{self, Row};
 use super::*;
-use alloc::vec::Vec;
 use core::cmp::Ordering;
 use rumormill_core::payload::Payload;
 use rumormill_core::record::Record;
@@ -99,7 +99,7 @@ impl<K: Keys> Swim<K> {
         self.probe_order.insert(id, cx.rng);
         let row = Row::new(record.clone(), cx.now);
         self.sums.add(id, row.hash);
-        self.member_table.insert(row);
+        self.member_table.insert(row, mark(&record));
         cx.emit(Event::Contact(id, record.value().life, record.value().contact.clone()));
         cx.emit(Event::Up(id));
         self.note_copy(cx, record.value());
@@ -126,6 +126,7 @@ impl<K: Keys> Swim<K> {
             (row.srtt_us, row.rttvar_us, row.stream_only) = (0, 0, false);
         }
         let hash = row.hash;
+        self.member_table.set_mark(id, if new.left { 0 } else { mark(&record) });
         self.cases.close(id);
         let is_elsewhere = (&old.contact, old.life) != (&new.contact, new.life);
         if is_elsewhere || matches!(was, Status::Failed | Status::Left) {
@@ -291,12 +292,19 @@ impl<K: Keys> Swim<K> {
     }
 
     /// A list of news arrived by gossip, or as an answer.
-    pub(super) fn on_news(&mut self, cx: Ctx<K>, from: NodeId, news: Vec<News>) {
-        for item in news {
-            if let Some(answer) = self.take(cx, from, item, Path::News) {
+    pub(super) fn on_news(&mut self, cx: Ctx<K>, from: NodeId, news: Batch) {
+        for (label, item) in news.labelled() {
+            if self.holds(label, item) {
+                self.counters.news_stale += 1;
+            } else if let Some(answer) = self.take(cx, from, item.clone(), Path::News) {
                 self.tell(cx, from, answer);
             }
         }
+    }
+
+    /// Whether this is the card of a live member that is here already, as nine of ten cards are: each travels to each member about ten times.
+    fn holds(&self, label: Label, item: &News) -> bool {
+        matches!(item, News::Card(_)) && self.member_table.mark(label.about) == Some(label.mark)
     }
 
     /// One item of news. Returns what its bringer should hear.

@@ -89,9 +89,9 @@ impl Catalogued for Swim<Unsigned> {
             ("ping-req", Message::PingReq { nonce, target: owner }),
             ("relayed", Message::Relayed { nonce }),
             ("nack", Message::Nack { nonce }),
-            ("news", Message::News(news)),
+            ("news", Message::News(news.into())),
             ("sums", Message::Sums { sums: (0..256).map(mix).collect(), from_bucket: 3, after: None },),
-            ("give", Message::Give { news: more, done: true }),
+            ("give", Message::Give { news: more.into(), done: true }),
             ("tags-want", Message::TagsWant { owner, hash: 5, offset: 0 }),
             (
                 "tags-have",

@@ -5,8 +5,8 @@
 //! What is left of the λ·⌈log10(n+1)⌉ times goes out in rounds, for those that the pushes missed. Where these times are λ, the pushes would leave
 //! nothing, and do not count. Until its push, news does not leave in other datagrams: told to one member, it would be new to nobody else.
 
-use super::record::Charge;
 use super::*;
+use crate::kit::retransmit_queue::Keyed;
 use alloc::vec::Vec;
 use rumormill_core::wire;
 
@@ -16,9 +16,8 @@ const FRAME_BYTES_MAX: usize = 1_200;
 const FRAME_OVERHEAD_BYTES: usize = 8;
 /// Items that are looked at for one frame (our guess: twice what fits).
 const FRAME_ITEMS_MAX: usize = 64;
-
-/// About whom, what, by whom: a card by itself, suspicions and `dead` accusations by accuser, one `forget`.
-pub(super) type Key = (NodeId, u8, NodeId);
+/// Small cards that fit a frame (our guess): so many places are allocated for it.
+const FRAME_ITEMS: usize = 24;
 
 /// Which of news' timers are in flight, and when it last left.
 #[derive(Default)]
@@ -30,21 +29,24 @@ pub(super) struct Dispatch {
     told: Option<Time>,
 }
 
-fn key(news: &News) -> Key {
-    match news {
-        News::Card(record) => (record.value().id, 0, NodeId(0)),
-        News::Accusation(record) => match record.value().charge {
-            Charge::Suspect => (record.value().accused, 1, record.value().accuser),
-            Charge::Failed => (record.value().accused, 2, record.value().accuser),
-            Charge::Forget => (record.value().accused, 3, NodeId(0)),
-        },
+/// Whether this is what `peer` says of itself: it needs no telling.
+fn is_own_card(news: &News, peer: NodeId) -> bool {
+    matches!(news, News::Card(record) if record.value().id == peer)
+}
+
+/// What `peer` is told of `all`.
+fn for_peer(all: &Batch, peer: NodeId) -> Batch {
+    if !all.iter().any(|news| is_own_card(news, peer)) {
+        return all.clone();
     }
+    let others = all.iter().filter(|news| !is_own_card(news, peer));
+    Batch::shared(others.cloned().collect())
 }
 
 impl<K: Keys> Swim<K> {
     /// From now on this is passed on, in place of what it outdates.
     pub(super) fn spread(&mut self, cx: Ctx<K>, news: News) {
-        let key = key(&news);
+        let key = news.key();
         match key.1 {
             // The card that it doubts goes. Other accusations stay: whoever lacks them waits for longer.
             1 => self.news.remove((key.0, 0, NodeId(0))),
@@ -53,7 +55,7 @@ impl<K: Keys> Swim<K> {
             _ => self.unsay(key.0),
         }
         let bytes = wire::len(&news);
-        self.counters.news_shed += u64::from(self.news.put(key, news, bytes));
+        self.counters.news_shed += u64::from(self.news.put(news, bytes));
         self.push_soon(cx);
         if !self.dispatch.armed {
             self.dispatch.armed = true;
@@ -64,13 +66,13 @@ impl<K: Keys> Swim<K> {
 
     /// Nothing that is on its way about `id` is passed on any more.
     pub(super) fn unsay(&mut self, id: NodeId) {
-        self.news.remove_range((id, 0, NodeId(0))..=(id, 3, NodeId(u64::MAX)));
+        self.news.remove_about(id);
     }
 
     /// Says this to one member, now.
     pub(super) fn tell(&mut self, cx: Ctx<K>, to: NodeId, news: News) {
         if self.is_intact(&news) {
-            cx.send(to, Message::News(alloc::vec![news]));
+            cx.send(to, Message::News(alloc::vec![news].into()));
         }
     }
 
@@ -91,16 +93,21 @@ impl<K: Keys> Swim<K> {
             return;
         }
         self.dispatch.told = Some(cx.now);
+        let room = FRAME_BYTES_MAX - FRAME_OVERHEAD_BYTES;
         for _ in 0..self.config.gossip_datagrams_max {
-            let (mut frame, room) = (Vec::new(), FRAME_BYTES_MAX - FRAME_OVERHEAD_BYTES);
-            self.news.take_fresh(peers.len() as u32, room, limit, FRAME_ITEMS_MAX, |key, news| {
-                frame.push((key, news))
-            });
+            let mut frame = Vec::with_capacity(FRAME_ITEMS);
+            let give = |news| frame.push(news);
+            self.news.take_fresh(peers.len() as u32, room, limit, FRAME_ITEMS_MAX, give);
             if frame.is_empty() {
                 return;
             }
+            frame.retain(|news| self.is_intact(news));
+            let all = Batch::shared(frame);
             for peer in &peers {
-                self.send_frame(cx, *peer, frame.clone());
+                let batch = for_peer(&all, *peer);
+                if !batch.is_empty() {
+                    self.send_batch(cx, *peer, batch);
+                }
             }
         }
         self.push_soon(cx); // perhaps there is more
@@ -137,14 +144,15 @@ impl<K: Keys> Swim<K> {
 
     /// Sends what fits, and returns how many bytes that took.
     fn send_news(&mut self, cx: Ctx<K>, peer: NodeId, room: usize) -> usize {
-        let mut frame = Vec::new();
+        let mut frame = Vec::with_capacity(FRAME_ITEMS);
         let room = room.saturating_sub(FRAME_OVERHEAD_BYTES);
-        let (limit, give) = (self.news_limit(), |key, news| frame.push((key, news)));
+        let (limit, give) = (self.news_limit(), |news| frame.push(news));
         match self.dispatch.pushing {
             true => self.news.take_again(room, limit, FRAME_ITEMS_MAX, give),
             false => self.news.take(room, limit, FRAME_ITEMS_MAX, give),
         }
-        self.send_frame(cx, peer, frame)
+        frame.retain(|news| !is_own_card(news, peer) && self.is_intact(news));
+        if frame.is_empty() { 0 } else { self.send_batch(cx, peer, Batch::shared(frame)) }
     }
 
     /// How often each item is sent.
@@ -159,14 +167,10 @@ impl<K: Keys> Swim<K> {
         libm::ceil(libm::log(self.live_len() as f64)) as usize + 2
     }
 
-    fn send_frame(&mut self, cx: Ctx<K>, peer: NodeId, mut frame: Vec<(Key, News)>) -> usize {
-        // A member needs no telling what it says of itself.
-        frame.retain(|(key, news)| (key.1 != 0 || key.0 != peer) && self.is_intact(news));
-        if frame.is_empty() {
-            return 0;
-        }
-        self.counters.news_sent += frame.len() as u64;
-        let message = Message::News(frame.into_iter().map(|(_, news)| news).collect());
+    /// Sends this, and returns how many bytes that took.
+    fn send_batch(&mut self, cx: Ctx<K>, peer: NodeId, batch: Batch) -> usize {
+        self.counters.news_sent += batch.len() as u64;
+        let message = Message::News(batch);
         let bytes = wire::len(&message);
         cx.send(peer, message);
         bytes
@@ -176,16 +180,13 @@ impl<K: Keys> Swim<K> {
     /// be sent once more than it should.
     pub(super) fn on_shed(&mut self, message: &Message) {
         if let Message::News(shed) = message {
-            shed.iter().for_each(|news| self.news.unsend(key(news)));
+            shed.iter().for_each(|news| self.news.unsend(news.key()));
         }
     }
 
     /// A bit that flipped in this node's memory does not leave it.
-    fn is_intact(&mut self, news: &News) -> bool {
-        let intact = match news {
-            News::Card(record) => record.is_intact(),
-            News::Accusation(record) => record.is_intact(),
-        };
+    pub(super) fn is_intact(&mut self, news: &News) -> bool {
+        let intact = news.is_intact();
         self.counters.records_corrupted_in_memory += u64::from(!intact);
         intact
     }
@@ -193,11 +194,11 @@ impl<K: Keys> Swim<K> {
     #[cfg(test)]
     pub(super) fn corrupt_news(&mut self, bit: usize) {
         let mut all = Vec::new();
-        self.news.take(usize::MAX, 1, usize::MAX, |_, news| all.push(news));
+        self.news.take(usize::MAX, 1, usize::MAX, |news| all.push(news));
         for news in all {
             let News::Card(record) = news else { continue };
             let news = News::Card(record.with_flipped_bit(bit));
-            self.news.put(key(&news), news, 200);
+            self.news.put(news, 200);
         }
     }
 }

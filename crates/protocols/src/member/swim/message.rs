@@ -1,13 +1,12 @@
 //! What SWIM says to its peers.
 
-use super::record::{Accusation, Card};
+use super::news::Batch;
 use alloc::vec::Vec;
-use minicbor::{CborLen, Decode, Decoder, Encode};
+use minicbor::{CborLen, Decode, Encode};
 use rumormill_core::identity::NodeId;
 use rumormill_core::payload::Payload;
 use rumormill_core::protocol::{self, Lane};
-use rumormill_core::record::Record;
-use rumormill_core::wire::{self, Item};
+use rumormill_core::wire::Item;
 
 /// Bytes of content in one message over the stream; the rest is paged (well below the 64 KiB that a driver takes).
 pub(super) const PAGE_BYTES_MAX: usize = 32 * 1024;
@@ -64,7 +63,7 @@ pub enum Message {
     },
     /// Cards and accusations.
     #[n(5)]
-    News(#[cbor(n(0), with = "rumormill_core::wire::list")] Vec<News>),
+    News(#[n(0)] Batch),
     /// The sums of my buckets: tell me about those that differ from yours, beginning with this one.
     #[n(6)]
     Sums {
@@ -101,8 +100,8 @@ pub enum Message {
     #[n(9)]
     Give {
         /// Cards and accusations.
-        #[cbor(n(0), with = "rumormill_core::wire::list")]
-        news: Vec<News>,
+        #[n(0)]
+        news: Batch,
         /// Nothing more follows on what was wanted.
         #[n(1)]
         done: bool,
@@ -144,63 +143,6 @@ impl protocol::Message for Message {
     fn replayable(&self) -> bool {
         use Message::*;
         matches!(self, Ping { .. } | Ack { .. } | Relayed { .. } | Nack { .. } | News(_))
-    }
-}
-
-/// An item of news.
-#[derive(Clone, Debug, PartialEq)]
-pub enum News {
-    /// What a member says of itself.
-    Card(Record<Card>),
-    /// What one says of another.
-    Accusation(Record<Accusation>),
-}
-
-// On the wire: [0, card] or [1, accusation]. A shorter record than any honest one is refused before it is decoded, so that
-// what decoding allocates stays backed by the packet's own bytes.
-const CARD_BYTES_MIN: usize = 40;
-const ACCUSATION_BYTES_MIN: usize = 24;
-
-impl Item for News {
-    const BYTES_MIN: usize = ACCUSATION_BYTES_MIN;
-}
-
-impl<C> Encode<C> for News {
-    fn encode<W: minicbor::encode::Write>(
-        &self,
-        e: &mut minicbor::Encoder<W>,
-        c: &mut C,
-    ) -> Result<(), minicbor::encode::Error<W::Error>> {
-        e.array(2)?;
-        match self {
-            News::Card(record) => record.encode(e.u8(0)?, c),
-            News::Accusation(record) => record.encode(e.u8(1)?, c),
-        }
-    }
-}
-
-impl<'b, C> Decode<'b, C> for News {
-    fn decode(d: &mut Decoder<'b>, c: &mut C) -> Result<Self, minicbor::decode::Error> {
-        let found = wire::array(d, 2)?;
-        let kind = d.u8()?;
-        let bytes = wire::check(&d.input()[d.position()..]).unwrap_or(0);
-        let news = match kind {
-            0 if bytes >= CARD_BYTES_MIN => Record::decode(d, c).map(News::Card),
-            1 if bytes >= ACCUSATION_BYTES_MIN => Record::decode(d, c).map(News::Accusation),
-            0 | 1 => Err(minicbor::decode::Error::message("a record shorter than any")),
-            other => Err(minicbor::decode::Error::unknown_variant(other.into())),
-        }?;
-        wire::skip_rest(d, 2, found)?;
-        Ok(news)
-    }
-}
-
-impl<C> CborLen<C> for News {
-    fn cbor_len(&self, c: &mut C) -> usize {
-        2 + match self {
-            News::Card(record) => record.cbor_len(c),
-            News::Accusation(record) => record.cbor_len(c),
-        }
     }
 }
 

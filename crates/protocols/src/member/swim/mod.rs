@@ -31,7 +31,7 @@
 //! | file | what |
 //! | --- | --- |
 //! | [`record`] | cards and accusations |
-//! | `message` | what travels |
+//! | `message`, `news` | what travels |
 //! | `table` | rows, the root hash, what is read from outside |
 //! | `probe` | ping, ack, helpers, nacks, the stream |
 //! | `card` | what members say of themselves |
@@ -54,6 +54,7 @@ mod departed;
 mod dissemination;
 mod ghosts;
 mod message;
+mod news;
 mod probe;
 pub mod record;
 mod suspicion;
@@ -63,7 +64,8 @@ mod tombstones;
 
 pub use api::{Call, Counters, Event, Evidence, Member, Status, Verdict, VerdictKind};
 pub use config::Config;
-pub use message::{Message, News};
+pub use message::Message;
+pub use news::{Batch, News};
 pub use table::Me;
 pub use tombstones::Orders;
 
@@ -118,6 +120,7 @@ pub struct Swim<K: Keys> {
     config: Config,
     keys: K,
     mine: table::Mine,
+    /// The others. The mark of a live one tells which card of it is here; that of a departed one is 0.
     member_table: MemberTable<table::Row>,
     probe_order: ProbeOrder,
     /// Others that are alive or suspect.
@@ -126,7 +129,7 @@ pub struct Swim<K: Keys> {
     health: Health,
     probes: probe::Probes,
     cases: cases::Cases,
-    news: RetransmitQueue<dissemination::Key, News>,
+    news: RetransmitQueue<News>,
     dispatch: dissemination::Dispatch,
     anti_entropy: anti_entropy::State,
     tags: tags::Fetched,

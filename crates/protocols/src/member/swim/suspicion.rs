@@ -276,6 +276,7 @@ impl<K: Keys> Swim<K> {
         let hash = row.hash;
         self.live -= 1;
         self.sums.subtract(id, hash);
+        self.member_table.set_mark(id, 0);
         self.cases.close(id);
         let burst_gap = self.config.period * departed::BURST_PERIODS;
         self.departed.fail(id, accusation, cx.now, burst_gap);

@@ -2,7 +2,9 @@
 
 use super::record::{Accusation, Card, Charge, TAGS_INLINE_BYTES_MAX, Tags};
 use super::*;
+use crate::kit::retransmit_queue::Keyed;
 use alloc::string::String;
+use alloc::vec::Vec;
 use rumormill_core::identity::Life;
 use rumormill_core::payload::Payload;
 use rumormill_core::record::{Record, checksum};
@@ -249,7 +251,9 @@ impl<K: Keys> Swim<K> {
 
     /// News that is still being sent: about whom, and as what; none: as forgotten.
     pub fn news(&self) -> impl Iterator<Item = (NodeId, Option<Status>)> {
-        self.news.items().map(|news| match news {
+        let mut items: Vec<&News> = self.news.items().collect();
+        items.sort_unstable_by_key(|news| news.key());
+        items.into_iter().map(|news| match news {
             News::Card(record) if record.value().left => (record.value().id, Some(Status::Left)),
             News::Card(record) => (record.value().id, Some(Status::Alive)),
             News::Accusation(record) => {
@@ -277,11 +281,11 @@ impl<K: Keys> Swim<K> {
 
     /// Whom a probe, a helper's errand or a round of gossip may go to.
     pub(super) fn is_live(&self, id: NodeId) -> bool {
-        self.member_table.get(id).is_some_and(Row::is_live)
+        self.member_table.mark(id).is_some_and(|mark| mark != 0)
     }
 
     /// Up to `k` live members, at random.
-    pub(super) fn sample(&self, cx: Ctx<K>, k: usize, but: Option<NodeId>) -> alloc::vec::Vec<NodeId> {
+    pub(super) fn sample(&self, cx: Ctx<K>, k: usize, but: Option<NodeId>) -> Vec<NodeId> {
         self.probe_order.sample(k, cx.rng, |id| Some(id) != but && self.is_live(id))
     }
 

@@ -2,6 +2,7 @@
 
 use super::record::{Accusation, Charge, TagMap};
 use super::*;
+use crate::kit::retransmit_queue::Keyed;
 use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::String;
@@ -439,12 +440,8 @@ fn a_bit_that_flips_in_a_relay_dies_there() {
         let (now, mut rng) = (Time(1 + bit as u64), Rng::seeded(1));
         let mut cx = Cx { now, wall: Wall(0), me: NodeId(9), rng: &mut rng, room: 0, out: &mut out };
         let news = [&card, &other].map(|card| News::Card(Record::signed(card.clone(), &Summed))).to_vec();
-        relay.handle(&mut cx, Input::Message(NodeId(1), Message::News(news)));
-        relay.news.put(
-            (card.id, 0, NodeId(0)),
-            News::Card(relay.member_table.get(card.id).unwrap().card.clone()),
-            200,
-        );
+        relay.handle(&mut cx, Input::Message(NodeId(1), Message::News(news.into())));
+        relay.news.put(News::Card(relay.member_table.get(card.id).unwrap().card.clone()), 200);
         relay.corrupt_news(bit);
         relay.handle(&mut cx, Input::Timer(Timer::Push));
         counted = relay.counters().records_corrupted_in_memory;
@@ -452,6 +449,38 @@ fn a_bit_that_flips_in_a_relay_dies_there() {
     }
     assert!(said.is_empty(), "a corrupt record left: {said:?}");
     assert_eq!(counted, 128, "two cards, each kept from the one who does not own it");
+}
+
+/// Whatever becomes of the members, a card is taken for a copy only where it is one of a live member's.
+#[test]
+fn marks_tell_the_cards_of_live_members_and_nothing_else() {
+    let mut story = Story::of(12, World { loss: 0.1, ..World::default() });
+    story.sim.crash(NodeId(3));
+    story.sim.call(NodeId(4), Call::Leave);
+    story.sim.call(NodeId(5), Call::SetTags(tags_of(40)));
+    (0..12).filter(|i| *i != 6).for_each(|i| story.sim.call(NodeId(i), Call::Ban(NodeId(6), true)));
+    let mut seen = BTreeSet::new();
+    let mut look = |story: &Story| {
+        for node in story.sim.live_ids().map(|id| story.sim.node(id)) {
+            for row in node.member_table.iter() {
+                let card = if row.is_live() { news::mark(&row.card) } else { 0 };
+                assert_eq!(node.member_table.mark(row.id), Some(card), "{:?} of {}", row.status, row.id);
+                seen.insert(row.status);
+            }
+        }
+    };
+    (0..30).for_each(|_| {
+        story.run(SECOND);
+        look(&story);
+    });
+    story.sim.restart(NodeId(3), node(3, 2));
+    story.sim.call(NodeId(3), Call::Join(NodeId(0)));
+    (0..12).for_each(|i| story.sim.call(NodeId(i), Call::Ban(NodeId(6), false)));
+    (0..30).for_each(|_| {
+        story.run(SECOND);
+        look(&story);
+    });
+    assert_eq!(seen.len(), 4, "each state was seen: {seen:?}");
 }
 
 #[test]
@@ -464,12 +493,12 @@ fn news_that_was_shed_is_sent_again_and_no_other_message_counts_as_news() {
     // The one that was sent least often, the newest first.
     let next = |a: &mut Node| {
         let mut sent = None;
-        a.news.take(usize::MAX, 9, 1, |key, _| sent = Some(key.0.0));
+        a.news.take(usize::MAX, 9, 1, |news| sent = Some(news.key().0.0));
         sent
     };
     assert_eq!([next(&mut a), next(&mut a)], [Some(3), Some(2)]);
     let ping = Message::Ping { nonce: 7, stream: false };
-    a.handle(&mut cx, Input::Shed(NodeId(4), Message::News(alloc::vec![news(2)])));
+    a.handle(&mut cx, Input::Shed(NodeId(4), Message::News(alloc::vec![news(2)].into())));
     a.handle(&mut cx, Input::Shed(NodeId(4), ping));
     assert_eq!([next(&mut a), next(&mut a)], [Some(2), Some(3)]);
 }
@@ -498,7 +527,7 @@ fn of_two_lives_under_one_id_the_smaller_gives_way_and_the_greater_answers() {
         let mut rng = Rng::seeded(1);
         let mut cx = Cx { now: Time(5), wall: Wall(5), me: NodeId(1), rng: &mut rng, room: 0, out: &mut out };
         let card = News::Card(Record::signed(b.me().card.clone(), &Summed));
-        a.handle(&mut cx, Input::Message(NodeId(2), Message::News(alloc::vec![card])));
+        a.handle(&mut cx, Input::Message(NodeId(2), Message::News(alloc::vec![card].into())));
         let copied = a.why(NodeId(1)).any(|v| v.what == VerdictKind::Copied);
         (events, answers, copied)
     };
@@ -546,7 +575,7 @@ fn an_outdated_accusation_changes_nothing_and_a_current_one_is_refuted() {
             written: Wall(1_800_000_000_000),
             evidence: Evidence::default(),
         };
-        Message::News(alloc::vec![News::Accusation(Record::signed(accusation, &Summed))])
+        Message::News(alloc::vec![News::Accusation(Record::signed(accusation, &Summed))].into())
     };
     // Into a member's ear by hand: a probe of it, then the lie, for the lie has to come from somewhere.
     for (incarnation, charge, refutations) in
@@ -565,7 +594,7 @@ fn an_outdated_accusation_changes_nothing_and_a_current_one_is_refuted() {
 fn inject(story: &mut Story, to: u64, from: u64, message: Message) {
     let Message::News(items) = message else { unreachable!("only news is injected") };
     let mut liar = node(from, 1 + story.sim.now().0);
-    items.into_iter().for_each(|item| _ = liar.news.put((NodeId(1), 2, NodeId(from)), item, 200));
+    items.iter().for_each(|item| _ = liar.news.put(item.clone(), 200));
     story.sim.restart(NodeId(from), liar);
     story.sim.call(NodeId(from), Call::Join(NodeId(to)));
     story.run(SECOND * 2);

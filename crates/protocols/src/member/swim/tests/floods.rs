@@ -32,7 +32,7 @@ fn says(node: &mut Node, i: u64, now: Time, input: Input<Node>) -> Vec<Output<No
 
 fn hears(node: &mut Node, i: u64, cards: Vec<News>) {
     for page in cards.chunks(100) {
-        drop(says(node, i, Time(1), Input::Message(NodeId(9_999), Message::News(page.to_vec()))));
+        drop(says(node, i, Time(1), Input::Message(NodeId(9_999), Message::News(page.to_vec().into()))));
     }
 }
 

@@ -63,7 +63,7 @@ fn only_proof_fails_a_member_and_neither_a_loss_nor_another_ones_contact_is_proo
     let card = |id, contact: u64| {
         let contact = Payload::from(&contact.to_be_bytes()[..]);
         let swim = Swim::new(Config::lan(), Me { contact, ..me(id, 1) }, Summed);
-        Message::News(alloc::vec![News::Card(Record::signed(swim.me().card.clone(), &Summed))])
+        Message::News(alloc::vec![News::Card(Record::signed(swim.me().card.clone(), &Summed))].into())
     };
     let mut a = node(1, 1);
     told(&mut a, Input::Message(NodeId(2), card(2, 7)));

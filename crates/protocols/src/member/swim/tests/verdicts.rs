@@ -22,7 +22,7 @@ impl Alone {
         let (events, sent, timers) = (Vec::new(), Vec::new(), Vec::new());
         let mut alone = Alone { node, now: Time(1), rng: Rng::seeded(7), events, sent, timers };
         let cards = (1..=others).map(|i| News::Card(Record::signed(card(i), &Summed))).collect();
-        alone.hear(NodeId(2), Message::News(cards));
+        alone.hear(NodeId(2), gossiped(cards));
         assert_eq!(alone.node.live_len(), others as usize + 1);
         alone.events.clear();
         alone
@@ -66,7 +66,7 @@ impl Alone {
     /// The accusations that this node has sent, by accuser.
     fn accusers_sent(&self) -> BTreeSet<NodeId> {
         let news = self.sent.iter().flat_map(|(_, message)| match message {
-            Message::News(news) | Message::Give { news, .. } => news.as_slice(),
+            Message::News(news) | Message::Give { news, .. } => &news[..],
             _ => &[],
         });
         news.filter_map(|item| match item {
@@ -99,11 +99,11 @@ fn accuse(accuser: u64, charge: Charge) -> News {
 }
 
 fn gossiped(items: Vec<News>) -> Message {
-    Message::News(items)
+    Message::News(items.into())
 }
 
 fn exchanged(items: Vec<News>) -> Message {
-    Message::Give { news: items, done: false }
+    Message::Give { news: items.into(), done: false }
 }
 
 const PATHS: [fn(Vec<News>) -> Message; 2] = [gossiped, exchanged];
