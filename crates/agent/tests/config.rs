@@ -192,13 +192,80 @@ fn a_misspelt_variable_is_warned_about_and_those_of_others_are_passed_over() {
 }
 
 #[test]
+fn an_agent_listens_where_its_own_variables_say_and_commands_ask_where_theirs_say() {
+    let listens = config(vec![env(&[
+        ("RUMORMILL_LISTEN_HTTP", "127.0.0.1:8001"),
+        ("RUMORMILL_LISTEN_SOCKET", "/run/agent.sock"),
+        ("RUMORMILL_HTTP", "127.0.0.1:9001"),
+        ("RUMORMILL_SOCKET", "/run/other.sock"),
+    ])]);
+    assert_eq!(listens.http, Some("127.0.0.1:8001".parse().unwrap()));
+    assert_eq!(listens.socket, Some("/run/agent.sock".into()));
+    // Nobody can ask there, so an agent was meant.
+    let checked = check(vec![env(&[("RUMORMILL_HTTP", ":7901"), ("RUMORMILL_SOCKET", "off")])]);
+    let said: Vec<String> = checked.problems.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        said,
+        [
+            "warning: http ($RUMORMILL_HTTP): it is where commands ask an agent; RUMORMILL_LISTEN_HTTP was probably meant",
+            "warning: socket ($RUMORMILL_SOCKET): it is where commands ask an agent; RUMORMILL_LISTEN_SOCKET was probably meant",
+        ]
+    );
+    assert_eq!(checked.into_config().unwrap().0.http, Some("127.0.0.1:7901".parse().unwrap()));
+}
+
+#[test]
+fn an_empty_variable_is_unset_for_every_setting() {
+    let names: Vec<String> = rumormill_agent::config::settings().map(|setting| setting.variable()).collect();
+    assert!(names.len() > 50, "{names:?}");
+    for value in ["", " "] {
+        let vars: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), value)).collect();
+        let checked = check(vec![toml("join = [\"10.0.0.1\"]\n"), env(&vars)]);
+        assert_eq!(checked.problems, [], "no problems");
+        let set: Vec<&str> =
+            checked.settings.iter().filter(|s| s.source != Source::Default).map(|s| s.key.as_str()).collect();
+        assert_eq!(set, ["join"]);
+    }
+    let no_file = load_with(None, vec![("RUMORMILL_CONFIG".into(), String::new())], Partial::default());
+    assert!(!no_file.problems.iter().any(|problem| problem.key == "config"), "{:?}", no_file.problems);
+}
+
+#[test]
+fn a_list_in_the_environment_is_separated_by_commas() {
+    let config = config(vec![env(&[
+        ("RUMORMILL_JOIN", "10.0.0.1, seeds.example.org,"),
+        ("RUMORMILL_TAGS", "role=web,disks=a,b"),
+        ("RUMORMILL_HTTP_HOSTS", "a.example.org,b.example.org"),
+        ("RUMORMILL_KEYS_GRACE_S", "2h"),
+    ])]);
+    assert_eq!(config.join.len(), 2);
+    assert_eq!(
+        config.tags.into_iter().collect::<Vec<_>>(),
+        [("disks".into(), "a,b".into()), ("role".into(), "web".into())]
+    );
+    assert_eq!(config.http_hosts, ["a.example.org", "b.example.org"]);
+    assert_eq!(config.keys_grace, Duration::from_secs(7_200));
+}
+
+#[test]
+fn a_file_in_json_is_answered_with_what_it_looks_like_in_toml() {
+    assert_eq!(
+        errors(vec![toml("{\n  \"bind\": \"10.0.0.5:7900\",\n  \"join\": [\"10.0.0.6\"]\n}\n")]),
+        [
+            "error: (agent.toml:1): this is JSON; the configuration is TOML, with lines such as `bind = \"10.0.0.5:7900\"`. \
+             `rumormill config sample` prints a file with all settings"
+        ]
+    );
+}
+
+#[test]
 fn all_errors_are_told_at_once_each_with_its_source() {
     let file = toml(
         "name = 5\ncluster = \"\"\nbind = \"0.0.0.0:7900\"\njoin = [\"1.2.3.4:0\", \"ok.example.org\"]\n\
          advertise = [\"0.0.0.0:7900\"]\nprofile = \"moon\"\nkey_file = \"/nonexistent/key\"\n[swim]\nperiod_ms = 0\n",
     );
     let env = env(&[
-        ("RUMORMILL_HTTP", "10.0.0.5:7901"),
+        ("RUMORMILL_LISTEN_HTTP", "10.0.0.5:7901"),
         ("RUMORMILL_VITALS", "sometimes"),
         ("RUMORMILL_BUDGET", "1 KiB"),
     ]);
@@ -219,7 +286,7 @@ fn all_errors_are_told_at_once_each_with_its_source() {
         ("join", "agent.toml:4"),
         ("cluster", "agent.toml:2"),
         ("key_file", "agent.toml:7"),
-        ("http", "$RUMORMILL_HTTP"),
+        ("http", "$RUMORMILL_LISTEN_HTTP"),
         ("tags", "--tag"),
         ("profile", "agent.toml:6"),
         ("budget", "$RUMORMILL_BUDGET"),

@@ -1,7 +1,7 @@
 //! The command line: one definition, from which help, manual pages and completions come. Each command's arguments stand with it, in `commands`.
 
 use crate::args::{MemberArgs, Target};
-use crate::commands::agent::AgentArgs;
+use crate::commands::agent::{AgentArgs, EXAMPLES};
 use crate::commands::bans::BanArgs;
 use crate::commands::config::ConfigCommand;
 use crate::commands::events::{EventArgs, EventsArgs};
@@ -34,8 +34,9 @@ pub enum Command {
     /// Run this machine's agent, until Ctrl-C, which leaves the cluster gracefully
     ///
     /// Settings come from a TOML file (--config), from the environment (RUMORMILL_BIND, RUMORMILL_JOIN, ...) and from flags;
-    /// the later wins. `rumormill config check` takes the same flags and shows what they amount to.
+    /// the later wins. An empty variable counts as unset. `rumormill config check` takes the same flags and shows what they amount to.
     /// Without a key it gossips only on loopback, unless told --insecure.
+    #[command(after_help = EXAMPLES)]
     Agent(Box<AgentArgs>),
     /// List the members of the cluster
     Members(MembersArgs),

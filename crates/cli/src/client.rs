@@ -67,7 +67,7 @@ impl Client {
     }
 
     fn with(target: &Target, variable: impl Fn(&str) -> Option<String>) -> Outcome<Client> {
-        let set = |name| variable(name).filter(|value| !value.is_empty() && value != "off");
+        let set = |name| variable(name).filter(|value| !value.trim().is_empty() && value != "off");
         let token_file =
             target.token_file.clone().or_else(|| set("RUMORMILL_HTTP_TOKEN_FILE").map(PathBuf::from));
         let token = token_file.as_deref().map(read_token).transpose()?;

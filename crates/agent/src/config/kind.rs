@@ -1,4 +1,4 @@
-//! How a single setting is read: from a TOML value, or from the text of an environment variable.
+//! How a single setting is read: from a TOML value, the text of an environment variable, or flags; and how a file has it.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -16,8 +16,20 @@ pub(super) enum Raw<'a> {
 pub(super) trait Kind: Sized {
     /// What is expected, for the message when it is not found.
     const WANTS: &'static str;
+    /// Whether its flag takes several values, and may be repeated.
+    const MANY: bool = false;
     /// Reads it, or nothing if it is something else.
     fn read(raw: Raw<'_>) -> Option<Self>;
+    /// Reads the values of its flag, in the order of the command line.
+    fn flag(values: &[String]) -> Option<Self> {
+        values.last().and_then(|value| Self::read(Raw::Text(value)))
+    }
+    /// Its value in TOML.
+    fn toml(&self) -> String;
+}
+
+fn quoted(text: impl ToString) -> String {
+    toml::Value::String(text.to_string()).to_string()
 }
 
 impl Kind for String {
@@ -28,6 +40,9 @@ impl Kind for String {
             Raw::Toml(_) => None,
             Raw::Text(s) => Some(s.to_string()),
         }
+    }
+    fn toml(&self) -> String {
+        quoted(self)
     }
 }
 
@@ -40,6 +55,9 @@ impl Kind for bool {
             Raw::Toml(_) => None,
             Raw::Text(s) => switch(s),
         }
+    }
+    fn toml(&self) -> String {
+        self.to_string()
     }
 }
 
@@ -60,6 +78,9 @@ impl Kind for u64 {
             Raw::Text(s) => s.trim().parse().ok(),
         }
     }
+    fn toml(&self) -> String {
+        self.to_string()
+    }
 }
 
 impl Kind for f64 {
@@ -72,6 +93,9 @@ impl Kind for f64 {
             Raw::Text(s) => s.trim().parse().ok()?,
         };
         number.is_finite().then_some(number)
+    }
+    fn toml(&self) -> String {
+        toml::Value::Float(*self).to_string()
     }
 }
 
@@ -88,6 +112,9 @@ impl Kind for Bytes {
             Raw::Toml(_) => None,
             Raw::Text(s) => s.parse().ok(),
         }
+    }
+    fn toml(&self) -> String {
+        quoted(self)
     }
 }
 
@@ -144,6 +171,9 @@ impl Kind for Span {
             Raw::Text(s) => s.parse().ok(),
         }
     }
+    fn toml(&self) -> String {
+        quoted(self)
+    }
 }
 
 impl std::str::FromStr for Span {
@@ -161,8 +191,31 @@ impl std::fmt::Display for Span {
     }
 }
 
+/// Whole seconds: `86400`, or a time such as `"24h"`.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub struct Seconds(pub u64);
+
+impl Kind for Seconds {
+    const WANTS: &'static str = "a number of seconds, or a time such as \"24h\", in whole seconds";
+    fn read(raw: Raw<'_>) -> Option<Seconds> {
+        let text: &str = match raw {
+            Raw::Toml(DeValue::Integer(_)) => return u64::read(raw).map(Seconds),
+            Raw::Toml(DeValue::String(s)) => s,
+            Raw::Toml(_) => return None,
+            Raw::Text(s) => s,
+        };
+        let seconds =
+            text.trim().parse().map(Duration::from_secs).or_else(|_| humantime::parse_duration(text.trim()));
+        seconds.ok().filter(|time| time.subsec_nanos() == 0).map(|time| Seconds(time.as_secs()))
+    }
+    fn toml(&self) -> String {
+        self.0.to_string()
+    }
+}
+
 impl Kind for Vec<String> {
     const WANTS: &'static str = "a list of texts";
+    const MANY: bool = true;
     fn read(raw: Raw<'_>) -> Option<Vec<String>> {
         match raw {
             Raw::Toml(DeValue::Array(items)) => {
@@ -173,6 +226,17 @@ impl Kind for Vec<String> {
             Raw::Text(s) => Some(comma_separated(s)),
         }
     }
+    fn flag(values: &[String]) -> Option<Vec<String>> {
+        Some(values.iter().flat_map(|value| comma_separated(value)).collect())
+    }
+    fn toml(&self) -> String {
+        array(self)
+    }
+}
+
+fn array(texts: &[String]) -> String {
+    let texts: Vec<String> = texts.iter().map(quoted).collect();
+    format!("[{}]", texts.join(", "))
 }
 
 /// Texts that may hold commas: a list, or one a line.
@@ -181,6 +245,7 @@ pub struct Lines(pub Vec<String>);
 
 impl Kind for Lines {
     const WANTS: &'static str = "a list of texts, or one a line";
+    const MANY: bool = true;
     fn read(raw: Raw<'_>) -> Option<Lines> {
         let lines =
             |text: &str| text.lines().filter(|line| !line.trim().is_empty()).map(str::to_string).collect();
@@ -189,6 +254,13 @@ impl Kind for Lines {
             Raw::Toml(_) => Vec::<String>::read(raw).map(Lines),
             Raw::Text(s) => Some(Lines(lines(s))),
         }
+    }
+    /// Each value is one text, whatever it holds: a command may take several lines.
+    fn flag(values: &[String]) -> Option<Lines> {
+        Some(Lines(values.to_vec()))
+    }
+    fn toml(&self) -> String {
+        array(&self.0)
     }
 }
 
@@ -214,12 +286,43 @@ impl Kind for BTreeMap<String, String> {
                 })
                 .collect(),
             Raw::Toml(_) => None,
-            Raw::Text(s) => comma_separated(s)
-                .iter()
-                .map(|pair| pair.split_once('=').map(|(k, v)| (k.trim().into(), v.trim().into())))
-                .collect(),
+            Raw::Text(s) => pairs(s),
         }
     }
+    fn flag(values: &[String]) -> Option<BTreeMap<String, String>> {
+        values.iter().map(|value| pairs(value)).try_fold(BTreeMap::new(), |mut all, more| {
+            all.extend(more?);
+            Some(all)
+        })
+    }
+    fn toml(&self) -> String {
+        let pairs = self.iter().map(|(key, value)| (key.clone(), toml::Value::String(value.clone())));
+        toml::Value::Table(pairs.collect()).to_string()
+    }
+}
+
+/// Reads `K=V,K=V`. A comma that no `K=` follows belongs to the value before it.
+fn pairs(text: &str) -> Option<BTreeMap<String, String>> {
+    let mut pairs: Vec<(&str, String)> = Vec::new();
+    let mut rest = String::new(); // commas and blanks, which count only if more of the value follows
+    for piece in text.split(',') {
+        match (piece.split_once('='), pairs.last_mut()) {
+            (Some((key, value)), _) => {
+                rest.clear();
+                pairs.push((key.trim(), value.to_string()));
+            }
+            (None, Some((_, value))) => {
+                rest.push(',');
+                rest.push_str(piece);
+                if !piece.trim().is_empty() {
+                    value.push_str(&std::mem::take(&mut rest));
+                }
+            }
+            (None, None) if piece.trim().is_empty() => {}
+            (None, None) => return None,
+        }
+    }
+    Some(pairs.into_iter().map(|(key, value)| (key.to_string(), value.trim().to_string())).collect())
 }
 
 #[cfg(test)]
@@ -269,5 +372,58 @@ mod tests {
         assert_eq!(read("a"), Some(Span(Duration::from_secs(30))));
         assert_eq!(read("b"), Some(Span(Duration::from_secs(300))));
         assert_eq!((read("c"), read("d")), (None, None));
+    }
+
+    #[test]
+    fn seconds_are_a_number_or_a_time() {
+        for (text, seconds) in
+            [("86400", Some(86_400)), ("24h", Some(86_400)), (" 1m 30s ", Some(90)), ("0", Some(0))]
+        {
+            assert_eq!(Seconds::read(Raw::Text(text)).map(|read| read.0), seconds, "{text}");
+        }
+        for wrong in ["", "-1", "1500ms", "soon"] {
+            assert_eq!(Seconds::read(Raw::Text(wrong)), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_list_is_separated_by_commas_and_a_comma_may_stand_in_a_tag() {
+        let values = |values: &[&str]| values.iter().map(ToString::to_string).collect::<Vec<_>>();
+        let list = <Vec<String> as Kind>::flag(&values(&["a, b", "c", ""]));
+        assert_eq!(list, Some(values(&["a", "b", "c"])));
+        let tags = |given: &[&str]| {
+            let read = <BTreeMap<String, String> as Kind>::flag(&values(given))?;
+            Some(read.into_iter().map(|(key, value)| format!("{key}:{value}")).collect::<Vec<_>>().join(" "))
+        };
+        for (given, read) in [
+            (&["role=web, rack=7"][..], Some("rack:7 role:web")),
+            (&["role=web", "rack=7"], Some("rack:7 role:web")),
+            (&["disks=a,b,,c,role=web,"], Some("disks:a,b,,c role:web")),
+            (&["a=x=y,"], Some("a:x=y")),
+            (&["novalue"], None),
+        ] {
+            assert_eq!(tags(given).as_deref(), read, "{given:?}");
+        }
+        assert_eq!(Lines::flag(&values(&["a=b\nc,d"])), Some(Lines(values(&["a=b\nc,d"]))));
+    }
+
+    #[test]
+    fn a_value_is_read_again_as_a_file_has_it() {
+        fn again<K: Kind + PartialEq + std::fmt::Debug>(text: &str) {
+            let value = K::read(Raw::Text(text)).unwrap_or_else(|| panic!("{text}"));
+            let line = format!("key = {}", value.toml());
+            let table = toml::de::DeTable::parse(&line).unwrap_or_else(|e| panic!("{line}: {e}"));
+            assert_eq!(K::read(Raw::Toml(table.get_ref()["key"].get_ref())), Some(value), "{line}");
+        }
+        again::<String>("a \"quoted\" text");
+        again::<bool>("off");
+        again::<u64>("7");
+        again::<f64>("4");
+        again::<Bytes>("2 KiB/s");
+        again::<Span>("90s");
+        again::<Seconds>("24h");
+        again::<Vec<String>>("a,b");
+        again::<Lines>("event:a=echo 'x' \"y\"\n*=z");
+        again::<BTreeMap<String, String>>("role=web,disk=a b");
     }
 }

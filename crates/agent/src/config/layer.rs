@@ -1,18 +1,16 @@
 //! One source of settings: a file, the environment, or the command's flags; and what is wrong with it.
 
+use super::described::{CLIENT_VARIABLES, Described, ENV_FILE, ENV_PREFIX};
+use super::foreign;
 use super::kind::Raw;
 use super::nearest::nearest;
-use super::partial::{Partial, Refused, SwimPartial};
+use super::partial::{self, Partial, Refused, SwimPartial};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use toml::de::{DeTable, DeValue};
 
-/// The environment variables that are settings begin with this.
-pub const ENV_PREFIX: &str = "RUMORMILL_";
-/// Names the file, and is no setting itself.
-pub(super) const ENV_FILE: &str = "RUMORMILL_CONFIG";
 /// The largest configuration file that is read, in bytes (our guess: tags alone may take 64 KiB).
 const FILE_BYTES_MAX: u64 = 1 << 20;
 
@@ -120,6 +118,10 @@ impl Layer {
             let line = 1 + text.as_bytes()[..offset.min(text.len())].iter().filter(|b| **b == b'\n').count();
             Source::File { path: path.into(), line }
         };
+        if let Some(fault) = foreign::fault(text) {
+            layer.refuse("", at(0), fault);
+            return layer;
+        }
         let (table, errors) = DeTable::parse_recoverable(text);
         for e in errors {
             layer.refuse("", at(e.span().map_or(0, |s| s.start)), e.message().to_string());
@@ -139,30 +141,44 @@ impl Layer {
         layer
     }
 
-    /// Reads the variables that begin with [`ENV_PREFIX`]: `RUMORMILL_BIND`, `RUMORMILL_SWIM_PERIOD_MS`.
+    /// Reads the variables that begin with [`ENV_PREFIX`]: `RUMORMILL_BIND`, `RUMORMILL_SWIM_PERIOD_MS`. An empty variable counts as unset.
     ///
     /// A variable that is no setting is passed over, with a warning if it is nearly one: orchestrators put variables of their own
-    /// beside ours.
+    /// beside ours, and [`CLIENT_VARIABLES`] are for commands.
     pub fn env(vars: impl IntoIterator<Item = (String, String)>) -> Layer {
         let mut layer = Layer::default();
         for (variable, value) in vars {
             let Some(rest) = variable.strip_prefix(ENV_PREFIX) else { continue };
-            if variable == ENV_FILE {
+            if variable == ENV_FILE || value.trim().is_empty() {
                 continue;
             }
-            let key = rest.to_ascii_lowercase();
-            let key = key.strip_prefix("swim_").map_or(key.clone(), |knob| format!("swim.{knob}"));
-            let known = keys();
-            let source = Source::Env(variable.clone());
-            if known.contains(&key.as_str()) {
-                layer.take(&key, Raw::Text(&value), source);
-            } else if let Some(meant) = nearest(&key, &known) {
-                let meant = format!("{ENV_PREFIX}{}", meant.replace('.', "_").to_ascii_uppercase());
-                let text = format!("there is no such setting; {meant} was probably meant");
-                layer.problems.push(Problem { severity: Severity::Warning, key, source, text });
+            match partial::all().find(|setting| setting.variable() == variable) {
+                Some(setting) => layer.take(setting.key, Raw::Text(&value), Source::Env(variable)),
+                None => layer.pass_over(rest, &variable, &value),
             }
         }
         layer
+    }
+
+    /// Warns of a variable that was probably meant as a setting.
+    fn pass_over(&mut self, rest: &str, variable: &str, value: &str) {
+        let key = rest.to_ascii_lowercase();
+        let key = key.strip_prefix("swim_").map_or(key.clone(), |knob| format!("swim.{knob}"));
+        let text = if CLIENT_VARIABLES.contains(&variable) {
+            // Only an agent can make something of these values.
+            if value != "off" && !value.starts_with(':') {
+                return;
+            }
+            format!("it is where commands ask an agent; {ENV_PREFIX}LISTEN_{rest} was probably meant")
+        } else {
+            let names: Vec<String> = partial::all().map(env_name).collect();
+            let names: Vec<&str> = names.iter().map(String::as_str).collect();
+            let Some(meant) = nearest(&key, &names) else { return };
+            let meant = meant.replace('.', "_").to_ascii_uppercase();
+            format!("there is no such setting; {ENV_PREFIX}{meant} was probably meant")
+        };
+        let source = Source::Env(variable.into());
+        self.problems.push(Problem { severity: Severity::Warning, key, source, text });
     }
 
     /// What the command's flags say.
@@ -172,12 +188,7 @@ impl Layer {
 
     /// The source of a value that this layer gave.
     pub(super) fn source(&self, key: &str) -> Source {
-        // Flags that may be given more than once are named in the singular.
-        let flag = || match key {
-            "tags" => "tag".to_string(),
-            "http_hosts" => "http-host".to_string(),
-            key => key.replace('_', "-"),
-        };
+        let flag = || partial::named(key).and_then(Described::flag).unwrap_or_else(|| key.into());
         self.sources.get(key).cloned().unwrap_or_else(|| Source::Flag(flag()))
     }
 
@@ -215,8 +226,14 @@ fn placed(key: &str) -> String {
 }
 
 /// Every key that a file may hold.
-pub(super) fn keys() -> Vec<&'static str> {
-    static SWIM: std::sync::OnceLock<Vec<String>> = std::sync::OnceLock::new();
-    let swim = SWIM.get_or_init(|| SwimPartial::KEYS.iter().map(|knob| format!("swim.{knob}")).collect());
-    Partial::KEYS.iter().copied().chain(swim.iter().map(String::as_str)).collect()
+fn keys() -> Vec<&'static str> {
+    partial::all().map(|setting| setting.key).collect()
+}
+
+/// The variable of a setting in small letters, without what all have in common; `swim.` before SWIM's knobs.
+fn env_name(setting: &Described) -> String {
+    match setting.key {
+        key if key.starts_with("swim.") => key.into(),
+        _ => setting.variable().trim_start_matches(ENV_PREFIX).to_ascii_lowercase(),
+    }
 }

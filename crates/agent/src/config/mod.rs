@@ -5,7 +5,9 @@
 
 pub mod address;
 mod check;
+mod described;
 pub mod files;
+mod foreign;
 mod kind;
 mod layer;
 mod nearest;
@@ -17,10 +19,11 @@ mod swim_knobs;
 pub use crate::features::events::config::EventsConfig;
 pub use address::GOSSIP_PORT;
 pub use check::{Checked, ConfigError, Setting};
-pub use kind::{Bytes, Lines, Span};
-pub use layer::{ENV_PREFIX, Layer, Problem, Severity, Source};
+pub use described::{CLIENT_VARIABLES, Described, ENV_FILE, ENV_PREFIX};
+pub use kind::{Bytes, Lines, Seconds, Span};
+pub use layer::{Layer, Problem, Severity, Source};
 pub use origin::Origin;
-pub use partial::{Partial, SwimPartial};
+pub use partial::{Partial, SwimPartial, all as settings};
 pub use resolve::resolve;
 
 use crate::discover::seed::Seed;
@@ -204,7 +207,8 @@ pub fn load(file: Option<&Path>, flags: Partial) -> Checked {
 /// [`load`] with an environment of the caller's.
 pub fn load_with(file: Option<&Path>, vars: Vec<(String, String)>, flags: Partial) -> Checked {
     let env = |name: &str| vars.iter().find(|(n, _)| n == name).map(|(_, v)| v.clone());
-    let file = file.map(PathBuf::from).or_else(|| env(layer::ENV_FILE).map(PathBuf::from));
+    let file =
+        file.map(PathBuf::from).or_else(|| env(ENV_FILE).filter(|path| !path.is_empty()).map(PathBuf::from));
     let is_root = rustix::process::geteuid().is_root();
     let mut layers = Vec::with_capacity(3);
     layers.extend(file.as_deref().map(Layer::file));

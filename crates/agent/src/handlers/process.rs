@@ -4,6 +4,7 @@
 //! as a shell leaves it, and what it prints later is lost. A command that exceeds its time, or outlives the agent, gets SIGTERM and later
 //! SIGKILL, and so does all of its process group; a process that left the group (`setsid`) is out of reach.
 
+use crate::config::CLIENT_VARIABLES;
 use rustix::process::{Pid, Signal, kill_process_group, test_kill_process_group};
 use std::future::{Future, pending};
 use std::process::{ExitStatus, Stdio};
@@ -114,6 +115,10 @@ impl Process {
         limits: Limits,
     ) -> std::io::Result<Process> {
         let mut shell = Command::new("sh");
+        // Where the agent's own shell asked an agent is not where this agent is asked.
+        for name in CLIENT_VARIABLES {
+            shell.env_remove(name);
+        }
         shell.arg("-c").arg(command).envs(facts.iter().map(|(name, value)| (name, value)));
         shell.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = shell.process_group(0).kill_on_drop(true).spawn()?;

@@ -1,16 +1,21 @@
-//! `rumormill config check`: what file, environment and flags amount to.
+//! `rumormill config`: what file, environment and flags amount to; which settings there are.
 
 use crate::commands::agent::AgentArgs;
 use crate::outcome::{Failure, Outcome};
 use crate::show::{Out, clean};
 use clap::{Args, Subcommand};
 use rumormill_agent::config::{Checked, load};
+use rumormill_agent::reference;
 
 /// `rumormill config ...`.
 #[derive(Debug, Subcommand)]
 pub enum ConfigCommand {
     /// Read file, environment and flags as `agent` would, and show what they amount to
     Check(Box<ConfigCheckArgs>),
+    /// Print a configuration file with every setting, commented out, with its default or an example
+    Sample,
+    /// Print the reference of all settings: key, flag, variable, default, meaning, and whether a reload changes it live
+    Settings(ConfigSettingsArgs),
 }
 
 /// `rumormill config check`.
@@ -24,9 +29,24 @@ pub struct ConfigCheckArgs {
     pub agent: AgentArgs,
 }
 
-/// `rumormill config check`.
-pub fn check(args: &ConfigCheckArgs, out: &mut Out<'_>) -> Outcome {
-    tell(&load(args.agent.config.as_deref(), args.agent.partial()), args.json, out)
+/// `rumormill config settings`.
+#[derive(Debug, Args)]
+pub struct ConfigSettingsArgs {
+    /// Print JSON, for programs
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `rumormill config ...`.
+pub fn run(action: &ConfigCommand, out: &mut Out<'_>) -> Outcome {
+    match action {
+        ConfigCommand::Check(args) => {
+            tell(&load(args.agent.config.as_deref(), args.agent.partial()), args.json, out)
+        }
+        ConfigCommand::Sample => out.raw(reference::sample().as_bytes()),
+        ConfigCommand::Settings(args) if args.json => out.json(&reference::entries()),
+        ConfigCommand::Settings(_) => out.raw(reference::markdown().as_bytes()),
+    }
 }
 
 fn tell(checked: &Checked, json: bool, out: &mut Out<'_>) -> Outcome {
@@ -94,5 +114,26 @@ mod tests {
         let profile = settings.iter().find(|setting| setting["key"] == "profile").unwrap();
         assert_eq!(profile["value"], "lan");
         assert_eq!(json["problems"], serde_json::json!([]));
+    }
+
+    #[test]
+    fn the_settings_are_printed_as_a_reference_as_json_and_as_a_file() {
+        let printed = |action: ConfigCommand| {
+            let mut written = Vec::new();
+            run(&action, &mut Out::new(&mut written, false)).unwrap();
+            String::from_utf8(written).unwrap()
+        };
+        let markdown = printed(ConfigCommand::Settings(ConfigSettingsArgs { json: false }));
+        assert!(
+            markdown
+                .contains("| `http` | `--http ADDR:PORT` | `RUMORMILL_LISTEN_HTTP` | 127.0.0.1:7901 | - |"),
+            "{markdown}"
+        );
+        let json: serde_json::Value =
+            serde_json::from_str(&printed(ConfigCommand::Settings(ConfigSettingsArgs { json: true })))
+                .unwrap();
+        let tags = json.as_array().unwrap().iter().find(|setting| setting["key"] == "tags").unwrap();
+        assert_eq!((&tags["live"], &tags["flag"]), (&serde_json::json!(true), &serde_json::json!("--tag")));
+        assert!(printed(ConfigCommand::Sample).contains("\n#join = [\"10.0.0.6\", \"seeds.example.org\"]\n"));
     }
 }

@@ -13,13 +13,13 @@ pub mod own;
 mod payload;
 mod progress;
 pub mod query;
+mod setting_flags;
 pub mod sim;
 pub mod version;
 pub mod vitals;
 pub mod watch;
 
 use crate::cli::Command;
-use crate::commands::config::ConfigCommand;
 use crate::commands::keys::KeysCommand;
 use crate::outcome::{Outcome, block_on};
 use crate::show::Out;
@@ -52,7 +52,7 @@ pub fn run(command: Command, out: &mut Out<'_>) -> Outcome {
         Command::Keys { action: KeysCommand::Remove(args) } => block_on(keys::remove(&args, out)),
         Command::Keys { action: KeysCommand::Rotate(args) } => block_on(keys::rotate(&args, out)),
         Command::Keygen(args) => keys::keygen(&args, out),
-        Command::Config { action: ConfigCommand::Check(args) } => config::check(&args, out),
+        Command::Config { action } => config::run(&action, out),
         Command::Demo(args) => crate::demo::run(&args, out),
         Command::Lab { experiment } => lab::run(&experiment, out),
         Command::Sim { protocol } => sim::run(&protocol, out),

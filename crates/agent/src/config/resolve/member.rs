@@ -68,7 +68,7 @@ impl Resolver {
     }
 
     pub(super) fn keys_grace(&mut self) -> Duration {
-        let seconds = self.values.keys_grace_s.take().unwrap_or(KEYS_GRACE_S);
+        let seconds = self.values.keys_grace_s.take().map_or(KEYS_GRACE_S, |grace| grace.0);
         self.show("keys_grace_s", seconds);
         if seconds > KEYS_GRACE_S_MAX {
             let text =
