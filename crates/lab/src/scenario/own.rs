@@ -124,6 +124,12 @@ struct Own<F> {
 
 impl<F> Own<F> {
     fn check_settings(&self, scenario: &Scenario) -> Result<(), String> {
+        if scenario.topology.is_some() {
+            return Err(format!(
+                "topology: nodes of the stack {:?} have their peers from the program that brings it",
+                scenario.stack
+            ));
+        }
         match scenario.settings.keys().find(|name| !self.parts.contains(name)) {
             None => Ok(()),
             Some(name) => Err(format!(
