@@ -1,15 +1,13 @@
 //! The committed documents about settings are those that the code makes, and the sample file is one that an agent takes.
 //!
-//! `RUMORMILL_WRITE_GOLDEN=1 cargo test -p rumormill-agent -p rumormill-lab --test reference` writes `docs/settings.md`, `docs/rumormill.toml` and
-//! `docs/scenario.md`.
+//! `RUMORMILL_WRITE_GOLDEN=1 cargo test -p rumormill-agent --test reference` writes `docs/settings.md` and `docs/rumormill.toml`.
 
 use rumormill_agent::config::{Layer, resolve};
 use rumormill_agent::reference;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-const REWRITE: &str =
-    "RUMORMILL_WRITE_GOLDEN=1 cargo test -p rumormill-agent -p rumormill-lab --test reference";
+const REWRITE: &str = "RUMORMILL_WRITE_GOLDEN=1 cargo test -p rumormill-agent --test reference";
 /// A cluster's key, as its file holds it.
 const KEY: &str = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
 
