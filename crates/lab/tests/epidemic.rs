@@ -178,13 +178,24 @@ fn for_every_strategy_each_flag_is_refused_or_changes_the_run() {
         let removals = if is_rumor { Removal::all() } else { vec![Removal::None] };
         // A publisher that mails everybody needs more than one round for so many.
         let nodes = if strategy == Strategy::of::<DirectMail>() { 150 } else { 40 };
-        let ks = if is_rumor { &[1, 2][..] } else { &[1] };
-        for (removal, k) in removals.into_iter().flat_map(|removal| ks.iter().map(move |k| (removal, *k))) {
-            let limits = if k == 1 { &[None, Some(1)][..] } else { &[None] };
-            for limit in limits {
-                let base =
-                    Epidemic { nodes, strategy, removal, k, connection_limit: *limit, ..Epidemic::default() };
-                if base.check_flags(&["connection-limit"]).is_ok() || limit.is_none() {
+        // Blind, with k = 1, only one node tells at a time, so that no contact is refused; and of a puller that takes one contact in a round there are not
+        // several to count.
+        let rules =
+            if is_rumor { &[(1, None), (2, None), (3, Some(2))][..] } else { &[(1, None), (1, Some(1))] };
+        for removal in removals {
+            for (k, limit) in rules {
+                // Few contacts are refused: so many runs that some are.
+                let runs = if limit.is_some() { 8 } else { 1 };
+                let base = Epidemic {
+                    nodes,
+                    runs,
+                    strategy,
+                    removal,
+                    k: *k,
+                    connection_limit: *limit,
+                    ..Epidemic::default()
+                };
+                if limit.is_none() || base.check_flags(&["connection-limit"]).is_ok() {
                     bases.push(seeded(base));
                 }
             }
@@ -238,7 +249,7 @@ fn a_flag_without_effect_is_refused_with_what_would_give_it_one() {
         (
             Epidemic { topology: Some(Topology::Ring), ..flood() },
             "fanout",
-            &["--topology full", "leave --fanout out"],
+            &["give another --topology", "leave --fanout out"],
         ),
         (
             Epidemic { minimization: true, k: 2, ..Epidemic::default() },

@@ -11,7 +11,7 @@ use rumormill_protocols::spread::infect_and_die::InfectAndDie;
 pub(super) fn run(bench: &mut Bench<'_>) -> Plot {
     let (mut reach, mut atomic) = (Vec::new(), Vec::new());
     let fanouts = [
-        (10_000, 2, bench.runs(20, 400)),
+        (10_000, 2, bench.runs(60, 400)),
         (10_000, 3, bench.runs(10, 200)),
         (10_000, 4, bench.runs(10, 200)),
         (10_000, 5, bench.runs(10, 200)),

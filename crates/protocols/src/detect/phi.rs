@@ -467,6 +467,12 @@ impl Catalogued for Phi {
         }
     }
 
+    /// All neighbours watch each other: in a graph each node has another list of peers, and no place in one ring of all.
+    fn on_graph(config: &Config, nodes: u64) -> Result<Config, String> {
+        let watchers = if config.is_of_signs() { 0 } else { nodes as usize };
+        Ok(Config { watchers, ..config.clone() })
+    }
+
     fn samples() -> Vec<(&'static str, Message)> {
         alloc::vec![
             ("heartbeat", Message { epoch: 3, number: 70_000 }),
