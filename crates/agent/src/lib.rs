@@ -16,7 +16,7 @@
 //! | [`node`], [`audience`] | the composed protocol; which queries are meant for this node |
 //! | [`store`], [`identity`] | the data directory; the node's key |
 //! | [`config`], [`discover`], [`host`] | settings with their sources; seeds to addresses; the machine |
-//! | [`reference`] | the settings as documents |
+//! | [`mod@reference`] | the settings as documents |
 //! | [`worker`], [`logging`], [`admission`], [`build`] | threads for calls that may hang; log lines; places of listeners; version and formats |
 
 pub mod admission;

@@ -270,6 +270,7 @@ fn comma_separated(text: &str) -> Vec<String> {
 
 impl Kind for BTreeMap<String, String> {
     const WANTS: &'static str = "a table of texts, or K=V,K=V";
+    const MANY: bool = true;
     fn read(raw: Raw<'_>) -> Option<BTreeMap<String, String>> {
         match raw {
             Raw::Toml(DeValue::Table(table)) => table

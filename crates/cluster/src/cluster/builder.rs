@@ -1,8 +1,6 @@
 //! The settings of a member, each with its default.
 
-use super::{Cluster, start};
 use crate::address::Address;
-use crate::error::Error;
 use rumormill_core::drive::Limits;
 use rumormill_core::time::Duration;
 use rumormill_protocols::member::swim;
@@ -14,7 +12,7 @@ use std::path::PathBuf;
 
 /// The port of gossip, as the agent's.
 pub const PORT: u16 = 7900;
-/// For so long [`Cluster::joined`] waits (our guess: three rounds of joining).
+/// For so long [`Cluster::joined`](super::Cluster::joined) waits (our guess: three rounds of joining).
 pub const JOIN_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Where the cluster's keys come from.
@@ -28,7 +26,7 @@ pub(crate) enum Keys {
     Ring(Keyring),
 }
 
-/// The settings of a member. [`Cluster::builder`] makes one, [`Builder::start`] starts it.
+/// The settings of a member. [`Cluster::builder`](super::Cluster::builder) makes one, [`Builder::start`] starts it.
 #[derive(Clone)]
 pub struct Builder {
     pub(crate) name: String,
@@ -140,23 +138,15 @@ impl Builder {
         self
     }
 
-    /// For so long [`Cluster::joined`] waits: [`JOIN_TIMEOUT`] unless it is set.
+    /// For so long [`Cluster::joined`](super::Cluster::joined) waits: [`JOIN_TIMEOUT`] unless it is set.
     pub fn join_timeout(mut self, timeout: Duration) -> Builder {
         self.join_timeout = timeout;
         self
     }
 
-    /// Allows to inject faults with [`Cluster::faults`]: for tests and demos.
+    /// Allows to inject faults with [`Cluster::faults`](super::Cluster::faults): for tests and demos.
     pub fn allow_faults(mut self) -> Builder {
         self.faults = true;
         self
-    }
-
-    /// Starts the member: when this returns, it gossips. It finds its seeds behind that; [`Cluster::joined`] waits for it.
-    ///
-    /// # Errors
-    /// If a setting, the key file, the data directory or the sockets cannot be used.
-    pub async fn start(self) -> Result<Cluster, Error> {
-        start::start(self).await
     }
 }

@@ -38,7 +38,17 @@ struct Identity {
     state: State,
 }
 
-pub(super) async fn start(builder: Builder) -> Result<Cluster, Error> {
+impl Builder {
+    /// Starts the member: when this returns, it gossips. It finds its seeds behind that; [`Cluster::joined`] waits for it.
+    ///
+    /// # Errors
+    /// If a setting, the key file, the data directory or the sockets cannot be used.
+    pub async fn start(self) -> Result<Cluster, Error> {
+        start(self).await
+    }
+}
+
+async fn start(builder: Builder) -> Result<Cluster, Error> {
     if builder.name.len() > NAME_BYTES_MAX {
         let (what, bytes) = ("the member's name", builder.name.len());
         return Err(Error::TooLarge { what, bytes, max: NAME_BYTES_MAX });

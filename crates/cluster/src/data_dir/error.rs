@@ -1,11 +1,12 @@
 //! Why a data directory cannot be used.
 
-use super::sidecar::NAME;
 use std::io;
 use std::path::{Path, PathBuf};
 
 /// The database of an agent, which has the identity too.
 pub const DATABASE: &str = "rumormill.db";
+/// The file of the identity.
+pub const IDENTITY: &str = "identity.bin";
 
 /// Why a data directory cannot be used. Each text says what to do.
 #[derive(Debug, thiserror::Error)]
@@ -60,7 +61,7 @@ pub enum StoreError {
     },
     /// Files of two nodes in one directory.
     #[error("{} holds the keys of two different nodes, one in {}, one in {}; move away those files that belong to the other node",
-        dir.display(), DATABASE, NAME)]
+        dir.display(), DATABASE, IDENTITY)]
     TwoIdentities {
         /// Which directory.
         dir: PathBuf,

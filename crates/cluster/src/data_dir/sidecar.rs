@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// The newest generation.
-pub const NAME: &str = "identity.bin";
+pub use super::error::IDENTITY as NAME;
 /// The one before.
 const OLD_NAME: &str = "identity.bin.old";
 /// The one being written.

@@ -132,10 +132,10 @@ impl Part for RumorPart {
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let stacks = Stacks::new().add_with_swim("rumor", "infect and die", |settings, nodes| {
+    let stacks = Stacks::new().add_with_swim("whisper", "infect and die", |settings, nodes| {
         let fanout = settings.get("fanout").map_or(Some(5), |value| value.as_integer());
         let fanout = fanout.and_then(|fanout| usize::try_from(fanout).ok());
-        let fanout = fanout.ok_or("[settings.rumor]: fanout is a whole number")?;
+        let fanout = fanout.ok_or("[settings.whisper]: fanout is a whole number")?;
         Ok(RumorPart { fanout, nodes })
     });
     let read = |file: &str| std::fs::read_to_string(file).map_err(|error| format!("{file}: {error}"));
