@@ -65,7 +65,7 @@ struct Parts {
     tasks: JoinSet<()>,
 }
 
-/// How a message is delivered.
+/// The way in which a message is delivered.
 #[derive(Copy, Clone, Debug, Default, PartialEq, Eq)]
 pub struct Delivery {
     /// At first receipt, and not in the order of this member's messages.
@@ -74,7 +74,7 @@ pub struct Delivery {
     pub coalesce: bool,
 }
 
-/// How many members deliver a message.
+/// The number of members that deliver a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Coverage {
     /// The message.
@@ -90,7 +90,7 @@ pub struct Coverage {
 /// A query that is to be asked.
 #[derive(Clone, Debug, Default)]
 pub struct Query {
-    /// What kind of query it is: text by convention.
+    /// The query's name; the program chooses it.
     pub kind: Payload,
     /// The question.
     pub payload: Payload,
@@ -158,7 +158,7 @@ impl Cluster {
         &self.0.keyring
     }
 
-    /// What was sent, received and lost so far.
+    /// Counts of packets sent, received and lost so far.
     pub fn counters(&self) -> Snapshot {
         self.0.handle.counters()
     }
@@ -379,7 +379,7 @@ impl Cluster {
     }
 }
 
-/// How many members are live, and how many of them are meant.
+/// The number of live members, and of those that are meant.
 fn count(node: &Node, patterns: &Patterns) -> (usize, u32) {
     let live = node.swim.members().filter(|m| matches!(m.status, Status::Alive | Status::Suspect));
     live.fold((0, 0), |(live, meant), member| (live + 1, meant + u32::from(patterns.matches_member(&member))))

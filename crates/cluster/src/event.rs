@@ -1,4 +1,4 @@
-//! What a member reports to its program: other members, messages, questions.
+//! Events that a member reports to its program: other members, messages, questions.
 
 use crate::error::Error;
 use crate::feed::{Feed, Item};
@@ -100,7 +100,7 @@ impl Member {
 pub struct Message {
     /// The message's id: its source, and its number there.
     pub id: EventId,
-    /// What kind of message it is: text by convention.
+    /// The message's name; the program chooses it.
     pub kind: Payload,
     /// Its content.
     pub payload: Payload,
@@ -128,9 +128,9 @@ impl Message {
 pub struct Question {
     /// The query's id.
     pub id: QueryId,
-    /// What kind of query it is: text by convention.
+    /// The query's name; the program chooses it.
     pub kind: Payload,
-    /// What is asked.
+    /// The question's payload.
     pub payload: Payload,
     /// The end of the time for answers.
     pub until: Instant,

@@ -30,7 +30,7 @@ const JOINED_WAIT_MIN: Duration = Duration::from_secs(15);
 /// And so much for each live member, so that the cluster as a whole tries its seeds at most about once a second.
 const JOINED_WAIT_PER_MEMBER: Duration = Duration::from_secs(1);
 
-/// How far joining came.
+/// The progress of joining.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Progress {
     /// The seeds, and why each was not met so far; none if it was met, or is this node.
@@ -43,7 +43,7 @@ impl Progress {
         Progress { seeds: seeds.iter().map(|seed| (seed.clone(), Some(Why::Pending))).collect() }
     }
 
-    /// Whether no seed is waited for.
+    /// True if joining waits for no seed.
     pub fn is_done(&self) -> bool {
         self.seeds.values().all(Option::is_none)
     }

@@ -69,7 +69,7 @@ impl App<Node> for Observer {
 }
 
 impl Observer {
-    /// What the program is to see of an event.
+    /// The program's view of an event.
     fn hear(&self, event: NodeEvent, node: &Node) -> Option<Event> {
         match event {
             NodeEvent::Swim(event) => self.on_membership(event, node),

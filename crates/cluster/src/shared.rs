@@ -1,4 +1,4 @@
-//! What the node's task shares with the rest of a program: subscribers, pending publishes, open queries.
+//! The state that the node's task shares with the rest of a program: subscribers, pending publishes, open queries.
 
 use crate::event::Event;
 use crate::feed::Subscribers;
@@ -81,7 +81,7 @@ pub(crate) struct Shared {
     handle: OnceLock<WeakHandle>,
     /// The state to be saved changed.
     pub changed: Notify,
-    /// Whether there is another live member.
+    /// True if there is another live member.
     pub is_joined: watch::Sender<bool>,
     /// The other members know that this one leaves.
     pub left: watch::Sender<bool>,

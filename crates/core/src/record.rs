@@ -31,7 +31,7 @@ struct Inner<T> {
 }
 
 impl<T> Record<T> {
-    /// What it says.
+    /// The text.
     pub fn value(&self) -> &T {
         &self.0.value
     }

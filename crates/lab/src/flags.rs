@@ -25,9 +25,9 @@ pub struct Flag<E> {
     pub name: &'static str,
     /// The values that are tried, as they are written.
     texts: Vec<String>,
-    /// Whether these are all values.
+    /// The flag takes no other values.
     listed: bool,
-    /// Whether the flag can be left out.
+    /// The flag can be left out.
     optional: bool,
     /// Sets the value of that number; the one behind the last leaves the flag out.
     set: Set<E>,

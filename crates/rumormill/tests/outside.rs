@@ -8,7 +8,7 @@ use std::process::Command;
 
 /// Crates that a program takes in with the default features, its own among them (issue: 90).
 const CRATES_MAX: usize = 90;
-/// What nobody who embeds a cluster wants to compile.
+/// Crates that a program must not have to compile to embed a cluster.
 const UNWANTED: [&str; 6] = ["rusqlite", "libsqlite3-sys", "clap", "axum", "hyper", "rumormill-agent"];
 
 fn root() -> PathBuf {

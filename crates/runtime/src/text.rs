@@ -21,7 +21,7 @@ pub fn to_base64(bytes: &[u8]) -> String {
     out
 }
 
-/// What a text is that is no key. Nothing of the text is kept: it may be nearly a key.
+/// The reason why a text is no key. Nothing of the text is kept: it may be nearly a key.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 pub enum NoKey {
     /// So many bytes, in base64 or hexadecimal digits.

@@ -4,7 +4,7 @@
 pub const ENV_PREFIX: &str = "RUMORMILL_";
 /// Names the file, and is no setting itself.
 pub const ENV_FILE: &str = "RUMORMILL_CONFIG";
-/// Where a command asks the agent. These are no settings: an agent must not listen where its shell's commands ask another agent.
+/// The variables by which a command finds the agent. These are no settings: an agent must not listen where its shell's commands ask another agent.
 pub const CLIENT_VARIABLES: [&str; 2] = ["RUMORMILL_HTTP", "RUMORMILL_SOCKET"];
 /// The group of settings that only tests and the demo use; no document shows them.
 const HIDDEN: &str = "For tests";
@@ -20,9 +20,9 @@ pub struct Described {
     pub doc: &'static str,
     /// The placeholder of its value, or all its values separated by `|`; empty: the flag alone switches it on.
     pub value: &'static str,
-    /// What a value must be.
+    /// The values that the setting takes, for the message that refuses another one.
     pub wants: &'static str,
-    /// Whether its flag takes several values, and may be repeated.
+    /// The setting is a list: its flag takes several values, and may be repeated.
     pub many: bool,
     /// Its default in words, where that is no constant.
     pub default: Option<&'static str>,
@@ -30,7 +30,7 @@ pub struct Described {
     pub example: Option<&'static str>,
     /// Another name of its flag.
     pub alias: Option<&'static str>,
-    /// Whether a text is a value of it, as a variable or a flag gives it.
+    /// Accepts a text of a variable or a flag if the setting can be read from it.
     pub accepts: fn(&str) -> bool,
     /// A value as a variable gives it, in TOML.
     pub toml: fn(&str) -> Option<String>,
@@ -68,12 +68,12 @@ impl Described {
         if self.value.contains('|') { self.value.split('|').collect() } else { Vec::new() }
     }
 
-    /// Whether its flag has no value.
+    /// A switch has a flag without a value.
     pub fn is_switch(&self) -> bool {
         self.value.is_empty()
     }
 
-    /// Whether documents leave it out.
+    /// A hidden setting is for tests: documents leave it out.
     pub fn is_hidden(&self) -> bool {
         self.group == HIDDEN
     }

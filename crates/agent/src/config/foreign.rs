@@ -2,10 +2,10 @@
 
 use serde_json::{Map, Value};
 
-/// What a file without any usable line is answered with.
+/// The line that the error shows if the file has none that TOML can hold.
 const EXAMPLE: &str = "bind = \"10.0.0.5:7900\"";
 
-/// What is wrong with a text that is JSON or YAML, and how the same looks in TOML.
+/// The error for a text that is JSON or YAML: it names the language, and shows a line of the text in TOML. `None` if the text is neither.
 pub(super) fn fault(text: &str) -> Option<String> {
     let language = language(text)?;
     let line = serde_json::from_str(text).ok().and_then(|object| line(&object));

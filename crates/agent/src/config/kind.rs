@@ -1,4 +1,4 @@
-//! How a single setting is read: from a TOML value, the text of an environment variable, or flags; and how a file has it.
+//! The kinds of settings. A kind reads a value from TOML, from an environment variable or from flags, and writes it as TOML.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -16,7 +16,7 @@ pub(super) enum Raw<'a> {
 pub(super) trait Kind: Sized {
     /// What is expected, for the message when it is not found.
     const WANTS: &'static str;
-    /// Whether its flag takes several values, and may be repeated.
+    /// The kind is a list: its flag takes several values, and may be repeated.
     const MANY: bool = false;
     /// Reads it, or nothing if it is something else.
     fn read(raw: Raw<'_>) -> Option<Self>;

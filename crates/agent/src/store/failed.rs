@@ -1,4 +1,4 @@
-//! What an error of SQLite says about the data directory.
+//! Errors of SQLite as errors of the data directory.
 
 use rumormill_cluster::data_dir::StoreError;
 use std::path::Path;

@@ -38,7 +38,7 @@ async fn every_route_is_described_and_everything_described_is_there() {
 /// A request: its target, the headers beside `Host`, its body.
 type Mistake<'a> = (String, Vec<(&'a str, &'a str)>, Option<Vec<u8>>);
 
-/// What a client may do wrong with each operation.
+/// The refusals that an operation may answer.
 fn mistakes<'a>(method: &str, path: &str) -> Vec<Mistake<'a>> {
     let named = |name: &str| path.replace("{member}", name);
     let mut mistakes = vec![

@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use tokio::io::AsyncReadExt;
 use tokio::net::unix::pipe;
 
-/// What stands below the help of `rumormill agent`.
+/// The text below the help of `rumormill agent`.
 pub const EXAMPLES: &str = "\
 Examples:
   rumormill keygen key
@@ -44,7 +44,7 @@ pub struct AgentArgs {
 }
 
 impl AgentArgs {
-    /// What the flags say about the agent's settings; nothing where no flag was given.
+    /// The agent's settings that flags give; the others are unset.
     pub fn partial(&self) -> Partial {
         self.settings.0.clone()
     }

@@ -20,7 +20,7 @@ pub struct EventArgs {
     /// What kind of event it is, such as `deploy`: at most 255 bytes
     #[arg(value_name = "NAME")]
     pub name: String,
-    /// What it says.
+    /// The text.
     #[command(flatten)]
     pub payload: PayloadArgs,
     /// Told everywhere as soon as it comes, not in the order in which this agent publishes

@@ -19,7 +19,7 @@ pub struct QueryArgs {
     /// What kind of query it is, such as `load`: at most 255 bytes
     #[arg(value_name = "NAME")]
     pub name: String,
-    /// What is asked.
+    /// The question's payload.
     #[command(flatten)]
     pub payload: PayloadArgs,
     /// Ask only members whose whole name matches this regular expression

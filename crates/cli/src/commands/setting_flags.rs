@@ -7,7 +7,7 @@ use rumormill_agent::config::{self, Described, Partial};
 use rumormill_agent::reference;
 use std::sync::LazyLock;
 
-/// What the flags say about the agent's settings; nothing where no flag was given.
+/// The agent's settings that flags give; the others are unset.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct SettingFlags(pub Partial);
 

@@ -33,7 +33,7 @@ pub struct Column {
     pub head: &'static str,
     /// Its width.
     pub width: u16,
-    /// How soon a narrow terminal does without it; 0: never.
+    /// A narrow terminal drops columns with high numbers first; 0: never.
     spare: u8,
     /// What it means.
     pub about: &'static str,
@@ -66,7 +66,7 @@ pub static COLUMNS: [Column; 14] = [
     column("HTTP", 15, 9, "where it answers `rumormill members --http` and any other command"),
 ];
 
-/// Where [`COLUMNS`] tell what the others say. The column grows with its text, as far as there is room.
+/// The place in [`COLUMNS`] of the verdicts of other agents. The column grows with its text, as far as there is room.
 pub const OTHERS_SAY: usize = 2;
 
 /// The columns for which there is room in a table of that width with borders, by their place in [`COLUMNS`], and the columns of the screen that are left.

@@ -29,7 +29,7 @@ pub struct Picture {
     pub log: Vec<Entry>,
     /// Seconds since the demo began.
     pub age_s: f64,
-    /// Whether the page behind `?` is open.
+    /// The page behind `?` is open.
     pub help: bool,
 }
 
@@ -273,7 +273,7 @@ fn seen(seen: Seen, width: u16) -> (String, Style) {
     (text, tone(seen))
 }
 
-/// How many say what, by state.
+/// The number of agents for each state that they report.
 fn said(seen: Seen) -> impl Iterator<Item = (usize, Status)> {
     seen.by.into_iter().zip(Status::ALL).filter(|(count, _)| *count > 0)
 }

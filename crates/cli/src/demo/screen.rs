@@ -83,7 +83,7 @@ struct Live<'a> {
     /// Whose view is shown, if the person chose one.
     chosen: Option<usize>,
     infos: Vec<Option<Asked>>,
-    /// Whether the page behind `?` is open.
+    /// The page behind `?` is open.
     help: bool,
     scroll: Scroll,
     /// The members as the vantage knows them, by id.

@@ -15,7 +15,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
 const HEADING: &str = "## Five minutes";
-/// What the shell prints when a block is over.
+/// The shell prints this when a block is over.
 const END: &str = "--- end of block ---";
 /// Commands that only look: a person would try them again until the cluster is there.
 const LOOKS: [&str; 5] =

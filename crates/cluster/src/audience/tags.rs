@@ -3,7 +3,7 @@
 use crate::audience::{BadFilter, Filter, Patterns, TagPattern};
 use std::collections::BTreeMap;
 
-/// What a person should know who wrote a pattern that cannot be used.
+/// The hint for a pattern that cannot be used.
 pub const PATTERN_HINT: &str = "patterns are regular expressions for the whole name, or the whole value of a tag: node web.*, tag role=web|db";
 
 /// Tags that a member must have. Without any it matches every member.

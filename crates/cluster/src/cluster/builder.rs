@@ -15,7 +15,7 @@ pub const PORT: u16 = 7900;
 /// For so long [`Cluster::joined`](super::Cluster::joined) waits (our guess: three rounds of joining).
 pub const JOIN_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Where the cluster's keys come from.
+/// The source of the cluster's keys.
 #[derive(Clone)]
 pub(crate) enum Keys {
     /// There are none: on loopback only, unless it is allowed elsewhere.

@@ -29,7 +29,7 @@ use std::sync::Arc;
 use tokio::sync::watch;
 use tokio::task::{JoinSet, spawn_blocking};
 
-/// Who a member is, and what it goes on from.
+/// A member's identity, and the state that it continues with.
 struct Identity {
     keys: NodeKeys,
     life: Life,

@@ -24,7 +24,7 @@ pub const VERSION: u8 = 1;
 const BODY_BYTES: usize = MAGIC.len() + 1 + SEED_BYTES + 8 + 8 + 1 + 8;
 const FILE_BYTES: usize = BODY_BYTES + digest::SHA256_OUTPUT_LEN;
 
-/// What must survive everything.
+/// The state that must survive a crash.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Identity {
     /// The secret half of the node's key.

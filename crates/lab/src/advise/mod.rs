@@ -67,7 +67,7 @@ pub struct Advice {
     pub simulated_nodes: u64,
     /// Number of runs behind the simulated figures of each candidate.
     pub runs: usize,
-    /// What the figures assume.
+    /// The assumptions of the figures.
     pub assumptions: Vec<String>,
     /// Remarks for the reader.
     pub notes: Vec<String>,

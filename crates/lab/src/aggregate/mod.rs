@@ -133,7 +133,7 @@ pub struct Aggregate {
     pub synchronous: bool,
     /// Number of random others that each node knows; `None`: all others.
     pub neighbours: Option<u64>,
-    /// Who knows whom, in place of [`Aggregate::neighbours`]. A random graph is drawn anew for each run.
+    /// The graph of neighbours, in place of [`Aggregate::neighbours`]. A random graph is drawn anew for each run.
     pub topology: Option<Topology>,
     /// The threads of the simulation.
     pub threads: Threads,

@@ -6,7 +6,7 @@ use crate::theory::aggregate as theory;
 use rumormill_protocols::sum::averaging::Pairing;
 use serde::Serialize;
 
-/// What theory says of an experiment.
+/// The figures that theory predicts for an experiment.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Theory {

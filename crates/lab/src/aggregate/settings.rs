@@ -64,7 +64,7 @@ pub(super) fn values(aggregate: &Aggregate) -> Values {
     if aggregate.algorithm == Algorithm::Count { Values::Peak } else { aggregate.values }
 }
 
-/// Whether nodes know only some of the others, as a graph has it.
+/// True if nodes know their neighbours in a graph only.
 fn is_graph(aggregate: &Aggregate) -> bool {
     aggregate.topology.as_ref().is_some_and(|topology| !topology.is_full())
 }

@@ -58,7 +58,7 @@ pub struct Epidemic {
     pub counting: Counting,
     /// The choice of the node to contact.
     pub choice: PeerSelection,
-    /// Who knows whom; `None`: everyone knows everyone. A random graph is drawn anew for each run.
+    /// The graph of neighbours; `None`: everyone knows everyone. A random graph is drawn anew for each run.
     pub topology: Option<Topology>,
     /// Push-then-pull: the round in which pushing ends; `None`: log2 of the number of nodes.
     pub switch: Option<u32>,

@@ -6,7 +6,7 @@ use crate::theory::epidemic::{self, Mongering};
 use rumormill_protocols::kit::peer_selection::PeerSelection;
 use serde::Serialize;
 
-/// What theory says of an experiment.
+/// The figures that theory predicts for an experiment.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Theory {

@@ -124,7 +124,7 @@ pub struct Scenario {
     /// Files with traces of churn: lines of `time_s,node,up|down`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub trace_files: Vec<String>,
-    /// Who knows whom, where no protocol of the stack finds the peers; by default everyone knows everyone.
+    /// The graph of neighbours, where no protocol of the stack finds the peers; by default everyone knows everyone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub topology: Option<Topology>,
     /// The protocols' settings, by protocol.

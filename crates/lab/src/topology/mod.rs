@@ -35,7 +35,7 @@ const REWIRING: f64 = 0.1;
 /// Edges that a new node of a scale-free graph brings: Barabási and Albert 1999, figure 2.
 const ATTACHMENT: u32 = 5;
 
-/// Who knows whom.
+/// A graph of neighbours.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(remote = "Self", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Topology {

@@ -46,7 +46,7 @@ impl<T: Entry> MemberTable<T> {
         self.rows.len()
     }
 
-    /// Whether there is none.
+    /// True if there is no item.
     pub fn is_empty(&self) -> bool {
         self.rows.is_empty()
     }

@@ -44,7 +44,7 @@ impl Peers {
         }
     }
 
-    /// Whether there is none.
+    /// True if there is no item.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }

@@ -13,9 +13,9 @@ use core::ops::Range;
 use hashbrown::HashTable;
 use rumormill_core::identity::NodeId;
 
-/// What a queue holds: one item for each key.
+/// An item of a queue, which holds one for each key.
 pub trait Keyed: Clone {
-    /// What tells the items apart.
+    /// The key by which items are told apart.
     type Key: Copy + PartialEq;
     /// The key of this item.
     fn key(&self) -> Self::Key;

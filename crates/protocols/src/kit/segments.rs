@@ -25,7 +25,7 @@ impl<T> Segments<T> {
         self.0.last().map_or(0, |last| (self.0.len() - 1) * SEGMENT_ITEMS + last.len())
     }
 
-    /// Whether there is none.
+    /// True if there is no item.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

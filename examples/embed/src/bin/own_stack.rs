@@ -64,7 +64,7 @@ impl Subscriber<swim::Event> for Rumor {
     }
 }
 
-/// What a scenario can say to the rumor, and ask of it.
+/// The rumor's calls, figures and checks in a scenario.
 struct RumorPart {
     fanout: usize,
     nodes: u64,

@@ -106,7 +106,7 @@ impl Agent {
     }
 }
 
-/// How many members are live, and how many of them are meant.
+/// The number of live members, and of those that are meant.
 fn count(inside: &Inside<'_>, patterns: &Patterns) -> (usize, u32) {
     let live = inside.node.swim.members().filter(|m| matches!(m.status, Status::Alive | Status::Suspect));
     live.fold((0, 0), |(live, meant), member| (live + 1, meant + u32::from(patterns.matches_member(&member))))

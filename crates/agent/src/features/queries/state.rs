@@ -39,7 +39,7 @@ pub struct Arrived {
     pub id: QueryId,
     /// What kind of query it is.
     pub name: Payload,
-    /// What is asked.
+    /// The question's payload.
     pub payload: Payload,
     /// The member that asks.
     pub asker: Responder,

@@ -45,7 +45,7 @@ pub struct AggregateArgs {
     /// How many random others each node knows [default: all]
     #[arg(long, value_name = "K")]
     pub neighbours: Option<u64>,
-    /// Who knows whom: full, grid, ring, line, star, random-regular, small-world, scale-free, with parameters as in small-world:degree=10,rewiring=0.1, or
+    /// The graph of neighbours: full, grid, ring, line, star, random-regular, small-world, scale-free, with parameters as in small-world:degree=10,rewiring=0.1, or
     /// file:PATH with two node ids on each line [default: full]
     #[arg(long, value_name = "NAME")]
     pub topology: Option<Topology>,

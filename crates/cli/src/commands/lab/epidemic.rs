@@ -43,7 +43,7 @@ pub struct EpidemicArgs {
     /// paper's tables need it. plain: only the first to tell was useful, and nothing resets a counter, as its equations have it
     #[arg(long, value_name = "tables|plain", default_value = "tables")]
     pub counting: Counting,
-    /// Who knows whom: full, grid, ring, line, star, random-regular, small-world, scale-free, with parameters as in small-world:degree=10,rewiring=0.1, or
+    /// The graph of neighbours: full, grid, ring, line, star, random-regular, small-world, scale-free, with parameters as in small-world:degree=10,rewiring=0.1, or
     /// file:PATH with two node ids on each line [default: full]
     #[arg(long, value_name = "NAME")]
     pub topology: Option<Topology>,

@@ -118,7 +118,7 @@ enum Items {
 struct Shared {
     news: Vec<News>,
     labels: Vec<Label>,
-    /// What all of them take on the wire.
+    /// The size of all items on the wire, in bytes.
     len: usize,
 }
 

@@ -135,7 +135,7 @@ pub struct Ask {
     pub name: Payload,
     /// Who is meant, as the application writes it: each member's application decides by it.
     pub filter: Payload,
-    /// What is asked.
+    /// The question's payload.
     pub body: Payload,
     /// For so long answers are taken.
     pub timeout: Duration,
@@ -213,7 +213,7 @@ pub enum Event {
         ticket: u64,
         /// Whose.
         from: NodeId,
-        /// What it says.
+        /// The text.
         body: Payload,
     },
     /// No more answers will be told.
@@ -231,7 +231,7 @@ pub enum Event {
         name: Payload,
         /// Who is meant.
         filter: Payload,
-        /// What is asked.
+        /// The question's payload.
         body: Payload,
         /// For so long an answer is taken, from now on.
         left: Duration,
