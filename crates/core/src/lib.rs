@@ -11,6 +11,7 @@
 //! | [`wire`] | how a message becomes bytes, and why no bytes can hurt the one who reads them |
 //! | [`record`] | what is gossiped *about*: signed by its owner, relayed verbatim, guarded in memory |
 //! | [`identity`] | who a node is: id, epoch, session, and the keys that prove it |
+//! | [`table`] | what is shown as rows: tables, columns, cells |
 //! | [`time`], [`rng`], [`payload`] | monotonic and wall time, seeded randomness, cheap bytes |
 //! | [`words`] | counts and times as people read them |
 //!
@@ -31,6 +32,7 @@ pub mod protocol;
 pub mod record;
 pub mod rng;
 pub mod stack;
+pub mod table;
 pub mod time;
 pub mod wire;
 pub mod words;
