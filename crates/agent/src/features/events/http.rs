@@ -15,7 +15,7 @@ use axum::routing::get;
 use rumormill_core::identity::NodeId;
 use rumormill_protocols::spread::events::{EventId, Flags, Source};
 use serde::Deserialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -141,7 +141,7 @@ async fn waited(
 }
 
 async fn shown(agent: &Arc<Agent>, page: Page) -> Result<model::Events, Refusal> {
-    let origins: Vec<NodeId> = page.entries.iter().map(|entry| entry.entry.source().origin).collect();
+    let origins: BTreeSet<NodeId> = page.entries.iter().map(|entry| entry.entry.source().origin).collect();
     let names = match origins.is_empty() {
         true => BTreeMap::new(),
         false => {

@@ -108,6 +108,7 @@ impl Agent {
         }
         tell(&self.keyring, &removed);
         *lock(&self.keys().removed) = removed;
+        self.keys().removal.notify_one();
         self.now_kept(kept.clone());
         log_change(order, &before, &self.keyring.list());
         Ok(kept)

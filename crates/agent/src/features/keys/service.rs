@@ -46,7 +46,8 @@ pub(crate) async fn expire(agent: Arc<Agent>) {
         agent.keep_again().await;
         let now = wall();
         let next = agent.expire_removed().await.map_or(EXPIRY_LOOK, |until| until.since(now));
-        tokio::time::sleep(next.clamp(Duration::from_secs(1), EXPIRY_LOOK)).await;
+        let rest = next.clamp(Duration::from_secs(1), EXPIRY_LOOK);
+        let _ = tokio::time::timeout(rest, agent.keys().removal.notified()).await;
     }
 }
 

@@ -11,7 +11,7 @@ use rumormill_runtime::keyring::{Fingerprint, Keyring};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 use std::sync::atomic::AtomicBool;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 
 /// This node was given keys that it cannot use. Cleared once it takes some.
 pub(super) const NOT_TAKEN: About = About("keys_not_taken");
@@ -46,6 +46,8 @@ pub(crate) struct KeyState {
     /// Held while all members are asked.
     pub(super) asking: tokio::sync::Mutex<()>,
     pub(super) removed: Mutex<Vec<Removed>>,
+    /// A key was removed: its grace may be the next that ends.
+    pub(super) removal: Notify,
     /// What the key file held when it was last read or written.
     pub(crate) file: Mutex<Vec<Fingerprint>>,
     /// Where the ring is kept, and why it is not in the key file.
@@ -69,6 +71,7 @@ impl KeyState {
             changing: tokio::sync::Mutex::default(),
             asking: tokio::sync::Mutex::default(),
             removed: Mutex::default(),
+            removal: Notify::new(),
             file: Mutex::new(keyring.list()),
             kept: Mutex::new((Kept::File, String::new())),
             is_unkept: AtomicBool::new(false),
