@@ -38,8 +38,18 @@ fn config<P: Detector>() -> Arc<P::Config> {
     Arc::new(P::Config::default())
 }
 
-/// Nodes that know each other, after so long.
-fn settled<P: Detector>(seed: u64, after: Duration) -> Sim<P> {
+/// The time in which a detector with the default settings notices a crash.
+fn noticed<P: Detector>() -> Duration {
+    P::noticed_within(&P::Config::default())
+}
+
+/// Nodes that know each other and have heard each other for a while.
+fn settled<P: Detector>(seed: u64) -> Sim<P> {
+    settled_for(seed, 4 * noticed::<P>())
+}
+
+/// The same, after this time.
+fn settled_for<P: Detector>(seed: u64, after: Duration) -> Sim<P> {
     let mut sim = Sim::new(whole(), seed);
     let config = config::<P>();
     for id in (0..NODES).map(NodeId) {
@@ -57,12 +67,12 @@ fn watchers<P: Detector>(sim: &Sim<P>, peer: NodeId) -> Vec<NodeId> {
 
 promise!(a_crash_is_noticed_by_all_watchers_and_no_live_node_is_suspected, |P| {
     for seed in 0..3 {
-        let mut sim = settled::<P>(seed, Duration::from_secs(60));
+        let mut sim = settled::<P>(seed);
         let watchers = watchers(&sim, CRASHED);
         assert!(!watchers.is_empty(), "{}: nobody watches it", P::NAME);
         sim.crash(CRASHED);
         let mut told = Vec::new();
-        sim.run_for(P::noticed_within(&P::Config::default()), &mut |_, by, event| match event {
+        sim.run_for(noticed::<P>(), &mut |_, by, event| match event {
             Event::Suspected { peer, .. } => {
                 assert_eq!(peer, CRASHED, "{}, seed {seed}", P::NAME);
                 told.push(by);
@@ -76,14 +86,14 @@ promise!(a_crash_is_noticed_by_all_watchers_and_no_live_node_is_suspected, |P| {
 });
 
 promise!(a_node_that_comes_back_is_trusted_again, |P| {
-    let mut sim = settled::<P>(4, Duration::from_secs(30));
+    let mut sim = settled::<P>(4);
     let mut watchers = watchers(&sim, CRASHED);
     sim.crash(CRASHED);
-    sim.run_for(Duration::from_secs(30), &mut |_, _, _| {});
+    sim.run_for(noticed::<P>(), &mut |_, _, _| {});
     sim.restart(CRASHED, P::start(&config::<P>(), CRASHED, Life { epoch: 1, session: 9 }));
     sim.call(CRASHED, Call::Peers(Peers::Everyone(NODES)));
     let mut trusted = Vec::new();
-    sim.run_for(Duration::from_secs(30), &mut |_, by, event| match event {
+    sim.run_for(noticed::<P>(), &mut |_, by, event| match event {
         Event::Trusted(peer) if peer == CRASHED => trusted.push(by),
         other => panic!("{}: {other:?}", P::NAME),
     });
@@ -93,22 +103,27 @@ promise!(a_node_that_comes_back_is_trusted_again, |P| {
 });
 
 promise!(the_level_grows_while_a_peer_is_silent, |P| {
-    let mut sim = settled::<P>(5, Duration::from_secs(30));
+    let mut sim = settled::<P>(5);
     let watcher = watchers(&sim, CRASHED)[0];
     sim.crash(CRASHED);
-    sim.run_for(Duration::from_secs(1), &mut |_, _, _| {});
-    let levels: Vec<f64> = (0..40)
-        .map(|second| {
-            sim.node(watcher).level(CRASHED, sim.now() + Duration::from_secs(second)).expect("it is watched")
-        })
-        .collect();
-    assert!(levels.is_sorted() && levels[0] < 1.0 && levels[39] > 8.0, "{}: {levels:?}", P::NAME);
+    let part = noticed::<P>() / 10;
+    let level =
+        |parts: u32| sim.node(watcher).level(CRASHED, sim.now() + part * parts).expect("it is watched");
+    let levels: Vec<f64> = (0..20).map(level).collect();
+    assert!(levels.is_sorted(), "{}: {levels:?}", P::NAME);
+    let mut reached = None;
+    sim.run_for(part * 20, &mut |_, by, event| match event {
+        Event::Suspected { level, .. } if by == watcher => reached = Some(level),
+        _ => {}
+    });
+    let reached = reached.unwrap_or_else(|| panic!("{}: it never suspects it", P::NAME));
+    assert!(levels[0] < reached && reached <= levels[19], "{}: {reached}, {levels:?}", P::NAME);
     assert_eq!(sim.node(watcher).level(NodeId(NODES + 9), sim.now()), None, "{}: nobody there", P::NAME);
 });
 
 promise!(memory_is_bounded_however_long_it_runs_and_however_the_view_changes, |P| {
     let most = P::samples_max(&P::Config::default());
-    let mut sim = settled::<P>(6, Duration::from_secs(1_200));
+    let mut sim = settled_for::<P>(6, Duration::from_secs(1_200));
     assert!(sim.ids().all(|id| sim.node(id).samples_len() <= most), "{}", P::NAME);
     sim.call(NodeId(0), Call::Peers(Peers::default()));
     let mut rng = Rng::seeded(6);

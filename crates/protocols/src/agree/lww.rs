@@ -12,6 +12,7 @@
 //! ([`Lww::put_interval`]). State: the latest record of each live member.
 
 use crate::catalog::Catalogued;
+use crate::kit::id_hash::IdHash;
 use crate::kit::retransmit_queue::{Keyed, RetransmitQueue};
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
@@ -219,7 +220,7 @@ impl Lww {
     /// Knows nobody yet. `life` is the owner's, so that a restart is newer than all it said before.
     pub fn new(config: Config, life: Life) -> Lww {
         Lww {
-            fresh: RetransmitQueue::new(config.owners_max),
+            fresh: RetransmitQueue::new(config.owners_max, IdHash::default()),
             config,
             life,
             counter: 0,

@@ -4,6 +4,7 @@ pub mod arrivals;
 pub mod epochs;
 pub mod health;
 pub mod hybrid_clock;
+pub mod id_hash;
 pub mod implicit_peers;
 pub mod ledger;
 pub mod locality;

@@ -6,7 +6,7 @@
 //! While a cluster forms, each member has an item about each other one on its way: an item takes 16 bytes beside itself, and 4 in the table of
 //! places.
 
-use super::member_table::hash;
+use super::id_hash::IdHash;
 use super::segments::Segments;
 use alloc::vec::Vec;
 use core::ops::Range;
@@ -39,6 +39,7 @@ pub struct RetransmitQueue<T> {
     /// No item here is smaller.
     bytes_min: u32,
     items_max: usize,
+    hash: IdHash,
 }
 
 #[derive(Debug)]
@@ -100,8 +101,8 @@ fn key_at<T: Keyed>(slots: &Segments<Slot<T>>, slot: u32) -> T::Key {
 }
 
 impl<T: Keyed> RetransmitQueue<T> {
-    /// An empty queue for at most `items_max` items.
-    pub fn new(items_max: usize) -> Self {
+    /// An empty queue for at most `items_max` items, which are found by this hash.
+    pub fn new(items_max: usize, hash: IdHash) -> Self {
         RetransmitQueue {
             slots: Segments::default(),
             free: NONE,
@@ -109,6 +110,7 @@ impl<T: Keyed> RetransmitQueue<T> {
             levels: Vec::new(),
             bytes_min: u32::MAX,
             items_max,
+            hash,
         }
     }
 
@@ -138,8 +140,8 @@ impl<T: Keyed> RetransmitQueue<T> {
         let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
         self.bytes_min = self.bytes_min.min(bytes);
         let slot = self.occupy(Slot { previous: NONE, next: NONE, sent: 0, bytes, item: Some(item) });
-        let slots = &self.slots;
-        self.places.insert_unique(hash(about), slot, |slot| hash(T::about(key_at(slots, *slot))));
+        let (slots, hash) = (&self.slots, self.hash);
+        self.places.insert_unique(hash.of(about), slot, |slot| hash.of(T::about(key_at(slots, *slot))));
         self.level(0);
         self.levels[0].push_front(&mut self.slots, slot); // the newest first
         full
@@ -154,7 +156,7 @@ impl<T: Keyed> RetransmitQueue<T> {
 
     /// Takes every item about this member out.
     pub fn remove_about(&mut self, id: NodeId) {
-        let hash = hash(id);
+        let hash = self.hash.of(id);
         while let Some(slot) =
             self.places.find(hash, |slot| T::about(key_at(&self.slots, *slot)) == id).copied()
         {
@@ -243,7 +245,7 @@ impl<T: Keyed> RetransmitQueue<T> {
     }
 
     fn find(&self, key: T::Key) -> Option<u32> {
-        self.places.find(hash(T::about(key)), |slot| key_at(&self.slots, *slot) == key).copied()
+        self.places.find(self.hash.of(T::about(key)), |slot| key_at(&self.slots, *slot) == key).copied()
     }
 
     /// Makes the list of this level, if there was none.
@@ -277,14 +279,14 @@ impl<T: Keyed> RetransmitQueue<T> {
 
     /// The item in this slot is in no list any more: it goes.
     fn vacate(&mut self, slot: u32) {
-        let hash = hash(T::about(key_at(&self.slots, slot)));
+        let hash = self.hash.of(T::about(key_at(&self.slots, slot)));
         let place = self.places.find_entry(hash, |place| *place == slot);
         place.expect("each item has its place").remove();
         let vacant = &mut self.slots[slot as usize];
         (vacant.item, vacant.next) = (None, self.free);
         self.free = slot;
         if self.places.is_empty() {
-            *self = RetransmitQueue::new(self.items_max); // what a busy time has allocated
+            *self = RetransmitQueue::new(self.items_max, self.hash); // what a busy time has allocated
         }
     }
 
@@ -321,7 +323,7 @@ mod tests {
 
     #[test]
     fn each_target_is_given_a_different_selection_and_each_item_goes_out_as_often_as_it_may() {
-        let mut queue = RetransmitQueue::new(100);
+        let mut queue = RetransmitQueue::new(100, IdHash::default());
         (0..6).for_each(|k| _ = queue.put((k, k), 100));
         assert_eq!(take(&mut queue, 300, 2), [5, 4, 3]);
         assert_eq!(take(&mut queue, 300, 2), [2, 1, 0]);
@@ -332,7 +334,7 @@ mod tests {
 
     #[test]
     fn what_is_quite_new_goes_to_several_at_once_and_counts_as_often() {
-        let mut queue = RetransmitQueue::new(100);
+        let mut queue = RetransmitQueue::new(100, IdHash::default());
         queue.put((1, 1), 100);
         take(&mut queue, 100, 4);
         queue.put((2, 2), 100);
@@ -359,7 +361,7 @@ mod tests {
 
     #[test]
     fn what_does_not_fit_lets_smaller_news_pass() {
-        let mut queue = RetransmitQueue::new(100);
+        let mut queue = RetransmitQueue::new(100, IdHash::default());
         queue.put((1, 1), 50);
         queue.put((2, 2), 500);
         assert_eq!(take(&mut queue, 100, 9), [1]);
@@ -367,7 +369,7 @@ mod tests {
 
     #[test]
     fn a_full_buffer_drops_what_was_sent_most_and_says_so() {
-        let mut queue = RetransmitQueue::new(2);
+        let mut queue = RetransmitQueue::new(2, IdHash::default());
         assert!(!queue.put((1, 1), 10));
         take(&mut queue, 100, 9);
         assert!(!queue.put((2, 2), 10));
@@ -377,7 +379,7 @@ mod tests {
 
     #[test]
     fn news_of_one_that_changes_all_the_time_does_not_pile_up() {
-        let mut queue = RetransmitQueue::new(8);
+        let mut queue = RetransmitQueue::new(8, IdHash::default());
         (0..1_000).for_each(|n| _ = queue.put((1, n), 10));
         assert_eq!(queue.slots.len(), 1);
         assert_eq!(take(&mut queue, 100, 1), [999]);
@@ -386,7 +388,7 @@ mod tests {
 
     #[test]
     fn what_was_shed_does_not_count_as_sent() {
-        let mut queue = RetransmitQueue::new(2);
+        let mut queue = RetransmitQueue::new(2, IdHash::default());
         queue.put((1, 1), 10);
         take(&mut queue, 100, 2);
         queue.unsend(1);
@@ -397,7 +399,7 @@ mod tests {
 
     #[test]
     fn all_that_is_said_about_one_goes_together_and_what_a_busy_time_took_is_given_back() {
-        let mut queue = RetransmitQueue::new(1_000);
+        let mut queue = RetransmitQueue::new(1_000, IdHash::default());
         (0..500).for_each(|k| _ = queue.put((k, k), 10));
         take(&mut queue, 200 * 10, 3);
         (1..50).for_each(|about| queue.remove_about(NodeId(about)));

@@ -2,6 +2,7 @@
 
 use super::record::{Accusation, Card, Charge, TAGS_INLINE_BYTES_MAX, Tags};
 use super::*;
+use crate::kit::id_hash::IdHash;
 use crate::kit::retransmit_queue::Keyed;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -143,6 +144,11 @@ pub(super) fn tags_on_card(tags: &Payload) -> Tags {
     }
 }
 
+/// A number that only the holder of `keys` can compute: the checksum of a signature that is never sent. Without keys it is a constant.
+fn secret(keys: &impl Keys) -> u64 {
+    checksum(&keys.sign(b"rumormill: hash of ids in this node's tables"))
+}
+
 impl<K: Keys> Swim<K> {
     /// A node that knows nobody yet.
     pub fn new(config: Config, me: Me, keys: K) -> Self {
@@ -159,17 +165,18 @@ impl<K: Keys> Swim<K> {
         };
         let mut sums = Sums { buckets: alloc::boxed::Box::new([0; BUCKETS]), root: 0 };
         sums.add(me.id, card_hash(&card));
+        let hash = IdHash::keyed(secret(&keys));
         let health_max = if config.lifeguard { config.health_max } else { 0 };
         Swim {
             mine: Mine { card: Record::signed(card, &keys), tags: me.tags },
-            member_table: MemberTable::default(),
+            member_table: MemberTable::new(hash),
             probe_order: ProbeOrder::default(),
             live: 0,
             sums,
             health: Health::new(health_max),
             probes: Default::default(),
             cases: Default::default(),
-            news: RetransmitQueue::new(NEWS_MAX),
+            news: RetransmitQueue::new(NEWS_MAX, hash),
             dispatch: Default::default(),
             anti_entropy: Default::default(),
             tags: Default::default(),
