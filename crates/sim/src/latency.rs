@@ -49,7 +49,7 @@ pub enum Latency {
         /// Exponent of the tail: 2.5 a busy network, 1.2 a bad one (our guess). Above 0.
         alpha: f64,
     },
-    /// A matrix of medians between regions.
+    /// A matrix of medians between regions; in a file also `"planet"`, eight regions of the planet.
     Matrix(#[serde(with = "shared")] Arc<Matrix>),
 }
 

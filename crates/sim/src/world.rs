@@ -25,7 +25,7 @@ pub struct World {
     /// Additional latency of some datagrams. Any latency that varies reorders datagrams, too.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reorder: Option<Reorder>,
-    /// Probability that a stream segment is lost, which delays its message and all later ones on the same stream; `None`: as `loss`.
+    /// Probability that a stream segment is lost, which delays its message and all later ones on the same stream; by default as `loss`.
     /// Ignored in the synchronous world, where streams neither lose nor delay.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stream_loss: Option<f64>,
@@ -34,7 +34,7 @@ pub struct World {
     /// Bandwidth of the nodes' lines. A node has the first line that fits it; a node that fits none has no limit.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub lines: Vec<Line>,
-    /// Time that a message takes its receiver; `None`: none.
+    /// Time that a message takes its receiver; by default none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub service: Option<Service>,
     /// Size of datagrams, and the budget of a node.

@@ -1,7 +1,7 @@
 //! A scenario: any stack of protocols on any world, with a fault plan and checks, from one file.
 //!
 //! ```toml
-//! stack = "latest on swim"     # `rumormill_lab::scenario::stacks()` lists what there is
+//! stack = "latest on swim"     # `rumormill sim run --stacks` lists what there is
 //! nodes = 50
 //! time = "60s"
 //! checks = ["always no_false_death", "eventually views_agree within 30s"]

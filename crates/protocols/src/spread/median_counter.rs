@@ -52,9 +52,9 @@ const C: u8 = u8::MAX;
     serde(default, deny_unknown_fields)
 )]
 pub struct Config {
-    /// The highest counter in B, and the rounds in C; `None` for ⌈ln ln n⌉, n from the view.
+    /// The highest counter in B, and the rounds in C; by default ⌈ln ln n⌉, n from the view.
     pub counter_max: Option<u8>,
-    /// Age of an update, in rounds, at which everybody falls silent about it; `None` for 2 log2 n + 8.
+    /// Age of an update, in rounds, at which everybody falls silent about it; by default 2 log2 n + 8.
     pub age_rounds_max: Option<u16>,
     /// Whom to call.
     pub choice: PeerSelection,

@@ -45,11 +45,11 @@ use rumormill_core::time::{Duration, Time};
     serde(default, deny_unknown_fields)
 )]
 pub struct Config {
-    /// R: rounds in which an update is pushed; `None` for round(log2 n), n from the view.
+    /// R: rounds in which an update is pushed; by default round(log2 n), n from the view.
     pub push_rounds: Option<u32>,
     /// Rounds after that in which it is kept to answer requests.
     pub hold_rounds: u32,
-    /// Requests in vain after which a node takes it that nothing was missed; `None`: it goes on asking, once per period.
+    /// Requests in vain after which a node stops asking; by default it asks on, once per period.
     pub asks_max: Option<u32>,
     /// Whom to contact.
     pub choice: PeerSelection,

@@ -82,7 +82,7 @@ pub struct Config {
     pub cycles: u32,
     /// Which powers of the value are averaged. The first has to be 1 for average and sum. A power too large for a float counts as 0.
     pub powers: [u8; POWERS],
-    /// Relative error of quantiles; `None`: no quantiles. 5 % covers values from 1 to 2 * 10^8 in [`SKETCH_BUCKETS_MAX`] buckets, 1 % from 1 to 46.
+    /// Relative error of quantiles; without it there are no quantiles. 5 % covers values from 1 to 2 * 10^8 in [`SKETCH_BUCKETS_MAX`] buckets, 1 % from 1 to 46.
     pub quantile_error: Option<f64>,
     /// What the estimate is of.
     pub read: Read,

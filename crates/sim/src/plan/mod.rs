@@ -75,9 +75,9 @@ pub struct Step {
     pub at: Duration,
     /// The action.
     pub action: Action,
-    /// Time after which the action is undone for its targets; `None`: it is not undone.
+    /// Time after which the action is undone for its targets; without it the action is not undone.
     pub lasting: Option<Duration>,
-    /// Seed of its random choice: the same number makes the same choice from the same nodes. `None`: the index in the plan.
+    /// Seed of its random choice: the same number makes the same choice from the same nodes. By default its index in the plan.
     pub draw: Option<u64>,
 }
 
@@ -101,7 +101,7 @@ pub enum Action {
         /// Targets among nodes that are up.
         who: Who,
     },
-    /// Freezes nodes: see [`Sim::freeze`](crate::Sim::freeze).
+    /// Freezes nodes, as SIGSTOP does: what arrives waits, and timers become overdue.
     Freeze {
         /// Targets among nodes that are up and not frozen.
         who: Who,
@@ -111,7 +111,7 @@ pub enum Action {
         /// Targets among frozen nodes.
         who: Who,
     },
-    /// Blocks nodes: see [`Sim::block`](crate::Sim::block).
+    /// Blocks nodes: their packets wait in both directions, while their timers run.
     Block {
         /// Targets among nodes that are up and not blocked.
         who: Who,
@@ -121,7 +121,7 @@ pub enum Action {
         /// Targets among blocked nodes.
         who: Who,
     },
-    /// Makes nodes slow: see [`Sim::set_slowness`](crate::Sim::set_slowness). A factor of 1 is the usual speed.
+    /// Makes nodes slow: a message takes them longer; the world needs a `service`. A factor of 1 is the usual speed.
     Slow {
         /// Targets among all nodes.
         who: Who,
@@ -148,7 +148,7 @@ pub enum Action {
         /// Drift in parts per million; positive: too fast.
         drift_ppm: i32,
     },
-    /// Calls the protocol of nodes by name: see [`Actor::call`].
+    /// Calls the protocol of nodes by name, with a call of the stack.
     Call {
         /// Targets among nodes that are up.
         who: Who,

@@ -47,7 +47,7 @@ pub struct Weights {
     pub freeze: f64,
     /// Blocks.
     pub block: f64,
-    /// Slow nodes; needs `World::service`.
+    /// Slow nodes; the world needs a `service`.
     pub slow: f64,
     /// Partitions of all kinds.
     pub partition: f64,

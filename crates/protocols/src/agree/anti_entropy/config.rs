@@ -96,7 +96,7 @@ pub struct Config {
     pub connection_limit: Option<u32>,
     /// How often a refused contact is tried elsewhere.
     pub hunt: u32,
-    /// Certificates of what was deleted; `None` forgets it, and whoever has missed that brings it back.
+    /// Certificates of what was deleted; without them a node that missed a deletion brings the key back.
     pub certificates: Option<Certificates>,
     /// A stamp further ahead of this node's clock is not taken.
     #[cfg_attr(feature = "serde", serde(with = "rumormill_core::time::text"))]
