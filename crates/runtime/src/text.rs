@@ -1,5 +1,6 @@
 //! Keys as text.
 
+use rumormill_core::words;
 use std::fmt;
 
 /// Bytes of a cluster key.
@@ -55,9 +56,8 @@ impl NoKey {
 impl fmt::Display for NoKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            NoKey::Bytes(1) => f.write_str("it is 1 byte long"),
             NoKey::Bytes(n @ (16 | 24)) => write!(f, "it is {n} bytes long, which Serf takes"),
-            NoKey::Bytes(n) => write!(f, "it is {n} bytes long"),
+            NoKey::Bytes(n) => write!(f, "it is {} long", words::count(*n, "byte")),
             NoKey::Remainder => f.write_str("its last character has bits left over"),
             NoKey::Quoted => f.write_str("it stands in quotes, which must go"),
             NoKey::Json => f.write_str(

@@ -6,6 +6,7 @@ use crate::world::World;
 use rumormill_core::identity::NodeId;
 use rumormill_core::protocol::Protocol;
 use rumormill_core::time::{Duration, Time};
+use rumormill_core::words;
 use std::collections::BTreeMap;
 
 /// The verdict of a check.
@@ -277,11 +278,11 @@ impl Failure {
         let at = rumormill_core::time::text::show(self.at.since(Time::ZERO));
         let plan = if plan.trim().is_empty() { "(nothing was done)" } else { plan.trim_end() };
         format!(
-            "check failed: {} at {at}: {}\nseed: {}\nplan, in {} steps:\n{plan}\nto see it again: {replay}\n",
+            "check failed: {} at {at}: {}\nseed: {}\nplan, in {}:\n{plan}\nto see it again: {replay}\n",
             self.check,
             self.why,
             self.seed,
-            self.plan.steps.len(),
+            words::count(self.plan.steps.len(), "step"),
         )
     }
 }

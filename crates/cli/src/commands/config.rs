@@ -2,7 +2,7 @@
 
 use crate::commands::agent::AgentArgs;
 use crate::outcome::{Failure, Outcome};
-use crate::show::{Out, clean};
+use crate::show::{Out, clean, count};
 use clap::{Args, Subcommand};
 use rumormill_agent::config::{Checked, load};
 use rumormill_agent::reference;
@@ -56,8 +56,7 @@ fn tell(checked: &Checked, json: bool, out: &mut Out<'_>) -> Outcome {
     }
     match checked.errors().count() {
         0 if checked.is_ok() => Ok(()),
-        1 => Err(Failure::Usage("the agent would not start: 1 error".into())),
-        n => Err(Failure::Usage(format!("the agent would not start: {n} errors"))),
+        n => Err(Failure::Usage(format!("the agent would not start: {}", count(n, "error")))),
     }
 }
 

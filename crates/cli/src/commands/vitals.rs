@@ -3,7 +3,7 @@
 use crate::args::Target;
 use crate::client::{Client, encode};
 use crate::outcome::Outcome;
-use crate::show::{Cell, Out, Table, bytes, clean, percent, span};
+use crate::show::{Cell, Out, Table, bytes, clean, count, percent, span};
 use clap::Args;
 use rumormill_agent::model::{Member, Members, Vitals};
 
@@ -86,7 +86,7 @@ fn tell(vitals: &Vitals, out: &mut Out<'_>) -> Outcome {
         (
             "cpu",
             vitals.cpu_percent.map(|used| match vitals.cpus {
-                Some(cpus) => format!("{} of {cpus} cores", percent(used)),
+                Some(cpus) => format!("{} of {}", percent(used), count(cpus, "core")),
                 None => percent(used),
             }),
         ),

@@ -2,11 +2,12 @@
 
 use super::{Aggregate, Outcome, Theory};
 use crate::plot::{Draw, Plot};
+use rumormill_core::words::count;
 
 impl Aggregate {
     /// The picture of an outcome: the error over the rounds, and theory over it if there is one.
     pub fn plot(&self, outcome: &Outcome) -> Plot {
-        let title = format!("{}: {} nodes, {} runs", self.algorithm, self.nodes, self.runs);
+        let title = format!("{}: {}, {}", self.algorithm, count(self.nodes, "node"), count(self.runs, "run"));
         let mut plot = Plot::new(title, "rounds", "relative error").log_y();
         let points = |curve: &[f64]| -> Vec<(f64, f64)> {
             curve.iter().enumerate().map(|(at, error)| (at as f64 + 1.0, *error)).collect()

@@ -2,12 +2,13 @@
 
 use super::{Epidemic, Outcome, Theory};
 use crate::plot::{Draw, Plot};
+use rumormill_core::words::count;
 
 impl Epidemic {
     /// The picture of an outcome: its curve, and theory over it if there is one.
     pub fn plot(&self, outcome: &Outcome) -> Plot {
         let mut plot = Plot::new(
-            format!("{}: {} nodes, {} runs", self.strategy, self.nodes, self.runs),
+            format!("{}: {}, {}", self.strategy, count(self.nodes, "node"), count(self.runs, "run")),
             "rounds",
             "part of the nodes that knows",
         );

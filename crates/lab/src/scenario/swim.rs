@@ -5,6 +5,7 @@ use super::settings;
 use crate::swim::card_for;
 use rumormill_core::identity::{NodeId, Unsigned};
 use rumormill_core::time::Time;
+use rumormill_core::words::count;
 use rumormill_protocols::member::swim::{Call, Config, Event, Status, Swim};
 use std::cell::Cell;
 use std::collections::BTreeSet;
@@ -174,9 +175,9 @@ fn views_agree(view: &dyn View<Node>) -> Result<(), String> {
         let node = view.node(*id);
         if node.live_len() != live.len() {
             return Err(format!(
-                "{} of {} live members in the view of node {}",
+                "{} of {} in the view of node {}",
                 node.live_len(),
-                live.len(),
+                count(live.len(), "live member"),
                 id.0
             ));
         }

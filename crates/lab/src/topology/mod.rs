@@ -15,6 +15,7 @@ mod graph;
 pub use graph::Graph;
 use rumormill_core::identity::NodeId;
 use rumormill_core::rng::mix;
+use rumormill_core::words::count;
 use rumormill_protocols::kit::peers::Peers;
 use serde::de::value::{MapAccessDeserializer, StrDeserializer};
 use serde::de::{Deserializer, MapAccess, Visitor};
@@ -43,7 +44,7 @@ pub enum Topology {
     Full,
     /// Rows of nodes, each joined to those beside, above and below it; the last row may be short.
     Grid {
-        /// Nodes of a row; `None`: the square root of all, rounded up.
+        /// Nodes of a row; by default the square root of all, rounded up.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         width: Option<u64>,
     },
@@ -191,7 +192,7 @@ impl fmt::Display for Topology {
             }
             Topology::ScaleFree { attachment } => write!(f, "scale-free:attachment={attachment}"),
             Topology::File(path) => write!(f, "file:{path}"),
-            Topology::Edges(edges) => write!(f, "{} edges", edges.len()),
+            Topology::Edges(edges) => f.write_str(&count(edges.len(), "edge")),
         }
     }
 }

@@ -3,6 +3,7 @@
 use crate::ids::{Ids, Written};
 use rumormill_core::identity::NodeId;
 use rumormill_core::rng::Rng;
+use rumormill_core::words;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use std::fmt;
 use std::str::FromStr;
@@ -59,8 +60,7 @@ impl fmt::Display for Who {
             Who::All => f.write_str("all"),
             Who::Ids(ids) => ids.fmt(f),
             Who::Share(share) => write!(f, "{}%", share * 100.0),
-            Who::Count(1) => f.write_str("1 node"),
-            Who::Count(count) => write!(f, "{count} nodes"),
+            Who::Count(number) => f.write_str(&words::count(*number, "node")),
         }
     }
 }

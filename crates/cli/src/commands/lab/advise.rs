@@ -3,7 +3,7 @@
 use crate::args::{duration, probability};
 use crate::commands::progress::Progress;
 use crate::outcome::{Failure, Outcome};
-use crate::show::{Out, bytes, span};
+use crate::show::{Out, bytes, count, span};
 use clap::Args;
 use rumormill_lab::advise::{Candidate, LATENCY_DEFAULT, Question};
 use std::time::Duration;
@@ -62,7 +62,8 @@ pub fn run(args: &AdviseArgs, out: &mut Out<'_>) -> Outcome {
     for (at, candidate) in advice.candidates.iter().enumerate() {
         tell_candidate(at + 1, candidate, out)?;
     }
-    out.line(&format!("simulated: {} runs of {} nodes for each", advice.runs, advice.simulated_nodes))?;
+    let (runs, nodes) = (count(advice.runs, "run"), count(advice.simulated_nodes, "node"));
+    out.line(&format!("simulated: {runs} of {nodes} for each"))?;
     out.line("assumed:")?;
     advice.assumptions.iter().try_for_each(|assumed| out.line(&format!("  {assumed}")))?;
     advice.notes.iter().try_for_each(|note| out.line(note))

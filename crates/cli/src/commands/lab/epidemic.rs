@@ -5,7 +5,7 @@ use crate::args::{Given, probability};
 use crate::commands::cost;
 use crate::commands::progress::Progress;
 use crate::outcome::{Failure, Outcome};
-use crate::show::{Out, bytes};
+use crate::show::{Out, bytes, count};
 use clap::Args;
 use rumormill_lab::epidemic::{self, Counting, Epidemic, Removal, Strategy, Theory};
 use rumormill_lab::stats::figure;
@@ -158,7 +158,7 @@ fn lines(experiment: &Epidemic, result: &epidemic::Outcome) -> Vec<(&'static str
         lines.push(("died out", died_out(result)));
     }
     if result.broken_off > 0 {
-        lines.push(("broken off", format!("{} runs, at the bound on rounds", result.broken_off)));
+        lines.push(("broken off", format!("{}, at the bound on rounds", count(result.broken_off, "run"))));
     }
     lines.push(("theory", theory(&result.theory)));
     lines
@@ -167,7 +167,7 @@ fn lines(experiment: &Epidemic, result: &epidemic::Outcome) -> Vec<(&'static str
 /// The runs whose update never took off, told apart from the others.
 fn died_out(result: &epidemic::Outcome) -> String {
     let part = epidemic::TAKEN_OFF * 100.0;
-    let few = format!("{} of {} runs, below {part} % of the nodes", result.extinct, result.runs);
+    let few = format!("{} of {}, below {part} % of the nodes", result.extinct, count(result.runs, "run"));
     match &result.taken_off {
         None => few,
         Some(others) => {
@@ -182,7 +182,7 @@ fn theory(theory: &Theory) -> String {
         Theory::NoTheoryFor(why) => format!("no theory for {why}"),
         Theory::MeanField(curve) => {
             let (last, rounds) = (curve.last().copied().unwrap_or_default(), curve.len().saturating_sub(1));
-            format!("mean field: {} of the nodes know after {rounds} rounds", figure(last, 6))
+            format!("mean field: {} of the nodes know after {}", figure(last, 6), count(rounds, "round"))
         }
     }
 }

@@ -12,7 +12,7 @@ use self::paper::PaperArgs;
 use super::cost;
 use crate::args::{Given, duration};
 use crate::outcome::{Failure, Outcome};
-use crate::show::{Out, bytes};
+use crate::show::{Out, bytes, count};
 use clap::{Args, Subcommand};
 use rumormill_lab::plot::Plot;
 use rumormill_lab::stats::{Percentiles, figure};
@@ -133,7 +133,8 @@ impl<'a, T> Costed<'a, T> {
     fn line(&self, events: u64) -> String {
         let memory = self.peak_rss_kib.map_or_else(|| "-".into(), |kib| bytes(kib as f64 * 1024.0));
         let rate = events as f64 / self.cpu_s.max(1e-9) / 1e6;
-        format!("{events} events, {:.2} CPU s, {rate:.2} million events/s, {memory} at most", self.cpu_s)
+        let (events, cpu_s) = (count(events, "event"), self.cpu_s);
+        format!("{events}, {cpu_s:.2} CPU s, {rate:.2} million events/s, {memory} at most")
     }
 }
 

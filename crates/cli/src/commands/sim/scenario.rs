@@ -4,7 +4,7 @@ use crate::commands::cost;
 use crate::commands::lab::write;
 use crate::commands::progress::Progress;
 use crate::outcome::{Failure, Outcome};
-use crate::show::Out;
+use crate::show::{Out, count};
 use clap::Args;
 use rumormill_lab::plot::{Draw, Plot};
 use rumormill_lab::scenario::{self, Done, Event, Output, Sample, Scenario, stacks};
@@ -99,8 +99,11 @@ pub fn run(args: &RunArgs, out: &mut Out<'_>) -> Outcome {
                 figures.join(", ")
             )));
         }
-        let mut plot =
-            Plot::new(format!("{}: {} nodes", scenario.stack, scenario.nodes), "seconds", figure.clone());
+        let mut plot = Plot::new(
+            format!("{}: {}", scenario.stack, count(scenario.nodes, "node")),
+            "seconds",
+            figure.clone(),
+        );
         for (run, points) in curves {
             let name = if result.runs == 1 { figure.clone() } else { format!("run {run}") };
             plot.add(name, Draw::Line(points));
@@ -149,10 +152,17 @@ fn list(json: bool, out: &mut Out<'_>) -> Outcome {
 
 fn tell(result: &scenario::Outcome, out: &mut Out<'_>) -> Outcome {
     let lines = [
-        ("stack", format!("{} on {} nodes", result.stack, result.nodes)),
+        ("stack", format!("{} on {}", result.stack, count(result.nodes, "node"))),
         ("runs, seed", format!("{} of {} s each, {}", result.runs, result.time_s, result.seed)),
         ("events", result.events.to_string()),
-        ("sent", format!("{} datagrams, {} bytes in all", result.datagrams_sent, result.bytes_sent)),
+        (
+            "sent",
+            format!(
+                "{}, {} in all",
+                count(result.datagrams_sent, "datagram"),
+                count(result.bytes_sent, "byte")
+            ),
+        ),
         ("digest", result.digest.clone()),
         ("checks", checks(result)),
     ];

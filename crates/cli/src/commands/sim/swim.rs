@@ -3,7 +3,7 @@
 use crate::args::{Given, Switch, probability};
 use crate::commands::progress::Progress;
 use crate::outcome::{Failure, Outcome};
-use crate::show::{Out, bytes, span};
+use crate::show::{Out, bytes, count, span};
 use clap::Args;
 use rumormill_lab::swim::{self, Experiment};
 use std::time::Duration;
@@ -161,8 +161,9 @@ pub fn run(given: &Given<SwimArgs>, out: &mut Out<'_>) -> Outcome {
     experiment.check().map_err(Failure::Usage)?;
     experiment.check_flags(&given.names()).map_err(Failure::Usage)?;
     let (mut progress, runs) = (Progress::new(), experiment.runs);
-    let result =
-        experiment.run(|done| progress.tell(|| format!("{done} of {runs} runs"))).map_err(Failure::Usage)?;
+    let result = experiment
+        .run(|done| progress.tell(|| format!("{done} of {}", count(runs, "run"))))
+        .map_err(Failure::Usage)?;
     progress.end();
     match args.json {
         true => out.json(&result),
@@ -179,8 +180,7 @@ fn tell(result: &swim::Outcome, out: &mut Out<'_>) -> Outcome {
     };
     let remerged = spans(result.remerged_s, result.remerged_s_max);
     let stale = spans(result.stale_failed_s, result.stale_failed_s_max);
-    let most =
-        result.first_detection_periods_max.map_or_else(|| "-".into(), |most| format!("{most} periods"));
+    let most = result.first_detection_periods_max.map_or_else(|| "-".into(), |most| count(most, "period"));
     let lines = [
         ("nodes, runs, seed", format!("{}, {}, {}", result.nodes, result.runs, result.seed)),
         ("period", span(result.period_s)),

@@ -4,6 +4,7 @@ use super::member::{Member, QUERY_TIMEOUT};
 use crate::scenario::part::View;
 use rumormill_core::identity::NodeId;
 use rumormill_core::time::{Duration, Time};
+use rumormill_core::words::count;
 use rumormill_protocols::agree::keys;
 use rumormill_protocols::spread::queries::{self, QueryId};
 use std::collections::{BTreeMap, BTreeSet};
@@ -129,8 +130,8 @@ impl Answers {
         }
         let mut orders = self.orders.iter().filter(|(_, asked)| asked.left > 0);
         if let Some(((id, ..), asked)) = orders.find(|one| overdue(one, patience)) {
-            let (at, left) = (asked.at.as_secs_f64(), asked.left);
-            return Err(format!("the order of node {} of {at:.3} s lacks {left} reports", id.0));
+            let (at, left) = (asked.at.as_secs_f64(), count(asked.left, "report"));
+            return Err(format!("the order of node {} of {at:.3} s lacks {left}", id.0));
         }
         Ok(())
     }

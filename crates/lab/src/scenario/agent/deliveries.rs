@@ -5,6 +5,7 @@ use super::state;
 use crate::scenario::part::View;
 use rumormill_core::identity::NodeId;
 use rumormill_core::time::Time;
+use rumormill_core::words;
 use rumormill_protocols::member::swim;
 use rumormill_protocols::spread::events::{self, EventId};
 use std::collections::{BTreeMap, BTreeSet};
@@ -149,7 +150,8 @@ impl Deliveries {
             None => Ok(()),
             Some((id, held)) => {
                 let (id, others) = (shown(*id), others(id));
-                Err(format!("{held} others said that they hold event {id}, and {others} delivered it"))
+                let held = words::count(*held, "member");
+                Err(format!("{held} confirmed that they hold event {id}, and {others} delivered it"))
             }
         }
     }

@@ -30,6 +30,7 @@ use member::{Call, Event, Member};
 use rumormill_core::identity::NodeId;
 use rumormill_core::payload::Payload;
 use rumormill_core::time::{Time, text};
+use rumormill_core::words::count;
 use rumormill_node as node;
 use rumormill_protocols::agree::{bans, keys};
 use rumormill_protocols::detect::phi::{self, Phi};
@@ -178,7 +179,7 @@ impl Part for AgentPart {
     fn tell(event: &Event) -> Line {
         match event {
             Event::Started { .. } => Line::of("started", None),
-            Event::Ordered { of, .. } => Line::of("ordered", Some(format!("{of} members"))),
+            Event::Ordered { of, .. } => Line::of("ordered", Some(count(*of, "member"))),
             Event::Claims(event) => Line::about("claims", event.source.origin),
             Event::Accuses(about) => Line::about("accuses", *about),
             Event::OverBound(over) => Line::of("over-bound", Some(over.clone())),
