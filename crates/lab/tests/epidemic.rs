@@ -178,10 +178,11 @@ fn for_every_strategy_each_flag_is_refused_or_changes_the_run() {
         let removals = if is_rumor { Removal::all() } else { vec![Removal::None] };
         // A publisher that mails everybody needs more than one round for so many.
         let nodes = if strategy == Strategy::of::<DirectMail>() { 150 } else { 40 };
-        // Blind, with k = 1, only one node tells at a time, so that no contact is refused; and of a puller that takes one contact in a round there are not
-        // several to count.
-        let rules =
-            if is_rumor { &[(1, None), (2, None), (3, Some(2))][..] } else { &[(1, None), (1, Some(1))] };
+        // Blind, with k = 1, only one node tells at a time, so that no contact is refused.
+        let rules = match is_rumor {
+            true => &[(1, None), (2, None), (2, Some(1)), (3, Some(2))][..],
+            false => &[(1, None), (1, Some(1))],
+        };
         for removal in removals {
             for (k, limit) in rules {
                 // Few contacts are refused: so many runs that some are.
@@ -196,7 +197,11 @@ fn for_every_strategy_each_flag_is_refused_or_changes_the_run() {
                     ..Epidemic::default()
                 };
                 if limit.is_none() || base.check_flags(&["connection-limit"]).is_ok() {
-                    bases.push(seeded(base));
+                    bases.push(seeded(base.clone()));
+                }
+                if *limit == Some(1) {
+                    let (min, max) = (Duration::from_millis(1), Duration::from_millis(300));
+                    bases.push(seeded(Epidemic { latency: Some(Latency::Uniform(min, max)), ..base }));
                 }
             }
         }
@@ -206,14 +211,16 @@ fn for_every_strategy_each_flag_is_refused_or_changes_the_run() {
     for (at, base) in bases.iter().enumerate() {
         let digest = base.run(&mut |_| {}).expect("a sound epidemic").digest;
         for flag in Epidemic::flags().iter().filter(|flag| at == 0 || !trivial.contains(&flag.name)) {
+            let other =
+                |variant: Epidemic| variant.run(&mut |_| {}).is_ok_and(|outcome| outcome.digest != digest);
             if flag.is_idle(base) {
                 let why = base.check_flags(&[flag.name]).expect_err("it has no effect");
                 assert!(why.contains(&format!("--{} has no effect", flag.name)), "{why}");
+                let differs = flag.variants(base).take(2).any(other); // more values would show no more
+                assert!(!differs, "seed 7: --{} is refused, and changes a run of {base:?}", flag.name);
                 continue;
             }
             // A value may be refused for another reason, as a tree on a graph is.
-            let other =
-                |variant: Epidemic| variant.run(&mut |_| {}).is_ok_and(|outcome| outcome.digest != digest);
             let refused = |variant: &Epidemic| variant.gist() != base.gist() && variant.check().is_err();
             let differs =
                 flag.variants(base).any(other) || flag.variants(base).any(|variant| refused(&variant));
@@ -245,6 +252,17 @@ fn a_flag_without_effect_is_refused_with_what_would_give_it_one() {
             Epidemic { strategy: Strategy::AntiEntropy, ..with() },
             "fanout",
             &["push, pull, push-pull", "infect-and-die", "tree"],
+        ),
+        (
+            Epidemic {
+                strategy: Strategy::Pull,
+                removal: Removal::BlindCounter,
+                k: 3,
+                connection_limit: Some(1),
+                ..with()
+            },
+            "counting",
+            &["give --latency", "give another --connection-limit"],
         ),
         (
             Epidemic { topology: Some(Topology::Ring), ..flood() },

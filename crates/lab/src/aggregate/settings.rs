@@ -60,8 +60,11 @@ pub(super) fn averaging(aggregate: &Aggregate) -> averaging::Config {
 
 /// The values that the nodes are given.
 pub(super) fn values(aggregate: &Aggregate) -> Values {
-    // A count of one leader is an average of 1 and many 0.
-    if aggregate.algorithm == Algorithm::Count { Values::Peak } else { aggregate.values }
+    match aggregate.algorithm {
+        Algorithm::Count => Values::Peak, // a count of one leader is an average of 1 and many 0
+        Algorithm::Extrema => Values::Uniform, // the number of nodes follows from no value
+        _ => aggregate.values,
+    }
 }
 
 /// True if nodes know their neighbours in a graph only.

@@ -78,13 +78,24 @@ fn checked<P: Catalogued>(epidemic: &Epidemic, config: P::Config) -> Arc<P::Conf
 pub(super) fn settings(epidemic: &Epidemic) -> String {
     match epidemic.strategy {
         Strategy::Push | Strategy::Pull | Strategy::PushPull => {
-            shown::<Rumor>(epidemic, rumor_config(epidemic))
+            let mut config = rumor_config(epidemic);
+            if counts_one(epidemic, &config) {
+                config.tally = rumor::Config::default().tally;
+            }
+            shown::<Rumor>(epidemic, config)
         }
         Strategy::AntiEntropy | Strategy::AntiEntropyPush | Strategy::AntiEntropyPull => {
             shown::<AntiEntropy>(epidemic, anti_entropy_config(epidemic))
         }
         Strategy::Spreader(name) => spread::named(name, Shown(epidemic)).unwrap_or_default(),
     }
+}
+
+/// True if a node has at most one contact to count in a round: its own are requests, which count at the node that is called, and that node takes one. With
+/// latencies the rounds of two nodes do not begin together, and one of them may take two contacts in a round of the other.
+fn counts_one(epidemic: &Epidemic, config: &rumor::Config) -> bool {
+    let is_synchronous = epidemic.latency.is_none();
+    is_synchronous && config.direction == rumor::Direction::Pull && config.connection_limit == Some(1)
 }
 
 fn shown<P: Catalogued>(epidemic: &Epidemic, config: P::Config) -> String {
