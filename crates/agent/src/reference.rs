@@ -117,9 +117,9 @@ Commands that ask an agent read variables of their own, so that an agent started
 | --- | --- | --- |
 | `RUMORMILL_HTTP` | `--http` | address of the agent's HTTP API |
 | `RUMORMILL_SOCKET` | `--socket` | the agent's Unix socket; it is asked in place of the address |
-| `RUMORMILL_HTTP_TOKEN_FILE` | `--token-file` | file with the token that the agent asks for; the agent reads the same variable |
+| `RUMORMILL_HTTP_TOKEN_FILE` | `--token-file` | file with the token that the agent asks for |
 
-Without them a command asks where an agent with this environment and no flags listens.
+Without them a command asks where an agent with this environment and no flags listens, with that agent's token.
 ";
 
 /// The reference, in Markdown.

@@ -199,6 +199,7 @@ fn an_agent_listens_where_its_own_variables_say_and_commands_ask_where_theirs_sa
         ("RUMORMILL_HTTP", "127.0.0.1:9001"),
         ("RUMORMILL_SOCKET", "/run/other.sock"),
     ])]);
+    assert_eq!(listens.http_token_file, None);
     assert_eq!(listens.http, Some("127.0.0.1:8001".parse().unwrap()));
     assert_eq!(listens.socket, Some("/run/agent.sock".into()));
     // Nobody can ask there, so an agent was meant.
@@ -212,6 +213,34 @@ fn an_agent_listens_where_its_own_variables_say_and_commands_ask_where_theirs_sa
         ]
     );
     assert_eq!(checked.into_config().unwrap().0.http, Some("127.0.0.1:7901".parse().unwrap()));
+}
+
+#[test]
+fn the_token_of_commands_is_not_the_agents_and_an_agent_without_one_is_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let token = dir.path().join("token");
+    std::fs::write(&token, "0123456789abcdef0123456789abcdef").unwrap();
+    std::fs::set_permissions(&token, std::fs::Permissions::from_mode(0o600)).unwrap();
+    let token = token.to_str().unwrap();
+    let of_commands = ("RUMORMILL_HTTP_TOKEN_FILE", "/home/me/token");
+    let checked = check(vec![env(&[of_commands])]);
+    let said: Vec<String> = checked.problems.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        said,
+        [
+            "warning: http_token_file ($RUMORMILL_HTTP_TOKEN_FILE): commands send its token; for the token that an agent asks for, set RUMORMILL_LISTEN_HTTP_TOKEN_FILE"
+        ]
+    );
+    assert_eq!(checked.into_config().unwrap().0.http_token_file, None);
+    let checked = check(vec![env(&[of_commands, ("RUMORMILL_LISTEN_HTTP_TOKEN_FILE", token)])]);
+    assert_eq!(checked.problems, []);
+    assert_eq!(checked.into_config().unwrap().0.http_token_file, Some(token.into()));
+    let open = check(vec![env(&[of_commands, ("RUMORMILL_LISTEN_HTTP", "0.0.0.0:7901")])]);
+    let said: Vec<String> = open.problems.iter().map(ToString::to_string).collect();
+    assert!(
+        !open.is_ok() && said.iter().any(|said| said.contains("RUMORMILL_LISTEN_HTTP_TOKEN_FILE")),
+        "{said:?}"
+    );
 }
 
 #[test]

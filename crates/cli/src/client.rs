@@ -69,20 +69,35 @@ impl Client {
     fn with(target: &Target, variable: impl Fn(&str) -> Option<String>) -> Outcome<Client> {
         let set = |name| variable(name).filter(|value| !value.trim().is_empty() && value != "off");
         let token_file =
-            target.token_file.clone().or_else(|| set("RUMORMILL_HTTP_TOKEN_FILE").map(PathBuf::from));
+            target.token_file.clone().or_else(|| set(config::CLIENT_TOKEN_FILE).map(PathBuf::from));
         let token = token_file.as_deref().map(read_token).transpose()?;
         let flag = match (&target.socket, &target.http) {
             (Some(path), _) => Some(Place::Unix(path.clone())),
             (None, Some(address)) => Some(Place::Tcp(http_address(address)?)),
             (None, None) => None,
         };
-        let places = match (flag, set("RUMORMILL_SOCKET"), set("RUMORMILL_HTTP")) {
-            (Some(place), _, _) => vec![place],
-            (None, Some(path), _) => vec![Place::Unix(path.into())],
-            (None, None, Some(address)) => vec![Place::Tcp(http_address(&address)?)],
-            (None, None, None) => default_places(),
+        let place = match (flag, set("RUMORMILL_SOCKET"), set("RUMORMILL_HTTP")) {
+            (Some(place), _, _) => place,
+            (None, Some(path), _) => Place::Unix(path.into()),
+            (None, None, Some(address)) => Place::Tcp(http_address(&address)?),
+            (None, None, None) => {
+                let usual = Client::usual();
+                return Ok(Client { token: token.or(usual.token), ..usual });
+            }
         };
-        Ok(Client { places, token })
+        Ok(Client { places: vec![place], token })
+    }
+
+    /// Asks where an agent that is started in this environment, without flags, would listen: its socket first. The agent's token may be secret to this
+    /// user, whom the socket serves without it.
+    fn usual() -> Client {
+        let Ok((config, _)) = config::load(None, config::Partial::default()).into_config() else {
+            return Client::at(Place::Tcp(HTTP_DEFAULT.into()));
+        };
+        let socket = config.socket.map(Place::Unix);
+        let http = config.http.map(|address| Place::Tcp(address.to_string()));
+        let token = config.http_token_file.as_deref().and_then(|path| read_token(path).ok());
+        Client { places: socket.into_iter().chain(http).collect(), token }
     }
 
     /// `GET`s JSON.
@@ -288,18 +303,6 @@ fn as_commands(hint: &str) -> String {
     COMMANDS.iter().fold(hint.into(), |hint, (request, command)| hint.replace(request, command))
 }
 
-/// Where an agent that is started in this environment, without flags, would listen: its socket first.
-fn default_places() -> Vec<Place> {
-    match config::load(None, config::Partial::default()).into_config() {
-        Ok((config, _)) => {
-            let socket = config.socket.map(Place::Unix);
-            let http = config.http.map(|address| Place::Tcp(address.to_string()));
-            socket.into_iter().chain(http).collect()
-        }
-        Err(_) => vec![Place::Tcp(HTTP_DEFAULT.into())],
-    }
-}
-
 /// `HOST:PORT` out of what a person writes: a scheme or a trailing slash is forgiven, TLS is not there.
 fn http_address(text: &str) -> Outcome<String> {
     let bare = text.strip_prefix("http://").unwrap_or(text).trim_end_matches('/');
@@ -390,7 +393,7 @@ mod tests {
         assert_eq!(places(None, None, &both), [unix("/s")]);
         assert_eq!(places(None, None, &both[..1]), [tcp("h:1")]);
         let off = [("RUMORMILL_HTTP", "off"), ("RUMORMILL_SOCKET", "")];
-        assert_eq!(places(None, None, &off), default_places());
+        assert_eq!(places(None, None, &off), Client::usual().places);
     }
 
     #[test]

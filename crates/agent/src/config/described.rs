@@ -5,7 +5,9 @@ pub const ENV_PREFIX: &str = "RUMORMILL_";
 /// Names the file, and is no setting itself.
 pub const ENV_FILE: &str = "RUMORMILL_CONFIG";
 /// The variables by which a command finds the agent. These are no settings: an agent must not listen where its shell's commands ask another agent.
-pub const CLIENT_VARIABLES: [&str; 2] = ["RUMORMILL_HTTP", "RUMORMILL_SOCKET"];
+pub const CLIENT_VARIABLES: [&str; 3] = ["RUMORMILL_HTTP", "RUMORMILL_SOCKET", CLIENT_TOKEN_FILE];
+/// The file with the token that a command sends.
+pub const CLIENT_TOKEN_FILE: &str = "RUMORMILL_HTTP_TOKEN_FILE";
 /// The group of settings that only tests and the demo use; no document shows them.
 const HIDDEN: &str = "For tests";
 
@@ -45,7 +47,7 @@ impl Described {
     /// Its environment variable.
     pub fn variable(&self) -> String {
         let name = match self.key {
-            "http" | "socket" => format!("LISTEN_{}", self.key),
+            "http" | "http_token_file" | "socket" => format!("LISTEN_{}", self.key),
             key => key.replace('.', "_"),
         };
         format!("{ENV_PREFIX}{}", name.to_ascii_uppercase())

@@ -1,6 +1,6 @@
 //! One source of settings: a file, the environment, or the command's flags; and what is wrong with it.
 
-use super::described::{CLIENT_VARIABLES, Described, ENV_FILE, ENV_PREFIX};
+use super::described::{CLIENT_TOKEN_FILE, CLIENT_VARIABLES, Described, ENV_FILE, ENV_PREFIX};
 use super::foreign;
 use super::kind::Raw;
 use super::nearest::nearest;
@@ -164,7 +164,12 @@ impl Layer {
     fn pass_over(&mut self, rest: &str, variable: &str, value: &str) {
         let key = rest.to_ascii_lowercase();
         let key = key.strip_prefix("swim_").map_or(key.clone(), |knob| format!("swim.{knob}"));
-        let text = if CLIENT_VARIABLES.contains(&variable) {
+        let text = if variable == CLIENT_TOKEN_FILE {
+            // The resolver drops the warning if the agent has a token file.
+            format!(
+                "commands send its token; for the token that an agent asks for, set {ENV_PREFIX}LISTEN_{rest}"
+            )
+        } else if CLIENT_VARIABLES.contains(&variable) {
             // Only an agent can make something of these values.
             if value != "off" && !value.starts_with(':') {
                 return;

@@ -19,7 +19,7 @@ mod swim_knobs;
 pub use crate::features::events::config::EventsConfig;
 pub use address::GOSSIP_PORT;
 pub use check::{Checked, ConfigError, Setting};
-pub use described::{CLIENT_VARIABLES, Described, ENV_FILE, ENV_PREFIX};
+pub use described::{CLIENT_TOKEN_FILE, CLIENT_VARIABLES, Described, ENV_FILE, ENV_PREFIX};
 pub use kind::{Bytes, Lines, Seconds, Span};
 pub use layer::{Layer, Problem, Severity, Source};
 pub use origin::Origin;

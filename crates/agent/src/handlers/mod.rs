@@ -28,6 +28,7 @@ pub use runner::RUN_TIME_MAX;
 pub use spec::HANDLERS_MAX;
 
 use crate::agent::{Agent, Parts, stopped};
+use crate::config::CLIENT_TOKEN_FILE;
 use crate::describe::Shape;
 use crate::feature::Feature;
 use crate::features::events::entry::{LogEntry, Record, Since};
@@ -82,6 +83,8 @@ fn facts(agent: &Agent) -> Vec<(&'static str, String)> {
     facts.extend(agent.id().map(|id| ("RUMORMILL_NODE_ID", id.to_string())));
     if let Some(listens) = agent.listens() {
         facts.extend(listens.http.map(|http| ("RUMORMILL_HTTP", http.to_string())));
+        let token_file = agent.config.http_token_file.as_ref().filter(|_| listens.http.is_some());
+        facts.extend(token_file.map(|path| (CLIENT_TOKEN_FILE, path.display().to_string())));
         facts.extend(listens.socket.as_ref().map(|path| ("RUMORMILL_SOCKET", path.display().to_string())));
     }
     facts

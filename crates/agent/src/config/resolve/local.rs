@@ -2,7 +2,7 @@
 
 use super::{Resolver, on_off};
 use crate::config::kind::Bytes;
-use crate::config::{LogFormat, SERF_RPC_PORT, address};
+use crate::config::{CLIENT_TOKEN_FILE, LogFormat, SERF_RPC_PORT, Source, address};
 use crate::features::events::config::{EventsConfig, QUEUE, WINDOW_BYTES};
 use crate::handlers::spec::{HANDLERS_MAX, Handler};
 use crate::token::Token;
@@ -17,6 +17,11 @@ const SOCKET_PATH_BYTES_MAX: usize = 107;
 impl Resolver {
     pub(super) fn http_token(&mut self, http: Option<SocketAddr>) -> Option<PathBuf> {
         let path = self.values.http_token_file.take().map(PathBuf::from);
+        if path.is_some() {
+            // The agent has a token, so the shell's variable is meant for commands.
+            let of_commands = Source::Env(CLIENT_TOKEN_FILE.into());
+            self.problems.retain(|problem| problem.source != of_commands);
+        }
         self.token("http", "http_token_file", path, http)
     }
 
