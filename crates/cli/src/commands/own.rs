@@ -264,11 +264,12 @@ pub async fn join(args: &JoinArgs, out: &mut Out<'_>) -> Outcome {
 }
 
 fn joined_table(result: &JoinResult) -> Table {
-    let mut table = Table::new(&["ADDRESS", "MEMBER", ""]);
+    let mut table = Table::new(&["ADDRESS", "NAME", "ID", ""]);
     for joined in &result.addresses {
         table.row(vec![
             Cell::from(joined.address.as_str()),
-            joined.id.as_deref().map_or_else(|| Cell::from("-"), |id| Cell::toned(id, Tone::Good)),
+            joined.name.as_deref().map_or_else(|| Cell::from("-"), |name| Cell::toned(name, Tone::Good)),
+            Cell::from(joined.id.as_deref().unwrap_or("-")),
             joined
                 .error
                 .as_deref()
@@ -419,6 +420,7 @@ mod tests {
                 Joined {
                     address: "10.0.0.1:7900".into(),
                     id: Some("00000000000000aa".into()),
+                    name: Some("web-1".into()),
                     ..Joined::default()
                 },
                 Joined {
@@ -429,9 +431,9 @@ mod tests {
             ],
         };
         insta::assert_snapshot!(joined_table(&result).render(false), @r"
-        ADDRESS        MEMBER
-        10.0.0.1:7900  00000000000000aa  joined
-        10.0.0.9:7900  -                 no answer
+        ADDRESS        NAME   ID
+        10.0.0.1:7900  web-1  00000000000000aa  joined
+        10.0.0.9:7900  -      -                 no answer
         ");
     }
 }

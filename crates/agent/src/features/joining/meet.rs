@@ -3,6 +3,7 @@
 //! A member is met once the exchange of members is through: our card went to it before its own came, so each lists the other.
 
 use crate::agent::Agent;
+use crate::describe::name_of;
 use crate::discover::{ADDRESSES_MAX, Seed, SeedError};
 use crate::model::{self, JoinReason};
 use crate::node::Call;
@@ -98,9 +99,9 @@ impl Agent {
     async fn join_one(self: &Arc<Self>, text: String) -> Vec<model::Joined> {
         let failed = |address: String, fault: &Fault| model::Joined {
             address,
-            id: None,
             reason: Some(fault.reason),
             error: Some(fault.to_string()),
+            ..model::Joined::default()
         };
         let seed: Seed = match text.parse() {
             Ok(seed) => seed,
@@ -121,15 +122,20 @@ impl Agent {
             lock(&self.joining().finder).add(seed);
             self.joining().changed.notify_one();
         }
-        let told = |(address, met): Met| match met {
-            Ok(id) => model::Joined {
-                address: address.to_string(),
-                id: Some(id.to_string()),
-                ..model::Joined::default()
-            },
-            Err(fault) => failed(address.to_string(), &fault),
-        };
-        met.into_iter().map(told).collect()
+        let mut joined = Vec::new();
+        for (address, met) in met {
+            joined.push(match met {
+                Ok(id) => self.joined(address, id).await,
+                Err(fault) => failed(address.to_string(), &fault),
+            });
+        }
+        joined
+    }
+
+    async fn joined(self: &Arc<Self>, address: SocketAddr, id: NodeId) -> model::Joined {
+        let name = self.inspect(move |inside| name_of(inside, id)).await;
+        let (address, id) = (address.to_string(), Some(id.to_string()));
+        model::Joined { address, id, name: name.ok().flatten(), ..model::Joined::default() }
     }
 
     /// The addresses of a seed at this moment.

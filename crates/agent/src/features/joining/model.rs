@@ -144,6 +144,9 @@ pub struct Joined {
     pub address: String,
     /// Who was joined there: it and this agent list each other. None if nobody was.
     pub id: Option<String>,
+    /// The name of that member; none if nobody was joined, or if it is on no list here any more.
+    #[serde(default)]
+    pub name: Option<String>,
     /// Of which kind what went wrong is; none if nothing did.
     #[serde(default)]
     pub reason: Option<JoinReason>,
