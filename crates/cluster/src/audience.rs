@@ -92,6 +92,24 @@ pub struct Patterns {
 }
 
 impl Filter {
+    /// Only members of this name, or of another one that is given so.
+    pub fn name(mut self, name: impl Into<String>) -> Filter {
+        self.names.push(name.into());
+        self
+    }
+
+    /// Only members whose whole name matches this pattern, a regular expression.
+    pub fn names_like(mut self, pattern: impl Into<String>) -> Filter {
+        self.node = Some(pattern.into());
+        self
+    }
+
+    /// Only members with this tag, the whole value of which matches the pattern, a regular expression.
+    pub fn tag(mut self, key: impl Into<String>, pattern: impl Into<String>) -> Filter {
+        self.tags.push(TagPattern { key: key.into(), pattern: pattern.into() });
+        self
+    }
+
     /// The bytes that travel: none if all are meant.
     pub fn encoded(&self) -> Payload {
         if *self == Filter::default() {

@@ -1,6 +1,9 @@
 //! A running member of a cluster, and what a program asks of it.
 
+pub mod bans;
 pub mod builder;
+mod check;
+mod keys;
 mod start;
 
 use crate::address::Address;
@@ -101,10 +104,20 @@ pub struct Query {
 }
 
 impl Query {
-    /// A query to all members.
+    /// A query to all members, for [`default_timeout`].
     pub fn new(kind: impl AsRef<[u8]>, payload: impl AsRef<[u8]>) -> Query {
         let (kind, payload) = (Payload::from(kind.as_ref()), Payload::from(payload.as_ref()));
         Query { kind, payload, ..Query::default() }
+    }
+
+    /// The query for the members that match this filter.
+    pub fn to(self, filter: Filter) -> Query {
+        Query { filter, ..self }
+    }
+
+    /// The query with this time for answers.
+    pub fn within(self, timeout: Duration) -> Query {
+        Query { timeout: Some(timeout), ..self }
     }
 }
 
@@ -192,7 +205,8 @@ impl Cluster {
 
 /// Membership.
 impl Cluster {
-    /// Waits until this member and another one list each other. Returns at once if no seed was given: then it is a cluster of its own.
+    /// Waits until this member and another one list each other. Returns at once if there is none to look for, neither a seed nor a member of the last run in
+    /// the data directory: then it is a cluster of its own.
     ///
     /// # Errors
     /// [`Error::NotJoined`] with the reason of each seed: after [`Builder::join_timeout`], or at once if waiting heals none of the reasons. The seeds are

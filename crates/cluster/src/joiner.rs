@@ -35,17 +35,20 @@ const JOINED_WAIT_PER_MEMBER: Duration = Duration::from_secs(1);
 pub(crate) struct Progress {
     /// The seeds, and why each was not met so far; none if it was met, or is this node.
     pub seeds: BTreeMap<Address, Option<Why>>,
+    /// There are members of the last run, and none of them was met so far.
+    pub seeks_known: bool,
 }
 
 impl Progress {
     /// Of these seeds, none of which was tried.
-    pub fn of(seeds: &[Address]) -> Progress {
-        Progress { seeds: seeds.iter().map(|seed| (seed.clone(), Some(Why::Pending))).collect() }
+    pub fn of(seeds: &[Address], seeks_known: bool) -> Progress {
+        let seeds = seeds.iter().map(|seed| (seed.clone(), Some(Why::Pending))).collect();
+        Progress { seeds, seeks_known }
     }
 
-    /// True if joining waits for no seed.
+    /// True if joining waits for no seed. Without seeds it waits for a member of the last run.
     pub fn is_done(&self) -> bool {
-        self.seeds.values().all(Option::is_none)
+        self.seeds.values().all(Option::is_none) && !(self.seeds.is_empty() && self.seeks_known)
     }
 
     /// Whether time alone heals none of the reasons: each seed has another key or cluster name, or cannot be sent to.
@@ -56,7 +59,12 @@ impl Progress {
             && left.all(|why| matches!(why, Why::Resolve(Stranger | OtherCluster(_) | Unreachable)))
     }
 
-    /// Takes the outcome of a try.
+    /// A member of the last run was met.
+    pub fn met_known(&mut self) {
+        self.seeks_known = false;
+    }
+
+    /// Takes the outcome of a try of a seed.
     pub fn tried(&mut self, seed: &Address, met: &Result<NodeId, Why>) {
         let why = match met {
             Ok(_) | Err(Why::Resolve(ResolveError::Myself)) => None,
@@ -177,11 +185,15 @@ impl Joiner {
     fn took(&mut self, seed: Option<Address>, met: Result<NodeId, Why>) -> bool {
         self.busy.remove(&seed);
         let is_met = met.is_ok();
-        if let Some(seed) = seed {
-            self.progress.send_modify(|progress| progress.tried(&seed, &met));
-            if let Ok(id) = met {
-                self.met.insert(seed, id);
+        match (seed, met) {
+            (Some(seed), met) => {
+                self.progress.send_modify(|progress| progress.tried(&seed, &met));
+                if let Ok(id) = met {
+                    self.met.insert(seed, id);
+                }
             }
+            (None, Ok(_)) => self.progress.send_modify(Progress::met_known),
+            (None, Err(_)) => {}
         }
         is_met
     }

@@ -25,12 +25,12 @@
 //!
 //! | module | what it holds |
 //! | --- | --- |
-//! | [`cluster`] | a running member: [`Cluster`], what a program asks of it, its settings, how it starts |
+//! | [`cluster`] | a running member: [`Cluster`], what a program asks of it, its settings, how it starts, bans, changes of keys |
 //! | [`event`], [`feed`] | what it reports: members, messages, questions; the stream of a subscriber |
 //! | [`replies`], [`queries`] | the replies to a query, as a stream; what an application answers |
 //! | [`audience`] | filters: which members a query is for |
 //! | [`error`], [`address`] | errors; addresses and names |
-//! | [`identity`], [`ring`] | the member's Ed25519 key; what an order does to the cluster's keys |
+//! | [`identity`], [`ring`], [`keys`] | the member's Ed25519 key; what an order does to the cluster's keys; the members that confirm it |
 //! | [`meeting`] | meets the member at an address |
 //! | [`data_dir`] | the data directory: identity and epoch, and the state from which a member goes on |
 //! | `observer`, `shared` | where the events of its protocols go |
@@ -49,6 +49,7 @@ pub mod feed;
 pub mod identity;
 mod joiner;
 mod keeper;
+pub mod keys;
 pub mod meeting;
 mod node;
 mod observer;
@@ -61,17 +62,19 @@ pub mod wall;
 
 pub use address::Address;
 pub use audience::Filter;
+pub use cluster::bans::Ban;
 pub use cluster::builder::Builder;
 pub use cluster::{Cluster, Coverage, Delivery, Query};
 pub use error::{Error, NotMet, Why};
 pub use event::{Event, Events, Member, Message, Question};
+pub use keys::{KeyStep, MemberKeys, Unconfirmed};
 pub use queries::{Reply, Responder, Summary};
 pub use replies::{Collected, Replies};
 pub use rumormill_core::identity::NodeId;
 pub use rumormill_core::payload::Payload;
 pub use rumormill_protocols::member::swim::Status;
 pub use rumormill_protocols::spread::events::EventId;
-pub use rumormill_runtime::keyring::{Key, Keyring};
+pub use rumormill_runtime::keyring::{Fingerprint, Key, Keyring};
 
 /// The examples of the README.
 #[cfg(doctest)]

@@ -21,7 +21,7 @@ const EXCHANGE_LOOK: Duration = Duration::from_millis(25);
 
 /// Meets one of the members at a seed's addresses: this node and it list each other when this returns.
 pub(crate) async fn meet_seed(handle: &Handle, seed: &Address) -> Result<NodeId, Why> {
-    let addresses = seed.lookup().await.map_err(|error| Why::NoAddress(error.kind()))?;
+    let addresses = seed.lookup().await.map_err(|error| Why::NoAddress(error.to_string()))?;
     meet_any(handle, &addresses).await
 }
 

@@ -1,10 +1,11 @@
 //! The application of the runtime: takes the events of the composite, in the node's task, and hands them to the program.
 
 use crate::event::{Event, Member, Message, Question};
+use crate::keys::{KeyOrder, OrderedBy};
 use crate::node::Node;
 use crate::queries::answer::Answer;
 use crate::queries::open::{Reply, Responder};
-use crate::shared::{Covered, KeyOrder, Shared};
+use crate::shared::{Covered, Shared};
 use rumormill_core::identity::{Life, NodeId};
 use rumormill_core::time::{Time, Wall};
 use rumormill_node::Event as NodeEvent;
@@ -76,14 +77,19 @@ impl Observer {
             NodeEvent::Events(event) => self.on_event(event),
             NodeEvent::Queries(event) => self.on_query(event, node),
             NodeEvent::Keys(keys::Event::Ordered { by, serial, order }) => {
-                let _ = self.shared.orders.try_send(KeyOrder { by, serial, order }); // else the member repeats it
+                let order = KeyOrder { order, by: OrderedBy::Member(by, serial) };
+                let _ = self.shared.orders.try_send(order); // else the member repeats it
+                None
+            }
+            NodeEvent::Keys(keys::Event::Reported { ticket, by, report }) => {
+                self.shared.reports().reported(ticket, by, report);
                 None
             }
             NodeEvent::Bans(bans::Event::Changed(ban)) => {
                 self.shared.changed.notify_one();
                 Some(Event::Banned(ban.id, !ban.lifted))
             }
-            NodeEvent::Keys(_) | NodeEvent::Bans(_) | NodeEvent::Vitals(_) | NodeEvent::Phi(_) => None,
+            NodeEvent::Bans(_) | NodeEvent::Vitals(_) | NodeEvent::Phi(_) => None,
         }
     }
 

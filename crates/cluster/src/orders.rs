@@ -1,8 +1,8 @@
-//! Orders of other members about the cluster's keys: this node carries them out, and reports.
+//! Orders about the cluster's keys, of other members and of this program: this node carries them out, and reports.
 
+use crate::keys::{KeyOrder, OrderedBy};
 use crate::node::Handle;
 use crate::ring::{Draft, names, write_file};
-use crate::shared::KeyOrder;
 use rumormill_core::time::Duration;
 use rumormill_node::Call;
 use rumormill_protocols::agree::keys::{self, Kept, Order, Report};
@@ -18,15 +18,20 @@ pub(crate) async fn serve(
     key_file: Option<PathBuf>,
     mut to_do: mpsc::Receiver<KeyOrder>,
 ) {
-    while let Some(KeyOrder { by, serial, order }) = to_do.recv().await {
+    while let Some(KeyOrder { order, by }) = to_do.recv().await {
         let report = match carry_out(&keyring, key_file.clone(), &order).await {
             Ok((kept, note)) => Report::new(&held(&keyring), kept, "", &note),
             Err(error) => Report::new(&held(&keyring), Kept::Nowhere, &error.to_string(), ""),
         };
-        if order != Order::List {
-            tracing::info!(%by, refused = report.refusal(), "a member changed the cluster's keys here");
+        match by {
+            OrderedBy::Myself(sender) => drop(sender.send(report)), // the program may have given up
+            OrderedBy::Member(to, serial) => {
+                if order != Order::List {
+                    tracing::info!(by = %to, refused = report.refusal(), "a member changed the cluster's keys here");
+                }
+                let _ = handle.call(Call::Keys(keys::Call::Report { to, serial, report })).await; // else it asks again
+            }
         }
-        let _ = handle.call(Call::Keys(keys::Call::Report { to: by, serial, report })).await; // else it asks again
     }
 }
 

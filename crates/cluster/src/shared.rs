@@ -1,7 +1,8 @@
-//! The state that the node's task shares with the rest of a program: subscribers, pending publishes, open queries.
+//! The state that the node's task shares with the rest of a program: subscribers, pending publishes, open queries, awaited reports.
 
 use crate::event::Event;
 use crate::feed::Subscribers;
+use crate::keys::{KeyOrder, Reports};
 use crate::node::{Handle, WeakHandle};
 use crate::queries::open::OpenQueries;
 use rumormill_core::identity::NodeId;
@@ -13,13 +14,6 @@ use tokio::sync::{Notify, mpsc, oneshot, watch};
 
 /// Orders about keys that wait; more are dropped, and the members repeat them (our guess).
 const ORDERS_MAX: usize = 64;
-
-/// An order of a member about keys.
-pub(crate) struct KeyOrder {
-    pub by: NodeId,
-    pub serial: u64,
-    pub order: rumormill_protocols::agree::keys::Order,
-}
 
 /// Members that deliver an event, and some of those that have not confirmed it.
 pub(crate) struct Covered {
@@ -88,6 +82,9 @@ pub(crate) struct Shared {
     /// This id runs elsewhere in a greater life.
     pub superseded: watch::Sender<bool>,
     pub orders: mpsc::Sender<KeyOrder>,
+    reports: Mutex<Reports>,
+    /// Held while the keys of all members are changed through this one.
+    pub changing_keys: tokio::sync::Mutex<()>,
 }
 
 impl Shared {
@@ -103,6 +100,8 @@ impl Shared {
             left: watch::Sender::new(false),
             superseded: watch::Sender::new(false),
             orders,
+            reports: Mutex::default(),
+            changing_keys: tokio::sync::Mutex::default(),
         };
         (Arc::new(shared), to_do)
     }
@@ -115,6 +114,11 @@ impl Shared {
     /// Must not be held across an await.
     pub fn queries(&self) -> MutexGuard<'_, OpenQueries> {
         self.queries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Must not be held across an await.
+    pub fn reports(&self) -> MutexGuard<'_, Reports> {
+        self.reports.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub fn set_handle(&self, handle: &Arc<Handle>) {
@@ -130,6 +134,7 @@ impl Shared {
         self.subscribers.close();
         self.publishes().pending.clear();
         self.queries().begin_anew();
+        self.reports().close_all();
     }
 }
 

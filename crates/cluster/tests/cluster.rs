@@ -5,6 +5,7 @@ use rumormill_cluster::{
     Address, Builder, Cluster, Delivery, Error, Event, Events, Filter, Key, Keyring, Query, Reply, Status,
     Why,
 };
+use rumormill_protocols::member::swim;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -13,8 +14,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 fn member(name: &str) -> Builder {
     let keyring = Keyring::new(Key::new([7; 32]));
-    let swim = rumormill_protocols::member::swim::Config::local();
-    Cluster::builder(name).keyring(keyring).bind("127.0.0.1:0").swim(swim)
+    Cluster::builder(name).keyring(keyring).bind("127.0.0.1:0").swim(swim::Config::local())
 }
 
 /// The next event that `pick` picks.
@@ -165,13 +165,12 @@ async fn a_query_is_answered_by_the_members_that_its_filter_matches() {
             }
         });
     }
-    let pattern = |pattern: &str| {
-        let tag = rumormill_cluster::audience::TagPattern { key: "role".into(), pattern: pattern.into() };
-        Filter { tags: vec![tag], ..Filter::default() }
-    };
-    let refused = a.ask(Query { filter: pattern("("), ..Query::new("load", "") }).await;
+    let tagged = |pattern: &str| Filter::default().tag("role", pattern);
+    let refused = a.ask(Query::new("load", "").to(tagged("("))).await;
     assert!(matches!(refused, Err(Error::Filter(_))));
-    let replies = a.ask(Query { filter: pattern("we."), ..Query::new("load", "now?") }).await.unwrap();
+    let none = a.ask(Query::new("load", "").to(Filter::default().names_like("x.*"))).await.unwrap();
+    assert_eq!(none.expected, 0);
+    let replies = a.ask(Query::new("load", "now?").to(tagged("we."))).await.unwrap();
     assert_eq!(replies.expected, 2);
     let all = tokio::time::timeout(PATIENCE, replies.collect()).await.unwrap();
     assert_eq!((all.answers.len(), all.failures.len()), (1, 1));
@@ -225,6 +224,7 @@ async fn with_a_data_directory_a_member_comes_back_as_itself_without_a_seed_and_
     a.publish("count", "2").await.unwrap();
     let second = b().start().await.unwrap();
     let mut events = second.subscribe();
+    second.joined().await.unwrap();
     until_live(&second, 2).await;
     assert_eq!(next_text(&mut events).await, "2", "what it heard before is not repeated");
     assert_eq!(second.id(), id);
@@ -252,6 +252,17 @@ async fn errors_are_typed_and_say_what_to_do() {
     assert!(matches!(&missing, Err(Error::KeyFile { .. })), "{missing:?}");
     let open = Cluster::builder("a").bind("0.0.0.0:0").start().await.unwrap_err();
     assert!(matches!(open, Error::Start(_)) && open.to_string().contains("key"), "{open}");
+    let again = Cluster::builder("a").keyring(Keyring::new(Key::new([7; 32]))).bind("127.0.0.1:0");
+    for wrong in [
+        member(""),
+        member("a\tb"),
+        again.clone().cluster(""),
+        again.clone().budget_bytes_per_s(0),
+        again.swim(swim::Config { period: Duration::ZERO, ..swim::Config::local() }),
+    ] {
+        let refused = wrong.start().await.unwrap_err();
+        assert!(matches!(refused, Error::Setting { .. }), "{refused:?}");
+    }
     let name = Cluster::builder("a").bind("no address").start().await.unwrap_err();
     assert!(
         matches!(&name, Error::Address { address: Address::Name(name), .. } if name == "no address"),

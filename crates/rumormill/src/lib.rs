@@ -28,7 +28,9 @@
 //!
 //! That is membership with SWIM and Lifeguard, messages in the order of each publisher, queries with collected answers, signed identities, sealed packets
 //! and key rotation: the composite that the rumormill agent runs, driven by the same runtime. Agents and embedded members form one cluster. `rumormill
-//! keygen > key` makes the key file, and [`Key::generate`] makes a key without one.
+//! keygen key` makes the key file, and [`Key::generate`] makes a key without one. A payload is bytes: text, or what the program encodes (`minicbor` is
+//! here already). Queries have a [`Filter`] by names and tags. `Cluster::rotate_key` rotates the cluster's key on all live members, and `Cluster::ban` keeps
+//! a member out. Every error says what to do. The type of a published message is `cluster::Message`, since [`Message`] is the trait of protocols.
 //!
 //! # A protocol in forty lines
 //!
@@ -138,11 +140,15 @@ pub use rumormill_sim as sim;
 pub use minicbor;
 
 #[cfg(feature = "cluster")]
-pub use rumormill_cluster::{Builder, Cluster, Error, Event, Events, Filter, Member, Query, Replies, Reply};
+pub use rumormill_cluster::{
+    Address, Ban, Builder, Cluster, Collected, Coverage, Delivery, Error, Event, EventId, Events, Filter,
+    KeyStep, Member, MemberKeys, NotMet, Query, Question, Replies, Reply, Responder, Status, Summary,
+    Unconfirmed, Why,
+};
 pub use rumormill_core::payload::Payload;
 pub use rumormill_core::{Change, Cx, Input, Lane, Message, NodeId, Output, Protocol, Time, Via, Wall};
 pub use rumormill_protocols::member::swim::{self, Swim};
-pub use rumormill_runtime::keyring::{Key, Keyring};
+pub use rumormill_runtime::keyring::{Fingerprint, Key, Keyring};
 
 /// The example of the README.
 #[cfg(all(doctest, feature = "cluster"))]

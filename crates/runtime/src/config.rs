@@ -90,11 +90,11 @@ impl Config {
 pub enum StartError {
     /// Without a key, on an address that others can reach.
     #[error(
-        "refusing to listen on {0} without a cluster key, where anybody could join and forge packets: give a key file (`rumormill keygen` makes one), listen on loopback, or say --insecure"
+        "refusing to listen on {0} without a cluster key, where anybody could join and forge packets: give a key file (`rumormill keygen` makes one), listen on loopback, or allow it (--insecure, Builder::insecure)"
     )]
     NoKey(SocketAddr),
     /// A port cannot be had.
-    #[error("cannot listen on {address} ({transport}): {}", addresses::bind_fault(*address, source, "is another agent running there?"))]
+    #[error("cannot listen on {address} ({transport}): {}", addresses::bind_fault(*address, source, "is another one running there?"))]
     Bind {
         /// Where.
         address: SocketAddr,

@@ -1,6 +1,7 @@
 //! Starts a member: keys, data directory, sockets, the composite, the tasks around it.
 
 use super::builder::{Builder, Keys};
+use super::check::check;
 use super::{Cluster, Parts, encoded_tags};
 use crate::address::Address;
 use crate::audience::compiled::CompiledFilters;
@@ -16,7 +17,6 @@ use crate::orders;
 use crate::shared::Shared;
 use rumormill_core::identity::{Life, NodeId};
 use rumormill_protocols::agree::bans::{self, Bans};
-use rumormill_protocols::member::swim::record::NAME_BYTES_MAX;
 use rumormill_protocols::member::swim::{self, Swim};
 use rumormill_protocols::spread::events::Events;
 use rumormill_protocols::spread::queries::{self, Queries};
@@ -39,7 +39,8 @@ struct Identity {
 }
 
 impl Builder {
-    /// Starts the member: when this returns, it gossips. It finds its seeds behind that; [`Cluster::joined`] waits for it.
+    /// Starts the member: when this returns, it gossips. It finds its seeds behind that; [`Cluster::joined`] waits for it. Needs a Tokio runtime with I/O and
+    /// time, as `#[tokio::main]` makes it.
     ///
     /// # Errors
     /// If a setting, the key file, the data directory or the sockets cannot be used.
@@ -49,10 +50,7 @@ impl Builder {
 }
 
 async fn start(builder: Builder) -> Result<Cluster, Error> {
-    if builder.name.len() > NAME_BYTES_MAX {
-        let (what, bytes) = ("the member's name", builder.name.len());
-        return Err(Error::TooLarge { what, bytes, max: NAME_BYTES_MAX });
-    }
+    check(&builder)?;
     let given_tags = encoded_tags(builder.tags.clone())?;
     let bind = bind_address(&builder.bind).await?;
     let (keyring, key_file) = keyring(builder.keys.clone()).await?;
@@ -72,9 +70,10 @@ async fn start(builder: Builder) -> Result<Cluster, Error> {
     let handle = rumormill_runtime::start(wire, sockets, node, Observer::new(shared.clone())).await?;
     let handle = Arc::new(handle);
     shared.set_handle(&handle);
-    let progress = Arc::new(watch::Sender::new(Progress::of(&builder.seeds)));
     let contacts = state.members.iter().filter_map(|member| Contact::decode(&member.contact).ok());
-    let known = contacts.flat_map(|contact| contact.addresses().to_vec()).collect();
+    let known: Vec<SocketAddr> = contacts.flat_map(|contact| contact.addresses().to_vec()).collect();
+    let progress = Progress::of(&builder.seeds, !known.is_empty());
+    let progress = Arc::new(watch::Sender::new(progress));
     let keeper = dir.map(|dir| Arc::new(Keeper::new(dir, state, shared.clone())));
     let mut tasks = JoinSet::new();
     let seed = identity::new_session()?;

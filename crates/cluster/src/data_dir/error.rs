@@ -11,8 +11,8 @@ pub const IDENTITY: &str = "identity.bin";
 /// Why a data directory cannot be used. Each text says what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// Another agent has it.
-    #[error("the data directory {} is in use by {}; stop that agent, or give this one a data_dir of its own",
+    /// Another process has it, or another member of this one.
+    #[error("the data directory {} is in use by {}; stop that one, or give this one a data directory of its own",
         dir.display(), pid.map_or("another process".into(), |pid| format!("process {pid}")))]
     InUse {
         /// Which directory.
@@ -21,7 +21,7 @@ pub enum StoreError {
         pid: Option<u32>,
     },
     /// There is no room to write.
-    #[error("cannot {what}: the disk of {} is full; make room and start again (the agent does not start without a durable epoch)", dir.display())]
+    #[error("cannot {what}: the disk of {} is full; make room and start again (nothing starts without a durable epoch)", dir.display())]
     Full {
         /// What was being done.
         what: &'static str,

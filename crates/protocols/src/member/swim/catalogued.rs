@@ -5,6 +5,7 @@ use super::record::{Accusation, Card, Charge, Evidence, Tags};
 use super::{Config, Me, Message, News, Swim};
 use crate::catalog::Catalogued;
 use alloc::format;
+use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use rumormill_core::identity::{Life, NodeId, Unsigned};
@@ -69,6 +70,10 @@ impl Catalogued for Swim<Unsigned> {
             copied_from: None,
         };
         Swim::new(Config::clone(config), card, Unsigned)
+    }
+
+    fn check(config: &Config) -> Result<(), String> {
+        config.check()
     }
 
     fn samples() -> Vec<(&'static str, Message)> {

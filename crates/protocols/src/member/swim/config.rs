@@ -1,5 +1,7 @@
 //! Every knob of SWIM, with its source.
 
+use alloc::format;
+use alloc::string::String;
 use rumormill_core::time::Duration;
 
 /// Settings. The same on all members of a cluster, or nearly so.
@@ -42,24 +44,27 @@ pub struct Config {
     pub suspicion_beta: f64,
     /// K: confirmations that bring the suspicion time down to its minimum (Lifeguard, section IV-B).
     pub suspicion_confirmations: u32,
-    /// Whether a failed probe suspects first (SWIM, section 4.2) or declares dead at once (section 3).
+    /// Whether a failed probe suspects first (SWIM, section 4.2) or marks the member as failed at once (section 3).
     pub suspicion: bool,
     /// Lifeguard's three parts: local health, shrinking suspicion times, buddy system.
     pub lifeguard: bool,
     /// S: the saturation of the local health score (Lifeguard, section IV-A: 8).
     pub health_max: u32,
-    /// Departed members (dead and left) are remembered so long.
+    /// Departed members (failed and left) are remembered so long.
     #[cfg_attr(feature = "serde", serde(with = "rumormill_core::time::text"))]
     pub departed_for: Duration,
     /// And at most so many of them, the oldest dropped first.
     pub departed_max: usize,
-    /// The cluster as a whole tries its dead members at intervals between these two.
+    /// The cluster as a whole tries its failed members at intervals between these two.
     #[cfg_attr(feature = "serde", serde(with = "rumormill_core::time::text::pair"))]
     pub retry_interval: (Duration, Duration),
     /// After leaving is announced, how long the member stays to spread it.
     #[cfg_attr(feature = "serde", serde(with = "rumormill_core::time::text"))]
     pub leave_linger: Duration,
 }
+
+/// The shortest time between two actions of the protocol (our guess: a simulator's step).
+const SHORTEST: Duration = Duration::from_millis(1);
 
 impl Default for Config {
     /// One site.
@@ -69,6 +74,27 @@ impl Default for Config {
 }
 
 impl Config {
+    /// Refuses settings with which no member can run.
+    ///
+    /// # Errors
+    /// Names the setting, and what it must be.
+    pub fn check(&self) -> Result<(), String> {
+        for (name, time) in [
+            ("period", self.period),
+            ("probe_timeout", self.probe_timeout),
+            ("gossip_interval", self.gossip_interval),
+            ("retry_interval", self.retry_interval.0),
+        ] {
+            if time < SHORTEST {
+                return Err(format!("{name} is {time:?}: {SHORTEST:?} is the least"));
+            }
+        }
+        if self.retry_interval.0 > self.retry_interval.1 {
+            return Err("the first time of retry_interval must not be more than the second".into());
+        }
+        Ok(())
+    }
+
     /// One machine: loopback, sub-millisecond round trips.
     pub fn local() -> Config {
         Config {
