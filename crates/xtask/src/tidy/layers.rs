@@ -10,6 +10,7 @@ type Layer = (&'static str, &'static [&'static str], &'static [&'static str]);
 const CORE: &str = "rumormill-core";
 const PROTOCOLS: &str = "rumormill-protocols";
 const NODE: &str = "rumormill-node";
+const SQL: &str = "rumormill-sql";
 const SIM: &str = "rumormill-sim";
 const LAB: &str = "rumormill-lab";
 const RUNTIME: &str = "rumormill-runtime";
@@ -20,17 +21,18 @@ const TESTKIT: &str = "rumormill-testkit";
 const HOSTILE: &str = "rumormill-hostile";
 
 /// From the bottom up; each may use only what stands above it here.
-const LAYERS: [Layer; 13] = [
+const LAYERS: [Layer; 14] = [
     (CORE, &[], &[]),
+    (SQL, &[CORE], &[]),
     (PROTOCOLS, &[CORE], &[SIM]),
     (NODE, &[CORE, PROTOCOLS], &[]),
     (SIM, &[CORE], &[]),
-    (LAB, &[CORE, PROTOCOLS, NODE, SIM], &[]),
+    (LAB, &[CORE, SQL, PROTOCOLS, NODE, SIM], &[]),
     (RUNTIME, &[CORE], &[PROTOCOLS]),
     (CLUSTER, &[CORE, PROTOCOLS, NODE, RUNTIME], &[]),
-    (AGENT, &[CORE, PROTOCOLS, NODE, RUNTIME, CLUSTER], &[SIM]),
-    (FACE, &[CORE, PROTOCOLS, NODE, SIM, LAB, RUNTIME, CLUSTER, AGENT], &[FACE]),
-    ("rumormill-cli", &[CORE, PROTOCOLS, SIM, LAB, RUNTIME, AGENT, FACE], &[]),
+    (AGENT, &[CORE, SQL, PROTOCOLS, NODE, RUNTIME, CLUSTER], &[SIM]),
+    (FACE, &[CORE, SQL, PROTOCOLS, NODE, SIM, LAB, RUNTIME, CLUSTER, AGENT], &[FACE]),
+    ("rumormill-cli", &[CORE, SQL, PROTOCOLS, SIM, LAB, RUNTIME, AGENT, FACE], &[]),
     (TESTKIT, &[], &[]),
     (HOSTILE, &[CORE, PROTOCOLS, NODE, RUNTIME], &[]),
     ("rumormill-xtask", &[TESTKIT], &[]),

@@ -1,0 +1,50 @@
+//! Where tables come from.
+
+use rumormill_core::table::{Cell, Table};
+use std::ops::ControlFlow;
+
+/// The tables of a program, and their rows.
+pub trait Source: Send + Sync + 'static {
+    /// The definitions of all tables. The engine asks once, when it starts.
+    fn tables(&self) -> Vec<&'static Table>;
+
+    /// Calls `each` with every row of `table` as it is now, until `each` answers `Break`.
+    ///
+    /// The engine calls this once per statement and table, on an SQL thread: it may block. Cells stand in the order of the table's columns; a cell of a
+    /// column that is not in `wanted` is not read and may be [`Cell::Null`].
+    ///
+    /// # Errors
+    /// With a sentence for the person who asked, if the rows cannot be had.
+    fn rows(
+        &self,
+        table: &'static Table,
+        wanted: Wanted,
+        each: &mut dyn FnMut(Vec<Cell>) -> ControlFlow<()>,
+    ) -> Result<(), String>;
+}
+
+/// The columns of a table that a statement reads, by their position.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub struct Wanted(u64);
+
+impl Wanted {
+    /// No column.
+    pub const NONE: Self = Self(0);
+    /// All columns.
+    pub const ALL: Self = Self(u64::MAX);
+
+    /// Whether the statement reads the column at `position`.
+    pub fn has(self, position: usize) -> bool {
+        self.0 & bit(position) != 0
+    }
+
+    /// Adds the column at `position`.
+    pub fn add(&mut self, position: usize) {
+        self.0 |= bit(position);
+    }
+}
+
+/// Columns from the 64th on share one bit.
+fn bit(position: usize) -> u64 {
+    1 << position.min(63)
+}
