@@ -159,7 +159,8 @@ impl Agent {
         let looked = handle.inspect(move |node, seen| {
             let view = agent.view();
             let about_member = &agent.about_member;
-            look(&Inside { node, view: &view, now: seen.now, wall: seen.wall, about_member })
+            let (now, wall) = (seen.now, seen.wall);
+            look(&Inside { node, view: &view, seen, now, wall, about_member })
         });
         looked.await.map_err(|_| Refusal::gone())
     }

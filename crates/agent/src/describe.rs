@@ -7,7 +7,7 @@ pub mod model;
 
 use crate::host;
 use crate::view::Cursor;
-use inside::Inside;
+use inside::{Inside, addresses};
 use rumormill_core::identity::NodeId;
 use rumormill_core::time::Time;
 use rumormill_core::words;
@@ -66,7 +66,7 @@ impl<'a> Shape<'a> {
             name: card.name.clone(),
             is_self: member.id == self.me(),
             status: self.status(member),
-            since_s: self.ban(member.id).map_or(self.ago(member.since), |ban| ban_age_s(self.inside, ban)),
+            since_s: self.ban(member.id).map_or(self.ago(member.since), |ban| ban.age_s(self.inside.wall)),
             epoch: card.life.epoch,
             incarnation: card.incarnation,
             addresses: addresses(&card.contact),
@@ -143,11 +143,6 @@ impl<'a> Shape<'a> {
     }
 }
 
-/// How many seconds ago a ban was said, by the clocks of both.
-pub fn ban_age_s(inside: &Inside<'_>, ban: &Ban) -> f64 {
-    inside.wall.0.saturating_sub(ban.version) as f64 / 1_000.0
-}
-
 /// The reason of a ban, to stand behind a sentence.
 pub fn reason_given(ban: &Ban) -> String {
     if ban.reason().is_empty() { String::new() } else { format!(": {}", ban.reason()) }
@@ -163,12 +158,6 @@ pub fn status(status: Status) -> model::Status {
     }
 }
 
-/// The addresses of a contact; none if it cannot be read.
-pub fn addresses(contact: &[u8]) -> Vec<String> {
-    let contact = Contact::decode(contact).unwrap_or_default();
-    contact.addresses().iter().map(ToString::to_string).collect()
-}
-
 /// A member's tags, as far as they are here.
 pub fn tags(member: &swim::Member<'_>) -> BTreeMap<String, String> {
     member.tags.and_then(TagMap::decode).unwrap_or_default().0
@@ -179,23 +168,12 @@ pub fn name_of(inside: &Inside<'_>, id: NodeId) -> Option<String> {
     inside.node.swim.member(id).map(|member| member.card.name.clone())
 }
 
-fn percent(part: u64, whole: u64) -> Option<f64> {
-    let hundredths = |share: f64| (share * 1e4).round() / 1e2;
-    (whole > 0).then(|| hundredths(part as f64 / whole as f64))
-}
-
-/// The share of a disk that is in use.
-pub fn disk_percent(disk: &host::Disk) -> Option<f64> {
-    percent(disk.used_mib.into(), disk.total_mib.into())
-}
-
 fn summary(vitals: &host::Vitals) -> model::VitalsSummary {
-    let memory = vitals.mem_total_kib.zip(vitals.mem_available_kib);
     model::VitalsSummary {
         load1: vitals.load_1_centi.map(|centi| f64::from(centi) / 100.0),
         cpu_percent: vitals.cpu_busy_permille.map(|permille| f64::from(permille) / 10.0),
-        memory_percent: memory.and_then(|(total, free)| percent(total.saturating_sub(free), total)),
-        disk_percent: vitals.disks.iter().filter_map(disk_percent).max_by(f64::total_cmp),
+        memory_percent: vitals.memory_percent(),
+        disk_percent: vitals.disk_percent(),
         uptime_s: vitals.uptime_s,
     }
 }

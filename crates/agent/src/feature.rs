@@ -13,6 +13,7 @@ use crate::metrics::Table;
 use crate::node::{Event, Node};
 use crate::states::States;
 use crate::store::NotStored;
+use crate::tables::AgentTable;
 use rumormill_core::identity::Life;
 use rumormill_core::time::Wall;
 use rumormill_runtime::{Book, View};
@@ -72,6 +73,8 @@ pub struct Feature {
     pub routes: fn() -> Vec<Route>,
     /// Their OpenAPI description.
     pub document: fn() -> OpenApi,
+    /// Tables of what the agent knows, beside those of its node: SQL shows them.
+    pub tables: &'static [AgentTable],
     /// Adds the feature's metrics.
     pub count: fn(&Inside<'_>, &Arc<Agent>, &mut Table),
     /// Adds conditions that the node's state shows.
@@ -99,6 +102,7 @@ impl Feature {
         apply: |_, _, _| Box::pin(async { Ok(()) }),
         routes: Vec::new,
         document: OpenApi::default,
+        tables: &[],
         count: |_, _, _| {},
         conditions: |_, _, _| {},
         about_member: |_, _, _| {},

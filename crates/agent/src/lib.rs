@@ -13,6 +13,7 @@
 //! | [`agent`] | what all parts share |
 //! | [`describe`], [`view`] | members as JSON; names, changes and pings, as membership told them |
 //! | [`refusal`], [`warnings`], [`token`], [`metrics`] | why the agent refuses; conditions; secrets; a table of metrics |
+//! | [`tables`] | tables of what the agent knows, as SQL shows them |
 //! | [`node`], [`audience`] | the composed protocol; which queries are meant for this node |
 //! | [`store`], [`identity`] | the data directory; the node's key |
 //! | [`config`], [`discover`], [`host`] | settings with their sources; seeds to addresses; the machine |
@@ -42,6 +43,7 @@ mod service_manager;
 pub mod start;
 mod states;
 pub mod store;
+pub mod tables;
 pub mod token;
 pub mod view;
 pub mod warnings;

@@ -9,6 +9,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
+use rumormill_core::observe::{Figure, Value};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::atomic::AtomicU64;
@@ -55,7 +56,8 @@ enum Kind {
     Gauge,
 }
 
-type Labels = Vec<(&'static str, String)>;
+/// Names and values that tell samples of one name apart.
+pub type Labels = Vec<(&'static str, String)>;
 
 /// Values with names and labels, as they are at one moment.
 #[derive(Debug, Default)]
@@ -72,6 +74,15 @@ struct Metric {
 }
 
 impl Table {
+    /// Adds a figure of the node.
+    pub fn add(&mut self, figure: Figure<'_>) {
+        let (kind, value) = match figure.value {
+            Value::Count(count) => (Kind::Counter, count as f64),
+            Value::Gauge(value) => (Kind::Gauge, value),
+        };
+        self.put(figure.name.to_owned().into(), figure.help, kind, figure.labels, value);
+    }
+
     /// Adds to the counter `name`: what it counted under these labels.
     pub fn count(
         &mut self,
@@ -107,6 +118,15 @@ impl Table {
             Some(known) => known.samples.push((labels, value)),
             None => self.families.push(Metric { name, help, kind, samples: vec![(labels, value)] }),
         }
+    }
+
+    /// Every value: its name, its labels, whether it only goes up, and its meaning.
+    pub fn values(&self) -> impl Iterator<Item = (&str, &Labels, bool, f64, &'static str)> {
+        let of = |metric: &'_ Metric| (metric.kind == Kind::Counter, metric.help);
+        self.families.iter().flat_map(move |metric| {
+            let (is_count, help) = of(metric);
+            metric.samples.iter().map(move |(labels, value)| (&*metric.name, labels, is_count, *value, help))
+        })
     }
 
     /// The counters in one flat map, labels joined to the name by dots.

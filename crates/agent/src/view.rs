@@ -199,6 +199,11 @@ impl View {
         self.head.send_replace(self.first + self.changes.len() as u64);
     }
 
+    /// The name of a member that is on a list.
+    pub fn name_of(&self, id: NodeId) -> Option<String> {
+        self.called.get(&id).map(|name| name.to_string())
+    }
+
     /// The live members that carry `name`.
     pub fn carriers(&self, name: &str) -> &[NodeId] {
         self.carriers.get(name).map_or(&[], Vec::as_slice)

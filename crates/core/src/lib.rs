@@ -11,6 +11,7 @@
 //! | [`wire`] | how a message becomes bytes, and why no bytes can hurt the one who reads them |
 //! | [`record`] | what is gossiped *about*: signed by its owner, relayed verbatim, guarded in memory |
 //! | [`identity`] | who a node is: id, epoch, session, and the keys that prove it |
+//! | [`observe`] | what is observed of a protocol: figures, and state as tables |
 //! | [`table`] | what is shown as rows: tables, columns, cells |
 //! | [`time`], [`rng`], [`payload`] | monotonic and wall time, seeded randomness, cheap bytes |
 //! | [`words`] | counts and times as people read them |
@@ -27,6 +28,7 @@ pub mod drive;
 pub mod identity;
 pub mod lane;
 pub mod numbered;
+pub mod observe;
 pub mod payload;
 pub mod protocol;
 pub mod record;

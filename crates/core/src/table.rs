@@ -1,6 +1,9 @@
 //! What is shown as rows: the definition of a table, and the cells of its rows. SQL, and whatever else prints tables, reads these.
 
-use alloc::string::String;
+use crate::identity::NodeId;
+use crate::time::Wall;
+use alloc::string::{String, ToString};
+use core::fmt::Write;
 
 /// What a column holds. A cell of it is that or null.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
@@ -43,6 +46,49 @@ pub struct Table {
     pub columns: &'static [Column],
 }
 
+impl Table {
+    /// The place of a column among the cells of a row.
+    pub fn position(&self, column: &str) -> Option<usize> {
+        self.columns.iter().position(|known| known.name == column)
+    }
+}
+
+/// The columns of one list behind those of another one. `N` is their number.
+pub const fn join<const N: usize>(first: &[Column], second: &[Column]) -> [Column; N] {
+    assert!(first.len() + second.len() == N, "N is the number of the columns of both lists");
+    let mut all = [Column { name: "", kind: Kind::Text, about: "" }; N];
+    let mut at = 0;
+    while at < N {
+        all[at] = if at < first.len() { first[at] } else { second[at - first.len()] };
+        at += 1;
+    }
+    all
+}
+
+/// Makes a list of columns. The comment above a name says what the column says.
+///
+/// ```
+/// use rumormill_core::table::{Column, Kind};
+/// const COLUMNS: &[Column] = rumormill_core::columns! {
+///     /// Its id.
+///     id: Text,
+///     /// Seconds since
+///     /// it was heard.
+///     heard_s: Float,
+/// };
+/// assert_eq!(COLUMNS[1], Column { name: "heard_s", kind: Kind::Float, about: "Seconds since it was heard." });
+/// ```
+#[macro_export]
+macro_rules! columns {
+    ($($(#[doc = $about:literal])+ $name:ident: $Kind:ident),+ $(,)?) => {
+        &[$($crate::table::Column {
+            name: stringify!($name),
+            kind: $crate::table::Kind::$Kind,
+            about: concat!($($about),+).trim_ascii(),
+        }),+]
+    };
+}
+
 /// One value of a row.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Cell {
@@ -58,4 +104,131 @@ pub enum Cell {
     Text(String),
     /// Of [`Kind::Time`]: microseconds since 1970, UTC.
     Time(i64),
+}
+
+impl Cell {
+    /// A JSON list of texts.
+    pub fn list<T: AsRef<str>>(items: impl IntoIterator<Item = T>) -> Cell {
+        let mut json = String::from("[");
+        for (nth, item) in items.into_iter().enumerate() {
+            json.push_str(if nth > 0 { "," } else { "" });
+            quote(item.as_ref(), &mut json);
+        }
+        json.push(']');
+        Cell::Text(json)
+    }
+
+    /// A JSON object with these texts by name.
+    pub fn object<K: AsRef<str>, V: AsRef<str>>(fields: impl IntoIterator<Item = (K, V)>) -> Cell {
+        let mut json = String::from("{");
+        for (nth, (name, value)) in fields.into_iter().enumerate() {
+            json.push_str(if nth > 0 { "," } else { "" });
+            quote(name.as_ref(), &mut json);
+            json.push(':');
+            quote(value.as_ref(), &mut json);
+        }
+        json.push('}');
+        Cell::Text(json)
+    }
+}
+
+/// Appends a text as JSON has it.
+fn quote(text: &str, json: &mut String) {
+    json.push('"');
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => json.extend(['\\', c]),
+            '\0'..='\u{1f}' => drop(write!(json, "\\u{:04x}", u32::from(c))), // writing to a string cannot fail
+            _ => json.push(c),
+        }
+    }
+    json.push('"');
+}
+
+impl From<bool> for Cell {
+    fn from(value: bool) -> Cell {
+        Cell::Bool(value)
+    }
+}
+
+/// What does not fit is the greatest number that does.
+impl From<u64> for Cell {
+    fn from(value: u64) -> Cell {
+        Cell::Int(i64::try_from(value).unwrap_or(i64::MAX))
+    }
+}
+
+impl From<u32> for Cell {
+    fn from(value: u32) -> Cell {
+        Cell::Int(value.into())
+    }
+}
+
+impl From<usize> for Cell {
+    fn from(value: usize) -> Cell {
+        Cell::from(value as u64)
+    }
+}
+
+impl From<f64> for Cell {
+    fn from(value: f64) -> Cell {
+        Cell::Float(value)
+    }
+}
+
+impl From<&str> for Cell {
+    fn from(text: &str) -> Cell {
+        Cell::Text(text.into())
+    }
+}
+
+impl From<String> for Cell {
+    fn from(text: String) -> Cell {
+        Cell::Text(text)
+    }
+}
+
+impl From<NodeId> for Cell {
+    fn from(id: NodeId) -> Cell {
+        Cell::Text(id.to_string())
+    }
+}
+
+impl From<Wall> for Cell {
+    fn from(at: Wall) -> Cell {
+        Cell::Time(i64::try_from(at.0.saturating_mul(1_000)).unwrap_or(i64::MAX))
+    }
+}
+
+impl<T: Into<Cell>> From<Option<T>> for Cell {
+    fn from(value: Option<T>) -> Cell {
+        value.map_or(Cell::Null, Into::into)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_and_objects_are_json_whatever_their_texts_hold() {
+        let odd = "a\"b\\c\nd\u{1}é";
+        assert_eq!(Cell::list([odd, ""]), Cell::from("[\"a\\\"b\\\\c\\u000ad\\u0001é\",\"\"]"));
+        assert_eq!(Cell::list::<&str>([]), Cell::from("[]"));
+        assert_eq!(Cell::object([("k", odd), ("l", "2")]), {
+            Cell::from("{\"k\":\"a\\\"b\\\\c\\u000ad\\u0001é\",\"l\":\"2\"}")
+        });
+    }
+
+    #[test]
+    fn columns_of_two_lists_stand_in_their_order_and_are_found_by_name() {
+        const FIRST: &[Column] = columns! {
+            /// Whose.
+            id: Text,
+        };
+        const BOTH: [Column; 2] = join(FIRST, FIRST);
+        let table = Table { name: "t", about: "", key: &["id"], columns: &BOTH };
+        assert_eq!((table.position("id"), table.position("ids")), (Some(0), None));
+        assert_eq!(BOTH[1].about, "Whose.");
+    }
 }

@@ -1,12 +1,15 @@
 //! The agent's composite protocol: membership, the machines' vitals, the application's events and queries, orders about keys, and bans.
 //!
 //! [`composite!`] makes the node of one line for each protocol. `wiring` says who is told of what, and who gets the spare bytes of a datagram;
-//! `gate` is a part of the wiring.
+//! `gate` is a part of the wiring. [`machine`] is what vitals hold. `observe` has the node's figures and tables.
 
 mod gate;
+pub mod machine;
+mod observe;
 mod wiring;
 
 use gate::Gate;
+pub use observe::{COUNTERS, EVENTS, HOSTS, PHI, TABLES, Told, VITALS, counter_row, event_row};
 use rumormill_core::composite;
 use rumormill_core::composite::Wires;
 use rumormill_core::identity::{Keys, NodeId, Unsigned};

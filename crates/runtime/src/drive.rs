@@ -399,7 +399,7 @@ impl<P: Protocol, A: App<P>> Engine<P, A> {
             self.effects.events = 0;
             let Effects { app, book, shared, .. } = &mut self.effects;
             let (me, life, local, counters) = (self.me, self.life, self.local, &*shared.counters);
-            app.after(&self.driver.node, &View { now, wall, me, life, local, book, counters });
+            app.after(&self.driver.node, &View { now, wall, me, life, local, book, counters, shared });
         }
     }
 
@@ -431,5 +431,5 @@ impl<P: Protocol, A: App<P>> Engine<P, A> {
 
 fn view<P: Protocol, A>(me: NodeId, life: Life, local: SocketAddr, effects: &Effects<P, A>) -> View<'_> {
     let Effects { now, wall, book, shared, .. } = effects;
-    View { now: *now, wall: *wall, me, life, local, book, counters: &shared.counters }
+    View { now: *now, wall: *wall, me, life, local, book, counters: &shared.counters, shared }
 }

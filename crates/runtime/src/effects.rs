@@ -56,6 +56,14 @@ pub struct View<'a> {
     pub book: &'a Book,
     /// What was sent, received and lost.
     pub counters: &'a Counters,
+    pub(crate) shared: &'a Shared,
+}
+
+impl View<'_> {
+    /// The session of a peer: the life in which it was heard last, and whether that life proved that it is live.
+    pub fn session(&self, id: NodeId) -> Option<(Life, bool)> {
+        self.shared.seal().life_of(id)
+    }
 }
 
 /// How long a hint to the protocol waits, so that one that answers a hint with the same attempt does not spin.

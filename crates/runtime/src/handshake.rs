@@ -20,6 +20,7 @@ use minicbor::bytes::ByteArray;
 use ring::rand::{SecureRandom, SystemRandom};
 use rumormill_core::identity::Life;
 use rumormill_core::{Loss, NodeId, wire};
+use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -44,6 +45,12 @@ pub struct Shared {
     pub counters: Arc<Counters>,
     pub faults: Faults,
     pub strangers: Arc<Strangers>,
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared").finish_non_exhaustive()
+    }
 }
 
 impl Shared {

@@ -1,7 +1,7 @@
 //! Bans: identities that are kept out of the cluster.
 
+mod conditions;
 pub mod http;
-mod metrics;
 pub mod model;
 pub(crate) mod named;
 pub mod service;
@@ -33,7 +33,6 @@ pub const FEATURE: Feature = Feature {
     },
     routes: http::routes,
     document: http::Document::openapi,
-    count: |inside, _, table| metrics::count(inside, table),
-    conditions: |inside, _, all| metrics::conditions(inside, all),
+    conditions: |inside, _, all| conditions::conditions(inside, all),
     ..Feature::NONE
 };

@@ -21,6 +21,7 @@ pub(crate) mod serf;
 pub mod service;
 pub mod state;
 pub(crate) mod store;
+mod table;
 
 use crate::feature::{Feature, Heard};
 use crate::node::Event;
@@ -52,7 +53,8 @@ pub const FEATURE: Feature = Feature {
     save: |agent| Box::pin(service::save_last(agent)),
     routes: http::routes,
     document: http::Document::openapi,
-    count: |inside, agent, table| metrics::count(inside, &agent.event_service(), table),
+    tables: &[table::EVENTS],
+    count: |_, agent, table| metrics::count(&agent.event_service(), table),
     about_self: |inside, agent, info| {
         info.events = metrics::info(inside, &agent.event_service(), agent.config.events.window_bytes);
     },

@@ -16,6 +16,7 @@ mod ring;
 pub(crate) mod serf;
 pub mod service;
 pub(crate) mod state;
+mod table;
 
 pub use everywhere::KeyChange;
 
@@ -43,6 +44,7 @@ pub const FEATURE: Feature = Feature {
     },
     routes: http::routes,
     document: http::Document::openapi,
+    tables: &[table::KEYS],
     conditions: |_, agent, all| {
         if agent.keyring.is_insecure() {
             let text = "no cluster key: anybody who reaches the gossip port can take part".to_string();

@@ -8,6 +8,7 @@ mod metrics;
 pub mod model;
 pub(crate) mod serf;
 pub mod service;
+mod table;
 pub mod watch;
 mod why;
 
@@ -44,6 +45,7 @@ pub const FEATURE: Feature = Feature {
     save: |agent| Box::pin(known::save_all(agent)),
     routes: http::routes,
     document: http::Document::openapi,
+    tables: &[table::PEERS, table::SESSIONS],
     count: |inside, _, table| metrics::count(inside, table),
     conditions: |inside, _, all| metrics::conditions(inside, all),
     about_self: |inside, _, info| metrics::about_self(inside, info),

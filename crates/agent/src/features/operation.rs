@@ -4,6 +4,7 @@ mod conditions;
 pub mod http;
 mod metrics;
 pub mod model;
+mod table;
 
 use crate::agent::Agent;
 use crate::feature::Feature;
@@ -18,6 +19,7 @@ pub const FEATURE: Feature = Feature {
     apply: |_, _, config| Box::pin(async move { logging::set_filter(&config.log) }),
     routes: http::routes,
     document: http::Document::openapi,
+    tables: &[table::COUNTERS, table::WARNINGS],
     count: metrics::own,
     conditions: |_, agent, all| conditions::own(agent, all),
     about_self: |_, agent, info| about_self(agent, info),

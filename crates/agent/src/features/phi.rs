@@ -2,7 +2,6 @@
 //!
 //! The levels decide nothing: SWIM alone marks a member as failed.
 
-mod metrics;
 pub mod model;
 
 use crate::feature::{Feature, Heard};
@@ -27,7 +26,6 @@ pub const FEATURE: Feature = Feature {
         Event::Phi(_) => Heard::Done,
         event => Heard::NotMine(event),
     },
-    count: |inside, _, table| metrics::count(inside, table),
     about_member: |inside, id, more| Suspicion::seen(inside, id).add_to(more),
     member_schema: Suspicion::schema,
     ..Feature::NONE

@@ -47,7 +47,7 @@ pub const FEATURE: Feature = Feature {
     },
     routes: http::routes,
     document: http::Document::openapi,
-    count: |inside, agent, table| metrics::count(inside, &agent.query_service(), table),
+    count: |_, agent, table| metrics::count(&agent.query_service(), table),
     about_self: |inside, _, info| info.queries = metrics::info(inside),
     ..Feature::NONE
 };

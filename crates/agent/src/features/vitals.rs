@@ -31,12 +31,6 @@ pub const FEATURE: Feature = Feature {
     apply: |agent, _, config| Box::pin(service::apply(agent, config)),
     routes: http::routes,
     document: http::Document::openapi,
-    count: |inside, _, table| {
-        if let Some(vitals) = &inside.node.vitals {
-            let help = "How often new vitals are written at this cluster size";
-            table.gauge("vitals_interval_seconds", help, &[], vitals.put_interval().as_secs_f64());
-        }
-    },
     about_self: |inside, _, info| {
         let vitals = inside.node.vitals.as_ref();
         info.vitals = vitals.is_some();

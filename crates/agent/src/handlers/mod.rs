@@ -22,6 +22,7 @@ pub mod process;
 mod queries;
 mod runner;
 pub mod spec;
+mod table;
 
 pub use counted::Counted;
 pub use runner::RUN_TIME_MAX;
@@ -47,6 +48,7 @@ use tokio::task::JoinSet;
 /// Handlers. They run in tasks of their own, which end after all others ([`run`]).
 pub const FEATURE: Feature = Feature {
     state: |parts, states| states.add(Handlers::of(parts)),
+    tables: &[table::HANDLERS],
     count: |_, agent, table| handlers(agent).iter().for_each(|handler| count(&handler.info(), table)),
     about_self: |_, agent, info| {
         info.handlers = handlers(agent).iter().map(|handler| handler.info()).collect()

@@ -4,7 +4,7 @@
 //! reported as hung, and the thread is left to it. Another thread takes the other disks over; no second one is ever started for a disk that hangs.
 
 use super::proc::ProcFile;
-use super::vitals::{DISKS_MAX, Disk, MOUNT_BYTES_MAX};
+use super::{DISKS_MAX, Disk, MOUNT_BYTES_MAX};
 use procfs::{FromRead, MountEntry};
 use std::collections::{BTreeSet, VecDeque};
 use std::path::{Path, PathBuf};

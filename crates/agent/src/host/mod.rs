@@ -6,9 +6,8 @@
 
 mod disks;
 mod proc;
-mod vitals;
 
-pub use vitals::{DISKS_MAX, Disk, MOUNT_BYTES_MAX, Vitals};
+pub use rumormill_node::machine::{DISKS_MAX, Disk, MOUNT_BYTES_MAX, Vitals};
 
 use disks::Disks;
 use proc::ProcFile;

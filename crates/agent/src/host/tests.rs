@@ -145,11 +145,10 @@ fn this_machine_is_read_cheaply_and_its_vitals_are_small() {
         last = machine.read();
     }
     println!(
-        "one reading: {:?} of CPU, {:?} in all; {} bytes encoded: {}",
+        "one reading: {:?} of CPU, {:?} in all; {} bytes encoded: {last:?}",
         (proc::own_cpu() - before) / rounds,
         started.elapsed() / rounds,
         last.encoded().len(),
-        serde_json::to_string(&last).unwrap(),
     );
     assert_eq!(Vitals::decode(&last.encoded()).as_ref(), Some(&last));
     assert!(last.encoded().len() <= 200, "{last:?}");
@@ -286,13 +285,4 @@ fn a_full_reading_is_small_enough_to_ride_on_a_datagram() {
     println!("{} bytes with one disk, {} with four", full.encoded().len(), four.encoded().len());
     assert!(full.encoded().len() <= 90, "{}", full.encoded().len());
     assert!(four.encoded().len() <= 150, "{}", four.encoded().len());
-    let json = serde_json::to_value(&four).unwrap();
-    assert_eq!(json["load_1"], 12.5);
-    assert_eq!(json["cpu_busy_percent"], 31.2);
-    assert_eq!(json["pressure_io_percent"], 0.25);
-    assert_eq!(json["agent_cpu_percent"], 0.15);
-    assert_eq!(
-        json["disks"][1],
-        serde_json::json!({"mount": "/data", "total_mib": 1 << 20, "used_mib": 1 << 19, "is_hung": false})
-    );
 }

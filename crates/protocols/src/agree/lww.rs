@@ -19,6 +19,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use minicbor::{CborLen, Decode, Encode};
 use rumormill_core::identity::{Life, NodeId};
+use rumormill_core::observe::{Figure, Moment, Observe};
 use rumormill_core::payload::Payload;
 use rumormill_core::protocol::{self, Change, Cx, Input, Lane, Protocol};
 use rumormill_core::record::checksum;
@@ -213,6 +214,13 @@ impl Protocol for Lww {
             Input::Timer(timer) => match timer {},
             Input::Start | Input::Shed(..) | Input::Lost(..) => {}
         }
+    }
+}
+
+impl Observe for Lww {
+    fn figures(&self, _: &Moment, each: &mut dyn FnMut(Figure<'_>)) {
+        let help = "How often new vitals are written at this cluster size";
+        each(Figure::gauge("vitals_interval_seconds", help, self.put_interval().as_secs_f64()));
     }
 }
 

@@ -35,6 +35,7 @@ use core::f64::consts::LN_10;
 use minicbor::{CborLen, Decode, Encode};
 use rumormill_core::counters;
 use rumormill_core::identity::{Life, NodeId};
+use rumormill_core::observe::{Figure, Moment, Observe};
 use rumormill_core::protocol::{self, Change, Cx, Input, Lane, Protocol};
 use rumormill_core::time::{Duration, Time};
 
@@ -410,6 +411,14 @@ fn first_gaps(config: &Config) -> Arrivals {
     arrivals.add(config.period - part, config.window);
     arrivals.add(config.period + part, config.window);
     arrivals
+}
+
+impl Observe for Phi {
+    fn figures(&self, _: &Moment, each: &mut dyn FnMut(Figure<'_>)) {
+        for (name, help, value) in self.counters.each() {
+            each(Figure::count(&format!("phi_{name}"), help, value));
+        }
+    }
 }
 
 impl Detector for Phi {

@@ -1,8 +1,8 @@
 //! The HTTP routes of bans.
 
 use crate::agent::Agent;
+use crate::describe::Shape;
 use crate::describe::inside::Inside;
-use crate::describe::{Shape, ban_age_s};
 use crate::features::bans::named::named;
 use crate::features::membership::find::{find, id};
 use crate::http::reply::{Answer, Body, Segment};
@@ -48,7 +48,7 @@ fn list(inside: &Inside<'_>) -> Vec<model::BanInfo> {
         name: name(inside, ban),
         by: ban.by.to_string(),
         by_name: shape.name(ban.by),
-        age_s: ban_age_s(inside, ban),
+        age_s: ban.age_s(inside.wall),
         reason: ban.reason().into(),
     };
     inside.node.bans.iter().filter(|ban| !ban.lifted).map(info).collect()

@@ -1,8 +1,8 @@
-//! Counters of membership, the condition that a name is taken twice, and what `/v1/self` shows of it.
+//! The condition that a name is taken twice, and what `/v1/self` shows of it.
 
 use crate::describe::Shape;
 use crate::describe::inside::Inside;
-use crate::describe::model::{Status, Warning};
+use crate::describe::model::Warning;
 use crate::features::operation::model::SelfInfo;
 use crate::metrics::Table;
 use rumormill_core::identity::NodeId;
@@ -10,25 +10,10 @@ use rumormill_core::identity::NodeId;
 /// Items of news that are shown, of those that are on their way.
 const NEWS_SHOWN_MAX: usize = 16;
 
-/// Adds the counters.
+/// Adds what the agent knows of names.
 pub(super) fn count(inside: &Inside<'_>, table: &mut Table) {
-    let swim = &inside.node.swim;
-    for (name, help, value) in swim.counters().each() {
-        table.count(format!("swim_{name}"), help, &[], value);
-    }
-    let mut counts = [0usize; Status::ALL.len()];
-    let shape = Shape::new(inside);
-    swim.members().for_each(|member| counts[shape.status(&member) as usize] += 1);
-    for (status, count) in Status::ALL.into_iter().zip(counts) {
-        let help = "Members by status, this one included";
-        table.gauge("members", help, &[("status", status.as_str())], count as f64);
-    }
-    let mut gauge = |name, help, value: f64| table.gauge(name, help, &[], value);
-    gauge("health_score", "Lifeguard's local health score: 0 is healthy", f64::from(swim.health()));
-    gauge("news_queued", "Items still being gossiped", swim.news_len() as f64);
-    gauge("swim_tags_bytes", "Bytes of large tags of others kept here", swim.tags_bytes() as f64);
     let taken = inside.view.taken_names().len();
-    gauge("names_taken_twice", "Names that more than one live member carries", taken as f64);
+    table.gauge("names_taken_twice", "Names that more than one live member carries", &[], taken as f64);
 }
 
 /// Adds a condition for each name that several live members carry.

@@ -1,7 +1,7 @@
 //! Verdicts about a member as sentences: the author of each, its time, and its evidence.
 
 use crate::describe::inside::Inside;
-use crate::describe::{Shape, ban_age_s, reason_given};
+use crate::describe::{Shape, reason_given};
 use crate::model::{self, VerdictKind};
 use rumormill_core::identity::NodeId;
 use rumormill_core::words;
@@ -49,7 +49,7 @@ fn word(inside: &Inside<'_>, ban: &Ban) -> model::Verdict {
         by: ban.by.to_string(),
         by_name: Shape::new(inside).name(ban.by),
         at_unix_ms: ban.version,
-        heard_s: ban_age_s(inside, ban),
+        heard_s: ban.age_s(inside.wall),
         incarnation: 0,
         evidence: None,
         text: String::new(),

@@ -6,12 +6,14 @@ use crate::feature::Features;
 use crate::features::operation::conditions;
 use crate::metrics::Table;
 use crate::{build, logging};
+use rumormill_core::observe::Observe;
 use rumormill_core::words;
 use std::sync::Arc;
 
-/// Every metric, as it stands now.
+/// Every metric, as it stands now: the node's figures, and what the features add.
 pub(super) fn table(inside: &Inside<'_>, agent: &Arc<Agent>) -> Table {
     let mut table = Table::default();
+    inside.node.figures(&inside.moment(), &mut |figure| table.add(figure));
     for feature in agent.state::<Features>().0 {
         (feature.count)(inside, agent, &mut table);
     }

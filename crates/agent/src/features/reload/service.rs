@@ -5,7 +5,7 @@
 //! that they added is installed, and no key is ever removed. The API's token is what its file holds.
 
 use crate::agent::Agent;
-use crate::config::{Config, Origin};
+use crate::config::{self, Config, Described, Origin};
 use crate::feature::{Feature, Features};
 use crate::features::reload::model::{ReloadInfo, Reloaded, SettingChange};
 use crate::metrics::Table;
@@ -193,6 +193,18 @@ impl Agent {
             self.take_token(token, &mut done);
         }
         Ok(done)
+    }
+
+    /// The settings in force: name, value, source and meaning. Waits for a reload that is under way, so it is not for a task.
+    pub(super) fn settings_in_force(&self) -> Vec<(String, String, String, Option<&'static str>)> {
+        let in_force = self.state::<Reload>().in_force.blocking_lock();
+        let known = in_force.origin.iter().flat_map(|origin| &origin.settings);
+        let shown = known.map(|setting| {
+            let value = in_force.settings.get(&setting.key).unwrap_or(&setting.value).clone();
+            let about = config::settings().find(|known| known.key == setting.key).map(Described::about);
+            (setting.key.clone(), value, setting.source.to_string(), about)
+        });
+        shown.collect()
     }
 
     /// Touches disks, so it may take its time. A file in the place of another is not looked into before a restart.

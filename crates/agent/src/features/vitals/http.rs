@@ -2,7 +2,7 @@
 
 use crate::agent::Agent;
 use crate::describe::inside::Inside;
-use crate::describe::{disk_percent, name_of};
+use crate::describe::name_of;
 use crate::features::membership::find::find;
 use crate::http::reply::{Answer, Segment};
 use crate::http::route::Route;
@@ -71,8 +71,7 @@ fn in_full(vitals: &host::Vitals) -> model::Vitals {
     let mib = |mib: u32| u64::from(mib) << 20;
     let load = vitals.load_1_centi.zip(vitals.load_5_centi).zip(vitals.load_15_centi);
     let mut disks: Vec<&host::Disk> = vitals.disks.iter().collect();
-    disks.sort_by(|a, b| disk_percent(b).unwrap_or(0.0).total_cmp(&disk_percent(a).unwrap_or(0.0)));
-    let hung = disks.iter().filter(|disk| disk.is_hung).map(|disk| disk.mount.clone()).collect();
+    disks.sort_by(|a, b| b.percent().unwrap_or(0.0).total_cmp(&a.percent().unwrap_or(0.0)));
     let disk = |disk: &host::Disk| model::Disk {
         mount: disk.mount.clone(),
         total_bytes: mib(disk.total_mib),
@@ -89,7 +88,7 @@ fn in_full(vitals: &host::Vitals) -> model::Vitals {
         pressure_memory_percent: vitals.pressure_memory_centipercent.map(|p| centi(p.into())),
         pressure_io_percent: vitals.pressure_io_centipercent.map(|p| centi(p.into())),
         disks: disks.into_iter().map(disk).collect(),
-        hung_disks: hung,
+        hung_disks: vitals.hung_disks().map(str::to_string).collect(),
         net_received_bytes_per_s: vitals.net_rx_bytes_per_s.map(|rate| rate as f64),
         net_sent_bytes_per_s: vitals.net_tx_bytes_per_s.map(|rate| rate as f64),
         uptime_s: vitals.uptime_s,

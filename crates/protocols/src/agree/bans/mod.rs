@@ -15,8 +15,10 @@
 
 mod catalogued;
 mod message;
+mod observe;
 
 pub use message::{Ban, BanVersion, Kept, Message, NAME_BYTES_MAX, REASON_BYTES_MAX, Signed};
+pub use observe::BANS;
 
 use crate::kit::peers::Peers;
 use alloc::collections::BTreeMap;

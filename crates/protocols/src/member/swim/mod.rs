@@ -33,6 +33,7 @@
 //! | [`record`] | cards and accusations |
 //! | `message`, `news` | what travels |
 //! | `table` | rows, the root hash, what is read from outside |
+//! | `observe` | figures and tables |
 //! | `probe` | ping, ack, helpers, nacks, the stream |
 //! | `card` | what members say of themselves |
 //! | `suspicion` | what members say of each other |
@@ -55,6 +56,7 @@ mod dissemination;
 mod ghosts;
 mod message;
 mod news;
+mod observe;
 mod probe;
 pub mod record;
 mod suspicion;
@@ -66,6 +68,7 @@ pub use api::{Call, Counters, Event, Evidence, Member, Status, Verdict, VerdictK
 pub use config::Config;
 pub use message::Message;
 pub use news::{Batch, News};
+pub use observe::{MEMBERS, SUSPICIONS, WHY};
 pub use table::Me;
 pub use tombstones::Orders;
 

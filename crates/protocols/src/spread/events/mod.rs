@@ -54,6 +54,7 @@ mod item;
 mod log;
 mod message;
 mod mongering;
+mod observe;
 mod publish;
 mod repair;
 #[cfg(test)]

@@ -21,6 +21,7 @@ pub(super) struct State {
 }
 
 struct Asked {
+    name: Payload,
     ends: Time,
     spread: Duration,
     stage: Stage,
@@ -48,6 +49,19 @@ enum Stage {
 }
 
 impl Stage {
+    /// How far it has come, as a word.
+    fn word(&self) -> &'static str {
+        match self {
+            Stage::Late(_) => "late",
+            Stage::Asked => "asked",
+            Stage::Accepted => "accepted",
+            Stage::Acked => "acknowledged",
+            Stage::Answered(_) => "answered",
+            Stage::Offered(_) => "offered",
+            Stage::Finished => "finished",
+        }
+    }
+
     fn bytes(&self) -> usize {
         match self {
             Stage::Answered(body) | Stage::Offered(body) => body.len(),
@@ -69,6 +83,11 @@ impl Stage {
 }
 
 impl State {
+    /// The queries of others that are remembered: which, their name, their end, and how far each has come here.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (QueryId, &Payload, Time, &'static str)> {
+        self.asked.iter().map(|(id, asked)| (*id, &asked.name, asked.ends, asked.stage.word()))
+    }
+
     pub(super) fn len(&self) -> usize {
         self.asked.len()
     }
@@ -133,7 +152,8 @@ impl Queries {
         self.make_room(id.asker);
         let timeout = Duration::from_millis(question.timeout_ms.into()).min(TIMEOUT_MAX);
         let spread = Duration::from_millis(question.spread_ms.into()).min(timeout);
-        let asked = Asked { ends: cx.now + timeout, spread, stage: Stage::Asked, due: Time::NEVER, tries: 0 };
+        let (name_kept, ends, due) = (name.clone(), cx.now + timeout, Time::NEVER);
+        let asked = Asked { name: name_kept, ends, spread, stage: Stage::Asked, due, tries: 0 };
         self.answers.asked.insert(id, asked);
         // Clocks may be off, so this decides nothing but who is asked first: the asker or the application.
         let may_be_over = cx.wall.since(question.asked).max(question.asked.since(cx.wall)) > timeout;

@@ -23,6 +23,7 @@ pub(super) struct State {
 
 struct Open {
     id: QueryId,
+    name: Payload,
     ticket: u64,
     ends: Time,
     expected: u32,
@@ -35,6 +36,14 @@ struct Open {
     taking: Vec<(Speaker, Time)>,
 }
 
+impl Open {
+    fn summary(&self) -> Summary {
+        let untaken = self.members.values().filter(|kind| **kind == Kind::Offer).count() as u32;
+        let acked = self.members.len() as u32;
+        Summary { expected: self.expected, acked, answered: self.answered, untaken }
+    }
+}
+
 impl State {
     pub(super) fn len(&self) -> usize {
         self.open.len()
@@ -42,6 +51,11 @@ impl State {
 
     pub(super) fn taking_len(&self) -> usize {
         self.open.iter().map(|open| open.taking.len()).sum()
+    }
+
+    /// The queries that are open: which, their name, their end, and what they came to so far.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (QueryId, &Payload, Time, Summary)> {
+        self.open.iter().map(|open| (open.id, &open.name, open.ends, open.summary()))
     }
 
     fn find(&mut self, id: QueryId) -> Option<usize> {
@@ -70,6 +84,7 @@ impl Queries {
         };
         self.asks.open.push(Open {
             id,
+            name: ask.name.clone(),
             ticket: ask.ticket,
             ends: cx.now + ask.timeout,
             expected: ask.expected,
@@ -172,10 +187,7 @@ impl Queries {
         let is_over = |open: &Open| now >= open.ends || (open.expected > 0 && open.answered >= open.expected);
         while let Some(at) = self.asks.open.iter().position(is_over) {
             let open = self.asks.open.remove(at);
-            let untaken = open.members.values().filter(|kind| **kind == Kind::Offer).count() as u32;
-            let acked = open.members.len() as u32;
-            let summary = Summary { expected: open.expected, acked, answered: open.answered, untaken };
-            cx.emit(Event::Done { ticket: open.ticket, summary });
+            cx.emit(Event::Done { ticket: open.ticket, summary: open.summary() });
         }
         let (takes_max, wait) = (self.config.takes_max.max(1), self.config.take_wait);
         for open in &mut self.asks.open {

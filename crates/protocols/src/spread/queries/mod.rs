@@ -23,6 +23,7 @@ mod answer;
 mod ask;
 mod catalogued;
 mod message;
+mod observe;
 
 use crate::kit::peers::Peers;
 use crate::kit::rate_limit::RateLimit;
@@ -30,6 +31,7 @@ use alloc::boxed::Box;
 use alloc::sync::Arc;
 pub use message::{Kind, Message, PeerMessage, Question, Reply};
 use minicbor::{CborLen, Decode, Encode};
+pub use observe::QUERIES;
 use rumormill_core::counters;
 use rumormill_core::identity::{Life, NodeId};
 use rumormill_core::payload::Payload;

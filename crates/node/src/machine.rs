@@ -1,8 +1,7 @@
-//! How a machine is doing, as it travels and as it is shown.
+//! A machine's vitals: load, CPU, memory, disks and more, as they travel between members.
 
 use minicbor::{CborLen, Decode, Encode};
 use rumormill_core::wire::{self, Item};
-use serde::ser::{Serialize, SerializeStruct, Serializer};
 
 /// Disks that are told of: the root and the three largest others (issue).
 pub const DISKS_MAX: usize = 4;
@@ -142,45 +141,32 @@ impl Vitals {
     pub fn decode(bytes: &[u8]) -> Option<Vitals> {
         wire::decode(bytes).ok()
     }
-}
 
-/// With the units in the names; what is missing is `null`.
-impl Serialize for Vitals {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let scaled = |value: Option<u32>, by: f64| value.map(|v| f64::from(v) / by);
-        let percent = |value: Option<u16>| scaled(value.map(u32::from), 100.0);
-        let mut s = serializer.serialize_struct("Vitals", 20)?;
-        s.serialize_field("load_1", &scaled(self.load_1_centi, 100.0))?;
-        s.serialize_field("load_5", &scaled(self.load_5_centi, 100.0))?;
-        s.serialize_field("load_15", &scaled(self.load_15_centi, 100.0))?;
-        s.serialize_field("cores", &self.cores)?;
-        s.serialize_field("cpu_busy_percent", &scaled(self.cpu_busy_permille.map(u32::from), 10.0))?;
-        s.serialize_field("mem_total_kib", &self.mem_total_kib)?;
-        s.serialize_field("mem_available_kib", &self.mem_available_kib)?;
-        s.serialize_field("swap_total_kib", &self.swap_total_kib)?;
-        s.serialize_field("swap_used_kib", &self.swap_used_kib)?;
-        s.serialize_field("pressure_cpu_percent", &percent(self.pressure_cpu_centipercent))?;
-        s.serialize_field("pressure_memory_percent", &percent(self.pressure_memory_centipercent))?;
-        s.serialize_field("pressure_io_percent", &percent(self.pressure_io_centipercent))?;
-        s.serialize_field("disks", &self.disks)?;
-        s.serialize_field("net_rx_bytes_per_s", &self.net_rx_bytes_per_s)?;
-        s.serialize_field("net_tx_bytes_per_s", &self.net_tx_bytes_per_s)?;
-        s.serialize_field("uptime_s", &self.uptime_s)?;
-        s.serialize_field("processes", &self.processes)?;
-        s.serialize_field("threads", &self.threads)?;
-        s.serialize_field("agent_rss_kib", &self.agent_rss_kib)?;
-        s.serialize_field("agent_cpu_percent", &scaled(self.agent_cpu_ppm, 10_000.0))?;
-        s.end()
+    /// Memory in use, in percent of all.
+    pub fn memory_percent(&self) -> Option<f64> {
+        let (total, available) = self.mem_total_kib.zip(self.mem_available_kib)?;
+        percent(total.saturating_sub(available), total)
+    }
+
+    /// The share of the fullest disk that is in use, in percent.
+    pub fn disk_percent(&self) -> Option<f64> {
+        self.disks.iter().filter_map(Disk::percent).max_by(f64::total_cmp)
+    }
+
+    /// The disks that do not answer, by mount point.
+    pub fn hung_disks(&self) -> impl Iterator<Item = &str> {
+        self.disks.iter().filter(|disk| disk.is_hung).map(|disk| disk.mount.as_str())
     }
 }
 
-impl Serialize for Disk {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut s = serializer.serialize_struct("Disk", 4)?;
-        s.serialize_field("mount", &self.mount)?;
-        s.serialize_field("total_mib", &self.total_mib)?;
-        s.serialize_field("used_mib", &self.used_mib)?;
-        s.serialize_field("is_hung", &self.is_hung)?;
-        s.end()
+impl Disk {
+    /// The share that is in use, in percent; none if its size is unknown.
+    pub fn percent(&self) -> Option<f64> {
+        percent(self.used_mib.into(), self.total_mib.into())
     }
+}
+
+/// To two decimal places.
+fn percent(part: u64, whole: u64) -> Option<f64> {
+    (whole > 0).then(|| (part as f64 / whole as f64 * 1e4).round() / 1e2)
 }

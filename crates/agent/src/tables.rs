@@ -1,0 +1,36 @@
+//! Tables of what the agent knows. Those of its node come from the node itself ([`Observe`](rumormill_core::observe::Observe)).
+
+use crate::agent::Agent;
+use crate::describe::inside::Inside;
+use rumormill_core::observe::{Key, Moment};
+use rumormill_core::table::{Cell, Table};
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+/// Takes the rows one by one, until it has enough.
+pub type Each<'a> = dyn FnMut(Vec<Cell>) -> ControlFlow<()> + 'a;
+
+/// A table of a feature.
+#[derive(Copy, Clone)]
+pub struct AgentTable {
+    /// Its definition.
+    pub table: &'static Table,
+    /// Reads its rows.
+    pub read: Read,
+}
+
+/// How the rows of a table are read.
+#[derive(Copy, Clone)]
+pub enum Read {
+    /// All at once inside the node's task: a few rows.
+    Inside(fn(&Inside<'_>, &Arc<Agent>) -> Vec<Vec<Cell>>),
+    /// By keys, in pages inside the node's task.
+    Keyed {
+        /// The keys of all rows, in no order.
+        keys: fn(&Inside<'_>) -> Vec<Key>,
+        /// A row; none if it is gone.
+        row: fn(&Inside<'_>, Key) -> Option<Vec<Cell>>,
+    },
+    /// Outside of it, on a thread that may block, in pages if there are many.
+    Outside(fn(&Agent, &Moment, &mut Each<'_>)),
+}
