@@ -11,6 +11,7 @@
 //! | [`phi`] | each member's suspicion level, from the arrivals of its vitals |
 //! | [`keys`] | the cluster's keys: orders to all members, and key recovery |
 //! | [`bans`] | identities that are kept out of the cluster |
+//! | [`sql`] | the agent's state as tables, asked in SQL |
 //! | [`reload`] | the configuration, read again while the agent runs |
 //! | [`faults`] | fault injection for tests and demonstrations |
 //! | [`operation`] | the agent itself: state, health, metrics, warnings |
@@ -28,6 +29,7 @@ pub mod operation;
 pub mod phi;
 pub mod queries;
 pub mod reload;
+pub mod sql;
 pub mod tags;
 pub mod vitals;
 
@@ -47,6 +49,7 @@ pub const FEATURES: &[Feature] = &[
     joining::FEATURE,
     handlers::FEATURE,
     reload::FEATURE,
+    sql::FEATURE,
     faults::FEATURE,
     serf_rpc::counters::FEATURE,
     operation::FEATURE,

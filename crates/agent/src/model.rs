@@ -11,6 +11,7 @@ pub use crate::features::operation::model::*;
 pub use crate::features::phi::model::*;
 pub use crate::features::queries::model::*;
 pub use crate::features::reload::model::*;
+pub use crate::features::sql::model::*;
 pub use crate::features::tags::model::*;
 pub use crate::features::vitals::model::*;
 pub use crate::handlers::model::*;

@@ -1,6 +1,10 @@
 //! The reference of all settings and the commented sample file, made from the list of settings, the defaults as they resolve, and the features' live settings.
 //!
-//! `docs/settings.md` and `docs/rumormill.toml` are their committed copies; the test `reference` compares and writes them.
+//! And the reference of all tables. `docs/settings.md`, `docs/rumormill.toml` and `docs/sql.md` are their committed copies; the test `reference` compares and writes them.
+
+mod tables;
+
+pub use tables::{tables, tables_markdown, type_of};
 
 use crate::config::{self, Described, Layer, Partial, Profile};
 use crate::features::FEATURES;

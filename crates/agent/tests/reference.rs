@@ -1,6 +1,6 @@
-//! The committed documents about settings are those that the code makes, and the sample file is one that an agent takes.
+//! The committed documents about settings and tables are those that the code makes, and the sample file is one that an agent takes.
 //!
-//! `RUMORMILL_WRITE_GOLDEN=1 cargo test -p rumormill-agent --test reference` writes `docs/settings.md` and `docs/rumormill.toml`.
+//! `RUMORMILL_WRITE_GOLDEN=1 cargo test -p rumormill-agent --test reference` writes `docs/settings.md`, `docs/rumormill.toml` and `docs/sql.md`.
 
 use rumormill_agent::config::{Layer, resolve};
 use rumormill_agent::reference;
@@ -29,6 +29,11 @@ fn the_reference_of_settings_is_current() {
 #[test]
 fn the_sample_file_is_current() {
     is_current("rumormill.toml", &reference::sample());
+}
+
+#[test]
+fn the_reference_of_tables_is_current() {
+    is_current("sql.md", &reference::tables_markdown());
 }
 
 /// The sample file with every setting set. A `#` directly before a setting takes it back; a comment has a blank behind it.

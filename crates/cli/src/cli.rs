@@ -4,6 +4,7 @@ use crate::args::{MemberArgs, Target};
 use crate::commands::agent::{AgentArgs, EXAMPLES};
 use crate::commands::bans::BanArgs;
 use crate::commands::config::ConfigCommand;
+use crate::commands::drill::DrillArgs;
 use crate::commands::events::{EventArgs, EventsArgs};
 use crate::commands::keys::{KeygenArgs, KeysCommand};
 use crate::commands::lab::LabCommand;
@@ -11,6 +12,7 @@ use crate::commands::members::{ForgetArgs, MembersArgs, PingArgs, ReachabilityAr
 use crate::commands::own::{InfoArgs, JoinArgs, TagsArgs};
 use crate::commands::query::QueryArgs;
 use crate::commands::sim::SimCommand;
+use crate::commands::sql::SqlArgs;
 use crate::commands::version::VersionArgs;
 use crate::commands::vitals::VitalsArgs;
 use crate::commands::watch::WatchArgs;
@@ -80,6 +82,15 @@ pub enum Command {
     Query(QueryArgs),
     /// Show load, CPU, memory and more of a member's machine, or of all
     Vitals(VitalsArgs),
+    /// Ask the agent in SQL: members, vitals, events, keys, bans, counters and more are tables
+    ///
+    /// Reads only, in a subset of PostgreSQL's SQL: rumormill sql "SELECT name, load1 FROM hosts ORDER BY load1 DESC LIMIT 5". Without a statement
+    /// it is a prompt with history and completion, or reads statements from a pipe. `--tables` lists all tables and columns.
+    Sql(SqlArgs),
+    /// Show an aggregate of the hosts by group, then the hosts that make it so
+    ///
+    /// rumormill drill "avg(load1)" --by role: the average of each role, and in each group the hosts that raise or lower it most.
+    Drill(DrillArgs),
     /// Manage the cluster's keys on all members while they run (keys are never shown)
     ///
     /// Each command asks every live member, and tells who did it; --local acts on the one agent alone. What changed is kept in each agent's key file,

@@ -3,6 +3,7 @@
 use crate::outcome::Outcome;
 pub use rumormill_core::words::{count, either, span, with_id};
 use serde::Serialize;
+use std::borrow::Cow;
 use std::io::{IsTerminal, Write};
 use unicode_width::UnicodeWidthStr;
 
@@ -129,14 +130,19 @@ impl From<String> for Cell {
 /// A table without lines: columns two spaces apart, so that `cut` and `awk` can read it as well.
 #[derive(Clone, Debug)]
 pub struct Table {
-    head: Vec<&'static str>,
+    head: Vec<Cow<'static, str>>,
     rows: Vec<Vec<Cell>>,
 }
 
 impl Table {
     /// A table with these columns.
     pub fn new(head: &[&'static str]) -> Table {
-        Table { head: head.to_vec(), rows: Vec::new() }
+        Table { head: head.iter().map(|name| Cow::Borrowed(*name)).collect(), rows: Vec::new() }
+    }
+
+    /// A table whose columns somebody else named.
+    pub fn named<'n>(head: impl IntoIterator<Item = &'n str>) -> Table {
+        Table { head: head.into_iter().map(|name| Cow::Owned(clean(name))).collect(), rows: Vec::new() }
     }
 
     /// One more row, with as many cells as there are columns.

@@ -12,4 +12,5 @@ mod members;
 mod queries;
 mod reload;
 mod seeds;
+mod sql;
 mod watch;

@@ -4,6 +4,7 @@ pub mod agent;
 pub mod bans;
 pub mod config;
 mod cost;
+pub mod drill;
 pub mod events;
 pub mod keys;
 pub mod lab;
@@ -15,6 +16,7 @@ mod progress;
 pub mod query;
 mod setting_flags;
 pub mod sim;
+pub mod sql;
 pub mod version;
 pub mod vitals;
 pub mod watch;
@@ -46,6 +48,8 @@ pub fn run(command: Command, out: &mut Out<'_>) -> Outcome {
         Command::Events(args) => block_on(events::list(&args, out)),
         Command::Query(args) => block_on(query::query(&args, out)),
         Command::Vitals(args) => block_on(vitals::vitals(&args, out)),
+        Command::Sql(args) => block_on(sql::sql(&args, out)),
+        Command::Drill(args) => block_on(drill::drill(&args, out)),
         Command::Keys { action: KeysCommand::List(args) } => block_on(keys::list(&args, out)),
         Command::Keys { action: KeysCommand::Install(args) } => block_on(keys::install(&args, out)),
         Command::Keys { action: KeysCommand::Use(args) } => block_on(keys::use_primary(&args, out)),

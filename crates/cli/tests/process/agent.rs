@@ -278,12 +278,17 @@ impl<'a> Agent<'a> {
         counters.iter().filter(|(full, _)| parts(full)).map(|(_, count)| count).sum()
     }
 
-    /// Runs the command line on it.
-    pub fn cli(&self, words: &[&str]) -> Output {
+    /// The command line about it.
+    pub fn cli_command(&self, words: &[&str]) -> Command {
         let mut command = Command::new(program());
         let Place::Unix(socket) = &self.place else { unreachable!("stories use sockets") };
         command.args(words).arg("--socket").arg(socket);
-        command.output().unwrap_or_else(|e| panic!("{words:?}: {e}"))
+        command
+    }
+
+    /// Runs the command line on it.
+    pub fn cli(&self, words: &[&str]) -> Output {
+        self.cli_command(words).output().unwrap_or_else(|e| panic!("{words:?}: {e}"))
     }
 
     /// The JSON documents that the command line prints, one a line.

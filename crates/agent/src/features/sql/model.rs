@@ -1,0 +1,48 @@
+//! JSON of SQL: statements, answers, subscriptions.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::ToSchema;
+
+/// The body of `POST /v1/sql`.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SqlRequest {
+    /// One statement, which reads: `SELECT name FROM members WHERE status = $1`.
+    pub sql: String,
+    /// The values of `$1`, `$2` and so on: null, booleans, numbers or text.
+    #[serde(default)]
+    pub params: Vec<Value>,
+}
+
+/// The answer to `POST /v1/sql`, and the first event of a subscription.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize, ToSchema)]
+pub struct SqlAnswer {
+    /// The columns.
+    pub columns: Vec<SqlColumn>,
+    /// The rows; each has a value for each column. A `json` column holds JSON, a time is text as in RFC 3339, an interval is text as PostgreSQL writes it.
+    pub rows: Vec<Vec<Value>>,
+    /// When the statement was answered, by this agent's clock: RFC 3339.
+    pub as_of: String,
+}
+
+/// A column of an answer.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize, ToSchema)]
+pub struct SqlColumn {
+    /// Its name.
+    pub name: String,
+    /// Its type, as PostgreSQL names it: `boolean`, `bigint`, `double precision`, `text`, `json`, `timestamp with time zone` or `interval`.
+    #[serde(rename = "type")]
+    pub kind: String,
+}
+
+/// The data of `event: change` of a subscription: the differences from the answer before.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize, ToSchema)]
+pub struct SqlChange {
+    /// Rows that are new, or differ from the row of the same key before.
+    pub set: Vec<Vec<Value>>,
+    /// The keys of rows that are gone: the values of the key's columns.
+    pub gone: Vec<Vec<Value>>,
+    /// When the statement was answered again, by this agent's clock: RFC 3339.
+    pub as_of: String,
+}

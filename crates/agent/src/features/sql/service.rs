@@ -1,0 +1,44 @@
+//! Statements about the agent's tables. They run on threads of their own, so no statement delays the node's task by more than a page of rows.
+
+use super::source::AgentSource;
+use crate::agent::Agent;
+use crate::refusal::Refusal;
+use rumormill_sql::{Cancel, Cell, Engine, Error, Limits, Rows};
+use std::sync::{Arc, OnceLock};
+use tokio::sync::oneshot;
+
+/// The engine, once a statement was asked. An agent that is never asked pays nothing for it.
+#[derive(Default)]
+pub(super) struct SqlService {
+    engine: OnceLock<Engine>,
+}
+
+/// Cancels a statement whose answer nobody waits for any more.
+struct Waiting(Cancel);
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.0.cancel();
+    }
+}
+
+impl Agent {
+    /// The engine for statements about this agent's tables.
+    pub(crate) fn sql_engine(self: &Arc<Self>) -> &Engine {
+        let make = || Engine::new(Arc::new(AgentSource::of(self)), Limits::default());
+        self.state::<SqlService>().engine.get_or_init(make)
+    }
+
+    /// Answers a statement; `then` makes something of the answer on the statement's thread. Dropped before that, the statement is cancelled.
+    pub async fn sql<T: Send + 'static>(
+        self: &Arc<Self>,
+        sql: &str,
+        params: &[Cell],
+        then: impl FnOnce(Result<Rows, Error>) -> T + Send + 'static,
+    ) -> Result<T, Refusal> {
+        let (tell, told) = oneshot::channel();
+        let done = move |answer| drop(tell.send(then(answer))); // nobody may wait any more
+        let _waiting = Waiting(self.sql_engine().submit(sql, params, done));
+        told.await.map_err(|_| Refusal::gone())
+    }
+}

@@ -1,0 +1,199 @@
+//! Subscriptions: what a statement answers, then the differences by key.
+//!
+//! The statement is asked again once a second. Of the answer before, a hash of each row is kept and nothing else, so a subscription costs little
+//! however large its rows are. Differences are found on the statement's thread.
+
+use super::answer::{answer, refusal};
+use super::model::{SqlAnswer, SqlChange, SqlColumn};
+use crate::agent::{Agent, stopped};
+use crate::describe::model::Error;
+use crate::refusal::Refusal;
+use axum::response::sse::Event;
+use futures_util::stream::{Stream, unfold};
+use rumormill_sql::{self as engine, Rows};
+use serde::Serialize;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{OwnedSemaphorePermit, watch};
+
+/// A silent stream carries a comment this often, so that a dead connection is noticed.
+pub(super) const KEEP_ALIVE: Duration = Duration::from_secs(15);
+/// Time between two answers (issue: at most once a second).
+const INTERVAL: Duration = Duration::from_secs(1);
+/// Rows of an answer that is subscribed to (our guess: the members of a large cluster).
+pub(super) const ROWS_MAX: usize = 4_096;
+
+/// A subscription.
+pub(super) struct Subscription {
+    agent: Arc<Agent>,
+    sql: String,
+    known: Known,
+    /// The first event, until it is sent.
+    first: Option<Event>,
+    stop: watch::Receiver<bool>,
+    is_over: bool,
+    _permit: OwnedSemaphorePermit,
+}
+
+/// What is known of the answer before: a hash for each key. Rows of one key are counted together.
+#[derive(Clone, Debug, Default)]
+struct Known {
+    key: Vec<usize>,
+    rows: BTreeMap<String, u64>,
+}
+
+impl Subscription {
+    /// Asks the statement for the first time.
+    pub(super) async fn open(
+        agent: Arc<Agent>,
+        sql: String,
+        key: Option<String>,
+    ) -> Result<Subscription, Refusal> {
+        let permit = agent.watchers().try_acquire_owned();
+        let permit = permit.map_err(|_| Refusal::busy("too many wait for changes already"))?;
+        let begun = agent.sql(&sql, &[], move |rows| {
+            let state = asked(rows)?;
+            let mut known = Known { key: key_of(&state.columns, key.as_deref())?, ..Known::default() };
+            known.change(&state);
+            Ok::<_, Refusal>((known, event("state", &state)))
+        });
+        let (known, first) = begun.await??;
+        let stop = agent.stopping();
+        Ok(Subscription { agent, sql, known, first: Some(first), stop, is_over: false, _permit: permit })
+    }
+
+    /// The events, until the agent stops, or the statement has no answer any more.
+    pub(super) fn events(self) -> impl Stream<Item = Result<Event, Infallible>> {
+        unfold(self, |mut subscription| async { Some((Ok(subscription.next().await?), subscription)) })
+    }
+
+    async fn next(&mut self) -> Option<Event> {
+        if let Some(first) = self.first.take() {
+            return Some(first);
+        }
+        while !self.is_over {
+            tokio::select! {
+                () = tokio::time::sleep(INTERVAL) => {}
+                () = stopped(&mut self.stop) => return None,
+            }
+            let mut known = std::mem::take(&mut self.known);
+            let asked_again = self.agent.sql(&self.sql, &[], move |rows| {
+                let change = known.change(&asked(rows)?);
+                Ok::<_, Refusal>((known, change.map(|change| event("change", &change))))
+            });
+            match asked_again.await.flatten() {
+                Ok((known, change)) => {
+                    self.known = known;
+                    if change.is_some() {
+                        return change;
+                    }
+                }
+                Err(Refusal { error, hint, candidates, .. }) => {
+                    self.is_over = true;
+                    return Some(event("error", &Error { error, hint, candidates }));
+                }
+            }
+        }
+        None
+    }
+}
+
+fn asked(rows: Result<Rows, engine::Error>) -> Result<SqlAnswer, Refusal> {
+    let rows = rows.map_err(|error| refusal(&error))?;
+    match rows.rows.len() {
+        len if len > ROWS_MAX => {
+            let error = format!("the answer has {len} rows; at most {ROWS_MAX} can be subscribed to");
+            Err(Refusal::invalid(error, "select fewer with WHERE, or groups of them with GROUP BY"))
+        }
+        _ => Ok(answer(rows)),
+    }
+}
+
+/// The positions of the key's columns.
+fn key_of(columns: &[SqlColumn], key: Option<&str>) -> Result<Vec<usize>, Refusal> {
+    let position = |name: &str| columns.iter().position(|column| column.name == name);
+    let Some(key) = key else {
+        return Ok(position("id").map_or_else(|| (0..columns.len()).collect(), |at| vec![at]));
+    };
+    let unknown = |name: &str| {
+        let names: Vec<&str> = columns.iter().map(|column| column.name.as_str()).collect();
+        let hint = format!("the answer has the columns {}", names.join(", "));
+        Refusal::invalid(format!("key: the answer has no column {name:?}"), hint)
+    };
+    key.split(',').map(|name| position(name.trim()).ok_or_else(|| unknown(name))).collect()
+}
+
+impl Known {
+    /// Takes the next answer. Returns the differences from the one before, if there are any.
+    fn change(&mut self, next: &SqlAnswer) -> Option<SqlChange> {
+        let mut by_key: BTreeMap<String, Vec<&Vec<Value>>> = BTreeMap::new();
+        for row in &next.rows {
+            by_key
+                .entry(json(&self.key.iter().map(|at| &row[*at]).collect::<Vec<_>>()))
+                .or_default()
+                .push(row);
+        }
+        let mut rows = BTreeMap::new();
+        let mut change = SqlChange { as_of: next.as_of.clone(), ..SqlChange::default() };
+        for (key, of_key) in by_key {
+            let hash = hash(&json(&of_key));
+            if self.rows.remove(&key) != Some(hash) {
+                change.set.extend(of_key.into_iter().cloned());
+            }
+            rows.insert(key, hash);
+        }
+        let gone = std::mem::replace(&mut self.rows, rows).into_keys();
+        change.gone = gone.filter_map(|key| serde_json::from_str(&key).ok()).collect();
+        (!change.set.is_empty() || !change.gone.is_empty()).then_some(change)
+    }
+}
+
+fn hash(text: &str) -> u64 {
+    std::hash::BuildHasher::hash_one(&foldhash::fast::FixedState::default(), text)
+}
+
+fn json(value: &impl Serialize) -> String {
+    serde_json::to_string(value).expect("our own types can be written as JSON")
+}
+
+fn event(name: &str, data: &impl Serialize) -> Event {
+    Event::default().event(name).data(json(data))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn answered(rows: Value) -> SqlAnswer {
+        let column = |name: &str| SqlColumn { name: name.into(), kind: "text".into() };
+        let rows = serde_json::from_value(rows).unwrap();
+        SqlAnswer { columns: vec![column("name"), column("id")], rows, as_of: "now".into() }
+    }
+
+    #[test]
+    fn differences_are_new_rows_changed_rows_and_keys_that_are_gone() {
+        let first = answered(json!([["a", 1], ["b", 2], ["c", 3]]));
+        let mut known = Known { key: key_of(&first.columns, None).unwrap(), ..Known::default() };
+        assert_eq!(known.change(&first).map(|change| change.set.len()), Some(3));
+        assert_eq!(known.change(&first), None, "nothing differs");
+        let shuffled = answered(json!([["c", 3], ["a", 1], ["b", 2]]));
+        assert_eq!(known.change(&shuffled), None, "order is no difference");
+        let change = known.change(&answered(json!([["a", 1], ["x", 2], ["d", 4]]))).unwrap();
+        assert_eq!(json!(change.set), json!([["x", 2], ["d", 4]]));
+        assert_eq!(json!(change.gone), json!([[3]]));
+    }
+
+    #[test]
+    fn the_key_is_the_one_that_is_named_or_the_id_or_the_whole_row() {
+        let columns = answered(json!([])).columns;
+        assert_eq!(key_of(&columns, None), Ok(vec![1]));
+        assert_eq!(key_of(&columns[..1], None), Ok(vec![0]));
+        assert_eq!(key_of(&columns, Some("id, name")), Ok(vec![1, 0]));
+        let unknown = key_of(&columns, Some("ids")).unwrap_err();
+        assert_eq!(unknown.hint, "the answer has the columns name, id");
+    }
+}
