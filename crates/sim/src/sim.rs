@@ -17,7 +17,7 @@ use rumormill_core::drive::Driver;
 use rumormill_core::identity::NodeId;
 use rumormill_core::protocol::Protocol;
 use rumormill_core::rng::{Rng, mix};
-use rumormill_core::time::{Duration, Time};
+use rumormill_core::time::{Duration, Time, Wall};
 use std::collections::BinaryHeap;
 
 /// Upper bound on the length of a window, whatever the least latency.
@@ -245,6 +245,14 @@ impl<P: Protocol> Sim<P> {
     /// If there is no such node.
     pub fn is_up(&self, id: NodeId) -> bool {
         self.node_of(id).port.up
+    }
+
+    /// The time that this node's wall clock shows.
+    ///
+    /// # Panics
+    /// If there is no such node.
+    pub fn wall(&self, id: NodeId) -> Wall {
+        self.node_of(id).port.wall(self.now())
     }
 
     /// The counters of this node.

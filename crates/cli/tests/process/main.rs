@@ -29,6 +29,7 @@ mod serf;
 mod service;
 mod silence;
 mod sim;
+mod sql;
 mod stalls;
 mod tour;
 mod trust;

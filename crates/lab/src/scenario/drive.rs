@@ -2,8 +2,9 @@
 
 use super::Scenario;
 use super::checks::{self, Observed};
-use super::output::{self, Done, Event, FailureReport, Outcome, Output, Progress, Sample, Silent};
+use super::output::{self, Answered, Done, Event, FailureReport, Outcome, Output, Progress, Sample, Silent};
 use super::part::{CallOf, CallRecord, EventOf, Part, SimView, Since, View};
+use super::sql::{Asker, Asking};
 use rumormill_core::identity::NodeId;
 use rumormill_core::rng::mix;
 use rumormill_core::time::{Duration, Time};
@@ -197,11 +198,14 @@ fn one_run<P: Part>(
     spawn(scenario, &mut sim, &mut runner, &mut observed.since);
     let end = Time::ZERO + scenario.time;
     let (mut next_check, mut next_sample) = (checks.next_at(Time::ZERO), Time::ZERO + scenario.sample);
+    let asking = scenario.asking.as_ref().filter(|_| place.shrinking.is_none());
+    let next_ask = |now| asking.map_or(Time::NEVER, |asking| asking.next_after(now));
+    let (mut asker, mut ask_at) = (None, next_ask(Time::ZERO));
     let tell = output.wants_events();
     let mut found = None;
     let mut figures = Vec::new();
     while sim.now() < end {
-        let until = next_check.min(next_sample).min(end);
+        let until = next_check.min(next_sample).min(ask_at).min(end);
         {
             let seen = &mut observed.seen;
             let output = &mut *output;
@@ -214,6 +218,10 @@ fn one_run<P: Part>(
             });
         }
         note(&mut runner, &mut observed, part, place.run, output);
+        if let Some(asking) = asking.filter(|_| until >= ask_at) {
+            ask(&sim, &observed, &mut asker, asking, place.run, output)?;
+            ask_at = next_ask(until);
+        }
         if until >= next_sample || until >= end {
             figures = sample(&sim, part, &observed, place.run, output);
             let events = figures.iter().find(|(name, _)| *name == "events").map_or(0.0, |(_, n)| *n);
@@ -237,6 +245,23 @@ fn one_run<P: Part>(
     }
     let (total, digest) = (sim.total(), sim.digest());
     Ok(Run { total, figures, sometimes: checks.sometimes_held(), digest, found })
+}
+
+/// Asks the scenario's statement about the nodes. While no node is up nobody can be asked.
+fn ask<P: Part>(
+    sim: &Sim<P::Node>,
+    observed: &Observed<P>,
+    asker: &mut Option<Asker>,
+    asking: &Asking,
+    run: u32,
+    output: &mut dyn Output,
+) -> Result<(), String> {
+    let view = observed.view(sim);
+    let Some(first) = view.live().next() else { return Ok(()) };
+    let asker = asker.get_or_insert_with(|| Asker::of(&P::observe(view.node(first))));
+    let rows = asker.ask::<P>(&asking.statement, &view)?;
+    output.answered(&Answered { run, t_s: sim.now().as_secs_f64(), rows });
+    Ok(())
 }
 
 /// Starts the nodes evenly within the time for it.

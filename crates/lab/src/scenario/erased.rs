@@ -8,6 +8,7 @@
 use super::part::{CallOf, CallRecord, Check, EventOf, LayerView, Line, Names, Part, View};
 use rumormill_core::identity::NodeId;
 use rumormill_core::lane::Lane;
+use rumormill_core::observe::Observe;
 use rumormill_core::protocol::{Change, Cx, Input, Message, Protocol};
 use rumormill_core::stack::Subscriber;
 use rumormill_core::time::Time;
@@ -216,6 +217,7 @@ trait AnyNode<S>: Send {
     fn handle(&mut self, cx: &mut Cx<'_, Node<S>>, input: Input<Node<S>>)
     where
         S: Shape;
+    fn observe(&self) -> Vec<&dyn Observe>;
     fn as_any(&self) -> &dyn Any;
 }
 
@@ -236,6 +238,9 @@ impl<P: Part, S> AnyNode<S> for NodeOf<P> {
             |cx| node.handle(cx, input),
         );
         events.into_iter().for_each(|event| cx.emit(Event(Box::new(EventFrom::<P>(event)))));
+    }
+    fn observe(&self) -> Vec<&dyn Observe> {
+        P::observe(&self.0)
     }
     fn as_any(&self) -> &dyn Any {
         &self.0
@@ -397,6 +402,9 @@ impl<S: Shape> Part for Erased<S> {
     }
     fn tell(event: &Event) -> Line {
         event.0.line()
+    }
+    fn observe(node: &Node<S>) -> Vec<&dyn Observe> {
+        node.0.observe()
     }
     fn measure(&self, view: &dyn View<Node<S>>, seen: &Seen) -> Vec<(&'static str, f64)> {
         self.0.measure(view, seen)

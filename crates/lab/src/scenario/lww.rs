@@ -3,6 +3,7 @@
 use super::part::{self, CallOf, CallRecord, Check, Line, Names, Part, View};
 use super::settings;
 use rumormill_core::identity::NodeId;
+use rumormill_core::observe::Observe;
 use rumormill_core::payload::Payload;
 use rumormill_core::protocol::Change;
 use rumormill_core::time::Time;
@@ -67,6 +68,10 @@ impl Part for LwwPart {
 
     fn tell(Event::Heard(owner): &Event) -> Line {
         Line::about("newer", *owner)
+    }
+
+    fn observe(node: &Self::Node) -> Vec<&dyn Observe> {
+        vec![node]
     }
 
     fn measure(&self, view: &dyn View<Lww>, seen: &Seen) -> Vec<(&'static str, f64)> {

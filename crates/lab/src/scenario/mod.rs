@@ -36,6 +36,7 @@
 //! | `registry`, `own` | their names; stacks that a program brings itself |
 //! | `checks` | the notation of checks |
 //! | `drive` | one run |
+//! | `sql` | statements about the nodes |
 //! | `output`, `samples` | the output; its samples as CSV and as a plot |
 
 mod agent;
@@ -53,9 +54,10 @@ mod registry;
 mod samples;
 mod settings;
 mod spreader;
+pub mod sql;
 mod swim;
 
-pub use output::{Done, Event, FailureReport, Outcome, Output, Progress, Sample, Silent};
+pub use output::{Answered, Done, Event, FailureReport, Outcome, Output, Progress, Sample, Silent};
 pub use own::Stacks;
 pub use registry::{StackInfo, stacks};
 pub use samples::Samples;
@@ -148,6 +150,9 @@ pub struct Scenario {
     /// The threads of the simulation. Not in the file but given by its runner: the outcome does not depend on it.
     #[serde(skip)]
     pub threads: Threads,
+    /// A statement about the nodes, in SQL, and when it is asked. Not in the file: it changes nothing.
+    #[serde(skip)]
+    pub asking: Option<sql::Asking>,
     /// Stacks of the program that reads the file, besides those of this crate.
     #[serde(skip)]
     pub own: Stacks,
@@ -278,6 +283,7 @@ impl Scenario {
             return Err("time, sample and check_every are above 0".into());
         }
         self.threads.check()?;
+        self.asking.iter().try_for_each(|asking| asking.check(self.time))?;
         self.world.check().map_err(|e| format!("[world]: {e}"))?;
         if let Some(bounds) = &self.random {
             bounds.check().map_err(|e| format!("[random]: {e}"))?;

@@ -2,6 +2,7 @@
 
 use super::part::Line;
 use rumormill_sim::Counters;
+use rumormill_sql::Rows;
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 use std::collections::BTreeMap;
@@ -18,6 +19,8 @@ pub trait Output {
     fn done(&mut self, _done: &Done) {}
     /// A sample of figures.
     fn sample(&mut self, _sample: &Sample) {}
+    /// The answer to the scenario's statement.
+    fn answered(&mut self, _answer: &Answered) {}
     /// The progress; called often.
     fn progress(&mut self, _progress: &Progress) {}
 }
@@ -101,6 +104,17 @@ impl Sample {
         let figures = self.figures.iter().map(|(_, figure)| figure.to_string());
         [self.run.to_string(), self.t_s.to_string()].into_iter().chain(figures).collect::<Vec<_>>().join(",")
     }
+}
+
+/// The answer to the scenario's statement at one moment.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Answered {
+    /// Number of the run, from 0.
+    pub run: u32,
+    /// Seconds since the beginning of the run.
+    pub t_s: f64,
+    /// The answer.
+    pub rows: Rows,
 }
 
 /// The progress of a scenario.

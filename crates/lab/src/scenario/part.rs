@@ -1,10 +1,11 @@
 //! A protocol as scenarios use it, and the stack of two protocols.
 
 use rumormill_core::identity::{Life, NodeId};
+use rumormill_core::observe::Observe;
 use rumormill_core::protocol::{Change, Protocol};
 use rumormill_core::rng::mix;
 use rumormill_core::stack::{Layer, Stack, Subscriber};
-use rumormill_core::time::Time;
+use rumormill_core::time::{Time, Wall};
 use rumormill_sim::Sim;
 use rumormill_sim::plan::History;
 use serde::Serialize;
@@ -51,6 +52,10 @@ pub trait Part: 'static {
     fn look(&self, _seen: &mut Self::Seen, _view: &dyn View<Self::Node>) {}
     /// An event as a line of the output.
     fn tell(event: &EventOf<Self>) -> Line;
+    /// What of a node is shown as tables and counters.
+    fn observe(_node: &Self::Node) -> Vec<&dyn Observe> {
+        Vec::new()
+    }
     /// A sample of figures: always the same ones in the same order.
     fn measure(&self, view: &dyn View<Self::Node>, seen: &Self::Seen) -> Vec<(&'static str, f64)>;
     /// The named checks.
@@ -108,10 +113,14 @@ pub trait View<N> {
     fn now(&self) -> Time;
     /// The nodes that are up.
     fn live<'a>(&'a self) -> Box<dyn Iterator<Item = NodeId> + 'a>;
+    /// All nodes that were started, in the order of their starts.
+    fn known<'a>(&'a self) -> Box<dyn Iterator<Item = NodeId> + 'a>;
     /// Whether a node is up.
     fn is_up(&self, id: NodeId) -> bool;
     /// Begin of the last life of a node.
     fn since(&self, id: NodeId) -> Time;
+    /// The time that a node's wall clock shows.
+    fn wall(&self, id: NodeId) -> Wall;
     /// The protocol of a node.
     fn node(&self, id: NodeId) -> &N;
     /// The faults so far.
@@ -139,12 +148,18 @@ impl<N: Protocol> View<N> for SimView<'_, N> {
     fn live<'a>(&'a self) -> Box<dyn Iterator<Item = NodeId> + 'a> {
         Box::new(self.sim.live_ids())
     }
+    fn known<'a>(&'a self) -> Box<dyn Iterator<Item = NodeId> + 'a> {
+        Box::new(self.sim.ids())
+    }
     fn is_up(&self, id: NodeId) -> bool {
         self.sim.has(id) && self.sim.is_up(id)
     }
     fn since(&self, id: NodeId) -> Time {
         let Since { restarted, first } = self.since;
         restarted.get(&id).or_else(|| first.get(&id)).copied().unwrap_or(Time::ZERO)
+    }
+    fn wall(&self, id: NodeId) -> Wall {
+        self.sim.wall(id)
     }
     fn node(&self, id: NodeId) -> &N {
         self.sim.node(id)
@@ -167,11 +182,17 @@ impl<N, M> View<M> for LayerView<'_, N, M> {
     fn live<'a>(&'a self) -> Box<dyn Iterator<Item = NodeId> + 'a> {
         self.view.live()
     }
+    fn known<'a>(&'a self) -> Box<dyn Iterator<Item = NodeId> + 'a> {
+        self.view.known()
+    }
     fn is_up(&self, id: NodeId) -> bool {
         self.view.is_up(id)
     }
     fn since(&self, id: NodeId) -> Time {
         self.view.since(id)
+    }
+    fn wall(&self, id: NodeId) -> Wall {
+        self.view.wall(id)
     }
     fn node(&self, id: NodeId) -> &M {
         (self.layer)(self.view.node(id))
@@ -254,6 +275,10 @@ impl<U: Part<Node: Subscriber<EventOf<L>>>, L: Part> Part for On<U, L> {
             Layer::Upper(event) => U::tell(event),
             Layer::Lower(event) => L::tell(event),
         }
+    }
+
+    fn observe(node: &Self::Node) -> Vec<&dyn Observe> {
+        U::observe(&node.upper).into_iter().chain(L::observe(&node.lower)).collect()
     }
 
     fn measure(&self, view: &dyn View<Self::Node>, seen: &Self::Seen) -> Vec<(&'static str, f64)> {

@@ -4,6 +4,7 @@ use super::part::{CallOf, CallRecord, Check, EventOf, Line, Names, Part, View};
 use super::settings;
 use crate::swim::card_for;
 use rumormill_core::identity::{NodeId, Unsigned};
+use rumormill_core::observe::Observe;
 use rumormill_core::time::Time;
 use rumormill_core::words::count;
 use rumormill_protocols::member::swim::{Call, Config, Event, Status, Swim};
@@ -112,6 +113,10 @@ impl Part for SwimPart {
             Event::Superseded(_) => Line::of("superseded", None),
             Event::LeftCluster => Line::of("left-cluster", None),
         }
+    }
+
+    fn observe(node: &Node) -> Vec<&dyn Observe> {
+        vec![node]
     }
 
     fn measure(&self, view: &dyn View<Node>, seen: &Seen) -> Vec<(&'static str, f64)> {

@@ -1,5 +1,6 @@
 //! `rumormill sim`: protocols on the simulator.
 
+mod answers;
 mod scenario;
 mod swim;
 

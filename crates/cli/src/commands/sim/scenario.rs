@@ -1,5 +1,7 @@
 //! `rumormill sim run`: any stack on any world, from a file.
 
+use super::answers;
+use crate::args::duration;
 use crate::commands::cost;
 use crate::commands::lab::write;
 use crate::commands::progress::Progress;
@@ -7,10 +9,12 @@ use crate::outcome::{Failure, Outcome};
 use crate::show::{Out, count};
 use clap::Args;
 use rumormill_lab::plot::{Draw, Plot};
-use rumormill_lab::scenario::{self, Done, Event, Output, Sample, Scenario, stacks};
+use rumormill_lab::scenario::sql::Asking;
+use rumormill_lab::scenario::{self, Answered, Done, Event, Output, Sample, Scenario, stacks};
 use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// `rumormill sim run`.
 #[derive(Debug, Args)]
@@ -19,7 +23,7 @@ pub struct RunArgs {
     #[arg(value_name = "FILE", required_unless_present = "stacks")]
     pub file: Option<PathBuf>,
     /// List the stacks of protocols that there are, with their calls and checks
-    #[arg(long, conflicts_with_all = ["file", "seed", "runs", "nodes", "run", "threads", "events", "csv", "plot", "figure"])]
+    #[arg(long, conflicts_with_all = ["file", "seed", "runs", "nodes", "run", "threads", "events", "csv", "plot", "figure", "sql"])]
     pub stacks: bool,
     /// In place of the file's seed
     #[arg(long)]
@@ -42,6 +46,18 @@ pub struct RunArgs {
     /// With --json: what nodes tell, too
     #[arg(long, requires = "json")]
     pub events: bool,
+    /// Ask this statement about the nodes in SQL: their tables, each with a column `node`, and `nodes`. Prints CSV, or with --json a line for each row
+    #[arg(long, value_name = "STATEMENT")]
+    pub sql: Option<String>,
+    /// With --sql: at these simulated times [default: at the end]
+    #[arg(long, value_name = "TIME", requires = "sql", value_delimiter = ',', value_parser = duration)]
+    pub at: Vec<Duration>,
+    /// With --sql: again and again, after each such time
+    #[arg(long, value_name = "TIME", requires = "sql", value_parser = duration)]
+    pub sql_every: Option<Duration>,
+    /// With --sql: write the rows into this file
+    #[arg(long, value_name = "FILE", requires = "sql")]
+    pub sql_out: Option<PathBuf>,
     /// Write the samples as CSV into this file
     #[arg(long, value_name = "FILE")]
     pub csv: Option<PathBuf>,
@@ -51,6 +67,15 @@ pub struct RunArgs {
     /// The figure that is drawn, by the name of its column [default: what the stack is about]
     #[arg(long, value_name = "NAME", requires = "plot")]
     pub figure: Option<String>,
+}
+
+impl RunArgs {
+    /// The statement, and when it is asked in a run of that length.
+    fn asking(&self, time: Duration) -> Option<Asking> {
+        let statement = self.sql.clone()?;
+        let at = if self.at.is_empty() && self.sql_every.is_none() { vec![time] } else { self.at.clone() };
+        Some(Asking { statement, at, every: self.sql_every })
+    }
 }
 
 /// `rumormill sim run`.
@@ -65,6 +90,7 @@ pub fn run(args: &RunArgs, out: &mut Out<'_>) -> Outcome {
         scenario.set_nodes(nodes);
     }
     scenario.threads.count = args.threads;
+    scenario.asking = args.asking(scenario.time);
     scenario.check().map_err(Failure::Usage)?;
     let runs = match args.run {
         Some(run) => run..run.saturating_add(1),
@@ -79,6 +105,7 @@ pub fn run(args: &RunArgs, out: &mut Out<'_>) -> Outcome {
         json: args.json,
         events: args.events,
         csv: args.csv.as_ref().map(|_| String::new()),
+        answers: answers::Answers::new(args.json, args.sql_out.is_some()),
         figure: args.figure.clone(),
         curves: BTreeMap::new(),
         figures: Vec::new(),
@@ -87,10 +114,13 @@ pub fn run(args: &RunArgs, out: &mut Out<'_>) -> Outcome {
     let result =
         scenario.run_some(runs, cost::available_bytes(), &replay, &mut output).map_err(Failure::Usage)?;
     output.progress.end();
-    let Printer { csv, figure, curves, figures, failed, .. } = output;
+    let Printer { csv, answers, figure, curves, figures, failed, .. } = output;
     failed.map_or(Ok(()), Err)?;
     if let (Some(file), Some(csv)) = (&args.csv, csv) {
         write(file, &csv)?;
+    }
+    if let Some(file) = &args.sql_out {
+        write(file, answers.text())?;
     }
     if let (Some(file), Some(figure)) = (&args.plot, figure) {
         if curves.is_empty() {
@@ -193,6 +223,7 @@ struct Printer<'a, 'b> {
     json: bool,
     events: bool,
     csv: Option<String>,
+    answers: answers::Answers,
     /// The figure that is drawn; the stack's own, once there is a sample, if none was named.
     figure: Option<String>,
     /// It over the seconds, by run.
@@ -236,6 +267,12 @@ impl Output for Printer<'_, '_> {
             }
             csv.push_str(&sample.csv_row());
             csv.push('\n');
+        }
+    }
+
+    fn answered(&mut self, answered: &Answered) {
+        if self.failed.is_none() {
+            self.failed = self.answers.take(answered, self.out).err();
         }
     }
 

@@ -9,7 +9,7 @@ use rumormill_core::identity::{NodeId, Unsigned};
 use rumormill_core::payload::Payload;
 use rumormill_core::protocol::{Cx, Input, Output, Protocol};
 use rumormill_core::rng::Rng;
-use rumormill_core::time::{Duration, Time};
+use rumormill_core::time::{Duration, Time, Wall};
 use rumormill_node::{self as node, Everyone, Message};
 use rumormill_protocols::agree::bans::{self, Bans};
 use rumormill_protocols::agree::keys::{self, Order, Report, Secret};
@@ -106,7 +106,7 @@ pub struct Member {
     pub(super) node: Node,
     config: Arc<Config>,
     epoch: u64,
-    clock: Rate,
+    pub(super) clock: Rate,
     /// The members by which it tries to join: seeds, and members of its last life.
     contacts: Vec<NodeId>,
     /// Number of rounds of joining in a row without success.
@@ -115,8 +115,8 @@ pub struct Member {
     tickets: u64,
     readings: u64,
     gossiped: Option<Time>,
-    /// Events that were delivered, and are on disk.
-    feed: VecDeque<Item>,
+    /// Events that were delivered, with their time by this member's wall clock. They are on disk.
+    pub(super) feed: VecDeque<(Item, Wall)>,
     kept: bool,
     is_over_bound: bool,
     accused: BTreeSet<NodeId>,
@@ -171,7 +171,7 @@ impl Member {
         cx.emit(Event::Started { epoch: self.epoch, kept: self.kept });
         self.node(cx, Input::Start);
         if !self.feed.is_empty() {
-            let items = self.feed.iter().cloned().collect();
+            let items = self.feed.iter().map(|(item, _)| item.clone()).collect();
             self.ask_node(cx, node::Call::Events(events::Call::Keep(items)));
         }
         cx.after(Duration::ZERO, Timer::Join);
@@ -264,7 +264,7 @@ impl Member {
     fn node(&mut self, cx: &mut Cx<'_, Self>, input: Input<Node>) {
         let mut said = self.lend(cx, input);
         while let Some(event) = self.told.pop_front() {
-            let answer = self.answer(&event);
+            let answer = self.answer(&event, cx.wall);
             cx.emit(Event::Node(event));
             if let Some(call) = answer {
                 said.extend(self.lend(cx, Input::Call(call)));
@@ -307,10 +307,10 @@ impl Member {
 
     /// Whether this member holds an event, or has delivered it.
     fn holds(&self, id: EventId) -> bool {
-        self.node.events.get(id).is_some() || self.feed.iter().any(|item| item.id == id)
+        self.node.events.get(id).is_some() || self.feed.iter().any(|(item, _)| item.id == id)
     }
 
-    fn answer(&mut self, event: &node::Event) -> Option<node::Call> {
+    fn answer(&mut self, event: &node::Event, wall: Wall) -> Option<node::Call> {
         match event {
             node::Event::Queries(queries::Event::Asked { id, body, .. }) => {
                 Some(node::Call::Queries(queries::Call::Answer(*id, body.clone())))
@@ -323,7 +323,7 @@ impl Member {
                 if self.feed.len() >= FEED_MAX {
                     self.feed.pop_front();
                 }
-                self.feed.push_back(item.clone());
+                self.feed.push_back((item.clone(), wall));
                 None
             }
             _ => None,
@@ -349,7 +349,7 @@ impl Member {
 
 /// The rate of a member's clock, by which its timers run: the difference from the true rate in millionths.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
-struct Rate(u64);
+pub(super) struct Rate(u64);
 
 /// The rate of a true clock.
 const TRUE: u64 = 1_000_000;
@@ -366,7 +366,7 @@ impl Rate {
     }
 
     /// The time that the clock shows at this true time.
-    fn shows(self, at: Time) -> Time {
+    pub(super) fn shows(self, at: Time) -> Time {
         Time(within_u64(u128::from(at.0) * u128::from(self.0) / u128::from(TRUE)))
     }
 

@@ -3,6 +3,7 @@
 //! | file | contents |
 //! | --- | --- |
 //! | `member` | one agent: the node, and the agent around it |
+//! | `observe` | its figures and tables |
 //! | `claims` | verdicts compared with the probes of their authors |
 //! | `verdicts` | failed members compared with the truth |
 //! | `deliveries` | events published and delivered |
@@ -14,6 +15,7 @@ mod claims;
 mod config;
 mod deliveries;
 mod member;
+mod observe;
 mod state;
 mod verdicts;
 
@@ -28,6 +30,7 @@ use config::Config;
 use deliveries::{Deliveries, Promise};
 use member::{Call, Event, Member};
 use rumormill_core::identity::NodeId;
+use rumormill_core::observe::Observe;
 use rumormill_core::payload::Payload;
 use rumormill_core::time::{Time, text};
 use rumormill_core::words::count;
@@ -197,6 +200,10 @@ impl Part for AgentPart {
             }
             Event::Node(node::Event::Bans(bans::Event::Refused(id, _))) => Line::about("ban-refused", *id),
         }
+    }
+
+    fn observe(node: &Member) -> Vec<&dyn Observe> {
+        vec![node]
     }
 
     fn measure(&self, view: &dyn View<Member>, seen: &Seen) -> Vec<(&'static str, f64)> {

@@ -1,0 +1,263 @@
+//! Statements about the nodes of a simulation, in SQL: the tables of a node, each with a column `node`, and `nodes`.
+//!
+//! The tables are what the protocols observe of themselves ([`Observe`]), as an agent shows them. A statement stops the simulated time, and no
+//! node knows of it: the outcome and the digest stay the same.
+
+use super::part::{Part, View};
+use rumormill_core::columns;
+use rumormill_core::identity::NodeId;
+use rumormill_core::observe::{Moment, Observe, Value};
+use rumormill_core::table::{Cell, Column, Table};
+use rumormill_core::time::{Duration, Time};
+use rumormill_node::{COUNTERS, counter_row};
+use rumormill_sql::{Engine, Limits, Rows, Source, Wanted};
+use std::ops::ControlFlow;
+use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Rows that are handed over at once.
+const PAGE: usize = 1_024;
+
+/// A statement, and when it is asked.
+#[derive(Clone, Debug, PartialEq, Default)]
+pub struct Asking {
+    /// The statement.
+    pub statement: String,
+    /// Simulated times at which it is asked.
+    pub at: Vec<Duration>,
+    /// It is asked again after each such time.
+    pub every: Option<Duration>,
+}
+
+impl Asking {
+    /// Refuses times that never come.
+    pub(super) fn check(&self, time: Duration) -> Result<(), String> {
+        if self.every.is_some_and(|every| every.is_zero()) {
+            return Err("sql: the time between two answers is above 0".into());
+        }
+        match self.at.iter().find(|at| **at > time || at.is_zero()) {
+            Some(at) => Err(format!("sql: {at:?} is not within the {time:?} of a run")),
+            None if self.at.is_empty() && self.every.is_none() => Err("sql: say when to ask it".into()),
+            None => Ok(()),
+        }
+    }
+
+    /// The next time at which it is asked.
+    pub(super) fn next_after(&self, now: Time) -> Time {
+        let at = self.at.iter().map(|at| Time::ZERO + *at).filter(|at| *at > now);
+        let every = self.every.iter().map(|every| {
+            let every = u64::try_from(every.as_nanos()).unwrap_or(u64::MAX).max(1);
+            Time((now.0 / every + 1).saturating_mul(every))
+        });
+        at.chain(every).min().unwrap_or(Time::NEVER)
+    }
+}
+
+/// The nodes.
+static NODES: Table = Table {
+    name: "nodes",
+    about: "The nodes of the simulation that have started.",
+    key: &["node"],
+    columns: columns! {
+        /// The node.
+        node: Int,
+        /// Whether it is up.
+        is_up: Bool,
+        /// When it started last, in seconds since the beginning of the run.
+        since_s: Float,
+    },
+};
+
+const NODE: Column =
+    Column { name: "node", kind: rumormill_core::table::Kind::Int, about: "The node whose table it is." };
+
+/// A table of the simulation, and the table of a node that it is made of.
+type Pair = (&'static Table, &'static Table);
+
+/// What the thread of a statement asks of the thread of the simulation, which alone can look at the nodes.
+enum Request {
+    Rows(&'static Table, SyncSender<Vec<Vec<Cell>>>),
+    Done(Result<Rows, rumormill_sql::Error>),
+}
+
+/// The source of the engine: it passes each question on to whoever answers at the moment.
+struct Bridge {
+    tables: Vec<&'static Table>,
+    requests: Mutex<Option<Sender<Request>>>,
+}
+
+impl Source for Bridge {
+    fn tables(&self) -> Vec<&'static Table> {
+        self.tables.clone()
+    }
+
+    fn rows(
+        &self,
+        table: &'static Table,
+        _: Wanted,
+        each: &mut dyn FnMut(Vec<Cell>) -> ControlFlow<()>,
+    ) -> Result<(), String> {
+        let (send, pages) = sync_channel(4);
+        let requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let asked = requests.map(|requests| requests.send(Request::Rows(table, send)));
+        asked.and_then(Result::ok).ok_or("the simulation goes on")?;
+        let _ = pages.into_iter().flatten().try_for_each(each); // or the statement has enough
+        Ok(())
+    }
+}
+
+/// Asks one statement of the nodes, any number of times.
+pub(super) struct Asker {
+    engine: Engine,
+    bridge: Arc<Bridge>,
+    pairs: Vec<Pair>,
+}
+
+impl Asker {
+    /// For nodes such as this one.
+    pub(super) fn of(observed: &[&dyn Observe]) -> Asker {
+        let of_nodes = observed.iter().flat_map(|part| part.tables()).copied().chain([&COUNTERS]);
+        let pairs: Vec<Pair> = of_nodes.map(|table| (with_node(table), table)).collect();
+        let tables = pairs.iter().map(|(table, _)| *table).chain([&NODES]).collect();
+        let bridge = Arc::new(Bridge { tables, requests: Mutex::default() });
+        // A person waits for the answer, and no probe does.
+        let limits = Limits {
+            timeout: Duration::from_secs(600),
+            memory: 2 << 30,
+            at_once: 1,
+            rows: usize::MAX,
+            ..Limits::default()
+        };
+        Asker { engine: Engine::new(bridge.clone(), limits), bridge, pairs }
+    }
+
+    /// Answers the statement about the nodes as they are now.
+    pub(super) fn ask<P: Part>(&self, statement: &str, view: &dyn View<P::Node>) -> Result<Rows, String> {
+        let (send, requests) = channel();
+        let set = |to| *self.bridge.requests.lock().unwrap_or_else(PoisonError::into_inner) = to;
+        set(Some(send.clone()));
+        let _cancel =
+            self.engine.submit(statement, &[], move |answer| drop(send.send(Request::Done(answer))));
+        let answer = self.serve::<P>(&requests, view);
+        set(None);
+        answer
+    }
+
+    fn serve<P: Part>(&self, requests: &Receiver<Request>, view: &dyn View<P::Node>) -> Result<Rows, String> {
+        loop {
+            match requests.recv() {
+                Ok(Request::Done(answer)) => return answer.map_err(|error| format!("sql: {error}")),
+                Ok(Request::Rows(table, to)) => {
+                    let mut page = Vec::new();
+                    let mut each = |row| {
+                        page.push(row);
+                        match page.len() < PAGE {
+                            true => ControlFlow::Continue(()),
+                            false => sent(to.send(std::mem::take(&mut page)).is_ok()),
+                        }
+                    };
+                    if self.rows::<P>(table, view, &mut each).is_continue() {
+                        let _ = to.send(page); // the statement may have ended
+                    }
+                }
+                Err(_) => return Err("sql: the statement ended without an answer".into()),
+            }
+        }
+    }
+
+    fn rows<P: Part>(
+        &self,
+        table: &'static Table,
+        view: &dyn View<P::Node>,
+        each: &mut dyn FnMut(Vec<Cell>) -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
+        let of_node =
+            self.pairs.iter().find(|(known, _)| known.name == table.name).map(|(_, of_node)| *of_node);
+        let mut ids: Vec<NodeId> = view.known().collect();
+        ids.sort_unstable();
+        for id in ids {
+            match of_node {
+                None => {
+                    let since = view.since(id).as_secs_f64();
+                    each(vec![id.0.into(), view.is_up(id).into(), since.into()])?;
+                }
+                Some(of_node) if view.is_up(id) => {
+                    let mut each = |row: Vec<Cell>| each([id.0.into()].into_iter().chain(row).collect());
+                    let at = Moment { now: view.now(), wall: view.wall(id), addresses: |_| Vec::new() };
+                    of_one(of_node, &P::observe(view.node(id)), &at, &mut each)?;
+                }
+                Some(_) => {}
+            }
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+/// The rows of one node.
+fn of_one(
+    table: &'static Table,
+    observed: &[&dyn Observe],
+    at: &Moment,
+    each: &mut dyn FnMut(Vec<Cell>) -> ControlFlow<()>,
+) -> ControlFlow<()> {
+    for part in observed {
+        if table.name == COUNTERS.name {
+            let mut rows = Vec::new();
+            part.figures(at, &mut |figure| {
+                let (is_count, value) = match figure.value {
+                    Value::Count(count) => (true, count as f64),
+                    Value::Gauge(value) => (false, value),
+                };
+                rows.push(counter_row(
+                    figure.name,
+                    figure.labels.iter().copied(),
+                    is_count,
+                    value,
+                    figure.help,
+                ));
+            });
+            rows.into_iter().try_for_each(&mut *each)?;
+        }
+        let mut keys = part.keys(table);
+        keys.sort_unstable();
+        keys.into_iter().filter_map(|key| part.row(table, key, at)).try_for_each(&mut *each)?;
+    }
+    ControlFlow::Continue(())
+}
+
+fn sent(is_sent: bool) -> ControlFlow<()> {
+    if is_sent { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+}
+
+/// The same table of all nodes. It lives as long as the program, as every definition does.
+fn with_node(table: &'static Table) -> &'static Table {
+    let columns: Vec<Column> = [NODE].into_iter().chain(table.columns.iter().copied()).collect();
+    let key: Vec<&str> = match table.key {
+        [] => Vec::new(),
+        key => [NODE.name].into_iter().chain(key.iter().copied()).collect(),
+    };
+    Box::leak(Box::new(Table { key: key.leak(), columns: columns.leak(), ..*table }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_statement_is_asked_at_its_times_and_at_each_multiple() {
+        let s = Duration::from_secs;
+        let asking = Asking { statement: String::new(), at: vec![s(10), s(4)], every: Some(s(3)) };
+        let mut times = Vec::new();
+        let mut now = Time::ZERO;
+        while times.len() < 6 {
+            now = asking.next_after(now);
+            times.push(now.0 / 1_000_000_000);
+        }
+        assert_eq!(times, [3, 4, 6, 9, 10, 12]);
+        assert_eq!(asking.check(s(10)), Ok(()));
+        assert!(asking.check(s(9)).unwrap_err().contains("10s"));
+        let once = Asking { at: vec![s(4)], ..Asking::default() };
+        assert_eq!(once.next_after(Time::ZERO + s(4)), Time::NEVER);
+        assert!(Asking::default().check(s(9)).is_err());
+    }
+}
