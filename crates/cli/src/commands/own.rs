@@ -75,7 +75,7 @@ pub async fn reload(target: &Target, out: &mut Out<'_>) -> Outcome {
     if changed.is_empty() && restart.is_empty() {
         out.line("nothing has changed")?;
     }
-    warnings.iter().try_for_each(|warning| out.line(&clean(warning)))
+    warnings.iter().try_for_each(|warning| out.line(&clean(&format!("{:<16}{warning}", "warning"))))
 }
 
 /// What is being gossiped, in words.
