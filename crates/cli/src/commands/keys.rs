@@ -1,7 +1,7 @@
 //! `rumormill keys` and `rumormill keygen`. A key is never shown by an agent, and never read from the command line, where others see it.
 
 use crate::args::Target;
-use crate::client::Client;
+use crate::client::{Client, as_commands};
 use crate::outcome::{Failure, Outcome, eprintln_quietly};
 use crate::show::{Cell, Out, Table, Tone, clean};
 use clap::{Args, Subcommand};
@@ -10,7 +10,7 @@ use rumormill_agent::model::{
     KeyChoice, KeyInstall, KeysAction, KeysEverywhere, KeysKept, KeysList, KeysMember, KeysRequest,
     KeysResult,
 };
-use rumormill_runtime::keyring::Key;
+use rumormill_runtime::keyring::{Fingerprint, Key};
 use std::io::{IsTerminal, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -98,7 +98,7 @@ pub struct KeyFileArgs {
 #[derive(Debug, Args)]
 pub struct KeyIdArgs {
     /// The key's id, as `keys list` shows it
-    #[arg(value_name = "KEY-ID")]
+    #[arg(value_name = "KEY-ID", value_parser = key_id)]
     pub id: String,
     /// Only on this agent
     #[arg(long)]
@@ -106,6 +106,14 @@ pub struct KeyIdArgs {
     /// The agent.
     #[command(flatten)]
     pub target: Target,
+}
+
+/// Checks the id of a key, for which people also give the file that holds the key.
+fn key_id(text: &str) -> Result<String, String> {
+    match text.parse::<Fingerprint>() {
+        Ok(id) if text.len() == 16 => Ok(id.to_string()),
+        _ => Err("a key's id has 16 hexadecimal digits; `rumormill keys list` shows it".into()),
+    }
 }
 
 /// `rumormill keygen`.
@@ -227,6 +235,7 @@ fn result(what: &str, member: &KeysMember) -> Cell {
         (KeysResult::Done, Some(KeysKept::Store | KeysKept::Nowhere)) => {
             Cell::toned(format!("{what} done, but {note}"), Tone::Odd)
         }
+        (KeysResult::Done, _) if what == "list" => Cell::toned("answered", Tone::Good),
         (KeysResult::Done, _) => Cell::toned(format!("{what} done"), Tone::Good),
     }
 }
@@ -255,7 +264,7 @@ fn tell(keys: &KeysList, json: bool, out: &mut Out<'_>) -> Outcome {
     }
     match keys.note.is_empty() {
         true => Ok(()),
-        false => out.line(&format!("\n{}", clean(&keys.note))),
+        false => out.line(&format!("\n{}", clean(&as_commands(&keys.note)))),
     }
 }
 
@@ -289,6 +298,7 @@ fn read_text(from: impl Read) -> std::io::Result<String> {
 }
 
 fn first_key(text: &str) -> Result<Key, String> {
+    let text = text.trim_start_matches('\u{feff}'); // the byte order mark that some editors write
     let mut lines = text.lines().map(|line| line.split('#').next().unwrap_or_default().trim());
     let line =
         lines.find(|line| !line.is_empty()).ok_or("there is no key; make one with `rumormill keygen`")?;

@@ -305,6 +305,8 @@ pub async fn ping(args: &PingArgs, out: &mut Out<'_>) -> Outcome {
 fn told(ping: &Ping) -> String {
     let name = clean(&ping.name);
     match ping.rtt_ms {
+        // An agent answers a ping of itself without a packet; no packet takes no time at all.
+        Some(0.0) => format!("{name} ({}) is the agent that was asked; nothing was measured", ping.id),
         Some(ms) => format!("{name} ({}) answers in {}", ping.id, millis(ms)),
         None => format!("{name} ({}, {}) does not answer", ping.id, ping.status),
     }
@@ -525,6 +527,7 @@ mod tests {
         let ping = |rtt_ms| Ping { id: "aa".into(), name: "web".into(), rtt_ms, ..Ping::default() };
         assert_eq!(told(&ping(Some(0.5))), "web (aa) answers in 0.50 ms");
         assert_eq!(told(&ping(None)), "web (aa, alive) does not answer");
+        assert_eq!(told(&ping(Some(0.0))), "web (aa) is the agent that was asked; nothing was measured");
         assert_eq!(
             statistics(&[ping(Some(1.0)), ping(None), ping(Some(3.0))]),
             "2 of 3 answered; min 1.00 ms, mean 2.00 ms, max 3.00 ms"
