@@ -122,6 +122,9 @@ pub struct KeygenArgs {
     /// The file to make (mode 0600, never overwritten); without it the key is printed
     #[arg(value_name = "FILE")]
     pub file: Option<PathBuf>,
+    /// Print JSON, for programs
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// How long a change on all members may take (our guess: a rotation in which many are silent at each step).
@@ -215,7 +218,7 @@ fn show(course: &KeysEverywhere, out: &mut Out<'_>) -> Outcome {
             true => Cell::toned("-", Tone::Faint),
             false => Cell::from(others.join(" ").as_str()),
         };
-        table.row(vec![Cell::from(member.name.as_str()), seals, opens, result(&last.what, member)]);
+        table.row(vec![Cell::name(&member.name), seals, opens, result(&last.what, member)]);
     }
     out.table(&table)?;
     if course.done && !course.note.is_empty() {
@@ -307,10 +310,18 @@ fn first_key(text: &str) -> Result<Key, String> {
 
 /// `rumormill keygen`.
 pub fn keygen(args: &KeygenArgs, out: &mut Out<'_>) -> Outcome {
+    let as_json = |key: &Key| match &args.file {
+        None => serde_json::json!({ "id": key.fingerprint().to_string(), "key": key.reveal() }),
+        Some(path) => serde_json::json!({ "id": key.fingerprint().to_string(), "file": path }),
+    };
     match &args.file {
+        None if args.json => out.json(&as_json(&new_key()?)),
         None => out.line(&new_key()?.reveal()),
         Some(path) => {
             let key = write_new(path)?;
+            if args.json {
+                return out.json(&as_json(&key));
+            }
             out.line(&format!(
                 "{} holds the new key {}; give all members this file, and keep it secret",
                 path.display(),
@@ -361,7 +372,7 @@ mod tests {
     #[test]
     fn keygen_prints_a_key_that_install_takes() {
         let mut printed = Vec::new();
-        keygen(&KeygenArgs { file: None }, &mut Out::new(&mut printed, false)).unwrap();
+        keygen(&KeygenArgs { file: None, json: false }, &mut Out::new(&mut printed, false)).unwrap();
         let printed = String::from_utf8(printed).unwrap();
         assert_eq!(first_key(&format!("# ours\n\n{printed}")).unwrap().reveal(), printed.trim());
     }
@@ -412,6 +423,30 @@ mod tests {
 
         All is well.
         ");
+    }
+
+    #[test]
+    fn keygen_tells_a_program_the_key_or_the_file_that_holds_it_and_the_id() {
+        let told = |file: Option<PathBuf>| {
+            let mut printed = Vec::new();
+            keygen(&KeygenArgs { file, json: true }, &mut Out::new(&mut printed, false)).unwrap();
+            serde_json::from_slice::<serde_json::Value>(&printed).unwrap()
+        };
+        let alone = told(None);
+        let key: Key = alone["key"].as_str().unwrap().parse().unwrap();
+        assert_eq!(alone["id"], key.fingerprint().to_string());
+        let dir = tempfile::tempdir().unwrap();
+        let kept = told(Some(dir.path().join("key")));
+        let key = read_key(Some(&dir.path().join("key"))).unwrap();
+        assert_eq!((&kept["id"], kept.get("key")), (&key.fingerprint().to_string().into(), None));
+    }
+
+    #[test]
+    fn an_id_of_a_key_is_told_from_its_file_and_from_the_key_itself() {
+        assert_eq!(key_id("818EED165a1b8bc5").as_deref(), Ok("818eed165a1b8bc5"));
+        for wrong in ["key", "818eed16", "../keys/ok", &new_key().unwrap().reveal()] {
+            assert!(key_id(wrong).unwrap_err().contains("keys list"), "{wrong}");
+        }
     }
 
     #[test]

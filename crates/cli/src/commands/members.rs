@@ -170,13 +170,13 @@ fn show_level(level: f64) -> String {
 }
 
 fn short_cells(member: &Member) -> Vec<Cell> {
-    let name = if member.is_self { format!("{} (self)", member.name) } else { member.name.clone() };
+    let name = Cell::name(&member.name).and(if member.is_self { " (self)" } else { "" });
     let tags = match member.tags_pending {
         true => "(being fetched)".into(),
         false => member.tags.iter().map(|(k, v)| format!("{k}={v}")).collect::<Vec<_>>().join(","),
     };
     vec![
-        Cell::from(name),
+        name,
         status_cell(member.status),
         Cell::right(span(member.since_s)),
         member.addresses.first().map_or_else(Cell::none, |a| Cell::from(a.as_str())),
@@ -348,7 +348,7 @@ fn reachability_table(answer: &Reachability) -> Table {
     let mut table = Table::new(&["NAME", "STATUS", "RTT", "ID"]);
     for ping in &answer.pings {
         table.row(vec![
-            Cell::from(ping.name.as_str()),
+            Cell::name(&ping.name),
             status_cell(ping.status),
             ping.rtt_ms.map_or_else(|| Cell::toned("no answer", Tone::Bad), |ms| Cell::right(millis(ms))),
             Cell::toned(&ping.id, Tone::Faint),
