@@ -332,6 +332,35 @@ fn all_errors_are_told_at_once_each_with_its_source() {
 }
 
 #[test]
+fn a_value_of_another_kind_is_answered_with_what_to_write() {
+    assert_eq!(
+        errors(vec![toml("bind = 7900\nhttp = \"none\"\n")]),
+        [
+            "error: bind (agent.toml:1): must be text in quotes",
+            "error: http (agent.toml:2): \"none\" is not ADDR:PORT, for example 10.0.0.5:7901 or [2001:db8::5]:7901, \
+             or :7901 for all interfaces (no host names here); `off` for none",
+        ]
+    );
+    for tags in ["{ role = \"web\", rack = 7 }", "\"role=web,rack=7\"", "[\"role=web\", \"rack=7\"]"] {
+        let config = config(vec![toml(&format!("tags = {tags}"))]);
+        assert_eq!(
+            config.tags,
+            [("rack", "7"), ("role", "web")].map(|(k, v)| (k.into(), v.into())).into(),
+            "{tags}"
+        );
+    }
+}
+
+#[test]
+fn a_setting_of_serf_or_consul_is_answered_with_ours() {
+    let said = errors(vec![toml("node_name = \"a\"\nencrypt_key = \"b\"\nretry_join = [\"c\"]\n")]);
+    for (line, ours) in said.iter().zip(["`key_file`", "`name`", "`join`"]) {
+        assert!(line.ends_with(&format!("{ours} was probably meant")), "{line}");
+    }
+    assert_eq!(said.len(), 3);
+}
+
+#[test]
 fn broken_syntax_is_refused_with_its_line() {
     let said = errors(vec![toml("name = \"a\"\nbind = = 3\n")]);
     assert!(said[0].starts_with("error: (agent.toml:2): "), "{said:?}");
@@ -371,7 +400,12 @@ fn a_secret_that_others_can_read_is_warned_about_and_a_missing_or_empty_one_refu
     };
     assert!(with_key().problems[0].text.ends_with("does not exist"));
     std::fs::write(&key, "  \n").unwrap();
-    assert!(with_key().problems[0].text.ends_with("is empty"));
+    assert!(with_key().problems[0].text.contains("is empty; it must hold a key: 32 bytes, base64"));
+    std::fs::write(&key, [0xff; 32]).unwrap();
+    assert!(with_key().problems[0].text.contains("is not text; it must hold a key: 32 bytes, base64"));
+    std::fs::write(&key, format!("\u{feff}{KEY}\r\n")).unwrap();
+    std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o600)).unwrap();
+    assert_eq!(with_key().problems, [], "an editor of Windows wrote it");
     std::fs::write(&key, "swordfish").unwrap();
     assert_eq!(with_key().errors().count(), 1, "not a key");
     std::fs::write(&key, KEY).unwrap();
@@ -441,7 +475,8 @@ fn the_file_may_be_named_by_a_variable_and_a_missing_one_is_an_error() {
         let var = ("RUMORMILL_CONFIG".to_string(), path.display().to_string());
         load_with(file, vec![var], Partial { data_dir: Some("none".into()), ..Partial::default() })
     };
-    assert!(load(None).into_config().unwrap_err().to_string().contains("cannot read"));
+    let missing = load(None).into_config().unwrap_err().to_string();
+    assert!(missing.contains("agent.toml): it cannot be read: "), "{missing}");
     std::fs::write(&path, "cluster = \"by variable\"").unwrap();
     assert_eq!(load(None).into_config().unwrap().0.cluster, "by variable");
     let other = dir.path().join("other.toml");

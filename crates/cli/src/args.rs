@@ -18,7 +18,7 @@ pub struct Target {
     /// A file with the token that the agent asks for, away from loopback [env: RUMORMILL_HTTP_TOKEN_FILE]
     #[arg(long, value_name = "FILE")]
     pub token_file: Option<PathBuf>,
-    /// Print JSON, for programs
+    /// Print JSON, for programs; what comes bit by bit (events, queries, watch) is an object a line
     #[arg(long)]
     pub json: bool,
 }

@@ -20,6 +20,8 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 
+/// The default port of the agent's HTTP API.
+const HTTP_PORT: u16 = 7901;
 /// Where the agent's HTTP API is by default.
 pub const HTTP_DEFAULT: &str = "127.0.0.1:7901";
 /// How long connecting may take (our guess).
@@ -182,20 +184,33 @@ impl Client {
         let request = request
             .body(Full::new(body))
             .map_err(|e| Failure::Usage(format!("cannot ask {place} for {path}: {e}")))?;
-        let broken = |e: hyper::Error| Failure::Failed(format!("{place} did not answer properly: {e}"));
+        let broken = |e: hyper::Error| {
+            Failure::Failed(format!(
+                "{place} does not answer in HTTP ({e}); is this the port of gossip? An agent's API has a port of its own, {HTTP_PORT} by default"
+            ))
+        };
         let (mut sender, connection) = http1::handshake(TokioIo::new(io)).await.map_err(broken)?;
         tokio::spawn(connection); // it ends with the response
         sender.send_request(request).await.map_err(broken)
     }
 
     async fn connect(&self) -> Outcome<(&Place, Box<dyn Stream>)> {
-        let mut tried = Vec::new();
+        let (mut tried, mut is_denied) = (Vec::new(), false);
         for place in &self.places {
             match tokio::time::timeout(CONNECT_TIMEOUT, connect(place)).await {
                 Ok(Ok(io)) => return Ok((place, io)),
-                Ok(Err(error)) => tried.push(format!("{place}: {error}")),
+                Ok(Err(error)) => {
+                    is_denied |= error.kind() == io::ErrorKind::PermissionDenied;
+                    tried.push(format!("{place}: {error}"));
+                }
                 Err(_) => tried.push(format!("{place}: no answer within {} s", CONNECT_TIMEOUT.as_secs())),
             }
+        }
+        if is_denied {
+            return Err(Failure::NoAgent(format!(
+                "this user may not ask the agent ({}).\nAsk as the user that runs the agent, or as root; or by its HTTP address with --http ADDR:PORT.",
+                tried.join("; ")
+            )));
         }
         Err(Failure::NoAgent(format!(
             "no agent answers ({}).\nStart one with `rumormill agent`, or say where it is with --http ADDR:PORT or --socket PATH; \
@@ -272,45 +287,58 @@ async fn refuse_errors(response: Response<Incoming>) -> Outcome<Response<Incomin
 
 /// What an error answer says, for a person.
 fn refusal(status: StatusCode, body: &[u8]) -> String {
-    let mut text = match serde_json::from_slice::<model::Error>(body) {
-        Ok(said) => {
-            let mut text = said.error; // it names the candidates
-            if !said.hint.is_empty() {
-                text += &format!("\n{}", as_commands(&said.hint));
-            }
-            text
+    let (error, hint) = match serde_json::from_slice::<model::Error>(body) {
+        Ok(said) => (said.error, as_commands(&said.hint)), // the error names the candidates
+        Err(_) => {
+            (format!("the agent answers {status}: {}", String::from_utf8_lossy(body).trim()), String::new())
         }
-        Err(_) => format!("the agent answers {status}: {}", String::from_utf8_lossy(body).trim()),
     };
-    if matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) && !text.contains("token-file") {
-        text += "\nGive the agent's token with --token-file FILE.";
-    }
-    text
+    let hint = match status {
+        // The agent's hint is about the header, which this program sends by itself.
+        StatusCode::UNAUTHORIZED => TOKEN_HINT.into(),
+        StatusCode::FORBIDDEN if hint.is_empty() => TOKEN_HINT.into(),
+        _ => hint,
+    };
+    if hint.is_empty() { error } else { format!("{error}\n{hint}") }
 }
 
+/// What to do where the agent asks for a token.
+const TOKEN_HINT: &str =
+    "Give the agent's token with --token-file FILE, or ask by its Unix socket with --socket PATH.";
+
 /// What the API calls a request, and the command that makes it.
-const COMMANDS: [(&str, &str); 6] = [
+const COMMANDS: [(&str, &str); 9] = [
+    ("GET /v1/bans", "`rumormill bans`"),
     ("GET /v1/events", "`rumormill events`"),
     ("GET /v1/members", "`rumormill members`"),
     ("GET /v1/self", "`rumormill info`"),
     ("GET /v1/keys", "`rumormill keys list`"),
     ("GET /v1/tags", "`rumormill tags`"),
     ("GET /v1/why/", "`rumormill why` "),
+    ("POST /v1/forget with \"all\": true", "`rumormill forget NAME --all`"),
+    ("POST /v1/keys/everywhere", "`rumormill keys list`"),
 ];
 
 /// An agent's hint in the words of this program.
-fn as_commands(hint: &str) -> String {
+pub fn as_commands(hint: &str) -> String {
     COMMANDS.iter().fold(hint.into(), |hint, (request, command)| hint.replace(request, command))
 }
 
-/// `HOST:PORT` out of what a person writes: a scheme or a trailing slash is forgiven, TLS is not there.
+/// `HOST:PORT` out of what a person writes. A scheme or a trailing slash is forgiven, TLS is not there; a port alone is one of this machine,
+/// and an address alone has the default port, as in the agent's settings.
 fn http_address(text: &str) -> Outcome<String> {
     let bare = text.strip_prefix("http://").unwrap_or(text).trim_end_matches('/');
+    if let Some(port) = config::address::port_alone(bare) {
+        return Ok(format!("127.0.0.1:{port}"));
+    }
+    if let Some(Ok(address)) = config::address::literal(bare, HTTP_PORT) {
+        return Ok(address.to_string());
+    }
     let port = bare.rsplit_once(':').map(|(_, port)| port.parse::<u16>());
     match port {
         Some(Ok(_)) if !bare.contains('/') => Ok(bare.into()),
         _ => Err(Failure::Usage(format!(
-            "`{text}` is no HTTP address; write HOST:PORT, for example {HTTP_DEFAULT} or [::1]:7901"
+            "`{text}` is no HTTP address; write HOST:PORT, for example {HTTP_DEFAULT} or [::1]:{HTTP_PORT}"
         ))),
     }
 }
@@ -356,6 +384,15 @@ mod tests {
     fn an_http_address_is_a_host_and_a_port() {
         assert_eq!(http_address("127.0.0.1:7901").unwrap(), "127.0.0.1:7901");
         assert_eq!(http_address("http://[::1]:7901/").unwrap(), "[::1]:7901");
+        assert_eq!(http_address("localhost:7901").unwrap(), "localhost:7901");
+        for (alone, whole) in [
+            (":7921", "127.0.0.1:7921"),
+            ("7921", "127.0.0.1:7921"),
+            ("10.0.0.5", "10.0.0.5:7901"),
+            ("::1", "[::1]:7901"),
+        ] {
+            assert_eq!(http_address(alone).unwrap(), whole, "{alone}");
+        }
         for wrong in ["localhost", "https://localhost:1", "host:port", "127.0.0.1:99999"] {
             assert_eq!(http_address(wrong).unwrap_err().code(), 2, "{wrong}");
         }
@@ -374,7 +411,36 @@ mod tests {
             told,
             "2 members carry the name \"web\": a (alive), b (alive)\nUse the id that `rumormill members` shows."
         );
-        assert!(refusal(StatusCode::UNAUTHORIZED, b"no").contains("--token-file"));
+        let header = model::Error {
+            error: "this address asks for a token".into(),
+            hint: "send the header Authorization: Bearer …".into(),
+            candidates: Vec::new(),
+        };
+        for body in [serde_json::to_vec(&header).unwrap(), b"no".to_vec()] {
+            let told = refusal(StatusCode::UNAUTHORIZED, &body);
+            assert!(told.contains("--token-file") && !told.contains("header"), "{told}");
+        }
+    }
+
+    /// Reads the hints out of the agent's source, so that a new one is not forgotten.
+    #[test]
+    fn no_hint_of_the_agent_speaks_of_requests_that_this_program_makes() {
+        let mut asked = 0;
+        for feature in std::fs::read_dir("../agent/src/features").unwrap() {
+            let Ok(files) = std::fs::read_dir(feature.unwrap().path()) else { continue };
+            for file in files {
+                let path = file.unwrap().path();
+                let text = std::fs::read_to_string(&path).unwrap();
+                let texts =
+                    text.lines().filter(|line| !line.trim_start().starts_with("//") && line.contains('"'));
+                for line in texts.filter(|line| line.contains("GET /v1/") || line.contains("POST /v1/")) {
+                    asked += 1;
+                    let told = as_commands(&line.replace("\\\"", "\""));
+                    assert!(!told.contains("/v1/"), "{}: {line}", path.display());
+                }
+            }
+        }
+        assert!(asked > 1, "the agent's hints were found");
     }
 
     #[test]

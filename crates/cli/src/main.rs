@@ -20,7 +20,11 @@ fn main() -> ExitCode {
     if let Some(code) = init::stand_in() {
         return code;
     }
-    let cli = cli::Cli::try_parse().unwrap_or_else(|error| hints::hinted(error).exit());
+    let cli = cli::Cli::try_parse().unwrap_or_else(|error| {
+        let words: Vec<String> =
+            std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
+        hints::hinted(error, &words).exit()
+    });
     if has_scattered_events(&cli.command) {
         huge_pages::ask();
     }

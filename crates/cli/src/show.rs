@@ -5,7 +5,7 @@ pub use rumormill_core::words::{count, either, span, with_id};
 use serde::Serialize;
 use std::borrow::Cow;
 use std::io::{IsTerminal, Write};
-use unicode_width::UnicodeWidthStr;
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 /// Where a command writes its result.
 pub struct Out<'a> {
@@ -85,6 +85,9 @@ impl Tone {
     }
 }
 
+/// The columns of a name in a table (our guess: that of a host with its domain fits).
+const NAME_COLUMNS_MAX: usize = 64;
+
 /// One cell of a table.
 #[derive(Clone, Debug)]
 pub struct Cell {
@@ -97,6 +100,29 @@ impl Cell {
     /// Numbers line up at the right.
     pub fn right(text: impl AsRef<str>) -> Cell {
         Cell { right: true, ..Cell::from(text.as_ref()) }
+    }
+
+    /// A member's name. A long one is cut, so that it does not widen the table for all; its id tells it apart, and JSON has the whole.
+    pub fn name(text: &str) -> Cell {
+        let text = clean(text);
+        if text.width() <= NAME_COLUMNS_MAX {
+            return Cell::from(text);
+        }
+        let (mut cut, mut columns) = (String::new(), 1); // of the mark
+        for c in text.chars() {
+            columns += c.width().unwrap_or(0);
+            if columns > NAME_COLUMNS_MAX {
+                break;
+            }
+            cut.push(c);
+        }
+        Cell::from(cut + "…")
+    }
+
+    /// The cell with a text behind its own.
+    pub fn and(mut self, text: &str) -> Cell {
+        self.text.push_str(text);
+        self
     }
 
     /// A toned cell.
@@ -260,6 +286,15 @@ mod tests {
             example().render(false),
             "NAME    STATUS      RTT\nweb-1   alive   1.25 ms\ngrößer  failed        -\n"
         );
+    }
+
+    #[test]
+    fn one_long_name_does_not_widen_the_table_for_all() {
+        let shown = |name: &str| Cell::name(name).text;
+        assert_eq!(shown("web-1"), "web-1");
+        assert_eq!(shown(&"n".repeat(64)), "n".repeat(64));
+        assert_eq!(shown(&"n".repeat(65)), format!("{}…", "n".repeat(63)));
+        assert_eq!(shown(&"名".repeat(200)).width(), 63, "a character of two columns does not fit into one");
     }
 
     #[test]

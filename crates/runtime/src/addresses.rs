@@ -149,7 +149,7 @@ pub(crate) fn reached(local: SocketAddr, seeds: &[SocketAddr]) -> (Vec<SocketAdd
 /// Why a socket cannot have that address, and what to do; `what` is who else may be there.
 pub fn bind_fault(address: SocketAddr, source: &io::Error, what: &str) -> String {
     match source.kind() {
-        io::ErrorKind::AddrInUse => format!("the address is in use; {what}"),
+        io::ErrorKind::AddrInUse => format!("the address is in use ({what})"),
         io::ErrorKind::AddrNotAvailable => {
             format!("no interface of this machine has {}; it has {}", bare(address), listed())
         }

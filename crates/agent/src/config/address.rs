@@ -90,7 +90,7 @@ pub fn listen(text: &str, port: u16) -> Result<SocketAddr, String> {
         }
         None => {}
     }
-    let address = exact(text, port, ", or :7900 for all interfaces")?;
+    let address = exact(text, port, &format!(", or :{port} for all interfaces"))?;
     match address {
         SocketAddr::V6(v6) if v6.scope_id() == 0 && is_link_local(address.ip()) => Err(format!(
             "{text:?} is a link-local address, which needs its interface: write [{}%eth0]:{}; this machine has {}",

@@ -15,17 +15,17 @@ pub struct Secret {
     pub exposed: Option<String>,
 }
 
-/// Reads a file that holds a secret: the cluster's key, the API's token.
+/// Reads a file that holds a secret: the cluster's key, the API's token. `holds` says what should be in it.
 ///
-/// Fails, with a text that says what to do, if it cannot be read, is empty, too large, or not text.
-pub fn read_secret(path: &Path) -> Result<Secret, String> {
+/// Fails, with a text that says what to do, if it cannot be read, is empty, too large, or not text. A byte order mark is no part of the secret.
+pub fn read_secret(path: &Path, holds: &str) -> Result<Secret, String> {
     let shown = path.display();
     let refused = |e: std::io::Error| match e.kind() {
         std::io::ErrorKind::NotFound => format!("{shown} does not exist"),
         std::io::ErrorKind::PermissionDenied => {
             format!("{shown} may not be read by this user; give it the file with chown")
         }
-        std::io::ErrorKind::InvalidData => format!("{shown} is not text"),
+        std::io::ErrorKind::InvalidData => format!("{shown} is not text; it must hold {holds}"),
         _ => format!("cannot read {shown}: {e}"),
     };
     let file = std::fs::File::open(path).map_err(refused)?;
@@ -38,9 +38,9 @@ pub fn read_secret(path: &Path) -> Result<Secret, String> {
     if text.len() as u64 > SECRET_BYTES_MAX {
         return Err(format!("{shown} is larger than {SECRET_BYTES_MAX} bytes"));
     }
-    let text = text.trim().to_string();
+    let text = text.trim_start_matches('\u{feff}').trim().to_string();
     if text.is_empty() {
-        return Err(format!("{shown} is empty"));
+        return Err(format!("{shown} is empty; it must hold {holds}"));
     }
     let mode = meta.permissions().mode();
     let exposed = (meta.is_file() && mode & 0o077 != 0).then(|| {

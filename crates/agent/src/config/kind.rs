@@ -33,7 +33,7 @@ fn quoted(text: impl ToString) -> String {
 }
 
 impl Kind for String {
-    const WANTS: &'static str = "text";
+    const WANTS: &'static str = "text in quotes";
     fn read(raw: Raw<'_>) -> Option<String> {
         match raw {
             Raw::Toml(DeValue::String(s)) => Some(s.to_string()),
@@ -286,6 +286,8 @@ impl Kind for BTreeMap<String, String> {
                     Some((key.get_ref().to_string(), text))
                 })
                 .collect(),
+            Raw::Toml(DeValue::String(s)) => pairs(s),
+            Raw::Toml(list @ DeValue::Array(_)) => Self::flag(&Vec::<String>::read(Raw::Toml(list))?),
             Raw::Toml(_) => None,
             Raw::Text(s) => pairs(s),
         }

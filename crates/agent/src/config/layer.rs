@@ -3,7 +3,7 @@
 use super::described::{CLIENT_TOKEN_FILE, CLIENT_VARIABLES, Described, ENV_FILE, ENV_PREFIX};
 use super::foreign;
 use super::kind::Raw;
-use super::nearest::nearest;
+use super::nearest::{known_elsewhere, nearest};
 use super::partial::{self, Partial, Refused, SwimPartial};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -24,7 +24,7 @@ pub enum Source {
     File {
         /// Which file.
         path: PathBuf,
-        /// Counted from one.
+        /// Counted from one; 0 is the whole file.
         line: usize,
     },
     /// An environment variable.
@@ -37,6 +37,7 @@ impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Source::Default => f.write_str("default"),
+            Source::File { path, line: 0 } => write!(f, "{}", path.display()),
             Source::File { path, line } => write!(f, "{}:{line}", path.display()),
             Source::Env(variable) => write!(f, "${variable}"),
             Source::Flag(flag) => write!(f, "--{flag}"),
@@ -67,17 +68,21 @@ pub struct Problem {
     pub text: String,
 }
 
+impl Problem {
+    /// The problem for a reader who knows its severity, as that of a log line.
+    pub fn unlabelled(&self) -> String {
+        let Problem { key, source, text, .. } = self;
+        if key.is_empty() { format!("({source}): {text}") } else { format!("{key} ({source}): {text}") }
+    }
+}
+
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let label = match self.severity {
             Severity::Error => "error",
             Severity::Warning => "warning",
         };
-        write!(f, "{label}: ")?;
-        if !self.key.is_empty() {
-            write!(f, "{} ", self.key)?;
-        }
-        write!(f, "({}): {}", self.source, self.text)
+        write!(f, "{label}: {}", self.unlabelled())
     }
 }
 
@@ -105,7 +110,7 @@ impl Layer {
             Err(e) => {
                 let mut layer = Layer::default();
                 let source = Source::File { path: path.into(), line: 0 };
-                layer.refuse("config", source, format!("cannot read {}: {e}", path.display()));
+                layer.refuse("config", source, format!("it cannot be read: {e}"));
                 layer
             }
         }
@@ -208,7 +213,7 @@ impl Layer {
             }
             Err(Refused::Wants(what)) => self.refuse(key, source, format!("must be {what}")),
             Err(Refused::Unknown) => {
-                let hint = match nearest(key, &keys()) {
+                let hint = match known_elsewhere(key).or_else(|| nearest(key, &keys())) {
                     Some(meant) => format!("; {} was probably meant", placed(meant)),
                     None => "; `rumormill config check` lists all there are".to_string(),
                 };

@@ -22,6 +22,7 @@ pub use check::{Checked, ConfigError, Setting};
 pub use described::{CLIENT_TOKEN_FILE, CLIENT_VARIABLES, Described, ENV_FILE, ENV_PREFIX};
 pub use kind::{Bytes, Lines, Seconds, Span};
 pub use layer::{Layer, Problem, Severity, Source};
+pub use nearest::known_elsewhere;
 pub use origin::Origin;
 pub use partial::{Partial, SwimPartial, all as settings};
 pub use resolve::resolve;

@@ -1,5 +1,39 @@
 //! Which known key somebody meant.
 
+/// Settings of Serf and Consul, each with ours that does its work.
+const ELSEWHERE: [(&str, &str); 24] = [
+    ("advertise_addr", "advertise"),
+    ("bind_addr", "bind"),
+    ("client_addr", "http"),
+    ("encrypt", "key_file"),
+    ("encrypt_key", "key_file"),
+    ("event_handler", "on"),
+    ("event_handlers", "on"),
+    ("keyring_file", "key_file"),
+    ("log_level", "log"),
+    ("node", "name"),
+    ("node_meta", "tags"),
+    ("node_name", "name"),
+    ("recursors", "dns_server"),
+    ("replay", "events_replay"),
+    ("replay_on_join", "events_replay"),
+    ("retry_join", "join"),
+    ("retry_max_attempts", "retry_max"),
+    ("role", "tags"),
+    ("rpc_addr", "serf_rpc"),
+    ("rpc_auth", "serf_rpc_auth_file"),
+    ("rpc_auth_key", "serf_rpc_auth_file"),
+    ("snapshot", "data_dir"),
+    ("snapshot_path", "data_dir"),
+    ("start_join", "join"),
+];
+
+/// The setting that does what a setting or flag of Serf or Consul does there.
+pub fn known_elsewhere(word: &str) -> Option<&'static str> {
+    let word = word.to_ascii_lowercase().replace('-', "_");
+    ELSEWHERE.iter().find(|(theirs, _)| *theirs == word).map(|(_, ours)| *ours)
+}
+
 /// The closest of `known` to `wrong`, if one is close enough to be meant.
 pub(super) fn nearest<'k>(wrong: &str, known: &[&'k str]) -> Option<&'k str> {
     let wrong = wrong.to_ascii_lowercase().replace('-', "_");
@@ -38,6 +72,15 @@ fn distance(a: &str, b: &str) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn each_setting_of_serf_or_consul_leads_to_one_of_ours() {
+        let ours: Vec<&str> = super::super::settings().map(|setting| setting.key).collect();
+        for (theirs, meant) in ELSEWHERE {
+            assert!(ours.contains(&meant) && !ours.contains(&theirs), "{theirs}: {meant}");
+        }
+        assert_eq!(known_elsewhere("Retry-Join"), Some("join"));
+    }
 
     #[test]
     fn a_slip_of_the_keyboard_finds_the_key_that_was_meant_and_nonsense_finds_none() {

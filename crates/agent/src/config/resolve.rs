@@ -126,7 +126,11 @@ impl Resolver {
 
     /// Checks a file that holds a secret; its text, if it can be read.
     fn secret(&mut self, key: &str, path: &Path) -> Option<String> {
-        match files::read_secret(path) {
+        let holds = match key {
+            "key_file" => "a key: 32 bytes, base64, as `rumormill keygen` makes one",
+            _ => "a token: one word of printable ASCII characters",
+        };
+        match files::read_secret(path, holds) {
             Ok(secret) => {
                 if let Some(exposed) = secret.exposed {
                     self.warn(key, exposed);

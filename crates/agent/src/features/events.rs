@@ -16,7 +16,7 @@ pub mod model;
 mod origin_usage;
 pub(crate) mod payload;
 pub mod pending;
-mod publish;
+pub mod publish;
 pub(crate) mod serf;
 pub mod service;
 pub mod state;

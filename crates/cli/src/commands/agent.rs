@@ -56,7 +56,7 @@ pub fn run(args: &AgentArgs) -> Outcome {
     let (config, warnings) = checked.into_config().map_err(|e| Failure::Usage(e.to_string()))?;
     logging::init(&config.log, config.log_format, config.serf_rpc.is_some()).map_err(Failure::Usage)?;
     for warning in warnings {
-        tracing::warn!("{warning}");
+        tracing::warn!("{}", warning.unlabelled());
     }
     rumormill_agent::build::set_commit(super::version::COMMIT);
     block_on(async {

@@ -4,9 +4,10 @@ use crate::args::{Target, duration};
 use crate::client::{ANSWER_TIMEOUT, Client, encode};
 use crate::commands::payload::{PayloadArgs, decoded_len, in_json};
 use crate::outcome::{Failure, Outcome};
-use crate::show::{Out, bytes, clean, clock, count, either};
+use crate::show::{Out, bytes, clean, clock, count, either, span};
 use clap::{Args, ValueEnum};
 use hyper::Method;
+use rumormill_agent::features::events::publish::WAIT_MAX;
 use rumormill_agent::model::{
     Events, EventsGap, LoggedEvent, LoggedKind, PublishEvent, PublishRequest, PublishResult, PublishState,
     PublishWait, PublishedEvent, Status, UnconfirmedMember,
@@ -35,9 +36,9 @@ pub struct EventArgs {
     /// For what to wait: `queued` is this agent's memory, no more; `covered` asks a sample of a few random members; `all` asks every live member, and names those that have not confirmed that they will deliver it
     #[arg(long, value_enum, value_name = "WHAT", default_value = "queued")]
     pub wait: WaitArg,
-    /// With `--wait covered` or `--wait all`: the longest time to wait, at most a minute
-    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration)]
-    pub timeout: Duration,
+    /// With `--wait covered` or `--wait all`: the longest time to wait, at most a minute [default: 10s]
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub timeout: Option<Duration>,
     /// The agent.
     #[command(flatten)]
     pub target: Target,
@@ -60,7 +61,7 @@ pub struct EventsArgs {
     /// Go on until Ctrl-C, as events come
     #[arg(long)]
     pub follow: bool,
-    /// Where to begin: `start` (all that is retained), `now`, or a cursor that was shown before
+    /// Where to begin: `start` (all that is retained), `now`, or a cursor, which ends a list that --limit cut, and stands beside each event of --json
     #[arg(long, value_name = "start|now|CURSOR", default_value = "start")]
     pub from: String,
     /// Only events of this name; with a `*` at its end, of those that begin so
@@ -74,6 +75,10 @@ pub struct EventsArgs {
     pub target: Target,
 }
 
+/// How long `--wait` waits unless it is told otherwise (our guess).
+const WAIT_DEFAULT: Duration = Duration::from_secs(10);
+/// Characters of a payload in a list (our guess: a few lines of a terminal).
+const TEXT_SHOWN: usize = 400;
 /// Events in one answer, when all are read.
 const PAGE: u64 = 256;
 /// How long one question waits for events when they are followed, in seconds (our guess: less than what proxies allow).
@@ -81,8 +86,9 @@ const FOLLOW_WAIT_S: u64 = 30;
 
 /// `rumormill event`.
 pub async fn publish(args: &EventArgs, out: &mut Out<'_>) -> Outcome {
+    check_timeout(args)?;
     let request = request(args, args.payload.read(PAYLOAD_BYTES_MAX)?);
-    let limit = ANSWER_TIMEOUT + args.timeout;
+    let limit = ANSWER_TIMEOUT + args.timeout.unwrap_or(WAIT_DEFAULT);
     let result: PublishResult =
         Client::of(&args.target)?.send(Method::POST, "/v1/events", &request, limit).await?;
     let Some(event) = result.events.first() else {
@@ -95,6 +101,20 @@ pub async fn publish(args: &EventArgs, out: &mut Out<'_>) -> Outcome {
     match args.wait {
         WaitArg::Queued => Ok(()),
         _ => failed(event).map_or(Ok(()), |why| Err(Failure::Failed(why.into()))),
+    }
+}
+
+/// Refuses a `--timeout` that would have no effect, or another one than was asked for.
+fn check_timeout(args: &EventArgs) -> Outcome {
+    match args.timeout {
+        Some(_) if args.wait == WaitArg::Queued => Err(Failure::Usage(
+            "--timeout has no effect without --wait covered or --wait all; give one of them, or leave --timeout out".into(),
+        )),
+        Some(timeout) if timeout > WAIT_MAX => Err(Failure::Usage(format!(
+            "--timeout is above {}, the longest that an agent waits; the event goes on spreading afterwards",
+            span(WAIT_MAX.as_secs_f64())
+        ))),
+        _ => Ok(()),
     }
 }
 
@@ -129,7 +149,7 @@ fn request(args: &EventArgs, payload: Vec<u8>) -> PublishRequest {
         WaitArg::Covered => PublishWait::Covered,
         WaitArg::All => PublishWait::All,
     };
-    let timeout_ms = u64::try_from(args.timeout.as_millis()).ok();
+    let timeout_ms = u64::try_from(args.timeout.unwrap_or(WAIT_DEFAULT).as_millis()).ok();
     PublishRequest { events: vec![event], wait, timeout_ms }
 }
 
@@ -196,6 +216,9 @@ async fn read(args: &EventsArgs, out: &mut Out<'_>) -> Outcome {
         let is_last = page.events.len() < left.min(PAGE) as usize;
         left -= page.events.len() as u64;
         tell(&page, args.target.json, out)?;
+        if left == 0 && !args.target.json {
+            return out.line(&format!("-- cut by --limit; go on with --from {}", page.cursor));
+        }
         // A page also ends where its bytes do: only one that is empty is the end.
         if left == 0 || (page.events.is_empty() && !args.follow) {
             return Ok(());
@@ -235,7 +258,7 @@ fn tell(page: &Events, json: bool, out: &mut Out<'_>) -> Outcome {
 
 fn told(event: &LoggedEvent) -> String {
     let from = event.origin_name.as_deref().unwrap_or(&event.origin);
-    let line = format!("{}  {}  {from}", event.cursor, clock(event.heard_unix_ms));
+    let line = format!("{}  {}  {from}", event.id, clock(event.heard_unix_ms));
     if event.kind == LoggedKind::Lost {
         let last = event.last_sequence.unwrap_or(event.sequence);
         return match event.sequence {
@@ -245,7 +268,13 @@ fn told(event: &LoggedEvent) -> String {
     }
     match (&event.payload, &event.payload_base64) {
         (Some(text), _) if text.is_empty() => format!("{line}  {}", event.name),
-        (Some(text), _) => format!("{line}  {}  {text}", event.name),
+        (Some(text), _) => match text.char_indices().nth(TEXT_SHOWN) {
+            Some((end, _)) => {
+                let size = bytes(text.len() as f64);
+                format!("{line}  {}  {}… ({size}; --json shows all)", event.name, &text[..end])
+            }
+            None => format!("{line}  {}  {text}", event.name),
+        },
         (None, Some(base64)) => {
             let size = bytes(decoded_len(base64) as f64);
             format!("{line}  {}  ({size} that are no text; --json shows them)", event.name)
@@ -286,6 +315,19 @@ mod tests {
     }
 
     #[test]
+    fn a_timeout_that_nothing_waits_for_is_refused() {
+        for (flags, word) in [
+            (&["x", "--timeout", "5s"][..], "no effect without --wait"),
+            (&["x", "--wait", "queued", "--timeout", "5s"], "no effect without --wait"),
+            (&["x", "--wait", "all", "--timeout", "2m"], "above 60 s"),
+        ] {
+            let failure = check_timeout(&event_args(flags)).unwrap_err();
+            assert!(failure.code() == 2 && failure.to_string().contains(word), "{flags:?}: {failure}");
+        }
+        assert!(check_timeout(&event_args(&["x", "--wait", "all", "--timeout", "60s"])).is_ok());
+    }
+
+    #[test]
     fn a_publisher_is_told_what_its_event_became() {
         let event = |state, held, asked| PublishedEvent {
             state,
@@ -320,6 +362,7 @@ mod tests {
     fn each_event_is_one_line_that_cannot_drive_the_terminal() {
         let event = LoggedEvent {
             cursor: "aa-1-3".into(),
+            id: "bb-1-7".into(),
             origin: "bb".into(),
             origin_name: Some("web".into()),
             sequence: 7,
@@ -336,15 +379,17 @@ mod tests {
         };
         assert_eq!(
             shown(event.clone(), None),
-            "aa-1-3  2023-11-14 22:13:20.000Z  web  deploy  v1\\n\\u{1b}\n"
+            "bb-1-7  2023-11-14 22:13:20.000Z  web  deploy  v1\\n\\u{1b}\n"
         );
+        let long = LoggedEvent { payload: Some("ü".repeat(TEXT_SHOWN + 1)), ..event.clone() };
+        assert!(shown(long, None).ends_with("üü… (802 B; --json shows all)\n"));
         let bytes = LoggedEvent { payload: None, payload_base64: Some("/wA=".into()), ..event.clone() };
         assert!(shown(bytes, None).ends_with("deploy  (2 B that are no text; --json shows them)\n"));
         let lost = LoggedEvent { kind: LoggedKind::Lost, last_sequence: Some(9), origin_name: None, ..event };
         let gap = EventsGap { reason: "too slow".into(), missed: Some(3) };
         assert_eq!(
             shown(lost, Some(gap)),
-            "-- 3 events were missed: too slow\naa-1-3  2023-11-14 22:13:20.000Z  bb  -- 7 to 9 are lost: nobody retains them any more\n"
+            "-- 3 events were missed: too slow\nbb-1-7  2023-11-14 22:13:20.000Z  bb  -- 7 to 9 are lost: nobody retains them any more\n"
         );
     }
 

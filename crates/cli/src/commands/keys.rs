@@ -1,7 +1,7 @@
 //! `rumormill keys` and `rumormill keygen`. A key is never shown by an agent, and never read from the command line, where others see it.
 
 use crate::args::Target;
-use crate::client::Client;
+use crate::client::{Client, as_commands};
 use crate::outcome::{Failure, Outcome, eprintln_quietly};
 use crate::show::{Cell, Out, Table, Tone, clean};
 use clap::{Args, Subcommand};
@@ -10,7 +10,7 @@ use rumormill_agent::model::{
     KeyChoice, KeyInstall, KeysAction, KeysEverywhere, KeysKept, KeysList, KeysMember, KeysRequest,
     KeysResult,
 };
-use rumormill_runtime::keyring::Key;
+use rumormill_runtime::keyring::{Fingerprint, Key};
 use std::io::{IsTerminal, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -98,7 +98,7 @@ pub struct KeyFileArgs {
 #[derive(Debug, Args)]
 pub struct KeyIdArgs {
     /// The key's id, as `keys list` shows it
-    #[arg(value_name = "KEY-ID")]
+    #[arg(value_name = "KEY-ID", value_parser = key_id)]
     pub id: String,
     /// Only on this agent
     #[arg(long)]
@@ -108,12 +108,23 @@ pub struct KeyIdArgs {
     pub target: Target,
 }
 
+/// Checks the id of a key, for which people also give the file that holds the key.
+fn key_id(text: &str) -> Result<String, String> {
+    match text.parse::<Fingerprint>() {
+        Ok(id) if text.len() == 16 => Ok(id.to_string()),
+        _ => Err("a key's id has 16 hexadecimal digits; `rumormill keys list` shows it".into()),
+    }
+}
+
 /// `rumormill keygen`.
 #[derive(Debug, Args)]
 pub struct KeygenArgs {
     /// The file to make (mode 0600, never overwritten); without it the key is printed
     #[arg(value_name = "FILE")]
     pub file: Option<PathBuf>,
+    /// Print JSON, for programs
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// How long a change on all members may take (our guess: a rotation in which many are silent at each step).
@@ -207,7 +218,7 @@ fn show(course: &KeysEverywhere, out: &mut Out<'_>) -> Outcome {
             true => Cell::toned("-", Tone::Faint),
             false => Cell::from(others.join(" ").as_str()),
         };
-        table.row(vec![Cell::from(member.name.as_str()), seals, opens, result(&last.what, member)]);
+        table.row(vec![Cell::name(&member.name), seals, opens, result(&last.what, member)]);
     }
     out.table(&table)?;
     if course.done && !course.note.is_empty() {
@@ -227,6 +238,7 @@ fn result(what: &str, member: &KeysMember) -> Cell {
         (KeysResult::Done, Some(KeysKept::Store | KeysKept::Nowhere)) => {
             Cell::toned(format!("{what} done, but {note}"), Tone::Odd)
         }
+        (KeysResult::Done, _) if what == "list" => Cell::toned("answered", Tone::Good),
         (KeysResult::Done, _) => Cell::toned(format!("{what} done"), Tone::Good),
     }
 }
@@ -255,7 +267,7 @@ fn tell(keys: &KeysList, json: bool, out: &mut Out<'_>) -> Outcome {
     }
     match keys.note.is_empty() {
         true => Ok(()),
-        false => out.line(&format!("\n{}", clean(&keys.note))),
+        false => out.line(&format!("\n{}", clean(&as_commands(&keys.note)))),
     }
 }
 
@@ -289,6 +301,7 @@ fn read_text(from: impl Read) -> std::io::Result<String> {
 }
 
 fn first_key(text: &str) -> Result<Key, String> {
+    let text = text.trim_start_matches('\u{feff}'); // the byte order mark that some editors write
     let mut lines = text.lines().map(|line| line.split('#').next().unwrap_or_default().trim());
     let line =
         lines.find(|line| !line.is_empty()).ok_or("there is no key; make one with `rumormill keygen`")?;
@@ -297,10 +310,18 @@ fn first_key(text: &str) -> Result<Key, String> {
 
 /// `rumormill keygen`.
 pub fn keygen(args: &KeygenArgs, out: &mut Out<'_>) -> Outcome {
+    let as_json = |key: &Key| match &args.file {
+        None => serde_json::json!({ "id": key.fingerprint().to_string(), "key": key.reveal() }),
+        Some(path) => serde_json::json!({ "id": key.fingerprint().to_string(), "file": path }),
+    };
     match &args.file {
+        None if args.json => out.json(&as_json(&new_key()?)),
         None => out.line(&new_key()?.reveal()),
         Some(path) => {
             let key = write_new(path)?;
+            if args.json {
+                return out.json(&as_json(&key));
+            }
             out.line(&format!(
                 "{} holds the new key {}; give all members this file, and keep it secret",
                 path.display(),
@@ -351,7 +372,7 @@ mod tests {
     #[test]
     fn keygen_prints_a_key_that_install_takes() {
         let mut printed = Vec::new();
-        keygen(&KeygenArgs { file: None }, &mut Out::new(&mut printed, false)).unwrap();
+        keygen(&KeygenArgs { file: None, json: false }, &mut Out::new(&mut printed, false)).unwrap();
         let printed = String::from_utf8(printed).unwrap();
         assert_eq!(first_key(&format!("# ours\n\n{printed}")).unwrap().reveal(), printed.trim());
     }
@@ -402,6 +423,30 @@ mod tests {
 
         All is well.
         ");
+    }
+
+    #[test]
+    fn keygen_tells_a_program_the_key_or_the_file_that_holds_it_and_the_id() {
+        let told = |file: Option<PathBuf>| {
+            let mut printed = Vec::new();
+            keygen(&KeygenArgs { file, json: true }, &mut Out::new(&mut printed, false)).unwrap();
+            serde_json::from_slice::<serde_json::Value>(&printed).unwrap()
+        };
+        let alone = told(None);
+        let key: Key = alone["key"].as_str().unwrap().parse().unwrap();
+        assert_eq!(alone["id"], key.fingerprint().to_string());
+        let dir = tempfile::tempdir().unwrap();
+        let kept = told(Some(dir.path().join("key")));
+        let key = read_key(Some(&dir.path().join("key"))).unwrap();
+        assert_eq!((&kept["id"], kept.get("key")), (&key.fingerprint().to_string().into(), None));
+    }
+
+    #[test]
+    fn an_id_of_a_key_is_told_from_its_file_and_from_the_key_itself() {
+        assert_eq!(key_id("818EED165a1b8bc5").as_deref(), Ok("818eed165a1b8bc5"));
+        for wrong in ["key", "818eed16", "../keys/ok", &new_key().unwrap().reveal()] {
+            assert!(key_id(wrong).unwrap_err().contains("keys list"), "{wrong}");
+        }
     }
 
     #[test]

@@ -170,13 +170,13 @@ fn show_level(level: f64) -> String {
 }
 
 fn short_cells(member: &Member) -> Vec<Cell> {
-    let name = if member.is_self { format!("{} (self)", member.name) } else { member.name.clone() };
+    let name = Cell::name(&member.name).and(if member.is_self { " (self)" } else { "" });
     let tags = match member.tags_pending {
         true => "(being fetched)".into(),
         false => member.tags.iter().map(|(k, v)| format!("{k}={v}")).collect::<Vec<_>>().join(","),
     };
     vec![
-        Cell::from(name),
+        name,
         status_cell(member.status),
         Cell::right(span(member.since_s)),
         member.addresses.first().map_or_else(Cell::none, |a| Cell::from(a.as_str())),
@@ -305,6 +305,8 @@ pub async fn ping(args: &PingArgs, out: &mut Out<'_>) -> Outcome {
 fn told(ping: &Ping) -> String {
     let name = clean(&ping.name);
     match ping.rtt_ms {
+        // An agent answers a ping of itself without a packet; no packet takes no time at all.
+        Some(0.0) => format!("{name} ({}) is the agent that was asked; nothing was measured", ping.id),
         Some(ms) => format!("{name} ({}) answers in {}", ping.id, millis(ms)),
         None => format!("{name} ({}, {}) does not answer", ping.id, ping.status),
     }
@@ -346,7 +348,7 @@ fn reachability_table(answer: &Reachability) -> Table {
     let mut table = Table::new(&["NAME", "STATUS", "RTT", "ID"]);
     for ping in &answer.pings {
         table.row(vec![
-            Cell::from(ping.name.as_str()),
+            Cell::name(&ping.name),
             status_cell(ping.status),
             ping.rtt_ms.map_or_else(|| Cell::toned("no answer", Tone::Bad), |ms| Cell::right(millis(ms))),
             Cell::toned(&ping.id, Tone::Faint),
@@ -525,6 +527,7 @@ mod tests {
         let ping = |rtt_ms| Ping { id: "aa".into(), name: "web".into(), rtt_ms, ..Ping::default() };
         assert_eq!(told(&ping(Some(0.5))), "web (aa) answers in 0.50 ms");
         assert_eq!(told(&ping(None)), "web (aa, alive) does not answer");
+        assert_eq!(told(&ping(Some(0.0))), "web (aa) is the agent that was asked; nothing was measured");
         assert_eq!(
             statistics(&[ping(Some(1.0)), ping(None), ping(Some(3.0))]),
             "2 of 3 answered; min 1.00 ms, mean 2.00 ms, max 3.00 ms"

@@ -17,7 +17,7 @@ use std::time::Duration;
 #[derive(Debug, Args)]
 pub struct JoinArgs {
     /// Addresses or DNS names of members, with or without a port (default 7900)
-    #[arg(required = true, value_name = "ADDR")]
+    #[arg(required = true, value_name = "ADDR", value_delimiter = ',')]
     pub seeds: Vec<String>,
     /// The agent.
     #[command(flatten)]
@@ -75,7 +75,7 @@ pub async fn reload(target: &Target, out: &mut Out<'_>) -> Outcome {
     if changed.is_empty() && restart.is_empty() {
         out.line("nothing has changed")?;
     }
-    warnings.iter().try_for_each(|warning| out.line(&clean(warning)))
+    warnings.iter().try_for_each(|warning| out.line(&clean(&format!("{:<16}{warning}", "warning"))))
 }
 
 /// What is being gossiped, in words.
@@ -124,7 +124,7 @@ fn info_lines(info: &SelfInfo) -> Vec<(&'static str, String)> {
         ),
         ("vitals", vitals(info)),
         ("events", events(info)),
-        ("queries", format!("{} of its own open, {} known", info.queries.open, info.queries.known)),
+        ("queries", format!("{} open of its own, {} known", info.queries.open, info.queries.known)),
         ("process", format!("{}, rumormill {}, commit {}", info.pid, info.version, commit(&info.commit))),
         (
             "view",
@@ -395,7 +395,7 @@ mod tests {
         keys        none: packets are not secret
         vitals      every 5.0 s
         events      2 retained (3.0 KiB of 4.0 MiB), 1 spreading
-        queries     0 of its own open, 0 known
+        queries     0 open of its own, 0 known
         process     77, rumormill 0.1.0, commit unknown
         view        root feedbeeffeedbeef, 0 items being gossiped
         seed        db: there is no such name (for 60 s, 7 tries); check DNS

@@ -1,6 +1,6 @@
 //! `rumormill query`: asking all members, and showing what they answer as it comes.
 
-use crate::args::{Target, duration, key_value};
+use crate::args::{Target, duration, tag_pattern};
 use crate::client::Client;
 use crate::commands::payload::{PayloadArgs, decoded_len, in_json};
 use crate::outcome::{Failure, Outcome};
@@ -25,9 +25,9 @@ pub struct QueryArgs {
     /// Ask only members whose whole name matches this regular expression
     #[arg(long, value_name = "RE")]
     pub node: Option<String>,
-    /// Ask only members that have this tag, its whole value matching the regular expression (may be repeated: all must hold)
-    #[arg(long = "tag", value_name = "K=RE", value_parser = key_value)]
-    pub tags: Vec<(String, String)>,
+    /// Ask only members that have this tag, its whole value matching the regular expression; K alone: any value (may be repeated: all must hold)
+    #[arg(long = "tag", value_name = "K[=RE]", value_parser = tag_pattern)]
+    pub tags: Vec<String>,
     /// Take answers for so long, 10 minutes at most [default: 16 gossip intervals for each power of ten of the members: 6.4s for 10 to 99 on one site]
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub timeout: Option<Duration>,
@@ -70,8 +70,10 @@ pub async fn query(args: &QueryArgs, out: &mut Out<'_>) -> Outcome {
 fn request(args: &QueryArgs, payload: Vec<u8>) -> Outcome<QueryRequest> {
     let (payload, payload_base64) = in_json(payload);
     let mut tags = BTreeMap::new();
-    for (key, pattern) in &args.tags {
-        if tags.insert(key.clone(), pattern.clone()).is_some() {
+    for tag in &args.tags {
+        // An empty pattern matches every value.
+        let (key, pattern) = tag.split_once('=').unwrap_or((tag, ""));
+        if tags.insert(key.to_owned(), pattern.to_owned()).is_some() {
             return Err(Failure::Usage(format!("--tag {key} is given twice; write --tag '{key}=ONE|OTHER'")));
         }
     }
@@ -178,6 +180,8 @@ mod tests {
         assert_eq!((asked.node.as_deref(), asked.timeout_ms), (Some("web.*"), Some(1_500)));
         assert_eq!((asked.payload, asked.payload_base64.as_deref()), (None, Some("/w==")));
         assert_eq!(asked.tags, BTreeMap::from([("dc".into(), "eu|us".into())]));
+        let any = request(&query_args(&["load", "--tag", "role"]), Vec::new()).unwrap();
+        assert_eq!(any.tags, BTreeMap::from([("role".into(), String::new())]), "any value");
         let twice = query_args(&["load", "--tag", "dc=eu", "--tag", "dc=us"]);
         assert_eq!(request(&twice, Vec::new()).unwrap_err().code(), 2);
         for wrong in [["--node", "("], ["--tag", "role=*"]] {

@@ -58,7 +58,7 @@ fn table(members: &[Member]) -> Table {
     for member in members {
         let vitals = member.vitals.clone().unwrap_or_default();
         table.row(vec![
-            Cell::from(member.name.as_str()),
+            Cell::name(&member.name),
             super::members::status_cell(member.status),
             Cell::number(vitals.load1, |load| format!("{load:.2}")),
             Cell::number(vitals.cpu_percent, percent),

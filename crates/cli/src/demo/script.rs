@@ -320,16 +320,16 @@ fn status_kib(status: &str, key: &str) -> Option<u64> {
 }
 
 fn report(played: &Played, out: &mut Out<'_>) -> Outcome {
-    let time = |seconds: Option<f64>| seconds.map_or_else(|| "did not happen".into(), span);
+    let time = |seconds: Option<f64>| seconds.map_or_else(|| "not reached".into(), span);
     let lines = [
         ("agents", played.nodes.to_string()),
-        ("all saw all", time(played.converged_s)),
-        ("first knew of the death", time(played.detected_first_s)),
-        ("all knew of the death", time(played.detected_all_s)),
+        ("all see each other", time(played.converged_s)),
+        ("first marks it as failed", time(played.detected_first_s)),
+        ("all mark it as failed", time(played.detected_all_s)),
         ("back as the same member", time(played.rejoined_s)),
-        ("all knew it left", time(played.left_s)),
+        ("all know that it left", time(played.left_s)),
         ("false suspicions", played.false_suspicions.to_string()),
-        ("false deaths", played.false_deaths.to_string()),
+        ("wrongly failed", played.false_deaths.to_string()),
         (
             "sent by each agent",
             played.bytes_per_node_s.map_or_else(|| "-".into(), |rate| format!("{}/s", bytes(rate))),
@@ -403,13 +403,13 @@ mod tests {
         report(&played, &mut Out::new(&mut written, false)).unwrap();
         insta::assert_snapshot!(String::from_utf8(written).unwrap(), @r"
         agents                    8
-        all saw all               840 ms
-        first knew of the death   3.2 s
-        all knew of the death     did not happen
-        back as the same member   did not happen
-        all knew it left          did not happen
+        all see each other        840 ms
+        first marks it as failed  3.2 s
+        all mark it as failed     not reached
+        back as the same member   not reached
+        all know that it left     not reached
         false suspicions          0
-        false deaths              0
+        wrongly failed            0
         sent by each agent        1.5 KiB/s
         most memory of an agent   9.0 MiB
         ");

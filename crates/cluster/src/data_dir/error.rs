@@ -21,7 +21,7 @@ pub enum StoreError {
         pid: Option<u32>,
     },
     /// There is no room to write.
-    #[error("cannot {what}: the disk of {} is full; make room and start again (nothing starts without a durable epoch)", dir.display())]
+    #[error("cannot {what}: the disk of {} is full; make room: a node that runs then goes on by itself, and one that starts must write its epoch", dir.display())]
     Full {
         /// What was being done.
         what: &'static str,

@@ -33,7 +33,8 @@ impl Resolver {
         match address::listen(&text, port) {
             Ok(address) => Some(Some(address)),
             Err(fault) => {
-                self.error(key, fault);
+                let or_off = if key == "http" { "; `off` for none" } else { "" };
+                self.error(key, format!("{fault}{or_off}"));
                 None
             }
         }

@@ -118,9 +118,9 @@ impl Agent {
             (true, false) => {
                 tracing::error!(%by, by_name, reason, "this agent is banned: no member answers it")
             }
-            (true, true) => tracing::warn!(%by, by_name, reason, "this agent is no longer banned"),
+            (true, true) => tracing::info!(%by, by_name, "this agent is no longer banned"),
             (false, false) => tracing::warn!(%id, name, %by, by_name, reason, "a member is banned"),
-            (false, true) => tracing::warn!(%id, name, %by, by_name, reason, "a member is no longer banned"),
+            (false, true) => tracing::info!(%id, name, %by, by_name, "a member is no longer banned"),
         }
         self.state::<Changed>().0.notify_one();
     }

@@ -30,6 +30,14 @@ fn called(seed: &str) -> String {
     if seed == KNOWN { seed.into() } else { format!("seed {seed}") }
 }
 
+/// Why a seed fails, in a sentence. The text of a fault begins with the address that was tried: a name has several, an address is its own.
+fn failed(seed: &str, fault: &Fault) -> String {
+    match fault.text.strip_prefix(seed).and_then(|text| text.strip_prefix(": ")) {
+        Some(text) => format!("{}: {text}; {}", called(seed), fault.hint),
+        None => format!("{}: {fault}", called(seed)),
+    }
+}
+
 /// What the log is to be told.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Line {
@@ -111,7 +119,7 @@ impl Seeds {
                 format!(" (for {}, {})", words::span(failing.as_secs_f64()), words::count(stand.tries, "try"))
             }
         };
-        Some(Line::Warning(format!("{}: {fault}{since}; it is tried again", called(seed))))
+        Some(Line::Warning(format!("{}{since}; it is tried again", failed(seed, &fault))))
     }
 
     /// Those that fail first.
@@ -135,7 +143,7 @@ impl Seeds {
     pub(crate) fn reasons(&self) -> String {
         let failing = self.stands.iter().filter_map(|(seed, stand)| Some((seed, stand.fault.as_ref()?)));
         let all: Vec<String> =
-            failing.take(SHOWN_MAX).map(|(seed, fault)| format!("\n  {}: {fault}", called(seed))).collect();
+            failing.take(SHOWN_MAX).map(|(seed, fault)| format!("\n  {}", failed(seed, fault))).collect();
         all.concat()
     }
 
@@ -228,6 +236,14 @@ mod tests {
         let [seed] = &seeds.list(start)[..] else { panic!("one seed") };
         assert_eq!((seed.state, seed.reason, seed.tries), (SeedState::Joined, None, 0));
         assert_eq!(seeds.works("a", SeedState::Joined), None, "once");
+    }
+
+    #[test]
+    fn an_address_is_named_once_and_the_addresses_of_a_name_each_with_it() {
+        let refused =
+            Fault { text: "10.0.0.9:7900: nobody listens there".into(), ..fault(JoinReason::Refused) };
+        assert!(failed("10.0.0.9:7900", &refused).starts_with("seed 10.0.0.9:7900: nobody listens there; "));
+        assert!(failed("web", &refused).starts_with("seed web: 10.0.0.9:7900: nobody listens there; "));
     }
 
     #[test]

@@ -35,10 +35,7 @@ pub(super) fn routes() -> Vec<Route> {
 /// This agent's keys, by fingerprint.
 #[utoipa::path(get, path = "/v1/keys", tag = "keys", responses((status = 200, body = model::KeysList)))]
 pub async fn keys(State(agent): State<Arc<Agent>>) -> Answer<model::KeysList> {
-    Ok(list(
-        &agent,
-        "These are this agent's own; POST /v1/keys/everywhere tells what all members hold, and rotates.",
-    ))
+    Ok(list(&agent, "These are this agent's own keys; POST /v1/keys/everywhere lists those of all members."))
 }
 
 /// Install a key.

@@ -57,7 +57,7 @@ pub async fn watch(
     let cursor = match since.map(|since| since.parse::<Cursor>()).transpose() {
         Ok(cursor) => cursor,
         Err(error) => {
-            return Err(Refusal::invalid(error, "leave since and Last-Event-ID out to begin with the state"));
+            return Err(Refusal::invalid(error, "without a cursor it begins with the present state"));
         }
     };
     let permit = agent.watchers().try_acquire_owned();

@@ -215,7 +215,7 @@ impl Agent {
         Ok(Again {
             keys: keys.transpose().map_err(|error| error.to_string())?,
             token: token.transpose()?,
-            warnings: problems.iter().map(ToString::to_string).collect(),
+            warnings: problems.iter().map(|problem| problem.unlabelled()).collect(),
             config,
         })
     }
