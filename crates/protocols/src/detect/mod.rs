@@ -1,5 +1,6 @@
 //! Suspecting peers that fail: the detectors share what they are asked and what they tell, so that one can take another's place.
 
+pub mod heartbeat;
 pub mod phi;
 
 use crate::catalog::{Catalogued, family};
@@ -9,7 +10,7 @@ use rumormill_core::identity::NodeId;
 use rumormill_core::protocol::Change;
 use rumormill_core::time::{Duration, Time};
 
-family! { Detector: phi::Phi }
+family! { Detector: phi::Phi, heartbeat::Heartbeat }
 
 /// What a detector is asked.
 #[derive(Clone, Debug)]
