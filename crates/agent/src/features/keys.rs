@@ -12,6 +12,7 @@ mod grant;
 pub mod http;
 pub mod model;
 mod recovery;
+mod request;
 mod ring;
 pub(crate) mod serf;
 pub mod service;

@@ -39,6 +39,10 @@ async fn a_running_cluster_changes_its_key_and_no_answer_ever_holds_one() {
     for agent in &agents {
         assert_eq!(post(agent, "/v1/keys/remove", json!({ "fingerprint": old_name })).await.keys.len(), 1);
     }
+    // A field without effect is refused, so that nobody relies on it.
+    let idle = json!({ "action": "use", "fingerprint": new_name, "key": old.reveal() });
+    let error = ask(&agents[0], "POST", "/v1/keys/everywhere", Some(idle)).await.error(400);
+    assert!(error.error.contains("no effect") && !format!("{error:?}").contains(&old.reveal()), "{error:?}");
     // With the new key alone, they still hear each other.
     for (asked, about) in [(0, "b"), (1, "a")] {
         until("they answer under the new key", async || {

@@ -172,3 +172,11 @@ async fn watchers_are_bounded_and_one_that_goes_makes_room() {
     until("a place is free", async || (agent.agent().watching() < streams.len() + 1).then_some(())).await;
     assert_eq!(Stream::open(&agent, "/v1/watch", &[]).await.next().await.event, "state");
 }
+
+#[tokio::test]
+async fn a_watcher_that_gives_a_time_reads_the_state_and_the_stream_ends() {
+    let agent = start(config("a")).await;
+    let reply = ask(&agent, "GET", "/v1/watch?for_s=0.05", None).await;
+    assert!(reply.status == 200 && reply.text().contains("event: state"), "{}", reply.text());
+    ask(&agent, "GET", "/v1/watch?for_s=-1", None).await.error(400);
+}

@@ -64,10 +64,13 @@ pub async fn publish(
 pub struct EventsParams {
     /// The cursor of an earlier answer, or of an event: what was told after it. `start`: all that is retained, which is the default.
     /// `now`: only what is told from now on.
+    #[param(pattern = "^(start|now|[0-9a-f]{16}-[0-9]{1,19}-[0-9]{1,19})$")]
     cursor: Option<String>,
     /// Events at most: 256 if nothing is said, 1024 at most. Whatever is asked for, an answer ends after about a mebibyte of payload.
+    #[param(minimum = 1, maximum = 1024)]
     limit: Option<usize>,
     /// If there is nothing to read: wait so many seconds for something, at most 60.
+    #[param(minimum = 0)]
     wait_s: Option<f64>,
     /// Only events of this name; with a `*` at its end, of those that begin so.
     name: Option<String>,
@@ -99,9 +102,8 @@ pub async fn events(
             format!("ask for 1 to {READ_MAX}"),
         ));
     }
-    let wait = Duration::try_from_secs_f64(params.wait_s.unwrap_or(0.0));
-    let wait =
-        wait.map_err(|error| Refusal::invalid(format!("wait_s: {error}"), "say 0 to 60"))?.min(WAIT_MAX);
+    let wait = Duration::try_from_secs_f64(params.wait_s.unwrap_or(0.0).min(WAIT_MAX.as_secs_f64()));
+    let wait = wait.map_err(|error| Refusal::invalid(format!("wait_s: {error}"), "say 0 to 60"))?;
     let name = params.name.as_deref().map(str::as_bytes);
     let page = match wait.is_zero() {
         true => agent.event_service().log.read(since, limit, name),

@@ -3,19 +3,28 @@
 use crate::describe::model::Status;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+use utoipa::openapi::schema::{Object, ObjectBuilder, SchemaType, Type};
 
 /// The body of `POST /v1/events`.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PublishRequest {
     /// What to publish, in this order; one event or many.
+    #[schema(min_items = 1)]
     pub events: Vec<PublishEvent>,
     /// For what to wait before answering.
     #[serde(default)]
     pub wait: PublishWait,
     /// How long to wait until it is known how far the events came, in milliseconds: 10 s by default, at most a minute.
     #[serde(default)]
+    #[schema(schema_with = milliseconds)]
     pub timeout_ms: Option<u64>,
+}
+
+/// Any number of milliseconds; the format of an integer would bound it.
+fn milliseconds() -> Object {
+    let whole = SchemaType::from_iter([Type::Integer, Type::Null]);
+    ObjectBuilder::new().schema_type(whole).minimum(Some(0)).build()
 }
 
 /// For what a publisher waits.
@@ -36,12 +45,14 @@ pub enum PublishWait {
 #[serde(deny_unknown_fields)]
 pub struct PublishEvent {
     /// What kind of event it is: at most 255 bytes.
+    #[schema(min_length = 1, pattern = r"^[^\u0000-\u001f\u007f-\u009f]*$")]
     pub name: String,
     /// What it says, as text: at most 64 KiB.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub payload: Option<String>,
     /// What it says, as any bytes in base64, in place of `payload`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(pattern = r"^([A-Za-z0-9+/]{4})*([A-Za-z0-9+/][AQgw]==|[A-Za-z0-9+/]{2}[AEIMQUYcgkosw048]=)?$")]
     pub payload_base64: Option<String>,
     /// Told everywhere as soon as it comes, not in the order of its origin.
     #[serde(default)]

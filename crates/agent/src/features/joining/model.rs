@@ -174,5 +174,6 @@ mod tests {
 #[serde(deny_unknown_fields)]
 pub struct JoinRequest {
     /// Seeds: `HOST:PORT`, `HOST`, or what the agent's `join` setting takes.
+    #[schema(min_items = 1)]
     pub addresses: Vec<String>,
 }

@@ -100,6 +100,16 @@ impl KeyChange {
         force: bool,
         revoke: bool,
     ) -> Result<KeyChange, Refusal> {
+        let is_idle = match action {
+            KeysAction::List => key.is_some() || name.is_some() || force || revoke,
+            KeysAction::Install | KeysAction::Rotate => name.is_some() || force || revoke,
+            KeysAction::Use => key.is_some() || revoke,
+            KeysAction::Remove => key.is_some(),
+        };
+        if is_idle {
+            let hint = "list takes nothing, install and rotate take a key, use a fingerprint and force, remove a fingerprint, force and revoke";
+            return Err(Refusal::invalid("a field has no effect with this action", hint));
+        }
         let key = || {
             let hint =
                 "send \"key\": the 44 characters that rumormill keygen prints, or 64 hexadecimal digits";

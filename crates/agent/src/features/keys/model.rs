@@ -8,6 +8,7 @@ use utoipa::ToSchema;
 #[serde(deny_unknown_fields)]
 pub struct KeyInstall {
     /// The key, as `rumormill keygen` prints it.
+    #[schema(pattern = "^([A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=|[0-9A-Fa-f]{64})$")]
     pub key: String,
 }
 
@@ -22,11 +23,12 @@ impl std::fmt::Debug for KeyInstall {
 #[serde(deny_unknown_fields)]
 pub struct KeyChoice {
     /// Which key, by its fingerprint.
+    #[schema(pattern = "^[0-9a-f]{16}$")]
     pub fingerprint: String,
 }
 
-/// The body of `POST /v1/keys/everywhere`.
-#[derive(Clone, PartialEq, Default, Serialize, Deserialize, ToSchema)]
+/// The body of `POST /v1/keys/everywhere`; `request` has its description, by action.
+#[derive(Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct KeysRequest {
     /// What all live members are to do.

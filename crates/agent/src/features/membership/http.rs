@@ -27,7 +27,7 @@ pub const REACHABILITY_CONCURRENT_MAX: usize = 16;
 #[derive(OpenApi)]
 #[openapi(
     paths(members, member, why, ping, reachability, forget, watch::watch),
-    components(schemas(model::WatchState, model::WatchGap))
+    components(schemas(model::WatchState, model::WatchChange, model::WatchGap))
 )]
 pub(super) struct Document;
 
@@ -49,6 +49,7 @@ pub(super) fn routes() -> Vec<Route> {
 #[into_params(parameter_in = Query)]
 pub struct MembersParams {
     /// Only of this status: `alive`, `suspect`, `failed`, `left` or `banned`; several are separated by commas.
+    #[param(pattern = "^(alive|suspect|failed|left|banned)(,(alive|suspect|failed|left|banned))*$")]
     status: Option<String>,
     /// Only of this name.
     name: Option<String>,

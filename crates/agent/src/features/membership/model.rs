@@ -127,6 +127,19 @@ pub struct WatchState {
     pub members: Vec<Member>,
 }
 
+/// A server-sent event of `/v1/watch`, by its fields.
+#[derive(ToSchema)]
+#[allow(dead_code)] // the description of the API alone has it
+pub struct WatchEvent {
+    /// `state`, `change` or `gap`.
+    #[schema(pattern = "^(state|change|gap)$")]
+    event: String,
+    /// A cursor; a gap has none.
+    id: Option<String>,
+    /// JSON: a `WatchState`, a `WatchChange` or a `WatchGap`.
+    data: String,
+}
+
 /// The data of `event: gap` on `/v1/watch`: changes were lost to this consumer, and a fresh `state` follows.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize, ToSchema)]
 pub struct WatchGap {

@@ -20,10 +20,14 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, watch};
+use tokio::time::Instant;
 use utoipa::IntoParams;
 
 /// A silent stream carries a comment this often, so that a dead connection is noticed.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
+
+/// The longest time of a watcher that gives one (our guess: longer than a process lives).
+const FOR_MAX: Duration = Duration::from_secs(365 * 24 * 3600);
 
 /// Where to go on.
 #[derive(Deserialize, IntoParams)]
@@ -32,7 +36,11 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
 pub struct WatchParams {
     /// The cursor of the last change that was seen: go on after it. The header `Last-Event-ID`, which browsers send by themselves, says the same
     /// and wins. Without either, the stream begins with the state.
+    #[param(pattern = "^([0-9a-f]{1,16}-[0-9]{1,19})?$")]
     since: Option<String>,
+    /// The stream ends after so many seconds. Without it the stream goes on until either side closes it.
+    #[param(minimum = 0)]
+    for_s: Option<f64>,
 }
 
 /// Watch members: server-sent events.
@@ -42,7 +50,7 @@ pub struct WatchParams {
 #[utoipa::path(
     get, path = "/v1/watch", tag = "watch", params(WatchParams),
     responses(
-        (status = 200, content_type = "text/event-stream", body = model::WatchChange),
+        (status = 200, content_type = "text/event-stream", body = model::WatchEvent),
         (status = 400, description = "Not a cursor.", body = model::Error),
         (status = 503, description = "Too many watchers.", body = model::Error),
     )
@@ -60,11 +68,15 @@ pub async fn watch(
             return Err(Refusal::invalid(error, "without a cursor it begins with the present state"));
         }
     };
+    let seconds = params.for_s.map(|seconds| seconds.min(FOR_MAX.as_secs_f64()));
+    let time = seconds.map(Duration::try_from_secs_f64).transpose();
+    let time = time.map_err(|error| Refusal::invalid(format!("for_s: {error}"), "give 0 seconds or more"))?;
+    let ends = time.map(|time| Instant::now() + time);
     let permit = agent.watchers().try_acquire_owned();
     let permit = permit.map_err(|_| Refusal::busy(format!("there are {WATCHERS_MAX} watchers already")))?;
     let news = agent.view().subscribe();
     let stop = agent.stopping();
-    let watcher = Watcher { agent, cursor, news, stop, ready: VecDeque::new(), _permit: permit };
+    let watcher = Watcher { agent, cursor, ends, news, stop, ready: VecDeque::new(), _permit: permit };
     let events = unfold(watcher, |mut watcher| async { Some((Ok(watcher.next().await?), watcher)) });
     Ok(Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE).text("nothing new")))
 }
@@ -73,6 +85,8 @@ struct Watcher {
     agent: Arc<Agent>,
     /// Where it is; none before the state was sent.
     cursor: Option<Cursor>,
+    /// When the stream ends by itself.
+    ends: Option<Instant>,
     news: watch::Receiver<u64>,
     stop: watch::Receiver<bool>,
     ready: VecDeque<Event>,
@@ -80,7 +94,7 @@ struct Watcher {
 }
 
 impl Watcher {
-    /// The next event; none when the agent stops.
+    /// The next event; none when the agent stops, or the time of this watcher is over.
     async fn next(&mut self) -> Option<Event> {
         loop {
             if let Some(event) = self.ready.pop_front() {
@@ -97,6 +111,7 @@ impl Watcher {
                 Read::Changes(_, changes) if changes.is_empty() => tokio::select! {
                     changed = self.news.changed() => changed.ok()?,
                     () = stopped(&mut self.stop) => return None,
+                    () = at(self.ends) => return None,
                 },
                 Read::Changes(first, changes) => self.changes(cursor.session, first, changes).await?,
             }
@@ -140,6 +155,14 @@ impl Watcher {
             self.cursor = Some(cursor);
         }
         Some(())
+    }
+}
+
+/// Waits for this moment; without one, for ever.
+async fn at(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => tokio::time::sleep_until(moment).await,
+        None => std::future::pending().await,
     }
 }
 

@@ -9,18 +9,21 @@ use utoipa::ToSchema;
 #[serde(deny_unknown_fields)]
 pub struct QueryRequest {
     /// What kind of query it is: at most 255 bytes.
+    #[schema(min_length = 1, pattern = r"^[^\u0000-\u001f\u007f-\u009f]*$")]
     pub name: String,
     /// The payload as text: at most 60 KiB, with names and patterns just under 64 KiB.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub payload: Option<String>,
     /// The payload as any bytes in base64, in place of `payload`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(pattern = r"^([A-Za-z0-9+/]{4})*([A-Za-z0-9+/][AQgw]==|[A-Za-z0-9+/]{2}[AEIMQUYcgkosw048]=)?$")]
     pub payload_base64: Option<String>,
     /// Only members that are called one of these; all if there are none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub names: Vec<String>,
     /// Only members whose whole name matches this regular expression.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(format = "regex")]
     pub node: Option<String>,
     /// Only members that have each of these tags, its whole value matching the regular expression.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
