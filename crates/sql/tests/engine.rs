@@ -100,7 +100,7 @@ fn null_is_neither_true_nor_false() {
         "SELECT 'a' || NULL, concat('a', NULL, 1, true), concat_ws(',', 'a', NULL, 'b')",
         "|a1t|a,b",
     );
-    one(&engine, "SELECT count(load1), count(*) FROM hosts WHERE load1 IS NULL OR load1 > 1", "5|7");
+    one(&engine, "SELECT count(load1), count(*) FROM hosts WHERE load1 IS NULL OR load1 > 1", "4|6");
     one(&engine, "SELECT name FROM hosts ORDER BY load1 DESC, name LIMIT 1", "host4");
     one(&engine, "SELECT name FROM hosts ORDER BY load1 LIMIT 1", "host0");
     one(&engine, "SELECT name FROM hosts ORDER BY load1 DESC NULLS LAST LIMIT 1", "host8");
@@ -200,7 +200,7 @@ fn joins_and_subqueries() {
     one(
         &engine,
         "SELECT r.owner, count(h.name) FROM roles r LEFT JOIN hosts h USING (role) GROUP BY r.owner ORDER BY 1",
-        "ann|4\nbob|3\ncy|0",
+        "ann|3\nbob|3\ncy|0",
     );
     one(&engine, "SELECT count(*) FROM hosts h FULL JOIN roles r ON h.role = r.role", "11");
     one(&engine, "SELECT role FROM hosts NATURAL JOIN roles GROUP BY role ORDER BY role", "db\nweb");
@@ -209,7 +209,7 @@ fn joins_and_subqueries() {
         "SELECT (SELECT owner FROM roles WHERE roles.role = h.role) FROM hosts h WHERE name = 'host1'",
         "bob",
     );
-    one(&engine, "SELECT count(*) FROM hosts WHERE role IN (SELECT role FROM roles WHERE wants > 1)", "7");
+    one(&engine, "SELECT count(*) FROM hosts WHERE role IN (SELECT role FROM roles WHERE wants > 1)", "6");
     one(
         &engine,
         "SELECT owner FROM roles r WHERE NOT EXISTS (SELECT 1 FROM hosts h WHERE h.role = r.role)",
@@ -227,7 +227,7 @@ fn joins_and_subqueries() {
     one(
         &engine,
         "SELECT name, row_number() OVER (PARTITION BY role ORDER BY load1 DESC NULLS LAST) AS place FROM hosts ORDER BY place, name LIMIT 2",
-        "host6|1\nhost7|1",
+        "host3|1\nhost6|1",
     );
     assert_eq!(code(&engine, "SELECT (SELECT name FROM hosts)"), "21000");
     assert_eq!(code(&engine, "SELECT role FROM hosts, roles"), "42702");
@@ -252,7 +252,7 @@ fn parameters_take_the_type_of_their_place() {
     let engine = engine();
     let sql = "SELECT count(*) FROM hosts WHERE load1 > $1 AND role = $2 AND seen > $3";
     let params = [Cell::Int(0), Cell::Text("web".into()), Cell::Text("2026-11-30 11:00".into())];
-    assert_eq!(engine.query(sql, &params).unwrap().rows, [[Cell::Int(2)]]);
+    assert_eq!(engine.query(sql, &params).unwrap().rows, [[Cell::Int(1)]]);
     assert_eq!(engine.query(sql, &params[..2]).unwrap_err().code.0, "08P01");
     assert_eq!(engine.query("SELECT $1::int + 1", &[Cell::Text("4".into())]).unwrap().rows, [[Cell::Int(5)]]);
     assert_eq!(engine.query("SELECT $1::int", &[Cell::Text("x".into())]).unwrap_err().code.0, "22P02");
@@ -320,7 +320,7 @@ fn the_catalog_describes_the_tables() {
     );
     one(
         &engine,
-        "SELECT current_database(), current_schema(), current_setting('server_version_num')::int > 140000",
+        "SELECT current_database(), current_schema(), current_setting('server_version_num')::int >= 140000",
         "rumormill|public|t",
     );
     one(

@@ -130,10 +130,10 @@ pub fn function_of(oid: i64) -> Option<&'static Function> {
     named_functions().find(|(known, _)| *known == oid).map(|(_, function)| function)
 }
 
-/// Settings that clients ask for.
+/// Settings that clients ask for. A server of version 14 is asked for the catalog in simpler words than a newer one: without arrays in subqueries.
 const SETTINGS: [(&str, &str); 17] = [
-    ("server_version", "15.0"),
-    ("server_version_num", "150000"),
+    ("server_version", "14.0"),
+    ("server_version_num", "140000"),
     ("server_encoding", "UTF8"),
     ("client_encoding", "UTF8"),
     ("standard_conforming_strings", "on"),

@@ -14,7 +14,7 @@ macro_rules! tables {
 }
 
 /// `pg_catalog`.
-pub static CATALOG: &[&'static Table] = tables! {
+pub static CATALOG: &[&Table] = tables! {
     pg_class: oid Int, relname Text, relnamespace Int, reltype Int, reloftype Int, relowner Int, relam Int,
         relfilenode Int, reltablespace Int, relpages Int, reltuples Float, relallvisible Int, reltoastrelid Int,
         relhasindex Bool, relisshared Bool, relpersistence Text, relkind Text, relnatts Int, relchecks Int,
@@ -89,7 +89,7 @@ pub static CATALOG: &[&'static Table] = tables! {
 };
 
 /// `information_schema`.
-pub static INFORMATION: &[&'static Table] = tables! {
+pub static INFORMATION: &[&Table] = tables! {
     tables: table_catalog Text, table_schema Text, table_name Text, table_type Text,
         is_insertable_into Text, is_typed Text;
     columns: table_catalog Text, table_schema Text, table_name Text, column_name Text, ordinal_position Int,

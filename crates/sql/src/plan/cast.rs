@@ -23,6 +23,8 @@ enum Target {
     Relation,
     /// The name, or the number, of a type.
     TypeName,
+    /// The name that this table of the catalog has in this column.
+    Named(&'static str, &'static str),
 }
 
 impl Planner<'_> {
@@ -130,6 +132,10 @@ impl Planner<'_> {
             }
             Target::Relation => self.regclass(typed)?,
             Target::TypeName => self.regtype(typed)?,
+            Target::Named(table, column) => {
+                let oid = self.coerce(typed, Type::Int)?;
+                Typed::known(self.name_of(table, column, &oid), Type::Text)
+            }
         })
     }
 
@@ -178,7 +184,9 @@ impl Planner<'_> {
                     Error::new(SqlState::UNDEFINED_TABLE, format!("relation \"{text}\" does not exist"))
                 })
             }
-            Ty::Known(Type::Int) => Ok(Typed::known(self.name_of_relation(&typed.sql), Type::Text)),
+            Ty::Known(Type::Int) => {
+                Ok(Typed::known(self.name_of("pg_class", "relname", &typed.sql), Type::Text))
+            }
             _ => Err(Error::unsupported("this cast to regclass")),
         }
     }
@@ -248,6 +256,7 @@ pub fn short_name(data_type: &DataType) -> String {
         Ok(Target::Type(Type::Interval)) => "interval",
         Ok(Target::Relation) => "regclass",
         Ok(Target::TypeName) => "regtype",
+        Ok(Target::Named(table, _)) => table,
         Err(_) => "?column?",
     }
     .to_owned()
@@ -285,6 +294,8 @@ fn target(data_type: &DataType) -> Result<Target, Error> {
         ("interval", None) => Target::Type(Type::Interval),
         ("regclass", None) => Target::Relation,
         ("regtype", None) => Target::TypeName,
+        ("regnamespace", None) => Target::Named("pg_namespace", "nspname"),
+        ("regrole", None) => Target::Named("pg_roles", "rolname"),
         ("date", None) => {
             return Err(
                 unsupported().hint("Use date_trunc('day', time), which gives the day's first moment.")

@@ -10,7 +10,7 @@ use crate::types::Type::{self, Bool, Int, Text, Time};
 use sqlparser::ast::{BinaryOperator, Expr};
 
 /// What `version()` says. Clients read the number at the start.
-pub const VERSION: &str = "PostgreSQL 15.0 (rumormill)";
+pub const VERSION: &str = "PostgreSQL 14.0 (rumormill)";
 /// The only database.
 pub const DATABASE: &str = "rumormill";
 
@@ -124,15 +124,13 @@ impl Planner<'_> {
         ))
     }
 
-    /// The name of the table with that number.
-    pub fn name_of_relation(&mut self, oid: &str) -> String {
-        let Some(entry) = self.schema.find(Some("pg_catalog"), "pg_class") else { return "NULL".to_owned() };
+    /// The name that a table of the catalog has for a number.
+    pub fn name_of(&mut self, table: &str, column: &str, oid: &str) -> String {
+        let Some(entry) = self.schema.find(Some("pg_catalog"), table) else { return "NULL".to_owned() };
         self.reads.entry(entry.id()).or_insert((entry, Wanted::ALL)).1 = Wanted::ALL;
         let name = self.fresh();
-        format!(
-            "(SELECT {name}.\"relname\" FROM \"{}\" AS {name} WHERE {name}.\"oid\" = {oid})",
-            entry.sqlite_name()
-        )
+        let source = entry.sqlite_name();
+        format!("(SELECT {name}.\"{column}\" FROM \"{source}\" AS {name} WHERE {name}.\"oid\" = {oid})")
     }
 
     fn array_to_string(&mut self, args: &[&Expr]) -> Result<Typed, Error> {

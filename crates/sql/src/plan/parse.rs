@@ -35,6 +35,13 @@ pub fn parse(sql: &str, longest: usize) -> Result<Vec<Statement>, Error> {
     if let Some(refused) = refused_write(&tokens) {
         return Err(refused);
     }
+    // The parser knows TABLE only inside of other statements.
+    if let Some((word, rest)) = sql.trim_start().split_at_checked(5)
+        && word.eq_ignore_ascii_case("table")
+        && rest.starts_with(char::is_whitespace)
+    {
+        return parse(&format!("SELECT * FROM{rest}"), longest.saturating_add(20));
+    }
     Parser::new(&dialect)
         .with_recursion_limit(NESTING_MAX)
         .with_tokens_with_locations(tokens)

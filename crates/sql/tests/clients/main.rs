@@ -111,7 +111,7 @@ fn a_wrong_password_is_refused() {
     let server = Server::start(common::engine());
     let output = server.psql_as("wrong", &["-c", "SELECT 1"]);
     assert!(!output.status.success());
-    assert!(String::from_utf8_lossy(&output.stderr).contains("ann"), "{output:?}");
+    assert!(String::from_utf8_lossy(&output.stderr).contains("assword authentication failed"), "{output:?}");
 }
 
 #[test]
@@ -158,7 +158,7 @@ fn transactions_and_settings_are_harmless() {
     needs!("psql");
     let server = Server::start(common::engine());
     assert_eq!(server.says("BEGIN; SELECT 1; COMMIT"), "BEGIN\n1\nCOMMIT");
-    assert_eq!(server.says("SHOW server_version"), "15.0");
+    assert_eq!(server.says("SHOW server_version"), "14.0");
     assert_eq!(server.says("SET application_name = 'x'; SHOW application_name"), "SET\nx");
     assert!(!server.psql(&["-c", "SET TIME ZONE 'Europe/Berlin'"]).status.success());
 }
@@ -200,7 +200,7 @@ fn sqlalchemy_and_pg8000_connect_and_query() {
 fn grafanas_queries_are_answered() {
     needs!("psql");
     let server = Server::start(common::engine());
-    assert_eq!(server.says("SELECT current_setting('server_version_num')::int/100 as version"), "1500");
+    assert_eq!(server.says("SELECT current_setting('server_version_num')::int/100 as version"), "1400");
     let tables = "select quote_ident(table_name) as \"table\" from information_schema.tables \
         where quote_ident(table_schema) not in ('information_schema', 'pg_catalog', '_timescaledb_cache', '_timescaledb_catalog', '_timescaledb_internal', '_timescaledb_config', 'timescaledb_information', 'timescaledb_experimental') \
         and table_type = 'BASE TABLE'";

@@ -1,8 +1,8 @@
-import os, urllib.parse, sqlalchemy, pg8000.dbapi
+import os, sqlalchemy, pg8000.dbapi
 e = os.environ
-password = urllib.parse.quote_plus(e["PGPASSWORD"])
 for driver in ("psycopg2", "psycopg"):
-    engine = sqlalchemy.create_engine(f"postgresql+{driver}://ann:{password}@127.0.0.1:{e['PGPORT']}/rumormill")
+    url = sqlalchemy.engine.URL.create(f"postgresql+{driver}", "ann", e["PGPASSWORD"], "127.0.0.1", int(e["PGPORT"]), "rumormill")
+    engine = sqlalchemy.create_engine(url)
     with engine.connect() as c:
         rows = c.execute(sqlalchemy.text("SELECT role, count(*) AS n FROM hosts WHERE cpus > :least GROUP BY role ORDER BY role"), {"least": 1}).all()
         assert [r.n for r in rows][:1] == [2], rows
