@@ -65,5 +65,5 @@ fn no_text_makes_sql_that_sqlite_refuses() {
         }
     }
     assert!(wrong.is_empty(), "{} wrong:\n{}", wrong.len(), wrong.join("\n"));
-    assert!(answered > 100, "only {answered} were answered: the test asks nothing");
+    assert!(answered > 40, "only {answered} were answered: the test asks nothing");
 }
