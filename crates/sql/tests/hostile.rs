@@ -33,7 +33,7 @@ fn words(sql: &str) -> Vec<String> {
 
 #[test]
 fn no_text_makes_sql_that_sqlite_refuses() {
-    let statements: Vec<Vec<String>> = include_str!("compare.sql")
+    let statements: Vec<Vec<String>> = include_str!("statements.sql")
         .lines()
         .filter(|line| !line.is_empty() && !line.starts_with("--"))
         .map(words)
