@@ -8,14 +8,27 @@
 //! | `source` | the trait that the tables come from |
 //! | `error` | errors, each with PostgreSQL's code |
 //! | `types` | what a column of an answer holds, and its text |
+//! | `literal` | values from their text |
+//! | `schema` | which tables there are, and under which names |
+//! | `catalog` | PostgreSQL's catalog, made from the definitions of the tables |
+//! | `plan` | from PostgreSQL's dialect to SQLite's |
+//! | `functions` | PostgreSQL's functions and operators |
+//! | `pg` | PostgreSQL's protocol (feature `pg`) |
 //! | `engine` | threads, limits, and SQLite in its sandbox |
 
+mod catalog;
 mod engine;
 mod error;
+mod functions;
+mod literal;
+#[cfg(feature = "pg")]
+pub mod pg;
+mod plan;
+mod schema;
 mod source;
 mod types;
 
-pub use engine::{Cancel, Engine, Limits, OutColumn, Rows};
+pub use engine::{Cancel, Described, Engine, Limits, OutColumn, Request, Rows};
 pub use error::{Error, SqlState};
 pub use rumormill_core::table::{Cell, Column, Kind, Table};
 pub use source::{Source, Wanted};

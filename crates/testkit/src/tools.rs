@@ -17,7 +17,7 @@ pub const REQUIRE_ENV: &str = "RUMORMILL_REQUIRE";
 /// Returns from the calling test, and records that it was skipped, unless this machine has all the tools named.
 ///
 /// A tool is the name of a program on the `PATH`; or `root`: user 0, with the right to make network namespaces; or `serfclient`: a `python3` on the
-/// `PATH` that can import it. A tool from PyPI, such as `schemathesis`, is a program of an environment (venv) whose `bin` is on the `PATH`.
+/// `PATH` that can import it; or `pgclients`: PostgreSQL's drivers in `target/pgclients`. A tool from PyPI, such as `schemathesis`, is a program of an environment (venv) whose `bin` is on the `PATH`.
 #[macro_export]
 macro_rules! needs {
     ($($tool:expr),+ $(,)?) => {{
@@ -68,12 +68,34 @@ pub fn find(tool: &str) -> Result<(), String> {
     match tool {
         "root" => ROOT.get_or_init(root).clone(),
         "serfclient" => SERFCLIENT.get_or_init(serfclient).clone(),
+        "pgclients" => PGCLIENTS.get_or_init(pgclients).clone(),
         program => which(program).map(drop).ok_or_else(|| format!("no {program} on the PATH")),
     }
 }
 
 static ROOT: OnceLock<Result<(), String>> = OnceLock::new();
 static SERFCLIENT: OnceLock<Result<(), String>> = OnceLock::new();
+static PGCLIENTS: OnceLock<Result<(), String>> = OnceLock::new();
+
+/// The Python of the environment that `.ci/run` makes for PostgreSQL's drivers. It is not the first on the `PATH`, which is serfclient's.
+pub fn pgclients_python() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/pgclients/bin/python3")
+}
+
+fn pgclients() -> Result<(), String> {
+    let python = pgclients_python();
+    let imports = Command::new(&python)
+        .args(["-c", "import psycopg2, psycopg, asyncpg, sqlalchemy, pg8000"])
+        .stderr(Stdio::null())
+        .status();
+    match imports {
+        Ok(status) if status.success() => Ok(()),
+        _ => Err(format!(
+            "{} cannot import psycopg2, psycopg, asyncpg, sqlalchemy and pg8000",
+            python.display()
+        )),
+    }
+}
 
 fn serfclient() -> Result<(), String> {
     let imports = Command::new("python3").args(["-c", "import serfclient"]).stderr(Stdio::null()).status();

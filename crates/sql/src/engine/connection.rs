@@ -4,9 +4,9 @@
 use super::Limits;
 use super::session::Session;
 use super::table::Virtual;
+use crate::catalog::Catalog;
 use crate::error::{Error, SqlState};
-use crate::source::Source;
-use rumormill_core::table::Table;
+use crate::functions;
 use rusqlite::config::DbConfig;
 use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 use rusqlite::limits::Limit;
@@ -24,9 +24,9 @@ pub struct Connection {
 }
 
 impl Connection {
-    pub fn open(source: &Arc<dyn Source>, tables: &[&'static Table], limits: &Limits) -> Result<Self, Error> {
-        let session = Arc::new(Session::new(source.clone(), limits.clone()));
-        let sqlite = sandbox(&session, tables).map_err(|e| {
+    pub fn open(catalog: &Arc<Catalog>, limits: &Limits) -> Result<Self, Error> {
+        let session = Arc::new(Session::new(catalog.clone(), limits.clone()));
+        let sqlite = sandbox(&session).map_err(|e| {
             Error::new(SqlState::INTERNAL, format!("cannot open an SQLite connection in memory: {e}"))
         })?;
         Ok(Self { sqlite, session })
@@ -37,12 +37,13 @@ impl Connection {
     }
 }
 
-fn sandbox(session: &Arc<Session>, tables: &[&'static Table]) -> rusqlite::Result<rusqlite::Connection> {
+fn sandbox(session: &Arc<Session>) -> rusqlite::Result<rusqlite::Connection> {
     let mut sqlite = rusqlite::Connection::open_in_memory()?;
     sqlite.execute_batch("PRAGMA temp_store=MEMORY; PRAGMA trusted_schema=OFF;")?;
-    for table in tables {
-        Virtual::register(&sqlite, session, table)?;
+    for entry in &session.schema().entries {
+        Virtual::register(&sqlite, session, *entry)?;
     }
+    functions::register(&sqlite, session)?;
     limit(&sqlite, session.limits())?;
     sqlite.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
     sqlite.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DML, false)?;
@@ -74,10 +75,37 @@ fn limit(sqlite: &rusqlite::Connection, limits: &Limits) -> rusqlite::Result<()>
     Ok(())
 }
 
-/// What a statement may do: select, and read the virtual tables.
+/// SQLite's own functions that plans call. Ours begin with `pg_`.
+const FUNCTIONS: [&str; 18] = [
+    "count",
+    "sum",
+    "avg",
+    "min",
+    "max",
+    "group_concat",
+    "coalesce",
+    "nullif",
+    "row_number",
+    "rank",
+    "dense_rank",
+    "percent_rank",
+    "cume_dist",
+    "first_value",
+    "last_value",
+    "lag",
+    "lead",
+    "ntile",
+];
+
+/// What a statement may do: select, read the virtual tables, and call the functions of plans.
 fn authorize(context: AuthContext<'_>) -> Authorization {
     match context.action {
-        AuthAction::Select | AuthAction::Function { .. } => Authorization::Allow,
+        AuthAction::Select => Authorization::Allow,
+        AuthAction::Function { function_name }
+            if function_name.starts_with("pg_") || FUNCTIONS.contains(&function_name) =>
+        {
+            Authorization::Allow
+        }
         AuthAction::Read { table_name, .. } if !table_name.starts_with("sqlite_") => Authorization::Allow,
         _ => Authorization::Deny,
     }

@@ -14,13 +14,17 @@ mod run;
 mod session;
 mod table;
 
-use crate::error::Error;
+#[cfg(feature = "pg")]
+pub use session::out_of_time;
+
+use crate::error::{Error, SqlState};
 use crate::source::Source;
 use crate::types::Type;
 use rumormill_core::table::{Cell, Table};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::sync::mpsc::RecvTimeoutError;
+use std::time::{Duration, Instant};
 
 /// What statements may use.
 #[derive(Clone, Debug)]
@@ -62,6 +66,28 @@ pub struct OutColumn {
     pub name: String,
     /// What its cells hold, where they are not null.
     pub ty: Type,
+}
+
+/// A query with all that belongs to it.
+#[derive(Clone, Debug, Default)]
+pub struct Request {
+    /// Its text.
+    pub sql: String,
+    /// The types of parameters that the client names; the others follow from their places.
+    pub given: Vec<Option<Type>>,
+    /// The values of its parameters.
+    pub params: Vec<Cell>,
+    /// Its longest run, if shorter than the engine's.
+    pub timeout: Option<Duration>,
+}
+
+/// What a query takes and gives.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Described {
+    /// The types of its parameters.
+    pub params: Vec<Type>,
+    /// The columns of its answer.
+    pub columns: Vec<OutColumn>,
 }
 
 /// An answer.
@@ -119,10 +145,16 @@ impl Engine {
         let (send, receive) = std::sync::mpsc::sync_channel(1);
         let cancel = self.submit(sql, params, move |answer| _ = send.send(answer));
         // The thread notices its deadline between two steps of SQLite; a long step must not delay the caller.
-        receive.recv_timeout(self.limits().timeout + Duration::from_millis(25)).unwrap_or_else(|_| {
-            cancel.cancel();
-            Err(session::out_of_time(self.limits().timeout))
-        })
+        match receive.recv_timeout(self.limits().timeout + Duration::from_millis(25)) {
+            Ok(answer) => answer,
+            Err(RecvTimeoutError::Timeout) => {
+                cancel.cancel();
+                Err(session::out_of_time(self.limits().timeout))
+            }
+            Err(RecvTimeoutError::Disconnected) => {
+                Err(Error::new(SqlState::INTERNAL, "the thread of the statement ended without an answer"))
+            }
+        }
     }
 
     /// Answers a statement by a call of `done`, on an SQL thread. Does not block.
@@ -132,14 +164,41 @@ impl Engine {
         params: &[Cell],
         done: impl FnOnce(Result<Rows, Error>) + Send + 'static,
     ) -> Cancel {
+        let request = Request { sql: sql.to_owned(), params: params.to_vec(), ..Request::default() };
+        self.submit_request(request, done)
+    }
+
+    /// The same with types of parameters that the client names, and a time of its own, which can only be shorter.
+    pub fn submit_request(
+        &self,
+        request: Request,
+        done: impl FnOnce(Result<Rows, Error>) + Send + 'static,
+    ) -> Cancel {
         let cancel = Cancel::default();
+        let timeout = request.timeout.unwrap_or(Duration::MAX).min(self.limits().timeout);
         self.pool.submit(pool::Job {
-            sql: sql.to_owned(),
-            params: params.to_vec(),
+            work: pool::Work::Run(request, Box::new(done)),
             cancel: cancel.clone(),
-            deadline: std::time::Instant::now() + self.limits().timeout,
-            done: Box::new(done),
+            timeout,
+            deadline: Instant::now() + timeout,
         });
         cancel
+    }
+
+    /// The types of a query's parameters and columns, without running it, by a call of `done` on an SQL thread. `given` are types of parameters that
+    /// the client names.
+    pub fn submit_describe(
+        &self,
+        sql: &str,
+        given: Vec<Option<Type>>,
+        done: impl FnOnce(Result<Described, Error>) + Send + 'static,
+    ) {
+        let timeout = self.limits().timeout;
+        self.pool.submit(pool::Job {
+            work: pool::Work::Describe(sql.to_owned(), given, Box::new(done)),
+            cancel: Cancel::default(),
+            timeout,
+            deadline: Instant::now() + timeout,
+        });
     }
 }

@@ -1,26 +1,42 @@
 //! Threads for statements: started at the first one, ended when idle.
 
 use super::connection::Connection;
-use super::{Cancel, Limits, Rows};
+use super::{Cancel, Described, Limits, Request, Rows};
+use crate::catalog::Catalog;
 use crate::error::{Error, SqlState};
 use crate::source::Source;
-use rumormill_core::table::{Cell, Table};
+use crate::types::Type;
+use rumormill_core::table::Table;
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Bytes of a thread's stack. Only what is used becomes resident.
 const STACK: usize = 8 << 20;
 /// Added to the niceness of an SQL thread: the node's own thread comes first.
 const NICE: i32 = 5;
 
-/// A statement, and whom to tell.
+/// A statement.
 pub struct Job {
-    pub sql: String,
-    pub params: Vec<Cell>,
+    pub work: Work,
     pub cancel: Cancel,
+    pub timeout: Duration,
     pub deadline: Instant,
-    pub done: Box<dyn FnOnce(Result<Rows, Error>) + Send>,
+}
+
+/// What is asked, and whom to tell.
+pub enum Work {
+    Run(Request, Box<dyn FnOnce(Result<Rows, Error>) + Send>),
+    Describe(String, Vec<Option<Type>>, Box<dyn FnOnce(Result<Described, Error>) + Send>),
+}
+
+impl Work {
+    fn refuse(self, error: Error) {
+        match self {
+            Self::Run(_, done) => done(Err(error)),
+            Self::Describe(_, _, done) => done(Err(error)),
+        }
+    }
 }
 
 pub struct Pool {
@@ -28,7 +44,7 @@ pub struct Pool {
 }
 
 struct Shared {
-    source: Arc<dyn Source>,
+    catalog: Arc<Catalog>,
     tables: Vec<&'static Table>,
     limits: Limits,
     state: Mutex<State>,
@@ -46,7 +62,8 @@ struct State {
 impl Pool {
     pub fn new(source: Arc<dyn Source>, limits: Limits) -> Self {
         let tables = source.tables();
-        let shared = Shared { source, tables, limits, state: Mutex::default(), wake: Condvar::new() };
+        let catalog = Arc::new(Catalog::new(source));
+        let shared = Shared { catalog, tables, limits, state: Mutex::default(), wake: Condvar::new() };
         Self { shared: Arc::new(shared) }
     }
 
@@ -63,7 +80,7 @@ impl Pool {
         if state.idle == 0 && state.queue.len() >= self.shared.limits.waiting {
             drop(state);
             let error = Error::new(SqlState::TOO_MANY, "too many statements run and wait already");
-            return (job.done)(Err(error.hint("Try again later.")));
+            return job.work.refuse(error.hint("Try again later."));
         }
         state.queue.push_back(job);
         if state.idle >= state.queue.len() || state.threads >= self.shared.limits.at_once.max(1) {
@@ -78,10 +95,8 @@ impl Pool {
                 let job = state.queue.pop_back();
                 drop(state);
                 if let Some(job) = job {
-                    (job.done)(Err(Error::new(
-                        SqlState::TOO_MANY,
-                        format!("cannot start a thread for SQL: {e}"),
-                    )));
+                    let message = format!("cannot start a thread for SQL: {e}");
+                    job.work.refuse(Error::new(SqlState::TOO_MANY, message));
                 }
             }
             Err(_) => {}
@@ -97,7 +112,7 @@ impl Drop for Pool {
         drop(state);
         self.shared.wake.notify_all();
         for job in left {
-            (job.done)(Err(Error::new(SqlState::SHUTDOWN, "the SQL engine ends")));
+            job.work.refuse(Error::new(SqlState::SHUTDOWN, "the SQL engine ends"));
         }
     }
 }
@@ -117,7 +132,6 @@ impl Shared {
             }
             let left = until.saturating_duration_since(Instant::now());
             if state.closed || left.is_zero() {
-                state.threads -= 1;
                 return None;
             }
             state.idle += 1;
@@ -127,31 +141,57 @@ impl Shared {
     }
 }
 
+/// Counts a thread for as long as it lives, even if it panics.
+struct Alive<'a>(&'a Shared);
+
+impl Drop for Alive<'_> {
+    fn drop(&mut self) {
+        self.0.lock().threads -= 1;
+    }
+}
+
 /// The life of one SQL thread. It keeps one connection.
 fn work(shared: &Shared) {
+    let _alive = Alive(shared);
     // Best effort: without the right to it the thread runs at its old priority.
     _ = rustix::process::nice(NICE);
     let mut connection = None;
     while let Some(job) = shared.next() {
-        let answer = answer(shared, &mut connection, &job);
-        if answer.is_err() {
-            // A connection that was stopped in the middle of a statement gives its memory back.
-            connection = None;
+        let Job { work, cancel, timeout, deadline } = job;
+        match work {
+            Work::Run(request, done) => {
+                let answer = session(shared, &mut connection, cancel, deadline, timeout, |connection| {
+                    super::run::run(connection, &request.sql, &request.given, &request.params)
+                });
+                if answer.is_err() {
+                    // A connection that was stopped in the middle of a statement gives its memory back.
+                    connection = None;
+                }
+                done(answer);
+            }
+            Work::Describe(sql, given, done) => {
+                done(super::run::describe(shared.catalog.schema(), &sql, &given, shared.limits.text));
+            }
         }
-        (job.done)(answer);
     }
 }
 
-fn answer(shared: &Shared, connection: &mut Option<Connection>, job: &Job) -> Result<Rows, Error> {
+/// Runs a statement on the thread's connection, which is opened if there is none.
+fn session(
+    shared: &Shared,
+    connection: &mut Option<Connection>,
+    cancel: Cancel,
+    deadline: Instant,
+    timeout: Duration,
+    statement: impl FnOnce(&Connection) -> Result<Rows, Error>,
+) -> Result<Rows, Error> {
     let connection = match connection {
         Some(connection) => connection,
-        None => connection.insert(Connection::open(&shared.source, &shared.tables, &shared.limits)?),
+        None => connection.insert(Connection::open(&shared.catalog, &shared.limits)?),
     };
-    connection.session().begin(job.cancel.clone(), job.deadline);
-    let answer = super::run::run(connection, &job.sql, &job.params);
+    connection.session().begin(cancel, deadline, timeout);
+    let answer = connection.session().charge(0).and_then(|()| statement(connection));
     let stopped = connection.session().end();
-    match stopped {
-        Some(stopped) => Err(stopped),
-        None => answer,
-    }
+    // Why it stopped is known better than what SQLite made of it.
+    stopped.map_or(answer, Err)
 }

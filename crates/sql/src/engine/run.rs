@@ -2,59 +2,152 @@
 
 use super::connection::Connection;
 use super::session::size;
-use super::{OutColumn, Rows};
+use super::{Described, Rows};
 use crate::error::{Error, SqlState};
+use crate::literal::convert;
+use crate::plan::parse::{parse, read_only};
+use crate::plan::{Plan, plan};
+use crate::schema::Schema;
 use crate::types::Type;
 use rumormill_core::table::Cell;
 use rusqlite::types::{Value, ValueRef};
+use sqlparser::ast::{Query, Statement};
 
-pub fn run(connection: &Connection, sql: &str, params: &[Cell]) -> Result<Rows, Error> {
-    let session = connection.session();
-    let mut statement = connection.sqlite.prepare(sql).map_err(failure)?;
-    if !statement.readonly() {
-        return Err(Error::new(SqlState::READ_ONLY, "all tables are read-only"));
-    }
-    let mut columns: Vec<OutColumn> = statement
-        .column_names()
-        .into_iter()
-        .map(|name| OutColumn { name: name.to_owned(), ty: Type::Text })
-        .collect();
-    let mut typed = vec![false; columns.len()];
-    let values = params.iter().map(bound).collect::<Vec<_>>();
-    let mut found = statement.query(rusqlite::params_from_iter(values)).map_err(failure)?;
-    let mut rows = Vec::new();
-    while let Some(row) = found.next().map_err(failure)? {
-        let mut cells = Vec::with_capacity(columns.len());
-        for (i, column) in columns.iter_mut().enumerate() {
-            let (cell, ty) = match row.get_ref(i).map_err(failure)? {
-                ValueRef::Null => (Cell::Null, None),
-                ValueRef::Integer(value) => (Cell::Int(value), Some(Type::Int)),
-                ValueRef::Real(value) => (Cell::Float(value), Some(Type::Float)),
-                ValueRef::Text(value) | ValueRef::Blob(value) => {
-                    (Cell::Text(String::from_utf8_lossy(value).into_owned()), Some(Type::Text))
-                }
-            };
-            if let (Some(ty), false) = (ty, typed[i]) {
-                (column.ty, typed[i]) = (ty, true);
-            }
-            cells.push(cell);
+/// The only query of a text.
+pub fn query_of(sql: &str, longest: usize) -> Result<Box<Query>, Error> {
+    let mut statements = parse(sql, longest)?;
+    match (statements.pop(), statements.pop()) {
+        (Some(Statement::Query(query)), None) => Ok(query),
+        (None, _) => Err(Error::new(SqlState::SYNTAX, "the statement is empty")),
+        (Some(_), Some(_)) => {
+            Err(Error::new(SqlState::SYNTAX, "cannot insert multiple commands into a prepared statement"))
         }
-        session.charge(cells.iter().map(size).sum())?;
+        (Some(other), None) => Err(refusal(&other)),
+    }
+}
+
+/// Why a statement that is no query is refused.
+pub fn refusal(statement: &Statement) -> Error {
+    let text = statement.to_string();
+    let word = text.split_whitespace().next().unwrap_or_default().to_uppercase();
+    match statement {
+        Statement::Insert(_) | Statement::Update(_) | Statement::Delete(_) | Statement::Merge(_) => {
+            read_only(&word)
+        }
+        _ => Error::unsupported(word).hint("SELECT, WITH, VALUES and TABLE are."),
+    }
+}
+
+/// The types of parameters and columns of a query.
+pub fn describe(
+    schema: &Schema,
+    sql: &str,
+    given: &[Option<Type>],
+    longest: usize,
+) -> Result<Described, Error> {
+    let query = query_of(sql, longest)?;
+    let plan = plan(schema, sql, &query, given)?;
+    Ok(Described { params: plan.params, columns: plan.columns })
+}
+
+/// Runs a query.
+pub fn run(
+    connection: &Connection,
+    sql: &str,
+    given: &[Option<Type>],
+    params: &[Cell],
+) -> Result<Rows, Error> {
+    let session = connection.session();
+    let query = query_of(sql, session.limits().text)?;
+    let plan = plan(session.schema(), sql, &query, given)?;
+    for (entry, wanted) in &plan.reads {
+        session.want(*entry, *wanted);
+    }
+    let values = bind(&plan, params)?;
+    let mut statement = connection.sqlite.prepare(&plan.sqlite).map_err(|e| failure(&e, &plan))?;
+    if !statement.readonly() {
+        return Err(read_only("the statement"));
+    }
+    let mut found = statement.query(rusqlite::params_from_iter(values)).map_err(|e| failure(&e, &plan))?;
+    let mut rows = Vec::new();
+    while let Some(row) = found.next().map_err(|e| failure(&e, &plan))? {
+        let mut cells = Vec::with_capacity(plan.columns.len());
+        for (i, column) in plan.columns.iter().enumerate() {
+            cells.push(cell(row.get_ref(i).map_err(|e| failure(&e, &plan))?, column.ty)?);
+        }
+        session.charge(size_of::<Vec<Cell>>() + cells.iter().map(size).sum::<usize>())?;
+        if rows.len() == session.limits().rows {
+            let message = format!("the answer has more than {} rows", session.limits().rows);
+            return Err(Error::new(SqlState::LIMIT_EXCEEDED, message).hint("Add LIMIT, or aggregate."));
+        }
         rows.push(cells);
     }
-    Ok(Rows { columns, rows })
+    Ok(Rows { columns: plan.columns.clone(), rows })
 }
 
-fn bound(cell: &Cell) -> Value {
-    match cell {
-        Cell::Null => Value::Null,
-        Cell::Bool(value) => Value::Integer(i64::from(*value)),
-        Cell::Int(value) | Cell::Time(value) => Value::Integer(*value),
-        Cell::Float(value) => Value::Real(*value),
-        Cell::Text(value) => Value::Text(value.clone()),
+fn bind(plan: &Plan, params: &[Cell]) -> Result<Vec<Value>, Error> {
+    if params.len() != plan.params.len() {
+        let message =
+            format!("the statement has {} parameters, {} values are given", plan.params.len(), params.len());
+        return Err(Error::new(SqlState("08P01"), message));
     }
+    let bound = |(cell, ty): (&Cell, &Type)| {
+        Ok(match convert(cell, *ty)? {
+            Cell::Null => Value::Null,
+            Cell::Bool(value) => Value::Integer(i64::from(value)),
+            Cell::Int(value) | Cell::Time(value) => Value::Integer(value),
+            Cell::Float(value) if value.is_nan() => return Err(Error::unsupported("NaN")),
+            Cell::Float(value) => Value::Real(value),
+            Cell::Text(value) => Value::Text(value),
+        })
+    };
+    params.iter().zip(&plan.params).map(bound).collect()
 }
 
-fn failure(error: rusqlite::Error) -> Error {
-    Error::new(SqlState::SYNTAX, error.to_string())
+/// A value as a cell of its column's type. Another one is a fault of the planner, and no answer.
+fn cell(value: ValueRef<'_>, ty: Type) -> Result<Cell, Error> {
+    Ok(match (value, ty) {
+        (ValueRef::Null, _) => Cell::Null,
+        (ValueRef::Integer(value @ (0 | 1)), Type::Bool) => Cell::Bool(value == 1),
+        (ValueRef::Integer(value), Type::Int | Type::Interval) => Cell::Int(value),
+        (ValueRef::Integer(value), Type::Time) => Cell::Time(value),
+        (ValueRef::Real(value), Type::Float) => Cell::Float(value),
+        (ValueRef::Integer(value), Type::Float) => Cell::Float(value as f64),
+        (ValueRef::Text(value), Type::Text | Type::Json) => {
+            let text = std::str::from_utf8(value);
+            Cell::Text(text.map_err(|e| Error::new(SqlState::INTERNAL, e.to_string()))?.to_owned())
+        }
+        (value, ty) => {
+            let message = format!("a column of type {} holds {}", ty.name(), value.data_type());
+            return Err(Error::new(SqlState::INTERNAL, message));
+        }
+    })
+}
+
+/// What SQLite says of a statement that we wrote. The session knows better if one of our functions failed.
+fn failure(error: &rusqlite::Error, plan: &Plan) -> Error {
+    let text = error.to_string();
+    let bound = |code, message: &str| Error::new(code, message);
+    match error.sqlite_error_code() {
+        Some(rusqlite::ErrorCode::TooBig) => {
+            return bound(SqlState::TOO_LONG, "a text or the statement is too long");
+        }
+        Some(rusqlite::ErrorCode::OutOfMemory) => return bound(SqlState::OUT_OF_MEMORY, "out of memory"),
+        Some(rusqlite::ErrorCode::OperationInterrupted) => {
+            return bound(SqlState::CANCELED, "canceling statement due to user request");
+        }
+        _ => {}
+    }
+    if text.contains("integer overflow") {
+        return bound(SqlState::OUT_OF_RANGE, "bigint out of range");
+    }
+    const LIMITS: [&str; 8] =
+        ["too many", "too large", "too deep", "too big", "stack overflow", "at most", "limit", "too long"];
+    if LIMITS.iter().any(|limit| text.contains(limit)) {
+        return bound(SqlState::TOO_COMPLEX, &format!("the statement is too complex: {text}"));
+    }
+    Error::new(
+        SqlState::INTERNAL,
+        format!("SQLite refuses what the statement became: {text}: {}", plan.sqlite),
+    )
 }

@@ -1,13 +1,16 @@
 //! What a thread knows of the statement that it runs: deadline, memory, copies of tables.
 
 use super::{Cancel, Limits};
+use crate::catalog::Catalog;
 use crate::error::{Error, SqlState};
-use crate::source::{Source, Wanted};
-use rumormill_core::table::{Cell, Table};
+use crate::functions::Host;
+use crate::schema::Entry;
+use crate::source::Wanted;
+use rumormill_core::table::Cell;
 use std::collections::HashMap;
 use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// The rows of a table, copied for one statement.
 pub struct Copy {
@@ -17,7 +20,7 @@ pub struct Copy {
 
 /// One per connection. All its users run on the connection's thread; the lock is for the compiler.
 pub struct Session {
-    source: Arc<dyn Source>,
+    catalog: Arc<Catalog>,
     limits: Limits,
     statement: Mutex<Statement>,
 }
@@ -25,27 +28,32 @@ pub struct Session {
 struct Statement {
     cancel: Cancel,
     deadline: Instant,
+    timeout: Duration,
+    /// The start, microseconds since 1970.
+    now: i64,
     /// SQLite's memory in this process when the statement began.
     baseline: usize,
     /// Bytes of copies and of the answer.
     held: usize,
-    wanted: HashMap<&'static str, Wanted>,
-    copies: HashMap<&'static str, Arc<Copy>>,
+    wanted: HashMap<usize, Wanted>,
+    copies: HashMap<usize, Arc<Copy>>,
     stopped: Option<Error>,
 }
 
 impl Session {
-    pub fn new(source: Arc<dyn Source>, limits: Limits) -> Self {
+    pub fn new(catalog: Arc<Catalog>, limits: Limits) -> Self {
         let statement = Statement {
             cancel: Cancel::default(),
             deadline: Instant::now(),
+            timeout: Duration::ZERO,
+            now: 0,
             baseline: 0,
             held: 0,
             wanted: HashMap::new(),
             copies: HashMap::new(),
             stopped: None,
         };
-        Self { source, limits, statement: Mutex::new(statement) }
+        Self { catalog, limits, statement: Mutex::new(statement) }
     }
 
     fn lock(&self) -> MutexGuard<'_, Statement> {
@@ -56,10 +64,13 @@ impl Session {
         &self.limits
     }
 
-    pub fn begin(&self, cancel: Cancel, deadline: Instant) {
+    pub fn begin(&self, cancel: Cancel, deadline: Instant, timeout: Duration) {
         let mut statement = self.lock();
         statement.cancel = cancel;
         statement.deadline = deadline;
+        statement.timeout = timeout;
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        statement.now = i64::try_from(since.as_micros()).unwrap_or(i64::MAX);
         statement.baseline = sqlite_memory();
         statement.held = 0;
         statement.stopped = None;
@@ -86,7 +97,7 @@ impl Session {
         let error = if statement.cancel.is_cancelled() {
             Error::new(SqlState::CANCELED, "canceling statement due to user request")
         } else if Instant::now() >= statement.deadline {
-            out_of_time(self.limits.timeout)
+            out_of_time(statement.timeout)
         } else if used > self.limits.memory {
             Error::new(
                 SqlState::OUT_OF_MEMORY,
@@ -100,25 +111,28 @@ impl Session {
         Err(error)
     }
 
-    /// Keeps `error` as the statement's outcome: SQLite carries only a text.
-    pub fn fail(&self, error: Error) -> rusqlite::Error {
-        let carried = rusqlite::Error::ModuleError(error.message.clone());
-        self.lock().stopped.get_or_insert(error);
-        carried
+    /// The statement reads these columns of this table.
+    pub fn want(&self, entry: Entry, wanted: Wanted) {
+        self.lock().wanted.insert(entry.id(), wanted);
     }
 
-    /// The rows of `table`, copied at the statement's first use of it: a join of a table with itself sees the same rows twice.
-    pub fn copy(&self, table: &'static Table) -> Result<Arc<Copy>, Error> {
+    pub fn schema(&self) -> &crate::schema::Schema {
+        self.catalog.schema()
+    }
+
+    /// The rows of a table, copied at the statement's first use of it: a join of a table with itself sees the same rows twice.
+    pub fn copy(&self, entry: Entry) -> Result<Arc<Copy>, Error> {
         let wanted = {
             let statement = self.lock();
-            if let Some(copy) = statement.copies.get(table.name) {
+            if let Some(copy) = statement.copies.get(&entry.id()) {
                 return Ok(copy.clone());
             }
-            statement.wanted.get(table.name).copied().unwrap_or(Wanted::ALL)
+            statement.wanted.get(&entry.id()).copied().unwrap_or(Wanted::ALL)
         };
+        let table = entry.table;
         let mut copy = Copy { width: table.columns.len(), cells: Vec::new() };
         let mut wrong = None;
-        let read = self.source.rows(table, wanted, &mut |row| {
+        let read = self.catalog.rows(entry, wanted, &mut |row| {
             if row.len() != copy.width {
                 let message = format!("a row of {} has {} cells, not {}", table.name, row.len(), copy.width);
                 wrong = Some(Error::new(SqlState::INTERNAL, message));
@@ -141,8 +155,20 @@ impl Session {
             Error::new(SqlState::SOURCE, format!("cannot read the rows of {}: {reason}", table.name))
         })?;
         let copy = Arc::new(copy);
-        self.lock().copies.insert(table.name, copy.clone());
+        self.lock().copies.insert(entry.id(), copy.clone());
         Ok(copy)
+    }
+}
+
+impl Host for Session {
+    fn now(&self) -> i64 {
+        self.lock().now
+    }
+
+    fn fail(&self, error: Error) -> rusqlite::Error {
+        let carried = rusqlite::Error::ModuleError(error.message.clone());
+        self.lock().stopped.get_or_insert(error);
+        carried
     }
 }
 

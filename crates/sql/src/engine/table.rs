@@ -2,7 +2,9 @@
 #![allow(unsafe_code)] // rusqlite's traits for virtual tables are unsafe to implement: the struct's first field must be SQLite's
 
 use super::session::{Copy, Session};
-use rumormill_core::table::{Cell, Kind, Table};
+use crate::functions::Host;
+use crate::schema::Entry;
+use rumormill_core::table::{Cell, Kind};
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::vtab::{
     Context, Filters, IndexInfo, Module, VTab, VTabConfig, VTabConnection, VTabCursor, sqlite3_vtab,
@@ -15,25 +17,26 @@ use std::sync::Arc;
 /// What a module is registered with: the connection's session, and the table.
 pub struct Aux {
     session: Arc<Session>,
-    table: &'static Table,
+    entry: Entry,
 }
 
 #[repr(C)]
 pub struct Virtual {
     base: sqlite3_vtab,
     session: Arc<Session>,
-    table: &'static Table,
+    entry: Entry,
 }
 
 impl Virtual {
-    /// Makes `table` readable on this connection by its name.
+    /// Makes the table readable on this connection by its name.
     pub fn register(
         sqlite: &rusqlite::Connection,
         session: &Arc<Session>,
-        table: &'static Table,
+        entry: Entry,
     ) -> rusqlite::Result<()> {
         const MODULE: &Module<'static, Virtual> = &Module::eponymous_only_module();
-        sqlite.create_module(table.name, MODULE, Some(Aux { session: session.clone(), table }))
+        let aux = Aux { session: session.clone(), entry };
+        sqlite.create_module(entry.sqlite_name().as_str(), MODULE, Some(aux))
     }
 }
 
@@ -53,11 +56,12 @@ unsafe impl<'vtab> VTab<'vtab> for Virtual {
         let aux = aux.ok_or_else(|| rusqlite::Error::ModuleError("a table without definition".into()))?;
         db.config(VTabConfig::Innocuous)?;
         // No declared types: a column's affinity must not turn one kind of value into another.
-        let columns: Vec<String> = aux.table.columns.iter().map(|c| format!("\"{}\"", c.name)).collect();
+        let columns: Vec<String> =
+            aux.entry.table.columns.iter().map(|c| format!("\"{}\"", c.name)).collect();
         let declared = CString::new(format!("CREATE TABLE x({})", columns.join(",")))
             .map_err(|e| rusqlite::Error::ModuleError(e.to_string()))?;
         let base = sqlite3_vtab::default();
-        Ok((Cow::Owned(declared), Self { base, session: aux.session.clone(), table: aux.table }))
+        Ok((Cow::Owned(declared), Self { base, session: aux.session.clone(), entry: aux.entry }))
     }
 
     fn best_index(&self, info: &mut IndexInfo) -> rusqlite::Result<bool> {
@@ -70,7 +74,7 @@ unsafe impl<'vtab> VTab<'vtab> for Virtual {
         Ok(Cursor {
             base: sqlite3_vtab_cursor::default(),
             session: self.session.clone(),
-            table: self.table,
+            entry: self.entry,
             copy: None,
             row: 0,
         })
@@ -82,7 +86,7 @@ unsafe impl<'vtab> VTab<'vtab> for Virtual {
 pub struct Cursor {
     base: sqlite3_vtab_cursor,
     session: Arc<Session>,
-    table: &'static Table,
+    entry: Entry,
     copy: Option<Arc<Copy>>,
     row: usize,
 }
@@ -90,7 +94,7 @@ pub struct Cursor {
 // SAFETY: `base` is the first field, and the struct is `repr(C)`.
 unsafe impl VTabCursor for Cursor {
     fn filter(&mut self, _: c_int, _: Option<&str>, _: &Filters<'_>) -> rusqlite::Result<()> {
-        let copy = self.session.copy(self.table).map_err(|e| self.session.fail(e))?;
+        let copy = self.session.copy(self.entry).map_err(|e| self.session.fail(e))?;
         self.copy = Some(copy);
         self.row = 0;
         Ok(())
@@ -108,7 +112,7 @@ unsafe impl VTabCursor for Cursor {
     fn column(&self, cx: &mut Context, column: c_int) -> rusqlite::Result<()> {
         let position = usize::try_from(column).unwrap_or(usize::MAX);
         let cell = self.copy.as_ref().and_then(|copy| copy.cells.get(self.row * copy.width + position));
-        let kind = self.table.columns.get(position).map(|column| column.kind);
+        let kind = self.entry.table.columns.get(position).map(|column| column.kind);
         match (cell, kind) {
             (Some(cell), Some(kind)) => cx.set_result(&Shown(value(cell, kind)?)),
             _ => Err(rusqlite::Error::ModuleError("a column that is not there".into())),

@@ -109,3 +109,22 @@ pub fn show(engine: &Engine, sql: &str) -> Vec<String> {
     };
     answer.rows.iter().map(line).collect()
 }
+
+/// A source that gives text in a column of numbers.
+pub struct Lying;
+
+impl Source for Lying {
+    fn tables(&self) -> Vec<&'static Table> {
+        vec![&ROLES]
+    }
+
+    fn rows(
+        &self,
+        _: &'static Table,
+        _: Wanted,
+        each: &mut dyn FnMut(Vec<Cell>) -> ControlFlow<()>,
+    ) -> Result<(), String> {
+        _ = each(vec![text("web"), text("ann"), text("three")]);
+        Ok(())
+    }
+}

@@ -1,0 +1,162 @@
+//! PostgreSQL's catalog, made from the definitions of the tables: what clients read to list and describe them.
+//!
+//! | file | its job |
+//! | --- | --- |
+//! | `tables` | which tables of the catalog there are, and their columns |
+//! | `rows` | their rows |
+
+mod rows;
+mod tables;
+
+use crate::functions::{self, Function};
+use crate::schema::{Entry, Namespace, Schema};
+use crate::source::{Source, Wanted};
+use crate::types::Type;
+use rumormill_core::table::{Cell, Table};
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+/// The numbers of the tables of information_schema.
+pub const INFORMATION_OIDS: (i64, i64) = (13_000, 13_999);
+const CATALOG_OIDS: i64 = 11_000;
+const PUBLIC_OIDS: i64 = 16_384;
+const FUNCTION_OIDS: i64 = 9_000;
+
+/// A source with the catalog's tables beside its own.
+pub struct Catalog {
+    source: Arc<dyn Source>,
+    schema: Schema,
+}
+
+impl Catalog {
+    /// Adds the catalog to `source`.
+    pub fn new(source: Arc<dyn Source>) -> Self {
+        let mut entries = Vec::new();
+        let mut add = |namespace: Namespace, tables: &[&'static Table]| {
+            entries.extend(tables.iter().map(|table| Entry { namespace, table }));
+        };
+        add(Namespace::Public, &source.tables());
+        add(Namespace::Catalog, tables::CATALOG);
+        add(Namespace::Information, tables::INFORMATION);
+        Self { source, schema: Schema { entries } }
+    }
+
+    /// All tables.
+    pub fn schema(&self) -> &Schema {
+        &self.schema
+    }
+
+    /// Calls `each` with every row of a table.
+    pub fn rows(
+        &self,
+        entry: Entry,
+        wanted: Wanted,
+        each: &mut dyn FnMut(Vec<Cell>) -> ControlFlow<()>,
+    ) -> Result<(), String> {
+        if entry.namespace == Namespace::Public {
+            return self.source.rows(entry.table, wanted, each);
+        }
+        for row in rows::rows(&self.schema, entry) {
+            if each(row).is_break() {
+                break;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The number of a table.
+pub fn oid(schema: &Schema, wanted: Entry) -> Option<i64> {
+    let mut of_namespace = schema.entries.iter().filter(|entry| entry.namespace == wanted.namespace);
+    let place = of_namespace.position(|entry| entry.id() == wanted.id())?;
+    let first = match wanted.namespace {
+        Namespace::Public => PUBLIC_OIDS,
+        Namespace::Catalog => CATALOG_OIDS,
+        Namespace::Information => INFORMATION_OIDS.0,
+    };
+    Some(first + i64::try_from(place).ok()?)
+}
+
+/// PostgreSQL's types: number, internal name, SQL name, bytes (-1 if it varies), category.
+const TYPES: [(i64, &str, &str, i64, &str); 14] = [
+    (16, "bool", "boolean", 1, "B"),
+    (18, "char", "\"char\"", 1, "Z"),
+    (19, "name", "name", 64, "S"),
+    (20, "int8", "bigint", 8, "N"),
+    (21, "int2", "smallint", 2, "N"),
+    (23, "int4", "integer", 4, "N"),
+    (25, "text", "text", -1, "S"),
+    (26, "oid", "oid", 4, "N"),
+    (114, "json", "json", -1, "U"),
+    (701, "float8", "double precision", 8, "N"),
+    (1043, "varchar", "character varying", -1, "S"),
+    (1184, "timestamptz", "timestamp with time zone", 8, "D"),
+    (1186, "interval", "interval", 16, "T"),
+    (1700, "numeric", "numeric", -1, "N"),
+];
+
+/// The number of the type of a column.
+pub fn oid_of(ty: Type) -> i64 {
+    match ty {
+        Type::Bool => 16,
+        Type::Int => 20,
+        Type::Float => 701,
+        Type::Text => 25,
+        Type::Json => 114,
+        Type::Time => 1184,
+        Type::Interval => 1186,
+    }
+}
+
+/// The number of a type by either of its names.
+pub fn type_oid(name: &str) -> Option<i64> {
+    let name = name.trim_start_matches("pg_catalog.").to_lowercase();
+    TYPES.iter().find(|ty| ty.1 == name || ty.2 == name).map(|ty| ty.0)
+}
+
+/// The SQL name of a type by its number.
+pub fn type_name(oid: i64) -> Option<&'static str> {
+    TYPES.iter().find(|ty| ty.0 == oid).map(|ty| ty.2)
+}
+
+/// The functions that a person can call, with their numbers.
+fn named_functions() -> impl Iterator<Item = (i64, &'static Function)> {
+    let named = functions::all().filter(|function| !function.name.starts_with('.'));
+    (FUNCTION_OIDS..CATALOG_OIDS).zip(named)
+}
+
+/// The function with that number.
+pub fn function_of(oid: i64) -> Option<&'static Function> {
+    named_functions().find(|(known, _)| *known == oid).map(|(_, function)| function)
+}
+
+/// Settings that clients ask for. A server of version 14 is asked for the catalog in simpler words than a newer one: without arrays in subqueries.
+const SETTINGS: [(&str, &str); 17] = [
+    ("server_version", "14.0"),
+    ("server_version_num", "140000"),
+    ("server_encoding", "UTF8"),
+    ("client_encoding", "UTF8"),
+    ("standard_conforming_strings", "on"),
+    ("transaction_isolation", "repeatable read"),
+    ("transaction_read_only", "on"),
+    ("default_transaction_read_only", "on"),
+    ("default_transaction_isolation", "repeatable read"),
+    ("is_superuser", "off"),
+    ("integer_datetimes", "on"),
+    ("intervalstyle", "postgres"),
+    ("datestyle", "ISO, MDY"),
+    ("timezone", "UTC"),
+    ("search_path", "public, pg_catalog"),
+    ("max_identifier_length", "63"),
+    ("in_hot_standby", "on"),
+];
+
+/// The value of a setting.
+pub fn setting(name: &str) -> Option<String> {
+    let name = match name.to_lowercase().as_str() {
+        "transaction isolation level" => "transaction_isolation".to_owned(),
+        "time zone" => "timezone".to_owned(),
+        name => name.to_owned(),
+    };
+    SETTINGS.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned())
+}

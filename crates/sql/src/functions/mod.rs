@@ -1,0 +1,133 @@
+//! PostgreSQL's functions and operators, where SQLite has none or another meaning.
+//!
+//! One list serves both sides: the planner reads the signatures, each connection registers the functions.
+//!
+//! | file | its functions |
+//! | --- | --- |
+//! | `number` | arithmetic that refuses to overflow, rounding |
+//! | `text` | text, LIKE and regular expressions |
+//! | `time` | dates and times, `extract` |
+//! | `json` | `->` and `->>` |
+//! | `convert` | casts |
+//! | `catalog` | what clients' catalog queries call |
+//! | `aggregate` | aggregates that SQLite lacks |
+//! | `register` | how they become functions of a connection |
+
+mod aggregate;
+mod catalog;
+mod convert;
+mod json;
+mod number;
+mod register;
+mod text;
+mod time;
+
+pub use register::{Host, register};
+
+use crate::error::Error;
+use crate::types::Type;
+use rusqlite::types::{Value, ValueRef};
+
+/// What a function may ask of the statement that calls it.
+pub struct Cx {
+    /// The start of the statement, microseconds since 1970.
+    pub now: i64,
+}
+
+/// The values of a call.
+pub type Args<'a> = [ValueRef<'a>];
+
+/// A function.
+pub struct Function {
+    /// PostgreSQL's name. One that begins with a dot is an operator or a cast, and no name that a person can write.
+    pub name: &'static str,
+    /// The types of its arguments; the last repeats if `variadic`.
+    pub args: &'static [Type],
+    /// What it gives.
+    pub gives: Type,
+    /// Null if any argument is.
+    pub strict: bool,
+    /// Any number of the last argument.
+    pub variadic: bool,
+    /// The function.
+    pub call: fn(&Cx, &Args<'_>) -> Result<Value, Error>,
+}
+
+const fn function(
+    name: &'static str,
+    args: &'static [Type],
+    gives: Type,
+    call: fn(&Cx, &Args<'_>) -> Result<Value, Error>,
+) -> Function {
+    Function { name, args, gives, strict: true, variadic: false, call }
+}
+
+/// All functions.
+pub fn all() -> impl Iterator<Item = &'static Function> {
+    let lists = [
+        number::FUNCTIONS,
+        text::FUNCTIONS,
+        time::FUNCTIONS,
+        json::FUNCTIONS,
+        convert::FUNCTIONS,
+        catalog::FUNCTIONS,
+    ];
+    lists.into_iter().flatten()
+}
+
+/// The name by which SQLite knows a function: PostgreSQL's, and its types, since SQLite does not tell functions apart by types.
+pub fn sqlite_name(function: &Function) -> String {
+    let mut name = String::from("pg_");
+    name.extend(function.name.chars().map(|c| if c == '.' { '_' } else { c }));
+    for ty in function.args {
+        name.push('_');
+        name.push(match ty {
+            Type::Bool => 'b',
+            Type::Int => 'i',
+            Type::Float => 'f',
+            Type::Text => 't',
+            Type::Json => 'j',
+            Type::Time => 'w',
+            Type::Interval => 'd',
+        });
+    }
+    name
+}
+
+fn int(args: &Args<'_>, i: usize) -> Result<i64, Error> {
+    match args.get(i) {
+        Some(ValueRef::Integer(value)) => Ok(*value),
+        other => Err(wrong(i, "an integer", other)),
+    }
+}
+
+fn float(args: &Args<'_>, i: usize) -> Result<f64, Error> {
+    match args.get(i) {
+        Some(ValueRef::Real(value)) => Ok(*value),
+        Some(ValueRef::Integer(value)) => Ok(*value as f64),
+        other => Err(wrong(i, "a number", other)),
+    }
+}
+
+fn string<'a>(args: &Args<'a>, i: usize) -> Result<&'a str, Error> {
+    match args.get(i) {
+        Some(ValueRef::Text(bytes)) => std::str::from_utf8(bytes).map_err(|_| wrong(i, "UTF-8", None)),
+        other => Err(wrong(i, "text", other)),
+    }
+}
+
+fn wrong(i: usize, wanted: &str, found: Option<&ValueRef<'_>>) -> Error {
+    let message = format!("argument {} is not {wanted}: {:?}", i + 1, found.map(ValueRef::data_type));
+    Error::new(crate::error::SqlState::INTERNAL, message)
+}
+
+fn truth(value: bool) -> Value {
+    Value::Integer(i64::from(value))
+}
+
+/// The SQLite name of a function that is in the list.
+pub fn sqlite_name_of(name: &str, args: &[Type]) -> String {
+    let found = all().find(|function| function.name == name && function.args == args);
+    debug_assert!(found.is_some(), "no function {name}{args:?}");
+    found.map(sqlite_name).unwrap_or_default()
+}

@@ -1,0 +1,49 @@
+//! How functions become functions of a connection.
+
+use super::{Cx, Function, all, sqlite_name};
+use crate::error::Error;
+use rusqlite::functions::{Context, FunctionFlags};
+use rusqlite::types::{Value, ValueRef};
+use std::sync::Arc;
+
+/// What functions need of their connection: the statement's start, and a place for an error with its code.
+pub trait Host: Send + Sync + 'static {
+    /// The start of the statement, microseconds since 1970.
+    fn now(&self) -> i64;
+    /// Keeps the error, which SQLite would reduce to its text.
+    fn fail(&self, error: Error) -> rusqlite::Error;
+}
+
+/// Makes all functions known to a connection.
+pub fn register<H: Host>(sqlite: &rusqlite::Connection, host: &Arc<H>) -> rusqlite::Result<()> {
+    // Deterministic within a statement, which lets SQLite call it once where all arguments are constant.
+    let flags =
+        FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC | FunctionFlags::SQLITE_INNOCUOUS;
+    for function in all() {
+        let count = if function.variadic { -1 } else { i32::try_from(function.args.len()).unwrap_or(-1) };
+        let host = host.clone();
+        sqlite.create_scalar_function(sqlite_name(function).as_str(), count, flags, move |cx| {
+            call(function, &*host, cx)
+        })?;
+    }
+    super::aggregate::register(sqlite, host)
+}
+
+fn call<H: Host>(function: &Function, host: &H, cx: &Context<'_>) -> rusqlite::Result<Value> {
+    const MOST: usize = 8;
+    let mut few = [ValueRef::Null; MOST];
+    let many: Vec<ValueRef<'_>>;
+    let args = if cx.len() <= MOST {
+        for (i, slot) in few.iter_mut().take(cx.len()).enumerate() {
+            *slot = cx.get_raw(i);
+        }
+        &few[..cx.len()]
+    } else {
+        many = (0..cx.len()).map(|i| cx.get_raw(i)).collect();
+        &many
+    };
+    if function.strict && args.iter().any(|arg| matches!(arg, ValueRef::Null)) {
+        return Ok(Value::Null);
+    }
+    (function.call)(&Cx { now: host.now() }, args).map_err(|e| host.fail(e))
+}

@@ -1,0 +1,236 @@
+//! Values of each type from their text, as PostgreSQL reads it; used by literals, casts and parameters.
+
+use crate::error::{Error, SqlState};
+use crate::types::{Type, days, text};
+use rumormill_core::table::Cell;
+
+/// Microseconds.
+const SECOND: i64 = 1_000_000;
+const DAY: i64 = 86_400 * SECOND;
+
+/// The value of `input` as a `ty`.
+pub fn parse(input: &str, ty: Type) -> Result<Cell, Error> {
+    if input.contains('\0') {
+        return Err(Error::new(SqlState("22021"), "text must not hold a zero byte"));
+    }
+    let word = input.trim();
+    match ty {
+        Type::Text => Some(Cell::Text(input.to_owned())),
+        Type::Json => {
+            serde_json::from_str::<serde::de::IgnoredAny>(input).is_ok().then(|| Cell::Text(input.to_owned()))
+        }
+        Type::Bool => boolean(word).map(Cell::Bool),
+        Type::Int => return integer(word).map(Cell::Int),
+        Type::Float => return float(word).map(Cell::Float),
+        Type::Time => time(word).map(Cell::Time),
+        Type::Interval => return interval(word).map(Cell::Int),
+    }
+    .ok_or_else(|| unreadable(word, ty))
+}
+
+/// `cell` as a `ty`: itself if it is one, else by its text.
+pub fn convert(cell: &Cell, ty: Type) -> Result<Cell, Error> {
+    match (cell, ty) {
+        (Cell::Null, _)
+        | (Cell::Bool(_), Type::Bool)
+        | (Cell::Int(_), Type::Int | Type::Interval)
+        | (Cell::Float(_), Type::Float)
+        | (Cell::Time(_), Type::Time) => Ok(cell.clone()),
+        (Cell::Int(value), Type::Float) => Ok(Cell::Float(*value as f64)),
+        (Cell::Bool(value), _) => parse(if *value { "true" } else { "false" }, ty),
+        _ => parse(&text(cell, Type::Text).unwrap_or_default(), ty),
+    }
+}
+
+fn unreadable(input: &str, ty: Type) -> Error {
+    let shown: String = input.chars().take(60).collect();
+    // Text that has the form of a date names a day that there is not.
+    let dated = word_is_date(input);
+    let code = match ty {
+        Type::Time if dated => SqlState::TIME_OUT_OF_RANGE,
+        Type::Time | Type::Interval => SqlState("22007"),
+        _ => SqlState::INVALID_TEXT,
+    };
+    Error::new(code, format!("invalid input syntax for type {}: \"{shown}\"", ty.name()))
+}
+
+fn word_is_date(word: &str) -> bool {
+    let form = |(i, b): (usize, u8)| if i == 4 || i == 7 { b == b'-' } else { b.is_ascii_digit() };
+    word.len() >= 10 && word.bytes().take(10).enumerate().all(form)
+}
+
+fn boolean(word: &str) -> Option<bool> {
+    let word = word.to_ascii_lowercase();
+    let starts = |whole: &str, least: usize| word.len() >= least && whole.starts_with(&word);
+    if starts("true", 1) || starts("yes", 1) || word == "on" || word == "1" {
+        return Some(true);
+    }
+    (starts("false", 1) || starts("no", 1) || starts("off", 2) || word == "0").then_some(false)
+}
+
+fn integer(word: &str) -> Result<i64, Error> {
+    word.parse().map_err(|_| {
+        let digits = word.strip_prefix(['-', '+']).unwrap_or(word);
+        if !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()) {
+            let message = format!("value \"{word}\" is out of range for type bigint");
+            return Error::new(SqlState::OUT_OF_RANGE, message);
+        }
+        unreadable(word, Type::Int)
+    })
+}
+
+fn float(word: &str) -> Result<f64, Error> {
+    let known = match word.to_ascii_lowercase().as_str() {
+        "inf" | "infinity" | "+infinity" | "+inf" => Some(f64::INFINITY),
+        "-inf" | "-infinity" => Some(f64::NEG_INFINITY),
+        "nan" => return Err(Error::unsupported("NaN")),
+        _ if !word.bytes().any(|b| b.is_ascii_digit()) => None,
+        _ => word.parse::<f64>().ok(),
+    };
+    match known {
+        Some(value) if value.is_infinite() && word.bytes().any(|b| b.is_ascii_digit()) => Err(Error::new(
+            SqlState::OUT_OF_RANGE,
+            format!("\"{word}\" is out of range for type double precision"),
+        )),
+        Some(value) => Ok(value),
+        None => Err(unreadable(word, Type::Float)),
+    }
+}
+
+/// `2026-11-30[( |T)13:59[:17[.5]]][Z|+01[:30]]`; without a zone it is UTC.
+pub fn time(word: &str) -> Option<i64> {
+    if word == "epoch" {
+        return Some(0);
+    }
+    let (date, rest) = word.split_at_checked(10)?;
+    let mut parts = date.split('-');
+    let (year, month, day) =
+        (digits(parts.next()?, 4)?, digits(parts.next()?, 2)?, digits(parts.next()?, 2)?);
+    let real = (1..=12).contains(&month) && day >= 1 && day <= length_of_month(year, month);
+    if parts.next().is_some() || !real || year == 0 {
+        return None;
+    }
+    let midnight = days(year, month, day) * DAY;
+    let rest = rest.trim_start_matches(['T', 't', ' ']);
+    if rest.is_empty() {
+        return Some(midnight);
+    }
+    let zone = rest.find(['Z', 'z', '+', '-', 'U', 'u', ' ']).unwrap_or(rest.len());
+    let (clock_text, zone_text) = rest.split_at(zone);
+    let of_day = clock(clock_text)?;
+    Some(midnight + of_day - offset(zone_text.trim())?)
+}
+
+fn digits(word: &str, count: usize) -> Option<i64> {
+    (word.len() == count && word.bytes().all(|b| b.is_ascii_digit())).then(|| word.parse().ok())?
+}
+
+pub fn length_of_month(year: i64, month: i64) -> i64 {
+    match month {
+        2 if year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) => 29,
+        2 => 28,
+        4 | 6 | 9 | 11 => 30,
+        _ => 31,
+    }
+}
+
+/// `13:59[:17[.5]]` in microseconds.
+fn clock(word: &str) -> Option<i64> {
+    let mut parts = word.split(':');
+    let hour = digits(parts.next()?, 2)?;
+    let minute = digits(parts.next()?, 2)?;
+    let seconds = parts.next().map_or(Some(0), fraction)?;
+    let fits = hour <= 24 && minute < 60 && seconds < 60 * SECOND && parts.next().is_none();
+    let micros = (hour * 60 + minute) * 60 * SECOND + seconds;
+    (fits && micros <= DAY).then_some(micros)
+}
+
+/// `17[.5]` in microseconds, rounded.
+fn fraction(word: &str) -> Option<i64> {
+    let (whole, part) = word.split_once('.').unwrap_or((word, ""));
+    if whole.len() > 12 || whole.is_empty() || !part.bytes().all(|b| b.is_ascii_digit()) {
+        return None;
+    }
+    let whole = digits(whole, whole.len())?;
+    let scaled = if part.is_empty() { 0.0 } else { format!("0.{part}").parse::<f64>().ok()? * 1e6 };
+    Some(whole * SECOND + scaled.round() as i64)
+}
+
+/// `Z`, `UTC`, `+01`, `+01:30`, `-0130` in microseconds.
+fn offset(word: &str) -> Option<i64> {
+    if word.is_empty() || word.eq_ignore_ascii_case("z") || word.eq_ignore_ascii_case("utc") {
+        return Some(0);
+    }
+    let sign = if word.starts_with('-') { -1 } else { 1 };
+    let numbers = word.strip_prefix(['+', '-'])?.replace(':', "");
+    let (hours, minutes) = match numbers.len() {
+        1 | 2 => (numbers.parse::<i64>().ok()?, 0),
+        4 => (digits(&numbers[..2], 2)?, digits(&numbers[2..], 2)?),
+        _ => return None,
+    };
+    (hours <= 15 && minutes < 60).then_some(sign * (hours * 60 + minutes) * 60 * SECOND)
+}
+
+/// `5 minutes`, `1 day 02:30:00`, `-90s`, `1h30m`, `2 hours ago`. Months and years have no length, and are refused.
+pub fn interval(word: &str) -> Result<i64, Error> {
+    let bad = || unreadable(word, Type::Interval);
+    let lower = word.to_ascii_lowercase();
+    let (body, sign) = match lower.strip_suffix("ago") {
+        Some(body) => (body.trim_end(), -1.0),
+        None => (lower.as_str(), 1.0),
+    };
+    let mut total = 0.0;
+    let mut rest = body.trim_start();
+    if rest.is_empty() {
+        return Err(bad());
+    }
+    while !rest.is_empty() {
+        let end = rest.find(|c: char| !(c.is_ascii_digit() || "+-.:".contains(c))).unwrap_or(rest.len());
+        let (number, after) = rest.split_at(end);
+        let after = after.trim_start();
+        if number.contains(':') {
+            let negative = number.starts_with('-');
+            let micros = clock_of_interval(number.trim_start_matches(['+', '-'])).ok_or_else(bad)?;
+            total += if negative { -micros } else { micros };
+            rest = after;
+            continue;
+        }
+        let amount: f64 = number.parse().map_err(|_| bad())?;
+        let end = after.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(after.len());
+        let (unit, after) = after.split_at(end);
+        total += amount * length(unit).ok_or_else(bad)??;
+        rest = after.trim_start();
+    }
+    let micros = (sign * total).round();
+    if micros.abs() >= 9.2e18 {
+        return Err(Error::new(SqlState::TIME_OUT_OF_RANGE, "interval out of range"));
+    }
+    Ok(micros as i64)
+}
+
+fn clock_of_interval(word: &str) -> Option<f64> {
+    let mut parts = word.split(':');
+    let hours: f64 = parts.next()?.parse::<u32>().ok()?.into();
+    let minutes: f64 = parts.next()?.parse::<u32>().ok()?.into();
+    let seconds: f64 = parts.next().map_or(Some(0.0), |s| s.parse().ok())?;
+    (parts.next().is_none()).then_some(((hours * 60.0 + minutes) * 60.0 + seconds) * SECOND as f64)
+}
+
+/// Microseconds of a unit; none if there is no such unit.
+fn length(unit: &str) -> Option<Result<f64, Error>> {
+    let seconds = match unit {
+        "us" | "usec" | "usecs" | "microsecond" | "microseconds" => 1e-6,
+        "ms" | "msec" | "msecs" | "millisecond" | "milliseconds" => 1e-3,
+        "" | "s" | "sec" | "secs" | "second" | "seconds" => 1.0,
+        "m" | "min" | "mins" | "minute" | "minutes" => 60.0,
+        "h" | "hr" | "hrs" | "hour" | "hours" => 3_600.0,
+        "d" | "day" | "days" => 86_400.0,
+        "w" | "week" | "weeks" => 604_800.0,
+        "mon" | "mons" | "month" | "months" | "y" | "yr" | "yrs" | "year" | "years" => {
+            return Some(Err(Error::unsupported("an interval of months or years")
+                .hint("Use days: a month has no fixed length.")));
+        }
+        _ => return None,
+    };
+    Some(Ok(seconds * 1e6))
+}

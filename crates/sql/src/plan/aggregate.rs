@@ -1,0 +1,317 @@
+//! Aggregates and window functions.
+
+use super::Planner;
+use super::call::Call;
+use super::query::{comparable, direction};
+use super::typed::{Ty, Typed};
+use crate::error::{Error, SqlState};
+use crate::functions::sqlite_name_of;
+use crate::types::Type::{self, Bool, Float, Int, Interval, Text};
+use sqlparser::ast::{
+    Expr, OrderByExpr, WindowFrame, WindowFrameBound, WindowFrameUnits, WindowSpec, WindowType,
+};
+
+const AGGREGATES: [&str; 15] = [
+    "count",
+    "sum",
+    "avg",
+    "min",
+    "max",
+    "bool_and",
+    "bool_or",
+    "every",
+    "string_agg",
+    "stddev",
+    "stddev_samp",
+    "stddev_pop",
+    "variance",
+    "var_samp",
+    "var_pop",
+];
+
+/// Whether that is the name of an aggregate.
+pub fn is_aggregate(name: &str) -> bool {
+    AGGREGATES.contains(&name)
+}
+
+impl Planner<'_> {
+    /// An aggregate, or a function over a window.
+    pub fn aggregate(&mut self, call: &Call<'_>) -> Result<Typed, Error> {
+        match call.over {
+            None => self.plain_aggregate(call),
+            Some(window) => self.windowed(call, window),
+        }
+    }
+
+    fn plain_aggregate(&mut self, call: &Call<'_>) -> Result<Typed, Error> {
+        let name = &call.name;
+        let Some(scope) = self.scopes.last_mut() else {
+            return Err(Error::new(SqlState::GROUPING, "aggregate functions are not allowed here"));
+        };
+        if scope.inside_aggregate {
+            return Err(Error::new(SqlState::GROUPING, "aggregate function calls cannot be nested"));
+        }
+        if !scope.aggregates_allowed {
+            let message = "aggregate functions are not allowed in WHERE, JOIN and GROUP BY";
+            return Err(Error::new(SqlState::GROUPING, message));
+        }
+        scope.aggregated = true;
+        scope.inside_aggregate = true;
+        let windows = std::mem::take(&mut scope.windows_allowed);
+        let here = scope.resolved;
+        let outside = |planner: &Self| -> usize {
+            let outer = planner.scopes.len().saturating_sub(1);
+            planner.scopes[..outer].iter().map(|scope| scope.resolved).sum()
+        };
+        let before = outside(self);
+        let planned = self.arguments(call);
+        let after = outside(self);
+        if let Some(scope) = self.scopes.last_mut() {
+            scope.inside_aggregate = false;
+            scope.windows_allowed = windows;
+            // PostgreSQL takes an aggregate of outer columns alone as one of the outer query.
+            if after > before && scope.resolved == here {
+                return Err(Error::unsupported(format!("{name} over columns of an outer query")));
+            }
+        }
+        let (inner, ty) = planned?;
+        Ok(Typed::known(format!("{}{}", inner.sql, inner.filter), ty).finish(&inner.after))
+    }
+
+    /// The call with its arguments, and what it gives.
+    fn arguments(&mut self, call: &Call<'_>) -> Result<(Written, Type), Error> {
+        let name = call.name.as_str();
+        let filter = match call.filter {
+            Some(filter) => format!(" FILTER (WHERE {})", self.condition(filter, "FILTER")?),
+            None => String::new(),
+        };
+        if name == "count" && call.star && call.args.is_empty() && !call.distinct {
+            return Ok((Written::new("count(*)", filter), Int));
+        }
+        if call.star || call.subquery.is_some() {
+            return Err(Error::unsupported(format!("this form of {name}")));
+        }
+        let mut args = Vec::new();
+        for arg in &call.args {
+            args.push(self.expr(arg)?);
+        }
+        let distinct = if call.distinct { "DISTINCT " } else { "" };
+        if call.distinct
+            && let Some(first) = args.first()
+        {
+            comparable(&first.ty, "DISTINCT")?;
+        }
+        if name == "string_agg" {
+            return self.string_agg(call, args, filter);
+        }
+        if !call.order.is_empty() {
+            return Err(Error::unsupported(format!("ORDER BY in {name}")));
+        }
+        let [arg] = <[Typed; 1]>::try_from(args)
+            .map_err(|_| Error::new(SqlState::UNDEFINED_FUNCTION, format!("{name} takes one argument")))?;
+        let ty = arg.ty.or_text();
+        let (function, wanted, gives, after) = signature(name, ty)?;
+        let sql = self.coerce(arg, wanted)?;
+        let mut written = Written::new(&format!("{function}({distinct}{sql})"), filter);
+        written.after = after;
+        Ok((written, gives))
+    }
+
+    fn string_agg(
+        &mut self,
+        call: &Call<'_>,
+        args: Vec<Typed>,
+        filter: String,
+    ) -> Result<(Written, Type), Error> {
+        let [text, separator] = <[Typed; 2]>::try_from(args)
+            .map_err(|_| Error::new(SqlState::UNDEFINED_FUNCTION, "string_agg takes two arguments"))?;
+        if call.distinct {
+            return Err(Error::unsupported("DISTINCT in string_agg"));
+        }
+        let (text, separator) = (self.coerce(text, Text)?, self.coerce(separator, Text)?);
+        let order = self.order_list(call.order)?;
+        let order = if order.is_empty() { order } else { format!(" ORDER BY {order}") };
+        Ok((Written::new(&format!("group_concat({text}, {separator}{order})"), filter), Text))
+    }
+
+    fn order_list(&mut self, order: &[OrderByExpr]) -> Result<String, Error> {
+        let mut terms = Vec::new();
+        for term in order {
+            if term.with_fill.is_some() {
+                return Err(Error::unsupported("WITH FILL"));
+            }
+            let typed = self.expr(&term.expr)?;
+            let ty = typed.ty.or_text();
+            comparable(&Ty::Known(ty), "ORDER BY")?;
+            terms.push(direction(&self.coerce(typed, ty)?, &term.options)?);
+        }
+        Ok(terms.join(", "))
+    }
+
+    fn windowed(&mut self, call: &Call<'_>, window: &WindowType) -> Result<Typed, Error> {
+        let allowed = self.scopes.last().is_some_and(|scope| scope.windows_allowed);
+        if !allowed {
+            let message = "window functions are allowed only in the list of outputs and in ORDER BY";
+            return Err(Error::new(SqlState::WINDOWING, message));
+        }
+        let WindowType::WindowSpec(spec) = window else { return Err(Error::unsupported("a named window")) };
+        if let Some(scope) = self.scopes.last_mut() {
+            scope.windows_allowed = false;
+        }
+        let planned = self.window_call(call, spec);
+        if let Some(scope) = self.scopes.last_mut() {
+            scope.windows_allowed = true;
+        }
+        planned
+    }
+
+    fn window_call(&mut self, call: &Call<'_>, spec: &WindowSpec) -> Result<Typed, Error> {
+        if call.distinct {
+            return Err(Error::unsupported("DISTINCT in a window function"));
+        }
+        let name = call.name.as_str();
+        let (written, ty) = match name {
+            "row_number" | "rank" | "dense_rank" if call.args.is_empty() && call.filter.is_none() => {
+                (Written::new(&format!("{name}()"), String::new()), Int)
+            }
+            "percent_rank" | "cume_dist" if call.args.is_empty() && call.filter.is_none() => {
+                (Written::new(&format!("{name}()"), String::new()), Float)
+            }
+            "first_value" | "last_value" | "lag" | "lead" if call.filter.is_none() => {
+                self.value_function(name, &call.args)?
+            }
+            // rusqlite registers these as plain aggregates.
+            _ if is_aggregate(name) && !name.starts_with("std") && !name.starts_with("var") => {
+                self.arguments(call)?
+            }
+            _ => return Err(Error::unsupported(format!("{name} over a window"))),
+        };
+        let over = self.window(spec)?;
+        let sql = format!("{}{} OVER ({over})", written.sql, written.filter);
+        Ok(Typed::known(sql, ty).finish(&written.after))
+    }
+
+    fn value_function(&mut self, name: &str, args: &[&Expr]) -> Result<(Written, Type), Error> {
+        let shifts = matches!(name, "lag" | "lead");
+        let [first, rest @ ..] = args else {
+            return Err(Error::new(SqlState::UNDEFINED_FUNCTION, format!("{name} needs an argument")));
+        };
+        if !shifts && !rest.is_empty() || rest.len() > 2 {
+            return Err(Error::new(SqlState::UNDEFINED_FUNCTION, format!("{name} has too many arguments")));
+        }
+        let mut alike = vec![self.expr(first)?];
+        if let Some(otherwise) = rest.get(1) {
+            alike.push(self.expr(otherwise)?);
+        }
+        let (alike, ty) = self.unified(alike, name)?;
+        let mut list = vec![alike[0].clone()];
+        if let Some(offset) = rest.first() {
+            let offset = self.expr(offset)?;
+            // SQLite takes a negative offset as none.
+            let sql = self.coerce(offset, Int)?;
+            if !sql.bytes().all(|b| b.is_ascii_digit()) {
+                return Err(Error::unsupported(format!("{name} by an offset that is no whole number")));
+            }
+            list.push(sql);
+        }
+        list.extend(alike.get(1).cloned());
+        Ok((Written::new(&format!("{name}({})", list.join(", ")), String::new()), ty))
+    }
+
+    fn window(&mut self, spec: &WindowSpec) -> Result<String, Error> {
+        if spec.window_name.is_some() {
+            return Err(Error::unsupported("a named window"));
+        }
+        let mut parts = Vec::new();
+        let mut keys = Vec::new();
+        for expr in &spec.partition_by {
+            let typed = self.expr(expr)?;
+            let ty = typed.ty.or_text();
+            comparable(&Ty::Known(ty), "PARTITION BY")?;
+            keys.push(self.coerce(typed, ty)?);
+        }
+        if !keys.is_empty() {
+            parts.push(format!("PARTITION BY {}", keys.join(", ")));
+        }
+        let order = self.order_list(&spec.order_by)?;
+        if !order.is_empty() {
+            parts.push(format!("ORDER BY {order}"));
+        }
+        if let Some(frame) = &spec.window_frame {
+            parts.push(frame_text(frame)?);
+        }
+        Ok(parts.join(" "))
+    }
+}
+
+/// A call in SQLite's words, its FILTER, and what converts its value.
+struct Written {
+    sql: String,
+    filter: String,
+    after: String,
+}
+
+impl Written {
+    fn new(sql: &str, filter: String) -> Self {
+        Self { sql: sql.to_owned(), filter, after: String::new() }
+    }
+}
+
+impl Typed {
+    /// The value of the function `after` of this one; the same if there is none.
+    fn finish(mut self, after: &str) -> Self {
+        if !after.is_empty() {
+            self.sql = format!("{after}({})", self.sql);
+        }
+        self
+    }
+}
+
+/// SQLite's function, the type that its argument is converted to, what it gives, and what converts that.
+fn signature(name: &str, ty: Type) -> Result<(String, Type, Type, String), Error> {
+    let plain = |function: &str, wanted, gives| Ok((function.to_owned(), wanted, gives, String::new()));
+    match (name, ty) {
+        ("count", ty) => plain("count", ty, Int),
+        ("sum", Int | Float | Interval) => plain("sum", ty, ty),
+        ("avg", Int | Float) => plain("avg", Float, Float),
+        ("avg", Interval) => Ok(("avg".to_owned(), Interval, Interval, sqlite_name_of(".to_int", &[Float]))),
+        ("min" | "max", Int | Float | Text | Type::Time | Interval) => plain(name, ty, ty),
+        ("bool_and" | "every", Bool) => plain("min", Bool, Bool),
+        ("bool_or", Bool) => plain("max", Bool, Bool),
+        (deviation, Int | Float) if deviation.starts_with("std") || deviation.starts_with("var") => {
+            plain(&format!("pg_{deviation}"), Float, Float)
+        }
+        _ => Err(Error::new(
+            SqlState::UNDEFINED_FUNCTION,
+            format!("function {name}({}) does not exist", ty.name()),
+        )
+        .hint("No aggregate of that name takes this type. An explicit type cast may be needed.")),
+    }
+}
+
+fn frame_text(frame: &WindowFrame) -> Result<String, Error> {
+    let units = match frame.units {
+        WindowFrameUnits::Rows => "ROWS",
+        WindowFrameUnits::Range => "RANGE",
+        WindowFrameUnits::Groups => "GROUPS",
+    };
+    let bound = |bound: &WindowFrameBound| -> Result<String, Error> {
+        let (offset, way) = match bound {
+            WindowFrameBound::CurrentRow => return Ok("CURRENT ROW".to_owned()),
+            WindowFrameBound::Preceding(offset) => (offset, "PRECEDING"),
+            WindowFrameBound::Following(offset) => (offset, "FOLLOWING"),
+        };
+        match offset.as_deref() {
+            None => Ok(format!("UNBOUNDED {way}")),
+            Some(Expr::Value(value)) if units != "RANGE" => {
+                let number = value.value.to_string();
+                let rows = number.parse::<u32>().map_err(|_| Error::unsupported("this frame of a window"))?;
+                Ok(format!("{rows} {way}"))
+            }
+            Some(_) => Err(Error::unsupported("this frame of a window")),
+        }
+    };
+    let start = bound(&frame.start_bound)?;
+    let end = frame.end_bound.as_ref().map_or(Ok("CURRENT ROW".to_owned()), bound)?;
+    Ok(format!("{units} BETWEEN {start} AND {end}"))
+}

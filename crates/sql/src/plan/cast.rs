@@ -1,0 +1,306 @@
+//! Casts and literals.
+
+use super::Planner;
+use super::typed::{Open, Ty, Typed, quoted};
+use crate::error::{Error, SqlState};
+use crate::functions::sqlite_name_of;
+use crate::literal;
+use crate::types::Type;
+use rumormill_core::table::Cell;
+use sqlparser::ast::{DataType, Value};
+
+/// What a cast asks for.
+#[derive(Copy, Clone, Debug, PartialEq)]
+enum Target {
+    Type(Type),
+    /// A whole number of so many bits.
+    Bits(u8),
+    /// Decimal digits behind the point.
+    Places(i64),
+    /// At most so many characters.
+    Characters(i64),
+    /// The name, or the number, of a table.
+    Relation,
+    /// The name, or the number, of a type.
+    TypeName,
+    /// The name that this table of the catalog has in this column.
+    Named(&'static str, &'static str),
+}
+
+impl Planner<'_> {
+    /// A literal or a parameter.
+    pub fn value(&mut self, value: &Value) -> Result<Typed, Error> {
+        Ok(match value {
+            Value::Null => Typed { sql: "NULL".to_owned(), ty: Ty::Open(Open::Null) },
+            Value::Boolean(value) => Typed::known(if *value { "1" } else { "0" }, Type::Bool),
+            Value::Number(number, false) => number_literal(number)?,
+            Value::SingleQuotedString(text) | Value::EscapedStringLiteral(text) => open_text(text.clone()),
+            Value::DollarQuotedString(text) => open_text(text.value.clone()),
+            Value::UnicodeStringLiteral(text) => open_text(text.clone()),
+            Value::Placeholder(name) => self.parameter(name)?,
+            other => return Err(Error::unsupported(format!("the literal {other}"))),
+        })
+    }
+
+    fn parameter(&mut self, name: &str) -> Result<Typed, Error> {
+        let number = name.strip_prefix('$').and_then(|n| n.parse::<usize>().ok());
+        let Some(number) = number.filter(|n| (1..=super::PARAMS_MAX).contains(n)) else {
+            return Err(Error::new(SqlState::UNDEFINED_PARAMETER, format!("there is no parameter {name}"))
+                .hint("Parameters are written $1, $2 and so on."));
+        };
+        if self.params.len() < number {
+            self.params.resize(number, None);
+        }
+        let ty = match self.params[number - 1] {
+            Some(ty) => Ty::Known(ty),
+            None => Ty::Open(Open::Param(number - 1)),
+        };
+        Ok(Typed { sql: format!("?{number}"), ty })
+    }
+
+    /// The expression as a `want`, by what PostgreSQL converts without being told.
+    pub fn coerce(&mut self, typed: Typed, want: Type) -> Result<String, Error> {
+        match typed.ty {
+            Ty::Known(ty) if ty == want => Ok(typed.sql),
+            Ty::Known(Type::Int) if want == Type::Float => Ok(format!("CAST({} AS REAL)", typed.sql)),
+            Ty::Known(ty) => Err(Error::new(
+                SqlState::DATATYPE_MISMATCH,
+                format!("a value of type {} stands where type {} is needed", ty.name(), want.name()),
+            )
+            .hint("An explicit type cast may be needed, for example value::text.")),
+            Ty::Open(Open::Null) => Ok("NULL".to_owned()),
+            Ty::Open(Open::Text(text)) => Ok(cell_literal(&literal::parse(&text, want)?)),
+            Ty::Open(Open::Param(i)) => {
+                match self.params.get_mut(i) {
+                    Some(Some(ty)) if *ty != want => {
+                        let message = format!("inconsistent types deduced for parameter ${}", i + 1);
+                        return Err(Error::new(SqlState("42P08"), message));
+                    }
+                    Some(slot) => *slot = Some(want),
+                    None => {}
+                }
+                Ok(typed.sql)
+            }
+        }
+    }
+
+    /// The type that all of these can have.
+    pub fn unify(&self, types: &[Ty], clause: &str) -> Result<Type, Error> {
+        let mut common: Option<Type> = None;
+        for ty in types {
+            let Ty::Known(ty) = *ty else { continue };
+            common = Some(match (common, ty) {
+                (None, ty) => ty,
+                (Some(common), ty) if common == ty => ty,
+                (Some(Type::Int | Type::Float), Type::Int | Type::Float) => Type::Float,
+                (Some(common), ty) => {
+                    let message =
+                        format!("{clause} types {} and {} cannot be matched", common.name(), ty.name());
+                    return Err(Error::new(SqlState::DATATYPE_MISMATCH, message));
+                }
+            });
+        }
+        Ok(common.unwrap_or(Type::Text))
+    }
+
+    /// All of them as their common type.
+    pub fn unified(&mut self, items: Vec<Typed>, clause: &str) -> Result<(Vec<String>, Type), Error> {
+        let types: Vec<Ty> = items.iter().map(|item| item.ty.clone()).collect();
+        let ty = self.unify(&types, clause)?;
+        let items: Result<Vec<_>, _> = items.into_iter().map(|item| self.coerce(item, ty)).collect();
+        Ok((items?, ty))
+    }
+
+    /// `CAST(… AS …)` and `…::…`.
+    pub fn cast_to(&mut self, typed: Typed, data_type: &DataType) -> Result<Typed, Error> {
+        Ok(match target(data_type)? {
+            Target::Type(ty) => self.cast(typed, ty)?,
+            Target::Bits(bits) => {
+                let whole = self.cast(typed, Type::Int)?;
+                let name = sqlite_name_of(".in_range", &[Type::Int, Type::Int]);
+                Typed::known(format!("{name}({}, {bits})", whole.sql), Type::Int)
+            }
+            Target::Places(places) => {
+                let number = self.cast(typed, Type::Float)?;
+                let name = sqlite_name_of("round", &[Type::Float, Type::Int]);
+                Typed::known(format!("{name}({}, {places})", number.sql), Type::Float)
+            }
+            Target::Characters(count) => {
+                let text = self.cast(typed, Type::Text)?;
+                let name = sqlite_name_of("left", &[Type::Text, Type::Int]);
+                Typed::known(format!("{name}({}, {count})", text.sql), Type::Text)
+            }
+            Target::Relation => self.regclass(typed)?,
+            Target::TypeName => self.regtype(typed)?,
+            Target::Named(table, column) => {
+                let oid = self.coerce(typed, Type::Int)?;
+                Typed::known(self.name_of(table, column, &oid), Type::Text)
+            }
+        })
+    }
+
+    /// The expression as a `want`, by an explicit conversion.
+    pub fn cast(&mut self, typed: Typed, want: Type) -> Result<Typed, Error> {
+        let Ty::Known(from) = typed.ty else {
+            return Ok(Typed::known(self.coerce(typed, want)?, want));
+        };
+        let name = match (from, want) {
+            (from, want) if from == want => return Ok(typed),
+            (Type::Json, Type::Text) => return Ok(Typed::known(typed.sql, Type::Text)),
+            (Type::Bool | Type::Int | Type::Float | Type::Time | Type::Interval, Type::Text) => ".to_text",
+            (Type::Text | Type::Int, Type::Bool) => ".to_bool",
+            (Type::Text | Type::Bool | Type::Float, Type::Int) => ".to_int",
+            (Type::Text | Type::Int, Type::Float) => ".to_float",
+            (Type::Text, Type::Time) => ".to_time",
+            (Type::Text, Type::Interval) => ".to_interval",
+            (Type::Text, Type::Json) => ".to_json",
+            _ => {
+                let message = format!("cannot cast type {} to {}", from.name(), want.name());
+                return Err(Error::new(SqlState::CANNOT_COERCE, message));
+            }
+        };
+        Ok(Typed::known(format!("{}({})", sqlite_name_of(name, &[from]), typed.sql), want))
+    }
+
+    /// The expression as text, as `||` and `::text` show it.
+    pub fn to_text(&mut self, typed: Typed) -> Result<String, Error> {
+        Ok(self.cast(typed, Type::Text)?.sql)
+    }
+
+    fn regclass(&mut self, typed: Typed) -> Result<Typed, Error> {
+        match typed.ty {
+            Ty::Open(Open::Text(text)) => {
+                if text.bytes().all(|b| b.is_ascii_digit()) && !text.is_empty() {
+                    return Ok(Typed::known(text, Type::Int));
+                }
+                let parts: Vec<_> = text.split('.').map(|p| p.trim_matches('"').to_owned()).collect();
+                let found = match parts.as_slice() {
+                    [name] => self.schema.find(None, name),
+                    [namespace, name] => self.schema.find(Some(namespace), name),
+                    _ => None,
+                };
+                let oid = found.and_then(|entry| crate::catalog::oid(self.schema, entry));
+                oid.map(|oid| Typed::known(oid.to_string(), Type::Int)).ok_or_else(|| {
+                    Error::new(SqlState::UNDEFINED_TABLE, format!("relation \"{text}\" does not exist"))
+                })
+            }
+            Ty::Known(Type::Int) => {
+                Ok(Typed::known(self.name_of("pg_class", "relname", &typed.sql), Type::Text))
+            }
+            _ => Err(Error::unsupported("this cast to regclass")),
+        }
+    }
+
+    fn regtype(&mut self, typed: Typed) -> Result<Typed, Error> {
+        match typed.ty {
+            Ty::Open(Open::Text(text)) => crate::catalog::type_oid(&text)
+                .map(|oid| Typed::known(oid.to_string(), Type::Int))
+                .ok_or_else(|| {
+                    Error::new(SqlState::UNDEFINED_OBJECT, format!("type \"{text}\" does not exist"))
+                }),
+            Ty::Known(Type::Int) => {
+                let name = sqlite_name_of("format_type", &[Type::Int, Type::Int]);
+                Ok(Typed::known(format!("{name}({}, NULL)", typed.sql), Type::Text))
+            }
+            _ => Err(Error::unsupported("this cast to regtype")),
+        }
+    }
+}
+
+fn open_text(text: String) -> Typed {
+    Typed { sql: quoted(&text), ty: Ty::Open(Open::Text(text)) }
+}
+
+/// A number: a whole one if it fits, else one with a point.
+fn number_literal(number: &str) -> Result<Typed, Error> {
+    if number.bytes().all(|b| b.is_ascii_digit())
+        && let Ok(value) = number.parse::<i64>()
+    {
+        return Ok(Typed::known(value.to_string(), Type::Int));
+    }
+    let value = literal::parse(number, Type::Float)?;
+    Ok(Typed::known(cell_literal(&value), Type::Float))
+}
+
+/// A value as a literal of SQLite.
+fn cell_literal(cell: &Cell) -> String {
+    match cell {
+        Cell::Null => "NULL".to_owned(),
+        Cell::Bool(value) => i64::from(*value).to_string(),
+        // The least whole number has no literal: SQLite reads its digits first, and then negates.
+        Cell::Int(i64::MIN) | Cell::Time(i64::MIN) => "(-9223372036854775807 - 1)".to_owned(),
+        Cell::Int(value) | Cell::Time(value) if *value < 0 => format!("({value})"),
+        Cell::Int(value) | Cell::Time(value) => value.to_string(),
+        Cell::Float(value) if value.is_infinite() => {
+            if *value > 0.0 { "9e999" } else { "(-9e999)" }.to_owned()
+        }
+        Cell::Float(value) if value.is_sign_negative() => format!("(-{:e})", -value),
+        Cell::Float(value) => format!("{value:e}"),
+        Cell::Text(text) => quoted(text),
+    }
+}
+
+/// The type's name as PostgreSQL names an output that is only a cast.
+pub fn short_name(data_type: &DataType) -> String {
+    match target(data_type) {
+        Ok(Target::Type(Type::Bool)) => "bool",
+        Ok(Target::Type(Type::Int)) => "int8",
+        Ok(Target::Bits(16)) => "int2",
+        Ok(Target::Bits(_)) => "int4",
+        Ok(Target::Type(Type::Float)) => "float8",
+        Ok(Target::Places(_)) => "numeric",
+        Ok(Target::Type(Type::Text)) => "text",
+        Ok(Target::Characters(_)) => "varchar",
+        Ok(Target::Type(Type::Json)) => "json",
+        Ok(Target::Type(Type::Time)) => "timestamptz",
+        Ok(Target::Type(Type::Interval)) => "interval",
+        Ok(Target::Relation) => "regclass",
+        Ok(Target::TypeName) => "regtype",
+        Ok(Target::Named(table, _)) => table,
+        Err(_) => "?column?",
+    }
+    .to_owned()
+}
+
+fn target(data_type: &DataType) -> Result<Target, Error> {
+    let shown = data_type.to_string().to_lowercase();
+    let plain = shown.trim_start_matches("pg_catalog.").trim_matches('"');
+    let (name, size) = match plain.split_once('(') {
+        Some((name, size)) => (name.trim_end(), Some(size.trim_end_matches(')').trim())),
+        None => (plain, None),
+    };
+    let unsupported = || Error::unsupported(format!("the type {data_type}"));
+    let number = |text: &str| text.trim().parse::<i64>().map_err(|_| unsupported());
+    Ok(match (name, size) {
+        ("bool" | "boolean", None) => Target::Type(Type::Bool),
+        ("int8" | "bigint" | "oid" | "xid", None) => Target::Type(Type::Int),
+        ("int" | "int4" | "integer", None) => Target::Bits(32),
+        ("int2" | "smallint", None) => Target::Bits(16),
+        ("float8" | "double precision" | "float" | "float4" | "real" | "numeric" | "decimal", None) => {
+            Target::Type(Type::Float)
+        }
+        ("numeric" | "decimal", Some(size)) => match size.split_once(',') {
+            Some((_, places)) => Target::Places(number(places)?),
+            None => Target::Places(0),
+        },
+        ("text" | "varchar" | "character varying" | "name" | "char" | "regproc" | "cstring", None) => {
+            Target::Type(Type::Text)
+        }
+        ("varchar" | "character varying", Some(size)) => Target::Characters(number(size)?),
+        ("json" | "jsonb", None) => Target::Type(Type::Json),
+        ("timestamptz" | "timestamp with time zone" | "timestamp" | "timestamp without time zone", None) => {
+            Target::Type(Type::Time)
+        }
+        ("interval", None) => Target::Type(Type::Interval),
+        ("regclass", None) => Target::Relation,
+        ("regtype", None) => Target::TypeName,
+        ("regnamespace", None) => Target::Named("pg_namespace", "nspname"),
+        ("regrole", None) => Target::Named("pg_roles", "rolname"),
+        ("date", None) => {
+            return Err(
+                unsupported().hint("Use date_trunc('day', time), which gives the day's first moment.")
+            );
+        }
+        _ => return Err(unsupported()),
+    })
+}
