@@ -114,7 +114,7 @@ unsafe impl VTabCursor for Cursor {
         let cell = self.copy.as_ref().and_then(|copy| copy.cells.get(self.row * copy.width + position));
         let kind = self.entry.table.columns.get(position).map(|column| column.kind);
         match (cell, kind) {
-            (Some(cell), Some(kind)) => cx.set_result(&Shown(value(cell, kind)?)),
+            (Some(cell), Some(kind)) => cx.set_result(Shown(value(cell, kind)?)),
             _ => Err(rusqlite::Error::ModuleError("a column that is not there".into())),
         }
     }

@@ -128,7 +128,7 @@ impl Planner<'_> {
             texts.push(match typed.known_type() {
                 // The text of an output, not that of a cast.
                 Some(Bool) => format!("(CASE {} WHEN 1 THEN 't' WHEN 0 THEN 'f' END)", typed.sql),
-                _ => self.to_text(typed)?,
+                _ => self.shown_as_text(typed)?,
             });
         }
         Ok(Typed::known(format!("{}({})", sqlite_name_of(name, types), texts.join(", ")), Text))

@@ -163,7 +163,7 @@ impl Planner<'_> {
     }
 
     /// The expression as text, as `||` and `::text` show it.
-    pub fn to_text(&mut self, typed: Typed) -> Result<String, Error> {
+    pub fn shown_as_text(&mut self, typed: Typed) -> Result<String, Error> {
         Ok(self.cast(typed, Type::Text)?.sql)
     }
 

@@ -145,7 +145,7 @@ impl Planner<'_> {
             let separator = self.expr(separator)?;
             let separator = self.coerce(separator, Text)?;
             let ty = body.columns.first().map_or(Text, |(_, ty)| ty.or_text());
-            let text = self.to_text(Typed::known("c1", ty))?;
+            let text = self.shown_as_text(Typed::known("c1", ty))?;
             let sql = format!("(SELECT coalesce(group_concat({text}, {separator}), '') FROM ({}))", body.sql);
             return Ok(Typed::known(sql, Text));
         }
@@ -156,7 +156,7 @@ impl Planner<'_> {
             }
             array if is_array(array) => {
                 let typed = self.expr(array)?;
-                Ok(Typed::known(self.to_text(typed)?, Text))
+                Ok(Typed::known(self.shown_as_text(typed)?, Text))
             }
             _ => Err(Error::unsupported("an array as a value")),
         }
@@ -167,7 +167,7 @@ impl Planner<'_> {
         let Some(query) = call.subquery else { return Err(Error::unsupported("an array as a value")) };
         let body = self.query(query, true)?;
         let ty = body.columns.first().map_or(Text, |(_, ty)| ty.or_text());
-        let text = self.to_text(Typed::known("c1", ty))?;
+        let text = self.shown_as_text(Typed::known("c1", ty))?;
         let element = sqlite_name_of(".element", &[Text]);
         let sql = format!(
             "(SELECT '{{' || coalesce(group_concat({element}({text}), ','), '') || '}}' FROM ({}))",
@@ -190,8 +190,8 @@ impl Planner<'_> {
             return Err(Error::unsupported("ANY and ALL of anything but ARRAY[…] and a query"));
         }
         let (left, right) = (self.expr(left)?, self.expr(right)?);
-        let left = self.to_text(left)?;
-        let right = self.to_text(right)?;
+        let left = self.shown_as_text(left)?;
+        let right = self.shown_as_text(right)?;
         let not = if negated { "NOT " } else { "" };
         let member = sqlite_name_of(".member", &[Text, Text]);
         Ok(Typed::known(format!("({not}{member}({left}, {right}))"), Bool))

@@ -151,7 +151,7 @@ impl Planner<'_> {
             let message = format!("operator does not exist: {} || {}", left.type_name(), right.type_name());
             return Err(Error::new(SqlState::UNDEFINED_FUNCTION, message));
         }
-        let (left, right) = (self.to_text(left)?, self.to_text(right)?);
+        let (left, right) = (self.shown_as_text(left)?, self.shown_as_text(right)?);
         Ok(Typed::known(format!("({left} || {right})"), Text))
     }
 
