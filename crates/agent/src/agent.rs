@@ -86,6 +86,8 @@ pub struct Listens {
     pub socket: Option<PathBuf>,
     /// Serf's RPC; none if it is off.
     pub serf_rpc: Option<SocketAddr>,
+    /// PostgreSQL's protocol; none if it is off.
+    pub pg: Option<SocketAddr>,
 }
 
 /// Progress of a leave.

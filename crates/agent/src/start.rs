@@ -23,7 +23,7 @@ pub use running::Running;
 use crate::agent::Parts;
 use crate::config::{Config, LogFormat};
 use crate::feature::Features;
-use crate::features::{FEATURES, reload};
+use crate::features::{FEATURES, reload, sql};
 use crate::states::States;
 use crate::store::StoreHandle;
 use crate::warnings::About;
@@ -60,6 +60,7 @@ pub async fn start(config: Config) -> Result<Running, RunError> {
     let token = listen::token(token_file).await?.map(|token| Arc::new(RwLock::new(token)));
     let listeners = listen::listen(&config, token.clone()).await?;
     let serf_rpc = listen::listen_for_serf(&config).await?;
+    let postgres = listen::listen_for_postgres(&config).await?;
     let about_member = FEATURES.iter().map(|feature| feature.about_member).collect();
     let session = identity::new_session()?;
     let agent = agent(Parts { config, keyring, store, token, session, about_member });
@@ -71,7 +72,9 @@ pub async fn start(config: Config) -> Result<Running, RunError> {
     drop(hold);
     let http = listeners.iter().find_map(|(listener, _)| listener.address());
     let serf_rpc_address = serf_rpc.as_ref().and_then(|(listener, _)| listener.local_addr().ok());
-    let listens = Listens { gossip, http, socket: agent.config.socket.clone(), serf_rpc: serf_rpc_address };
+    let pg = postgres.as_ref().and_then(|(listener, _)| listener.local_addr().ok());
+    let listens =
+        Listens { gossip, http, socket: agent.config.socket.clone(), serf_rpc: serf_rpc_address, pg };
     agent.listens.set(listens).unwrap_or_else(|_| unreachable!("it is set here alone"));
     let mut serving = JoinSet::new();
     for (listener, guard) in listeners {
@@ -79,6 +82,9 @@ pub async fn start(config: Config) -> Result<Running, RunError> {
     }
     if let Some((listener, token)) = serf_rpc {
         serving.spawn(serf_rpc::serve(listener, agent.clone(), token));
+    }
+    if let Some((listener, password)) = postgres {
+        serving.spawn(sql::service::serve_postgres(listener, agent.clone(), password));
     }
     let mut tasks = JoinSet::new();
     tasks.spawn(logging::limit::sum_up());

@@ -16,6 +16,12 @@ impl Token {
         Token::parse(&std::fs::read_to_string(path).map_err(|error| error.to_string())?)
     }
 
+    /// Reads a token's file for a protocol that needs the text itself: one word, as [`Token::parse`] takes it.
+    pub fn load_text(path: &Path) -> Result<String, String> {
+        let text = std::fs::read_to_string(path).map_err(|error| error.to_string())?;
+        Token::parse(&text).map(|_| text.trim().to_owned())
+    }
+
     /// Reads a token: the file's text without the space around it.
     pub fn parse(text: &str) -> Result<Token, String> {
         let text = text.trim();

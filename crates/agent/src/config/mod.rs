@@ -43,6 +43,8 @@ use std::time::Duration;
 pub const HTTP_PORT: u16 = 7901;
 /// Where Serf's RPC answers, if it does (Serf: `-rpc-addr`).
 pub const SERF_RPC_PORT: u16 = 7373;
+/// The port of PostgreSQL.
+pub const PG_PORT: u16 = 5432;
 
 /// Everything an agent must know to start, checked.
 #[derive(Clone, Debug, PartialEq)]
@@ -81,6 +83,10 @@ pub struct Config {
     pub serf_rpc: Option<SocketAddr>,
     /// The file with the token that Serf's RPC asks for; there is one whenever `serf_rpc` is not loopback.
     pub serf_rpc_auth_file: Option<PathBuf>,
+    /// Where clients made for PostgreSQL are answered; none: nowhere.
+    pub pg: Option<SocketAddr>,
+    /// The file with the password of these clients; there is one whenever `pg` is.
+    pub pg_password_file: Option<PathBuf>,
     /// The data directory; none for a node that forgets itself.
     pub data_dir: Option<PathBuf>,
     /// Tags to start with; those set at run time win.

@@ -159,6 +159,11 @@ settings! {
         /// File with the token that Serf's RPC asks for (their -rpc-auth); needed away from loopback.
         serf_rpc_auth_file: String = "FILE" like "/etc/rumormill/token",
 
+        /// Address at which psql and other clients made for PostgreSQL ask this agent's tables, or `off`. They need a password.
+        pg: String = "ADDR:PORT",
+        /// File with the password of these clients: one word of at least 16 characters. Any name of a user will do.
+        pg_password_file: String = "FILE" like "/etc/rumormill/token",
+
         ["Events and handlers"]
         /// Run COMMAND when something happens: member-join, member-leave, member-failed, member-update, event:NAME (or event:PREFIX*), query:NAME
         /// (or query:PREFIX*), or `*` for all of these. Facts are in RUMORMILL_EVENT and other variables, a payload is on standard input; what the

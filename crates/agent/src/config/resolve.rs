@@ -79,6 +79,7 @@ impl Resolver {
         let data_dir = self.data_dir(default_data_dir);
         let socket = self.socket(data_dir.as_ref());
         let (serf_rpc, serf_rpc_auth_file) = self.serf_rpc();
+        let (pg, pg_password_file) = self.pg();
         let tags = self.tags();
         let profile = self.profile(bind);
         let (vitals, vitals_bytes_per_s, host_root) = self.vitals();
@@ -105,6 +106,8 @@ impl Resolver {
             socket,
             serf_rpc,
             serf_rpc_auth_file,
+            pg,
+            pg_password_file,
             data_dir,
             tags,
             profile,

@@ -88,6 +88,19 @@ pub enum RunError {
         "Serf's RPC on {0} could be used by anybody who reaches it: give a token with serf_rpc_auth_file, or listen on loopback"
     )]
     NoSerfRpcToken(SocketAddr),
+    /// PostgreSQL's protocol cannot be served there.
+    #[error(
+        "PostgreSQL's protocol cannot listen on {address}: {}; give another address with --pg", bind_fault(*address, source, "is a PostgreSQL server running there?")
+    )]
+    Pg {
+        /// Which address.
+        address: SocketAddr,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// PostgreSQL's protocol would be open without a password.
+    #[error("PostgreSQL's protocol on {0} needs a password: name its file with pg_password_file")]
+    NoPgPassword(SocketAddr),
     /// The system gives no random numbers.
     #[error("the system gives no random numbers: {0}")]
     Random(#[from] getrandom::Error),

@@ -53,6 +53,18 @@ pub(super) async fn listen_for_serf(
     Ok(Some((listener.map_err(|source| RunError::SerfRpc { address, source })?, token)))
 }
 
+/// Binds PostgreSQL's protocol, with the password that it requires.
+pub(super) async fn listen_for_postgres(config: &Config) -> Result<Option<(TcpListener, String)>, RunError> {
+    let Some(address) = config.pg else { return Ok(None) };
+    let Some(path) = config.pg_password_file.clone() else { return Err(RunError::NoPgPassword(address)) };
+    let (what, file) = (format!("the password file {}", path.display()), path.clone());
+    let loaded = worker::once(&what, move || Token::load_text(&file)).await;
+    let loaded = loaded.map_err(|error| error.to_string()).flatten();
+    let password = loaded.map_err(|text| RunError::Token { path, text })?;
+    let listener = TcpListener::bind(address).await;
+    Ok(Some((listener.map_err(|source| RunError::Pg { address, source })?, password)))
+}
+
 /// The cluster's keys in a file, or none if none is named. Waits as long as the disk takes; the log says so.
 pub(super) async fn keyring(path: Option<PathBuf>) -> Result<Keyring, RunError> {
     let Some(path) = path else { return Ok(Keyring::insecure()) };

@@ -55,7 +55,7 @@ impl Running {
 
     /// The agent's name, id and addresses, for people.
     pub fn greeting(&self) -> String {
-        let Listens { gossip, http, socket, serf_rpc } = self.listens();
+        let Listens { gossip, http, socket, serf_rpc, pg } = self.listens();
         let config = &self.agent.config;
         let id = self.agent.handle().map(|handle| handle.me().to_string()).unwrap_or_default();
         let version = env!("CARGO_PKG_VERSION");
@@ -75,6 +75,9 @@ impl Running {
         }
         if let Some(address) = serf_rpc {
             line("serf rpc", &address.to_string());
+        }
+        if let Some(address) = pg {
+            line("postgres", &address.to_string());
         }
         match &config.data_dir {
             Some(dir) => line("data", &dir.display().to_string()),

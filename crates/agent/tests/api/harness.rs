@@ -44,6 +44,8 @@ pub fn config(name: &str) -> Config {
         http_hosts: Vec::new(),
         serf_rpc: None,
         serf_rpc_auth_file: None,
+        pg: None,
+        pg_password_file: None,
         socket: None,
         data_dir: None,
         tags: BTreeMap::new(),

@@ -141,7 +141,8 @@ async fn vitals_levels_and_open_queries_are_seen_on_both_sides() {
 async fn counters_warnings_and_keys_agree_with_the_agents_own_state() {
     let agent = start(config("a")).await;
     let own: model::SelfInfo = get(&agent, "/v1/self").await;
-    let counters = sql(&agent, "SELECT name FROM counters WHERE kind = 'counter' AND labels::text = '{}'").await;
+    let counters =
+        sql(&agent, "SELECT name FROM counters WHERE kind = 'counter' AND labels::text = '{}'").await;
     let names: BTreeSet<&str> = counters.rows.iter().filter_map(|row| row[0].as_str()).collect();
     let expected: BTreeSet<&str> =
         own.counters.keys().map(String::as_str).filter(|name| !name.contains('.')).collect();

@@ -41,17 +41,26 @@ impl Options {
     }
 }
 
-/// Serves PostgreSQL's protocol until the listener fails. Cancelling this future closes all connections.
+/// After an accept that failed, as it does without free file descriptors.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// Serves PostgreSQL's protocol. Dropping this future closes all connections.
 ///
 /// # Errors
-/// If the listener fails.
+/// If the system gives no random numbers.
 pub async fn serve(listener: TcpListener, engine: Engine, options: Options) -> std::io::Result<()> {
     let places = Arc::new(Semaphore::new(options.connections));
     let startup = Arc::new(startup::Startup::new(&options.password)?);
     let mut connections = tokio::task::JoinSet::new();
     loop {
         let (socket, _) = tokio::select! {
-            accepted = listener.accept() => accepted?,
+            accepted = listener.accept() => match accepted {
+                Ok(accepted) => accepted,
+                Err(_) => {
+                    tokio::time::sleep(PAUSE).await;
+                    continue;
+                }
+            },
             Some(_) = connections.join_next() => continue,
         };
         let Ok(place) = places.clone().try_acquire_owned() else { continue };

@@ -2,7 +2,7 @@
 
 use super::{Resolver, on_off};
 use crate::config::kind::Bytes;
-use crate::config::{CLIENT_TOKEN_FILE, LogFormat, SERF_RPC_PORT, Source, address};
+use crate::config::{CLIENT_TOKEN_FILE, LogFormat, PG_PORT, SERF_RPC_PORT, Source, address};
 use crate::features::events::config::{EventsConfig, QUEUE, WINDOW_BYTES};
 use crate::handlers::spec::{HANDLERS_MAX, Handler};
 use crate::token::Token;
@@ -27,14 +27,31 @@ impl Resolver {
 
     /// Off unless it is asked for.
     pub(super) fn serf_rpc(&mut self) -> (Option<SocketAddr>, Option<PathBuf>) {
-        let text = self.values.serf_rpc.take().unwrap_or_else(|| "off".into());
-        self.show("serf_rpc", &text);
-        let address = match text.as_str() {
-            "off" => None,
-            text => address::listen(text, SERF_RPC_PORT).map_err(|fault| self.error("serf_rpc", fault)).ok(),
-        };
+        let text = self.values.serf_rpc.take();
+        let address = self.off_or_address("serf_rpc", text, SERF_RPC_PORT);
         let path = self.values.serf_rpc_auth_file.take().map(PathBuf::from);
         (address, self.token("serf_rpc", "serf_rpc_auth_file", path, address))
+    }
+
+    /// Off unless it is asked for, and never without a password: PostgreSQL's clients send whatever they are asked to.
+    pub(super) fn pg(&mut self) -> (Option<SocketAddr>, Option<PathBuf>) {
+        let text = self.values.pg.take();
+        let address = self.off_or_address("pg", text, PG_PORT);
+        let path = self.values.pg_password_file.take().map(PathBuf::from);
+        if address.is_some() && path.is_none() {
+            let need = "name a file with a password in pg_password_file: one word of 16 characters at least, as `openssl rand -hex 16` prints";
+            self.error("pg", need.into());
+        }
+        (address, self.token("pg", "pg_password_file", path, None))
+    }
+
+    fn off_or_address(&mut self, key: &str, text: Option<String>, port: u16) -> Option<SocketAddr> {
+        let text = text.unwrap_or_else(|| "off".into());
+        self.show(key, &text);
+        match text.as_str() {
+            "off" => None,
+            text => address::listen(text, port).map_err(|fault| self.error(key, fault)).ok(),
+        }
     }
 
     /// The file with a token, which an address needs that others can reach.

@@ -3,8 +3,10 @@
 use super::source::AgentSource;
 use crate::agent::Agent;
 use crate::refusal::Refusal;
+use rumormill_sql::pg;
 use rumormill_sql::{Cancel, Cell, Engine, Error, Limits, Rows};
 use std::sync::{Arc, OnceLock};
+use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
 /// The engine, once a statement was asked. An agent that is never asked pays nothing for it.
@@ -19,6 +21,14 @@ struct Waiting(Cancel);
 impl Drop for Waiting {
     fn drop(&mut self) {
         self.0.cancel();
+    }
+}
+
+/// Serves PostgreSQL's protocol until the agent leaves.
+pub(crate) async fn serve_postgres(listener: TcpListener, agent: Arc<Agent>, password: String) {
+    let served = pg::serve(listener, agent.sql_engine().clone(), pg::Options::new(password)).await;
+    if let Err(error) = served {
+        tracing::error!(%error, "PostgreSQL's protocol is not served");
     }
 }
 
