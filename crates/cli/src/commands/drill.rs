@@ -180,9 +180,12 @@ fn is_column(name: &str) -> bool {
     hosts.is_some_and(|hosts| hosts.position(name).is_some())
 }
 
+/// A row, and its value.
+type Valued<'a> = (&'a [Value], Option<f64>);
+
 fn drilled(args: &DrillArgs, answer: &SqlAnswer) -> Outcome<Drilled> {
     let Aggregate { function, expression } = &args.aggregate;
-    let mut groups: BTreeMap<Option<String>, Vec<(&[Value], Option<f64>)>> = BTreeMap::new();
+    let mut groups: BTreeMap<Option<String>, Vec<Valued<'_>>> = BTreeMap::new();
     for row in &answer.rows {
         let [_, _, _, group, value] = &row[..] else {
             return Err(Failure::Failed(
@@ -229,7 +232,7 @@ fn drilled(args: &DrillArgs, answer: &SqlAnswer) -> Outcome<Drilled> {
 }
 
 /// The hosts that make the aggregate of their group what it is.
-fn top(function: Function, rows: &[(&[Value], Option<f64>)], group: f64, top: usize) -> Vec<Host> {
+fn top(function: Function, rows: &[Valued<'_>], group: f64, top: usize) -> Vec<Host> {
     let valued = rows.iter().filter_map(|(row, value)| Some((row, (*value)?)));
     let mut valued: Vec<(&&[Value], f64)> = valued.collect();
     valued.sort_by(|a, b| function.weight(b.1, group).total_cmp(&function.weight(a.1, group)));

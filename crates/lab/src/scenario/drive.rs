@@ -198,14 +198,12 @@ fn one_run<P: Part>(
     spawn(scenario, &mut sim, &mut runner, &mut observed.since);
     let end = Time::ZERO + scenario.time;
     let (mut next_check, mut next_sample) = (checks.next_at(Time::ZERO), Time::ZERO + scenario.sample);
-    let asking = scenario.asking.as_ref().filter(|_| place.shrinking.is_none());
-    let next_ask = |now| asking.map_or(Time::NEVER, |asking| asking.next_after(now));
-    let (mut asker, mut ask_at) = (None, next_ask(Time::ZERO));
+    let mut asks = Asks::new(scenario.asking.as_ref().filter(|_| place.shrinking.is_none()));
     let tell = output.wants_events();
     let mut found = None;
     let mut figures = Vec::new();
     while sim.now() < end {
-        let until = next_check.min(next_sample).min(ask_at).min(end);
+        let until = next_check.min(next_sample).min(asks.next).min(end);
         {
             let seen = &mut observed.seen;
             let output = &mut *output;
@@ -218,10 +216,7 @@ fn one_run<P: Part>(
             });
         }
         note(&mut runner, &mut observed, part, place.run, output);
-        if let Some(asking) = asking.filter(|_| until >= ask_at) {
-            ask(&sim, &observed, &mut asker, asking, place.run, output)?;
-            ask_at = next_ask(until);
-        }
+        asks.until(until, &sim, &observed, place.run, output)?;
         if until >= next_sample || until >= end {
             figures = sample(&sim, part, &observed, place.run, output);
             let events = figures.iter().find(|(name, _)| *name == "events").map_or(0.0, |(_, n)| *n);
@@ -247,21 +242,37 @@ fn one_run<P: Part>(
     Ok(Run { total, figures, sometimes: checks.sometimes_held(), digest, found })
 }
 
-/// Asks the scenario's statement about the nodes. While no node is up nobody can be asked.
-fn ask<P: Part>(
-    sim: &Sim<P::Node>,
-    observed: &Observed<P>,
-    asker: &mut Option<Asker>,
-    asking: &Asking,
-    run: u32,
-    output: &mut dyn Output,
-) -> Result<(), String> {
-    let view = observed.view(sim);
-    let Some(first) = view.live().next() else { return Ok(()) };
-    let asker = asker.get_or_insert_with(|| Asker::of(&P::observe(view.node(first))));
-    let rows = asker.ask::<P>(&asking.statement, &view)?;
-    output.answered(&Answered { run, t_s: sim.now().as_secs_f64(), rows });
-    Ok(())
+/// The scenario's statement, and when it is asked next.
+struct Asks<'s> {
+    asking: Option<&'s Asking>,
+    asker: Option<Asker>,
+    next: Time,
+}
+
+impl<'s> Asks<'s> {
+    fn new(asking: Option<&'s Asking>) -> Asks<'s> {
+        let next = asking.map_or(Time::NEVER, |asking| asking.next_after(Time::ZERO));
+        Asks { asking, asker: None, next }
+    }
+
+    /// Asks the statement if it is time. While no node is up nobody can be asked.
+    fn until<P: Part>(
+        &mut self,
+        now: Time,
+        sim: &Sim<P::Node>,
+        observed: &Observed<P>,
+        run: u32,
+        output: &mut dyn Output,
+    ) -> Result<(), String> {
+        let Some(asking) = self.asking.filter(|_| now >= self.next) else { return Ok(()) };
+        self.next = asking.next_after(now);
+        let view = observed.view(sim);
+        let Some(first) = view.live().next() else { return Ok(()) };
+        let asker = self.asker.get_or_insert_with(|| Asker::of(&P::observe(view.node(first))));
+        let rows = asker.ask::<P>(&asking.statement, &view)?;
+        output.answered(&Answered { run, t_s: sim.now().as_secs_f64(), rows });
+        Ok(())
+    }
 }
 
 /// Starts the nodes evenly within the time for it.

@@ -85,7 +85,7 @@ impl AgentSource {
     fn own(&self, table: &AgentTable, each: &mut Each<'_>) -> Result<(), String> {
         match table.read {
             Read::Inside(read) => {
-                let rows = self.look(move |inside, agent| read(inside, agent))?;
+                let rows = self.look(read)?;
                 let _ = rows.into_iter().try_for_each(each); // or the statement has enough
                 Ok(())
             }
@@ -154,7 +154,7 @@ mod tests {
         let keys: Vec<Key> = (0..100).map(|n| [n, 0, 0]).collect();
         let slow = |key: Key| {
             std::thread::sleep(PAGE / 4);
-            (key[0] % 2 == 0).then(|| vec![key[0].into()])
+            key[0].is_multiple_of(2).then(|| vec![key[0].into()])
         };
         let (mut next, mut pages, mut seen) = (0, 0, Vec::new());
         while next < keys.len() {

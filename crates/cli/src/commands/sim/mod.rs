@@ -23,7 +23,7 @@ pub enum SimCommand {
     ///
     /// Exits 1 if a check fails, and prints the seed, the smallest plan of faults that was found to fail, and the command that
     /// repeats the run.
-    Run(RunArgs),
+    Run(Box<RunArgs>),
 }
 
 /// `rumormill sim ...`.

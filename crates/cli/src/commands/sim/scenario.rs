@@ -129,16 +129,7 @@ pub fn run(args: &RunArgs, out: &mut Out<'_>) -> Outcome {
                 figures.join(", ")
             )));
         }
-        let mut plot = Plot::new(
-            format!("{}: {}", scenario.stack, count(scenario.nodes, "node")),
-            "seconds",
-            figure.clone(),
-        );
-        for (run, points) in curves {
-            let name = if result.runs == 1 { figure.clone() } else { format!("run {run}") };
-            plot.add(name, Draw::Line(points));
-        }
-        write(file, &plot.svg())?;
+        write(file, &plot(&result, &figure, curves).svg())?;
     }
     if args.json {
         out.json_line(&result)?;
@@ -146,6 +137,17 @@ pub fn run(args: &RunArgs, out: &mut Out<'_>) -> Outcome {
         tell(&result, out)?;
     }
     result.failed().map_or(Ok(()), |report| Err(Failure::Failed(report)))
+}
+
+/// A figure over the seconds, run by run.
+fn plot(result: &scenario::Outcome, figure: &str, curves: BTreeMap<u32, Vec<(f64, f64)>>) -> Plot {
+    let title = format!("{}: {}", result.stack, count(result.nodes, "node"));
+    let mut plot = Plot::new(title, "seconds", figure.to_owned());
+    for (run, points) in curves {
+        let name = if result.runs == 1 { figure.to_owned() } else { format!("run {run}") };
+        plot.add(name, Draw::Line(points));
+    }
+    plot
 }
 
 fn read(file: &Path) -> Outcome<Scenario> {

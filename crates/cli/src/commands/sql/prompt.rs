@@ -179,7 +179,7 @@ async fn read(
         }
         statements.feed(&line);
         statements.feed("\n");
-        while let Some(statement) = statements.next() {
+        for statement in statements.by_ref() {
             let answered = ask(client, &statement, &[]).await;
             told(answered.and_then(|answer| tell(&answer, form, out)))?;
         }
