@@ -28,8 +28,8 @@ mod schema;
 mod source;
 mod types;
 
-pub use engine::{Cancel, Described, Engine, Limits, OutColumn, Request, Rows};
+pub use engine::{Cancel, Described, Engine, Limits, Request, Rows};
 pub use error::{Error, SqlState};
 pub use rumormill_core::table::{Cell, Column, Kind, Table};
 pub use source::{Source, Wanted};
-pub use types::{Type, text};
+pub use types::{OutColumn, Type, text};

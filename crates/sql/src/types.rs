@@ -138,3 +138,35 @@ pub fn days(year: i64, month: i64, day: i64) -> i64 {
     let of_year = (153 * (if month > 2 { month - 3 } else { month + 9 }) + 2) / 5 + day - 1;
     era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468
 }
+
+/// A column of an answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OutColumn {
+    /// Its name.
+    pub name: String,
+    /// What its cells hold, where they are not null.
+    pub ty: Type,
+}
+
+/// PostgreSQL's types: number, internal name, SQL name, bytes (-1 if it varies), category.
+pub const TYPES: [(i64, &str, &str, i64, &str); 14] = [
+    (16, "bool", "boolean", 1, "B"),
+    (18, "char", "\"char\"", 1, "Z"),
+    (19, "name", "name", 64, "S"),
+    (20, "int8", "bigint", 8, "N"),
+    (21, "int2", "smallint", 2, "N"),
+    (23, "int4", "integer", 4, "N"),
+    (25, "text", "text", -1, "S"),
+    (26, "oid", "oid", 4, "N"),
+    (114, "json", "json", -1, "U"),
+    (701, "float8", "double precision", 8, "N"),
+    (1043, "varchar", "character varying", -1, "S"),
+    (1184, "timestamptz", "timestamp with time zone", 8, "D"),
+    (1186, "interval", "interval", 16, "T"),
+    (1700, "numeric", "numeric", -1, "N"),
+];
+
+/// The SQL name of a type by its number.
+pub fn type_name(oid: i64) -> Option<&'static str> {
+    TYPES.iter().find(|ty| ty.0 == oid).map(|ty| ty.2)
+}

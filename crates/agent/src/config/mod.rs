@@ -46,6 +46,15 @@ pub const SERF_RPC_PORT: u16 = 7373;
 /// The port of PostgreSQL.
 pub const PG_PORT: u16 = 5432;
 
+/// How clients made for PostgreSQL are answered.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Postgres {
+    /// Where.
+    pub address: SocketAddr,
+    /// The file with their password: one word of at least 16 characters.
+    pub password_file: PathBuf,
+}
+
 /// Everything an agent must know to start, checked.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Config {
@@ -83,10 +92,8 @@ pub struct Config {
     pub serf_rpc: Option<SocketAddr>,
     /// The file with the token that Serf's RPC asks for; there is one whenever `serf_rpc` is not loopback.
     pub serf_rpc_auth_file: Option<PathBuf>,
-    /// Where clients made for PostgreSQL are answered; none: nowhere.
-    pub pg: Option<SocketAddr>,
-    /// The file with the password of these clients; there is one whenever `pg` is.
-    pub pg_password_file: Option<PathBuf>,
+    /// How clients made for PostgreSQL are answered; none: not at all.
+    pub pg: Option<Postgres>,
     /// The data directory; none for a node that forgets itself.
     pub data_dir: Option<PathBuf>,
     /// Tags to start with; those set at run time win.

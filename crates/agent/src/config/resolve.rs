@@ -67,9 +67,7 @@ impl Resolver {
         let name = self.name();
         let bind = self.address("bind", GOSSIP_PORT).flatten().unwrap_or(loopback(GOSSIP_PORT));
         let advertise = self.advertise(bind);
-        let join = self.join();
-        let join_file = self.join_file();
-        let (retry_max, retry_interval) = self.retry();
+        let (join, join_file, (retry_max, retry_interval)) = (self.join(), self.join_file(), self.retry());
         let cluster = self.cluster();
         let (key_file, insecure) = self.key(bind);
         let keys_grace = self.keys_grace();
@@ -79,7 +77,7 @@ impl Resolver {
         let data_dir = self.data_dir(default_data_dir);
         let socket = self.socket(data_dir.as_ref());
         let (serf_rpc, serf_rpc_auth_file) = self.serf_rpc();
-        let (pg, pg_password_file) = self.pg();
+        let pg = self.pg();
         let tags = self.tags();
         let profile = self.profile(bind);
         let (vitals, vitals_bytes_per_s, host_root) = self.vitals();
@@ -107,7 +105,6 @@ impl Resolver {
             serf_rpc,
             serf_rpc_auth_file,
             pg,
-            pg_password_file,
             data_dir,
             tags,
             profile,

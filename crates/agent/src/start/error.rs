@@ -98,9 +98,6 @@ pub enum RunError {
         /// Why not.
         source: std::io::Error,
     },
-    /// PostgreSQL's protocol would be open without a password.
-    #[error("PostgreSQL's protocol on {0} needs a password: name its file with pg_password_file")]
-    NoPgPassword(SocketAddr),
     /// The system gives no random numbers.
     #[error("the system gives no random numbers: {0}")]
     Random(#[from] getrandom::Error),

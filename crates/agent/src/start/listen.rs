@@ -1,6 +1,6 @@
 //! Listeners and secrets, before the first packet leaves.
 
-use crate::config::Config;
+use crate::config::{Config, Postgres};
 use crate::http::guard::Guard;
 use crate::http::serve::Listener;
 use crate::start::error::RunError;
@@ -55,8 +55,7 @@ pub(super) async fn listen_for_serf(
 
 /// Binds PostgreSQL's protocol, with the password that it requires.
 pub(super) async fn listen_for_postgres(config: &Config) -> Result<Option<(TcpListener, String)>, RunError> {
-    let Some(address) = config.pg else { return Ok(None) };
-    let Some(path) = config.pg_password_file.clone() else { return Err(RunError::NoPgPassword(address)) };
+    let Some(Postgres { address, password_file: path }) = config.pg.clone() else { return Ok(None) };
     let (what, file) = (format!("the password file {}", path.display()), path.clone());
     let loaded = worker::once(&what, move || Token::load_text(&file)).await;
     let loaded = loaded.map_err(|error| error.to_string()).flatten();

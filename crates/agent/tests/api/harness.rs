@@ -45,7 +45,6 @@ pub fn config(name: &str) -> Config {
         serf_rpc: None,
         serf_rpc_auth_file: None,
         pg: None,
-        pg_password_file: None,
         socket: None,
         data_dir: None,
         tags: BTreeMap::new(),

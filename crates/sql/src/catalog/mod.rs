@@ -8,19 +8,18 @@
 mod rows;
 mod tables;
 
-use crate::functions::{self, Function};
+use crate::functions::FUNCTION_OIDS_END;
 use crate::schema::{Entry, Namespace, Schema};
 use crate::source::{Source, Wanted};
-use crate::types::Type;
+use crate::types::{TYPES, Type};
 use rumormill_core::table::{Cell, Table};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
 /// The numbers of the tables of information_schema.
 pub const INFORMATION_OIDS: (i64, i64) = (13_000, 13_999);
-const CATALOG_OIDS: i64 = 11_000;
+const CATALOG_OIDS: i64 = FUNCTION_OIDS_END;
 const PUBLIC_OIDS: i64 = 16_384;
-const FUNCTION_OIDS: i64 = 9_000;
 
 /// A source with the catalog's tables beside its own.
 pub struct Catalog {
@@ -77,24 +76,6 @@ pub fn oid(schema: &Schema, wanted: Entry) -> Option<i64> {
     Some(first + i64::try_from(place).ok()?)
 }
 
-/// PostgreSQL's types: number, internal name, SQL name, bytes (-1 if it varies), category.
-const TYPES: [(i64, &str, &str, i64, &str); 14] = [
-    (16, "bool", "boolean", 1, "B"),
-    (18, "char", "\"char\"", 1, "Z"),
-    (19, "name", "name", 64, "S"),
-    (20, "int8", "bigint", 8, "N"),
-    (21, "int2", "smallint", 2, "N"),
-    (23, "int4", "integer", 4, "N"),
-    (25, "text", "text", -1, "S"),
-    (26, "oid", "oid", 4, "N"),
-    (114, "json", "json", -1, "U"),
-    (701, "float8", "double precision", 8, "N"),
-    (1043, "varchar", "character varying", -1, "S"),
-    (1184, "timestamptz", "timestamp with time zone", 8, "D"),
-    (1186, "interval", "interval", 16, "T"),
-    (1700, "numeric", "numeric", -1, "N"),
-];
-
 /// The number of the type of a column.
 pub fn oid_of(ty: Type) -> i64 {
     match ty {
@@ -112,22 +93,6 @@ pub fn oid_of(ty: Type) -> i64 {
 pub fn type_oid(name: &str) -> Option<i64> {
     let name = name.trim_start_matches("pg_catalog.").to_lowercase();
     TYPES.iter().find(|ty| ty.1 == name || ty.2 == name).map(|ty| ty.0)
-}
-
-/// The SQL name of a type by its number.
-pub fn type_name(oid: i64) -> Option<&'static str> {
-    TYPES.iter().find(|ty| ty.0 == oid).map(|ty| ty.2)
-}
-
-/// The functions that a person can call, with their numbers.
-fn named_functions() -> impl Iterator<Item = (i64, &'static Function)> {
-    let named = functions::all().filter(|function| !function.name.starts_with('.'));
-    (FUNCTION_OIDS..CATALOG_OIDS).zip(named)
-}
-
-/// The function with that number.
-pub fn function_of(oid: i64) -> Option<&'static Function> {
-    named_functions().find(|(known, _)| *known == oid).map(|(_, function)| function)
 }
 
 /// Settings that clients ask for. A server of version 14 is asked for the catalog in simpler words than a newer one: without arrays in subqueries.

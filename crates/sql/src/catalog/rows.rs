@@ -1,7 +1,9 @@
 //! The rows of the catalog's tables.
 
-use super::{SETTINGS, TYPES, named_functions, oid, oid_of};
+use super::{SETTINGS, oid, oid_of};
+use crate::functions::named_functions;
 use crate::schema::{Entry, Namespace, Schema};
+use crate::types::TYPES;
 use crate::types::Type;
 use rumormill_core::table::{Cell, Kind, Table};
 

@@ -19,7 +19,7 @@ pub use session::out_of_time;
 
 use crate::error::{Error, SqlState};
 use crate::source::Source;
-use crate::types::Type;
+use crate::types::{OutColumn, Type};
 use rumormill_core::table::{Cell, Table};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -57,15 +57,6 @@ impl Default for Limits {
             idle: Duration::from_secs(60),
         }
     }
-}
-
-/// A column of an answer.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct OutColumn {
-    /// Its name.
-    pub name: String,
-    /// What its cells hold, where they are not null.
-    pub ty: Type,
 }
 
 /// A query with all that belongs to it.

@@ -1,6 +1,6 @@
 //! Aggregates that SQLite lacks: variance and standard deviation.
 
-use super::register::Host;
+use super::host::Host;
 use rusqlite::functions::{Aggregate, Context, FunctionFlags};
 use std::sync::Arc;
 

@@ -1,10 +1,10 @@
 //! What clients' catalog queries call.
 
 use super::text::fit;
-use super::{Function, function, int, string, truth};
-use crate::catalog::{function_of, type_name};
+use super::{Function, function, function_of, int, string, truth};
 use crate::error::Error;
 use crate::types::Type::{Bool, Int, Text};
+use crate::types::type_name;
 use rusqlite::types::{Value, ValueRef};
 
 pub const FUNCTIONS: &[Function] = &[

@@ -11,18 +11,21 @@
 //! | `convert` | casts |
 //! | `catalog` | what clients' catalog queries call |
 //! | `aggregate` | aggregates that SQLite lacks |
+//! | `host` | what a connection does for functions |
 //! | `register` | how they become functions of a connection |
 
 mod aggregate;
 mod catalog;
 mod convert;
+mod host;
 mod json;
 mod number;
 mod register;
 mod text;
 mod time;
 
-pub use register::{Host, register};
+pub use host::Host;
+pub use register::register;
 
 use crate::error::Error;
 use crate::types::Type;
@@ -130,4 +133,20 @@ pub fn sqlite_name_of(name: &str, args: &[Type]) -> String {
     let found = all().find(|function| function.name == name && function.args == args);
     debug_assert!(found.is_some(), "no function {name}{args:?}");
     found.map(sqlite_name).unwrap_or_default()
+}
+
+/// The numbers of functions in the catalog.
+const FUNCTION_OIDS: i64 = 9_000;
+/// The first number behind them.
+pub const FUNCTION_OIDS_END: i64 = 11_000;
+
+/// The functions that a person can call, with their numbers.
+pub fn named_functions() -> impl Iterator<Item = (i64, &'static Function)> {
+    let named = all().filter(|function| !function.name.starts_with('.'));
+    (FUNCTION_OIDS..FUNCTION_OIDS_END).zip(named)
+}
+
+/// The function with that number.
+pub fn function_of(oid: i64) -> Option<&'static Function> {
+    named_functions().find(|(known, _)| *known == oid).map(|(_, function)| function)
 }

@@ -1,18 +1,10 @@
 //! How functions become functions of a connection.
 
+use super::host::Host;
 use super::{Cx, Function, all, sqlite_name};
-use crate::error::Error;
 use rusqlite::functions::{Context, FunctionFlags};
 use rusqlite::types::{Value, ValueRef};
 use std::sync::Arc;
-
-/// What functions need of their connection: the statement's start, and a place for an error with its code.
-pub trait Host: Send + Sync + 'static {
-    /// The start of the statement, microseconds since 1970.
-    fn now(&self) -> i64;
-    /// Keeps the error, which SQLite would reduce to its text.
-    fn fail(&self, error: Error) -> rusqlite::Error;
-}
 
 /// Makes all functions known to a connection.
 pub fn register<H: Host>(sqlite: &rusqlite::Connection, host: &Arc<H>) -> rusqlite::Result<()> {

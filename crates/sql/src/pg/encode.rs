@@ -1,8 +1,8 @@
 //! Cells in text and binary, and parameters back.
 
-use crate::engine::OutColumn;
 use crate::error::{Error, SqlState};
 use crate::literal;
+use crate::types::OutColumn;
 use crate::types::{self, Type};
 use bytes::{BufMut, BytesMut};
 use pgwire::api::Type as PgType;

@@ -3,8 +3,9 @@
 use super::command::{Command, split};
 use super::startup::Startup;
 use super::{Activity, encode};
-use crate::engine::{Cancel, Described, Engine, OutColumn, Request, Rows, out_of_time};
+use crate::engine::{Cancel, Described, Engine, Request, Rows, out_of_time};
 use crate::error::{Error, SqlState};
+use crate::types::OutColumn;
 use crate::types::Type;
 use async_trait::async_trait;
 use futures_util::stream;

@@ -1,8 +1,7 @@
 //! Aggregates and window functions.
 
 use super::Planner;
-use super::call::Call;
-use super::query::{comparable, direction};
+use super::shape::{Call, comparable, direction};
 use super::typed::{Ty, Typed};
 use crate::error::{Error, SqlState};
 use crate::functions::sqlite_name_of;

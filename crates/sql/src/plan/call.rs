@@ -1,5 +1,6 @@
 //! Calls of functions.
 
+use super::shape::{Call, comparable};
 use super::typed::{Ty, Typed};
 use super::{Planner, folded};
 use crate::error::{Error, SqlState};
@@ -7,20 +8,8 @@ use crate::functions::{self, sqlite_name, sqlite_name_of};
 use crate::types::Type::{self, Bool, Float, Int, Text};
 use sqlparser::ast::{
     DuplicateTreatment, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause,
-    FunctionArguments, OrderByExpr, Query, WindowType,
+    FunctionArguments,
 };
-
-/// A call as the parser gives it, with what is allowed taken apart.
-pub struct Call<'a> {
-    pub name: String,
-    pub args: Vec<&'a Expr>,
-    pub star: bool,
-    pub distinct: bool,
-    pub order: &'a [OrderByExpr],
-    pub filter: Option<&'a Expr>,
-    pub over: Option<&'a WindowType>,
-    pub subquery: Option<&'a Query>,
-}
 
 impl Planner<'_> {
     /// A call.
@@ -90,7 +79,7 @@ impl Planner<'_> {
 
     fn nullif(&mut self, args: &[&Expr]) -> Result<Typed, Error> {
         let (items, ty) = self.all_alike(args, "NULLIF")?;
-        super::query::comparable(&Ty::Known(ty), "NULLIF")?;
+        comparable(&Ty::Known(ty), "NULLIF")?;
         match items.as_slice() {
             [left, right] => Ok(Typed::known(format!("nullif({left}, {right})"), ty)),
             _ => Err(Error::new(SqlState::SYNTAX, "NULLIF needs two arguments")),
@@ -99,7 +88,7 @@ impl Planner<'_> {
 
     fn extreme(&mut self, name: &str, args: &[&Expr]) -> Result<Typed, Error> {
         let (items, ty) = self.all_alike(args, &name.to_uppercase())?;
-        super::query::comparable(&Ty::Known(ty), name)?;
+        comparable(&Ty::Known(ty), name)?;
         if items.is_empty() {
             return Err(Error::new(SqlState::SYNTAX, format!("{} needs an argument", name.to_uppercase())));
         }

@@ -1,7 +1,7 @@
 //! Calls that only clients' catalog queries make: what they ask about is always so here.
 
 use super::Planner;
-use super::call::Call;
+use super::shape::Call;
 use super::typed::{Typed, quoted};
 use crate::error::{Error, SqlState};
 use crate::functions::sqlite_name_of;

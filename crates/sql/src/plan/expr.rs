@@ -160,7 +160,7 @@ impl Planner<'_> {
             items.push(self.expr(item)?);
         }
         let (items, ty) = self.unified(items, "IN").map_err(|e| no_operator(e, "="))?;
-        super::query::comparable(&Ty::Known(ty), "IN")?;
+        super::shape::comparable(&Ty::Known(ty), "IN")?;
         let not = if negated { "NOT " } else { "" };
         Ok(Typed::known(format!("({} {not}IN ({}))", items[0], items[1..].join(", ")), Type::Bool))
     }
@@ -173,7 +173,7 @@ impl Planner<'_> {
         };
         let column = Typed::known("c1", of_column.or_text());
         let (items, ty) = self.unified(vec![left, column], "IN").map_err(|e| no_operator(e, "="))?;
-        super::query::comparable(&Ty::Known(ty), "IN")?;
+        super::shape::comparable(&Ty::Known(ty), "IN")?;
         let not = if negated { "NOT " } else { "" };
         let sql = format!("({} {not}IN (SELECT {} FROM ({})))", items[0], items[1], body.sql);
         Ok(Typed::known(sql, Type::Bool))
@@ -198,7 +198,7 @@ impl Planner<'_> {
     fn between(&mut self, expr: &Expr, negated: bool, low: &Expr, high: &Expr) -> Result<Typed, Error> {
         let items = vec![self.expr(expr)?, self.expr(low)?, self.expr(high)?];
         let (items, ty) = self.unified(items, "BETWEEN").map_err(|e| no_operator(e, ">="))?;
-        super::query::comparable(&Ty::Known(ty), "BETWEEN")?;
+        super::shape::comparable(&Ty::Known(ty), "BETWEEN")?;
         let not = if negated { "NOT " } else { "" };
         let sql = format!("({} {not}BETWEEN {} AND {})", items[0], items[1], items[2]);
         Ok(Typed::known(sql, Type::Bool))
@@ -266,7 +266,7 @@ impl Planner<'_> {
                     compared.push(self.expr(&when.condition)?);
                 }
                 let (compared, ty) = self.unified(compared, "CASE").map_err(|e| no_operator(e, "="))?;
-                super::query::comparable(&Ty::Known(ty), "CASE")?;
+                super::shape::comparable(&Ty::Known(ty), "CASE")?;
                 let mut compared = compared.into_iter();
                 sql.push(' ');
                 sql.push_str(&compared.next().unwrap_or_default());

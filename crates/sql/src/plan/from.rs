@@ -1,7 +1,7 @@
 //! Tables and joins.
 
-use super::query::Body;
 use super::scope::{Relation, Visible};
+use super::shape::{Body, Cte, alias_columns, rename};
 use super::typed::Ty;
 use super::{Planner, folded};
 use crate::error::{Error, SqlState};
@@ -10,13 +10,6 @@ use crate::source::Wanted;
 use sqlparser::ast::{
     Ident, Join, JoinConstraint, JoinOperator, ObjectName, TableAlias, TableFactor, TableWithJoins,
 };
-
-/// A query that WITH has named.
-pub struct Cte {
-    pub name: String,
-    pub sqlite: String,
-    pub columns: Vec<(String, Ty)>,
-}
 
 /// Which side of a join keeps rows without partner.
 #[derive(Copy, Clone, PartialEq)]
@@ -266,7 +259,7 @@ impl Planner<'_> {
         let items = from.and_then(|from| Ok((from, self.star(None)?)));
         self.scopes.pop();
         let (from, items) = items?;
-        let core = super::select::Core { distinct: false, items, tail: format!(" FROM {from}") };
+        let core = super::shape::Core { distinct: false, items, tail: format!(" FROM {from}") };
         Ok(core.into_body())
     }
 
@@ -304,25 +297,4 @@ fn using_name(name: &ObjectName) -> Result<String, Error> {
         _ => None,
     }
     .ok_or_else(|| Error::new(SqlState::SYNTAX, "USING takes names of columns"))
-}
-
-/// Gives the columns of a subquery the names of `AS name (a, b)`.
-pub fn rename(body: &mut Body, alias: &TableAlias) -> Result<(), Error> {
-    let names = alias_columns(alias, body.columns.len())?;
-    for (column, new) in body.columns.iter_mut().zip(names) {
-        column.0 = new;
-    }
-    Ok(())
-}
-
-fn alias_columns(alias: &TableAlias, most: usize) -> Result<Vec<String>, Error> {
-    if alias.at.is_some() || alias.columns.iter().any(|column| column.data_type.is_some()) {
-        return Err(Error::unsupported("this form of an alias"));
-    }
-    if alias.columns.len() > most {
-        let name = folded(&alias.name);
-        let message = format!("table \"{name}\" has {most} columns available but more were specified");
-        return Err(Error::new(SqlState::INVALID_REFERENCE, message));
-    }
-    Ok(alias.columns.iter().map(|column| folded(&column.name)).collect())
 }

@@ -15,6 +15,7 @@
 //! | `call` | calls of functions |
 //! | `aggregate` | aggregates and window functions |
 //! | `catalog` | calls that only clients' catalog queries make |
+//! | `shape` | what these files hand to each other |
 //! | `cast` | casts and literals |
 //! | `typed` | an expression of SQLite with its type |
 
@@ -29,13 +30,13 @@ pub mod parse;
 mod query;
 mod scope;
 mod select;
+mod shape;
 mod typed;
 
-use crate::engine::OutColumn;
 use crate::error::{Error, SqlState};
 use crate::schema::{Entry, Schema};
 use crate::source::Wanted;
-use crate::types::Type;
+use crate::types::{OutColumn, Type};
 use scope::Scope;
 use sqlparser::ast::{Ident, Query};
 use std::collections::BTreeMap;
@@ -89,7 +90,7 @@ struct Planner<'a> {
     /// The names that are visible, innermost last.
     scopes: Vec<Scope>,
     /// The queries that WITH has named, innermost last.
-    ctes: Vec<from::Cte>,
+    ctes: Vec<shape::Cte>,
     reads: BTreeMap<usize, (Entry, Wanted)>,
     names: usize,
     depth: usize,

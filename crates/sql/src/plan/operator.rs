@@ -1,7 +1,7 @@
 //! Operators, by the types of their operands.
 
 use super::Planner;
-use super::query::comparable;
+use super::shape::comparable;
 use super::typed::{Open, Ty, Typed};
 use crate::error::{Error, SqlState};
 use crate::functions::sqlite_name_of;

@@ -1,21 +1,14 @@
 //! WITH, set operations, ORDER BY, LIMIT.
 
-use super::from::Cte;
-use super::select::Core;
+use super::shape::{Body, Core, Cte, comparable, direction, output_of};
 use super::typed::{Ty, Typed};
 use super::{Planner, folded};
 use crate::error::{Error, SqlState};
 use crate::types::Type;
 use sqlparser::ast::{
-    Expr, LimitClause, OrderBy, OrderByExpr, OrderByKind, OrderByOptions, OrderBySort, Query, SetExpr,
-    SetOperator, SetQuantifier, Value, Values,
+    Expr, LimitClause, OrderBy, OrderByExpr, OrderByKind, Query, SetExpr, SetOperator, SetQuantifier, Value,
+    Values,
 };
-
-/// A query of SQLite whose columns are `c1`, `c2` and so on, with their names and types.
-pub struct Body {
-    pub sql: String,
-    pub columns: Vec<(String, Ty)>,
-}
 
 /// One side of a set operation.
 enum Leaf {
@@ -83,7 +76,7 @@ impl Planner<'_> {
         for cte in &with.cte_tables {
             let name = folded(&cte.alias.name);
             let mut body = self.query(&cte.query, true)?;
-            super::from::rename(&mut body, &cte.alias)?;
+            super::shape::rename(&mut body, &cte.alias)?;
             let sqlite = self.fresh();
             parts.push(format!("{sqlite} AS ({})", body.sql));
             self.ctes.push(Cte { name, sqlite, columns: body.columns });
@@ -328,56 +321,4 @@ pub fn order_terms(order: Option<&OrderBy>) -> Result<Vec<OrderByExpr>, Error> {
         }
         _ => Err(Error::unsupported("this form of ORDER BY")),
     }
-}
-
-/// The output that a term of ORDER BY means by its position or name.
-pub fn output_of<'n>(expr: &Expr, names: impl Iterator<Item = &'n str>) -> Result<Option<usize>, Error> {
-    match expr {
-        Expr::Value(value) => {
-            let Value::Number(number, _) = &value.value else {
-                return Err(Error::new(SqlState::SYNTAX, "non-integer constant in ORDER BY"));
-            };
-            let count = names.count();
-            match number.parse::<usize>() {
-                Ok(place) if (1..=count).contains(&place) => Ok(Some(place - 1)),
-                _ => {
-                    let message = format!("ORDER BY position {number} is not in select list");
-                    Err(Error::new(SqlState::INVALID_REFERENCE, message))
-                }
-            }
-        }
-        Expr::Identifier(ident) => {
-            let wanted = folded(ident);
-            let mut places = names.enumerate().filter(|(_, name)| *name == wanted).map(|(i, _)| i);
-            match (places.next(), places.next()) {
-                (Some(_), Some(_)) => {
-                    let message = format!("ORDER BY \"{wanted}\" is ambiguous");
-                    Err(Error::new(SqlState::AMBIGUOUS_COLUMN, message))
-                }
-                (found, _) => Ok(found),
-            }
-        }
-        _ => Ok(None),
-    }
-}
-
-/// `sql` as a term of ORDER BY. PostgreSQL takes null as the greatest value, SQLite as the least.
-pub fn direction(sql: &str, options: &OrderByOptions) -> Result<String, Error> {
-    let descending = match &options.sort {
-        None | Some(OrderBySort::Asc) => false,
-        Some(OrderBySort::Desc) => true,
-        Some(OrderBySort::Using(_)) => return Err(Error::unsupported("ORDER BY … USING")),
-    };
-    let nulls_first = options.nulls_first.unwrap_or(descending);
-    let (way, nulls) = (if descending { "DESC" } else { "ASC" }, if nulls_first { "FIRST" } else { "LAST" });
-    Ok(format!("{sql} {way} NULLS {nulls}"))
-}
-
-/// An error for a type that cannot be compared.
-pub fn comparable(ty: &Ty, clause: &str) -> Result<(), Error> {
-    if ty.is_comparable() {
-        return Ok(());
-    }
-    let message = format!("could not identify an ordering operator for type json in {clause}");
-    Err(Error::new(SqlState::UNDEFINED_FUNCTION, message).hint("Cast it: column::text."))
 }

@@ -1,7 +1,7 @@
 //! One SELECT: outputs, WHERE, GROUP BY, HAVING.
 
-use super::query::{Body, comparable, direction, output_of};
 use super::scope::Scope;
+use super::shape::{Core, comparable, direction, output_of};
 use super::typed::{Ty, Typed};
 use super::{Planner, folded};
 use crate::error::{Error, SqlState};
@@ -10,29 +10,6 @@ use sqlparser::ast::{
     Distinct, Expr, GroupByExpr, OrderByExpr, Select, SelectFlavor, SelectItem,
     SelectItemQualifiedWildcardKind, Value, WildcardAdditionalOptions,
 };
-
-/// A SELECT of SQLite whose outputs can still change their types.
-pub struct Core {
-    pub distinct: bool,
-    pub items: Vec<(String, Typed)>,
-    /// From FROM on.
-    pub tail: String,
-}
-
-impl Core {
-    /// Its text.
-    pub fn into_body(self) -> Body {
-        let outputs: Vec<_> = self
-            .items
-            .iter()
-            .enumerate()
-            .map(|(i, (_, item))| format!("{} AS c{}", item.sql, i + 1))
-            .collect();
-        let distinct = if self.distinct { "DISTINCT " } else { "" };
-        let sql = format!("SELECT {distinct}{}{}", outputs.join(", "), self.tail);
-        Body { sql, columns: self.items.into_iter().map(|(name, item)| (name, item.ty)).collect() }
-    }
-}
 
 impl Planner<'_> {
     /// Plans one SELECT, sorted by `order`.

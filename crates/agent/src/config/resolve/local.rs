@@ -2,7 +2,7 @@
 
 use super::{Resolver, on_off};
 use crate::config::kind::Bytes;
-use crate::config::{CLIENT_TOKEN_FILE, LogFormat, PG_PORT, SERF_RPC_PORT, Source, address};
+use crate::config::{CLIENT_TOKEN_FILE, LogFormat, PG_PORT, Postgres, SERF_RPC_PORT, Source, address};
 use crate::features::events::config::{EventsConfig, QUEUE, WINDOW_BYTES};
 use crate::handlers::spec::{HANDLERS_MAX, Handler};
 use crate::token::Token;
@@ -34,7 +34,7 @@ impl Resolver {
     }
 
     /// Off unless it is asked for, and never without a password: PostgreSQL's clients send whatever they are asked to.
-    pub(super) fn pg(&mut self) -> (Option<SocketAddr>, Option<PathBuf>) {
+    pub(super) fn pg(&mut self) -> Option<Postgres> {
         let text = self.values.pg.take();
         let address = self.off_or_address("pg", text, PG_PORT);
         let path = self.values.pg_password_file.take().map(PathBuf::from);
@@ -42,7 +42,8 @@ impl Resolver {
             let need = "name a file with a password in pg_password_file: one word of 16 characters at least, as `openssl rand -hex 16` prints";
             self.error("pg", need.into());
         }
-        (address, self.token("pg", "pg_password_file", path, None))
+        let password_file = self.token("pg", "pg_password_file", path, None);
+        Some(Postgres { address: address?, password_file: password_file? })
     }
 
     fn off_or_address(&mut self, key: &str, text: Option<String>, port: u16) -> Option<SocketAddr> {

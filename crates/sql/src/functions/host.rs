@@ -1,0 +1,11 @@
+//! What a connection does for functions.
+
+use crate::error::Error;
+
+/// What functions need of their connection: the statement's start, and a place for an error with its code.
+pub trait Host: Send + Sync + 'static {
+    /// The start of the statement, microseconds since 1970.
+    fn now(&self) -> i64;
+    /// Keeps the error, which SQLite would reduce to its text.
+    fn fail(&self, error: Error) -> rusqlite::Error;
+}
