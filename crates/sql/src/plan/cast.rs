@@ -211,11 +211,18 @@ fn open_text(text: String) -> Typed {
     Typed { sql: quoted(&text), ty: Ty::Open(Open::Text(text)) }
 }
 
-/// A number: a whole one if it fits, else one with a point.
+fn short(number: &str) -> String {
+    number.chars().take(40).collect()
+}
+
+/// A number, a whole one or one with a point.
 fn number_literal(number: &str) -> Result<Typed, Error> {
-    if number.bytes().all(|b| b.is_ascii_digit())
-        && let Ok(value) = number.parse::<i64>()
-    {
+    if number.bytes().all(|b| b.is_ascii_digit()) {
+        // PostgreSQL counts on exactly with a whole number that is longer; a float would lose its last digits in silence.
+        let value = number.parse::<i64>().map_err(|_| {
+            let message = format!("value \"{}\" is out of range for type bigint", short(number));
+            Error::new(SqlState::OUT_OF_RANGE, message).hint("Write it as a float, for example 1e20.")
+        })?;
         return Ok(Typed::known(value.to_string(), Type::Int));
     }
     let value = literal::parse(number, Type::Float)?;
