@@ -166,6 +166,25 @@ pub const TYPES: [(i64, &str, &str, i64, &str); 14] = [
     (1700, "numeric", "numeric", -1, "N"),
 ];
 
+/// The number of the type of a column.
+pub fn oid_of(ty: Type) -> i64 {
+    match ty {
+        Type::Bool => 16,
+        Type::Int => 20,
+        Type::Float => 701,
+        Type::Text => 25,
+        Type::Json => 114,
+        Type::Time => 1184,
+        Type::Interval => 1186,
+    }
+}
+
+/// The number of a type by either of its names.
+pub fn type_oid(name: &str) -> Option<i64> {
+    let name = name.trim_start_matches("pg_catalog.").to_lowercase();
+    TYPES.iter().find(|ty| ty.1 == name || ty.2 == name).map(|ty| ty.0)
+}
+
 /// The SQL name of a type by its number.
 pub fn type_name(oid: i64) -> Option<&'static str> {
     TYPES.iter().find(|ty| ty.0 == oid).map(|ty| ty.2)

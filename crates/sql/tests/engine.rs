@@ -185,7 +185,7 @@ fn a_column_that_is_not_grouped_is_refused() {
     one(
         &engine,
         "SELECT up, count(*) FILTER (WHERE cpus > 2) FROM hosts GROUP BY 1 HAVING count(*) > 2",
-        "t|3",
+        "t|4",
     );
     one(
         &engine,

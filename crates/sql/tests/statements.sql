@@ -25,6 +25,9 @@ SELECT true AND NULL, false AND NULL, true OR NULL, false OR NULL, NOT NULL::boo
 SELECT NULL::bool IS TRUE, NULL::bool IS NOT TRUE, true IS FALSE, NULL::bool IS UNKNOWN, false IS NOT UNKNOWN
 SELECT 'yes'::bool, 'off'::bool, 't'::bool, '0'::bool, 1::int::bool, true::int
 SELECT '1' = 1, '1.5' < 2.5::float8, 'a' < 'b', 'B' < 'a', '' < 'a'
+SELECT 9007199254740993::int8 = 9007199254740992::float8, 9007199254740993::int8 > 9007199254740992::float8
+SELECT sum(load1 * 1e308::float8) FROM hosts
+WITH busy AS (SELECT role, max(load1) AS top FROM hosts GROUP BY role) SELECT top FROM busy WHERE role = 'db'
 SELECT name = 1 FROM hosts
 SELECT up = 1 FROM hosts
 SELECT name + 1 FROM hosts
@@ -44,7 +47,10 @@ SELECT split_part('a,b,c', ',', 2), split_part('a,b,c', ',', -1), split_part('a'
 SELECT 'Abc' LIKE 'a%', 'Abc' ILIKE 'a%', 'a_c' LIKE 'a\_c', 'abc' LIKE 'a\_c', 'a%' LIKE 'a!%' ESCAPE '!', 'abc' NOT LIKE '_b_'
 SELECT 'aXb' LIKE '%x%', '' LIKE '%', '' LIKE '_', 'ab' LIKE 'a', 'aab' LIKE '%ab'
 SELECT 'host1' ~ '^host[0-9]$', 'HOST' ~ 'host', 'HOST' ~* 'host', 'x' !~ 'y', 'x' !~* 'X', 'ab' ~ '^(ab|cd)$'
-SELECT 'a' LIKE 'a\'
+SELECT 'a' LIKE 'a\', 'b' LIKE 'a\', 'a' LIKE 'a%\', '' LIKE '%\', 'a' LIKE '%__\'
+SELECT 'ab' LIKE 'a\'
+SELECT 'ab' LIKE 'a%_\'
+SELECT 'ab' LIKE '%\'
 SELECT 'a' ~ '('
 SELECT E'a\tb', E'it\'s', 'it''s', $$dollar$$, U&'\0041'
 SELECT '2026-11-30 12:00:00+00'::timestamptz, '2026-11-30T13:00:00.25+01:00'::timestamptz, '2026-11-30'::timestamptz, '2026-11-30 12:00'::timestamptz

@@ -11,7 +11,6 @@ mod tables;
 use crate::functions::FUNCTION_OIDS_END;
 use crate::schema::{Entry, Namespace, Schema};
 use crate::source::{Source, Wanted};
-use crate::types::{TYPES, Type};
 use rumormill_core::table::{Cell, Table};
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -74,25 +73,6 @@ pub fn oid(schema: &Schema, wanted: Entry) -> Option<i64> {
         Namespace::Information => INFORMATION_OIDS.0,
     };
     Some(first + i64::try_from(place).ok()?)
-}
-
-/// The number of the type of a column.
-pub fn oid_of(ty: Type) -> i64 {
-    match ty {
-        Type::Bool => 16,
-        Type::Int => 20,
-        Type::Float => 701,
-        Type::Text => 25,
-        Type::Json => 114,
-        Type::Time => 1184,
-        Type::Interval => 1186,
-    }
-}
-
-/// The number of a type by either of its names.
-pub fn type_oid(name: &str) -> Option<i64> {
-    let name = name.trim_start_matches("pg_catalog.").to_lowercase();
-    TYPES.iter().find(|ty| ty.1 == name || ty.2 == name).map(|ty| ty.0)
 }
 
 /// Settings that clients ask for. A server of version 14 is asked for the catalog in simpler words than a newer one: without arrays in subqueries.

@@ -1,10 +1,10 @@
 //! The rows of the catalog's tables.
 
-use super::{SETTINGS, oid, oid_of};
+use super::{SETTINGS, oid};
 use crate::functions::named_functions;
 use crate::schema::{Entry, Namespace, Schema};
-use crate::types::TYPES;
 use crate::types::Type;
+use crate::types::{TYPES, oid_of};
 use rumormill_core::table::{Cell, Kind, Table};
 
 const ROLE: i64 = 10;

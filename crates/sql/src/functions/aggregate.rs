@@ -30,11 +30,11 @@ struct Deviation {
     root: bool,
 }
 
-/// Welford's running mean and sum of squared differences.
+/// The running sums of Youngs and Cramer: what PostgreSQL computes, to the last digit.
 #[derive(Default)]
 struct Running {
     count: f64,
-    mean: f64,
+    sum: f64,
     squares: f64,
 }
 
@@ -46,9 +46,11 @@ impl Aggregate<Running, Option<f64>> for Deviation {
     fn step(&self, cx: &mut Context<'_>, running: &mut Running) -> rusqlite::Result<()> {
         let Some(value) = cx.get::<Option<f64>>(0)? else { return Ok(()) };
         running.count += 1.0;
-        let gap = value - running.mean;
-        running.mean += gap / running.count;
-        running.squares += gap * (value - running.mean);
+        running.sum += value;
+        if running.count > 1.0 {
+            let gap = value * running.count - running.sum;
+            running.squares += gap * gap / (running.count * (running.count - 1.0));
+        }
         Ok(())
     }
 

@@ -4,7 +4,7 @@ use super::text::fit;
 use super::{Function, function, function_of, int, string, truth};
 use crate::error::Error;
 use crate::types::Type::{Bool, Int, Text};
-use crate::types::type_name;
+use crate::types::{type_name, type_oid};
 use rusqlite::types::{Value, ValueRef};
 
 pub const FUNCTIONS: &[Function] = &[
@@ -15,6 +15,10 @@ pub const FUNCTIONS: &[Function] = &[
             _ => Ok(Value::Null),
         })
     },
+    // Null for a name that no type has, where the cast is an error.
+    function("to_regtype", &[Text], Int, |_, a| {
+        Ok(type_oid(string(a, 0)?).map_or(Value::Null, Value::Integer))
+    }),
     function(".member", &[Text, Text], Bool, |_, a| {
         let wanted = string(a, 0)?;
         let array = string(a, 1)?.trim_matches(['{', '}']);

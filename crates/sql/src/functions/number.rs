@@ -48,6 +48,7 @@ pub const FUNCTIONS: &[Function] = &[
     function("ln", &[Float], Float, |_, a| Ok(Value::Real(positive(a)?.ln()))),
     function("log", &[Float], Float, |_, a| Ok(Value::Real(positive(a)?.log10()))),
     function("log10", &[Float], Float, |_, a| Ok(Value::Real(positive(a)?.log10()))),
+    function(".finite", &[Float], Float, |_, a| real(&[], float(a, 0)?)),
     Function { strict: false, ..function(".limit", &[Int], Int, |_, a| rows(a, "LIMIT", -1)) },
     Function { strict: false, ..function(".offset", &[Int], Int, |_, a| rows(a, "OFFSET", 0)) },
     function(".one", &[Int], Int, |_, a| match int(a, 0)? {

@@ -16,8 +16,8 @@ const REGEX_SIZE: usize = 256 << 10;
 const REGEX_KEPT: usize = 8;
 
 pub const FUNCTIONS: &[Function] = &[
-    function("lower", &[Text], Text, |_, a| fit(string(a, 0)?.to_lowercase())),
-    function("upper", &[Text], Text, |_, a| fit(string(a, 0)?.to_uppercase())),
+    function("lower", &[Text], Text, |_, a| fit(lower(string(a, 0)?))),
+    function("upper", &[Text], Text, |_, a| fit(upper(string(a, 0)?))),
     function("length", &[Text], Int, |_, a| count(string(a, 0)?.chars().count())),
     function("char_length", &[Text], Int, |_, a| count(string(a, 0)?.chars().count())),
     function("character_length", &[Text], Int, |_, a| count(string(a, 0)?.chars().count())),
@@ -90,7 +90,7 @@ pub const FUNCTIONS: &[Function] = &[
         like(string(a, 0)?, string(a, 1)?, string(a, 2)?).map(truth)
     }),
     function(".ilike", &[Text, Text, Text], Bool, |_, a| {
-        let (text, pattern) = (string(a, 0)?.to_lowercase(), string(a, 1)?.to_lowercase());
+        let (text, pattern) = (lower(string(a, 0)?), lower(string(a, 1)?));
         like(&text, &pattern, string(a, 2)?).map(truth)
     }),
     function(".regex", &[Text, Text], Bool, |_, a| {
@@ -102,11 +102,24 @@ pub const FUNCTIONS: &[Function] = &[
     function("regexp_like", &[Text, Text], Bool, |_, a| {
         regex(string(a, 1)?, false, |r| r.is_match(string(a, 0).unwrap_or_default())).map(truth)
     }),
-    function("regexp_count", &[Text, Text], Int, |_, a| {
-        let text = string(a, 0)?;
-        count(regex(string(a, 1)?, false, |r| r.find_iter(text).count())?)
-    }),
 ];
+
+/// As PostgreSQL does it, character by character: one whose other case is several characters stays.
+fn by_character<I: ExactSizeIterator<Item = char>>(text: &str, other_case: fn(char) -> I) -> String {
+    let one = |c| match other_case(c) {
+        mut case if case.len() == 1 => case.next().unwrap_or(c),
+        _ => c,
+    };
+    text.chars().map(one).collect()
+}
+
+fn lower(text: &str) -> String {
+    by_character(text, char::to_lowercase)
+}
+
+fn upper(text: &str) -> String {
+    by_character(text, char::to_uppercase)
+}
 
 fn room(bytes: usize) -> Result<(), Error> {
     if bytes > LONGEST {
@@ -200,7 +213,11 @@ fn split_part(args: &Args<'_>) -> Result<Value, Error> {
 /// SQL's LIKE: `%` is any text, `_` any character. Goes back to the last `%` only, so it takes at most length times length steps.
 fn like(text: &str, pattern: &str, escape: &str) -> Result<bool, Error> {
     let text: Vec<char> = text.chars().collect();
-    let pattern = elements(pattern, escape)?;
+    let (pattern, dangles) = elements(pattern, escape)?;
+    let dangling = || Error::new(SqlState("22025"), "LIKE pattern must not end with escape character");
+    // PostgreSQL finds an escape without a character only when it comes so far, and looks past wildcards for one.
+    let fixed = |element: &Element| matches!(element, Element::Is(_));
+    let wild_end = pattern.iter().rposition(fixed).map_or(0, |last| last + 1);
     let (mut t, mut p) = (0, 0);
     let mut back: Option<(usize, usize)> = None;
     let mut steps = 0;
@@ -210,6 +227,11 @@ fn like(text: &str, pattern: &str, escape: &str) -> Result<bool, Error> {
             return Err(Error::new(SqlState::TOO_COMPLEX, "the pattern takes too many steps on this text"));
         }
         match pattern.get(p) {
+            Some(Element::Any) if dangles && p >= wild_end => {
+                let ones = pattern[p..].iter().filter(|element| matches!(element, Element::One)).count();
+                return if ones <= text.len() - t { Err(dangling()) } else { Ok(false) };
+            }
+            None if dangles => return Err(dangling()),
             Some(Element::Any) => {
                 back = Some((p, t));
                 p += 1;
@@ -228,7 +250,7 @@ fn like(text: &str, pattern: &str, escape: &str) -> Result<bool, Error> {
         }
         (t, p) = (t + 1, p + 1);
     }
-    Ok(pattern[p..].iter().all(|element| matches!(element, Element::Any)))
+    Ok(!dangles && pattern[p..].iter().all(|element| matches!(element, Element::Any)))
 }
 
 enum Element {
@@ -237,7 +259,8 @@ enum Element {
     Is(char),
 }
 
-fn elements(pattern: &str, escape: &str) -> Result<Vec<Element>, Error> {
+/// The pattern, and whether it ends with an escape that has no character.
+fn elements(pattern: &str, escape: &str) -> Result<(Vec<Element>, bool), Error> {
     let mut marks = escape.chars();
     let mark = marks.next();
     if marks.next().is_some() {
@@ -248,9 +271,7 @@ fn elements(pattern: &str, escape: &str) -> Result<Vec<Element>, Error> {
     let mut chars = pattern.chars();
     while let Some(c) = chars.next() {
         elements.push(if Some(c) == mark {
-            let escaped = chars.next().ok_or_else(|| {
-                Error::new(SqlState("22025"), "LIKE pattern must not end with escape character")
-            })?;
+            let Some(escaped) = chars.next() else { return Ok((elements, true)) };
             Element::Is(escaped)
         } else if c == '%' {
             Element::Any
@@ -260,7 +281,7 @@ fn elements(pattern: &str, escape: &str) -> Result<Vec<Element>, Error> {
             Element::Is(c)
         });
     }
-    Ok(elements)
+    Ok((elements, false))
 }
 
 thread_local! {
@@ -307,8 +328,11 @@ fn differs(pattern: &str) -> Option<&'static str> {
     while let Some(c) = chars.next() {
         match c {
             '\\' => match chars.next() {
-                Some('b' | 'B' | '<' | '>' | 'p' | 'P' | 'y' | 'Y' | 'm' | 'M' | 'z' | 'A' | 'Z') => {
-                    return Some("an escape like \\b, \\m or \\p");
+                Some(
+                    'b' | 'B' | '<' | '>' | 'p' | 'P' | 'y' | 'Y' | 'm' | 'M' | 'z' | 'A' | 'Z' | 'x' | 'u'
+                    | 'U',
+                ) => {
+                    return Some("an escape like \\b, \\m, \\p or \\x");
                 }
                 Some(_) if in_class => return Some("an escape in a bracket expression"),
                 _ => {}
@@ -337,6 +361,10 @@ fn differs(pattern: &str) -> Option<&'static str> {
             },
             '&' | '~' | '-' if in_class && chars.peek() == Some(&c) => {
                 return Some("a doubled character in a bracket expression");
+            }
+            // A plain character in PostgreSQL.
+            '{' if !in_class && !chars.peek().is_some_and(char::is_ascii_digit) => {
+                return Some("a brace without a number");
             }
             '(' if chars.peek() == Some(&'?') => {
                 chars.next();

@@ -271,7 +271,9 @@ fn signature(name: &str, ty: Type) -> Result<(String, Type, Type, String), Error
     let plain = |function: &str, wanted, gives| Ok((function.to_owned(), wanted, gives, String::new()));
     match (name, ty) {
         ("count", ty) => plain("count", ty, Int),
-        ("sum", Int | Float | Interval) => plain("sum", ty, ty),
+        // SQLite's sum of floats becomes infinite where PostgreSQL's is an error.
+        ("sum", Float) => Ok(("sum".to_owned(), Float, Float, sqlite_name_of(".finite", &[Float]))),
+        ("sum", Int | Interval) => plain("sum", ty, ty),
         ("avg", Int | Float) => plain("avg", Float, Float),
         ("avg", Interval) => Ok(("avg".to_owned(), Interval, Interval, sqlite_name_of(".to_int", &[Float]))),
         ("min" | "max", Int | Float | Text | Type::Time | Interval) => plain(name, ty, ty),

@@ -193,11 +193,11 @@ impl Planner<'_> {
 
     fn regtype(&mut self, typed: Typed) -> Result<Typed, Error> {
         match typed.ty {
-            Ty::Open(Open::Text(text)) => crate::catalog::type_oid(&text)
-                .map(|oid| Typed::known(oid.to_string(), Type::Int))
-                .ok_or_else(|| {
-                    Error::new(SqlState::UNDEFINED_OBJECT, format!("type \"{text}\" does not exist"))
-                }),
+            Ty::Open(Open::Text(text)) => {
+                crate::types::type_oid(&text).map(|oid| Typed::known(oid.to_string(), Type::Int)).ok_or_else(
+                    || Error::new(SqlState::UNDEFINED_OBJECT, format!("type \"{text}\" does not exist")),
+                )
+            }
             Ty::Known(Type::Int) => {
                 let name = sqlite_name_of("format_type", &[Type::Int, Type::Int]);
                 Ok(Typed::known(format!("{name}({}, NULL)", typed.sql), Type::Text))
@@ -211,11 +211,18 @@ fn open_text(text: String) -> Typed {
     Typed { sql: quoted(&text), ty: Ty::Open(Open::Text(text)) }
 }
 
-/// A number: a whole one if it fits, else one with a point.
+fn short(number: &str) -> String {
+    number.chars().take(40).collect()
+}
+
+/// A number, a whole one or one with a point.
 fn number_literal(number: &str) -> Result<Typed, Error> {
-    if number.bytes().all(|b| b.is_ascii_digit())
-        && let Ok(value) = number.parse::<i64>()
-    {
+    if number.bytes().all(|b| b.is_ascii_digit()) {
+        // PostgreSQL counts on exactly with a whole number that is longer; a float would lose its last digits in silence.
+        let value = number.parse::<i64>().map_err(|_| {
+            let message = format!("value \"{}\" is out of range for type bigint", short(number));
+            Error::new(SqlState::OUT_OF_RANGE, message).hint("Write it as a float, for example 1e20.")
+        })?;
         return Ok(Typed::known(value.to_string(), Type::Int));
     }
     let value = literal::parse(number, Type::Float)?;

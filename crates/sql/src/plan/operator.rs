@@ -56,7 +56,15 @@ impl Planner<'_> {
                 let sql = self.condition(expr, "NOT")?;
                 Ok(Typed::known(format!("(NOT {sql})"), Bool))
             }
-            UnaryOperator::Plus => self.expr(expr),
+            UnaryOperator::Plus => {
+                let typed = self.expr(expr)?;
+                let ty = typed.known_type().unwrap_or(Float);
+                if !matches!(ty, Int | Float) {
+                    let message = format!("operator does not exist: + {}", ty.name());
+                    return Err(Error::new(SqlState::UNDEFINED_FUNCTION, message));
+                }
+                Ok(Typed::known(self.coerce(typed, ty)?, ty))
+            }
             UnaryOperator::Minus => {
                 // The least whole number is the negation of one that does not fit.
                 if let Expr::Value(value) = expr
@@ -115,13 +123,11 @@ impl Planner<'_> {
 
     /// A comparison of two expressions that are planned.
     pub fn compare(&mut self, op: &str, left: Typed, right: Typed) -> Result<Typed, Error> {
-        let numbers = |ty: Option<Type>| matches!(ty, Some(Int | Float));
+        let numbers = |ty: Type| matches!(ty, Int | Float);
         let (l, r) = (left.known_type(), right.known_type());
-        // SQLite compares whole numbers and others exactly.
-        if numbers(l) && numbers(r) {
-            return Ok(Typed::known(format!("({} {op} {})", left.sql, right.sql), Bool));
-        }
         let ty = match (l, r) {
+            // SQLite compares a whole number and another exactly, PostgreSQL after it has made a float of the whole one.
+            (Some(l), Some(r)) if l != r && numbers(l) && numbers(r) => Float,
             (Some(l), Some(r)) if l != r => {
                 return Err(Error::new(
                     SqlState::UNDEFINED_FUNCTION,

@@ -21,7 +21,7 @@ pub fn parse(sql: &str, longest: usize) -> Result<Vec<Statement>, Error> {
         return Err(Error::new(SqlState::SYNTAX, "the text holds a zero byte"));
     }
     let dialect = PostgreSqlDialect {};
-    let tokens = Tokenizer::new(&dialect, sql).tokenize_with_location().map_err(|e| {
+    let mut tokens = Tokenizer::new(&dialect, sql).tokenize_with_location().map_err(|e| {
         let error = Error::new(SqlState::SYNTAX, format!("syntax error: {}", e.message));
         match offset(sql, e.location.line, e.location.column) {
             Some(position) => error.at(position),
@@ -35,6 +35,7 @@ pub fn parse(sql: &str, longest: usize) -> Result<Vec<Statement>, Error> {
     if let Some(refused) = refused_write(&tokens) {
         return Err(refused);
     }
+    forget_foreign_keywords(&mut tokens);
     // The parser knows TABLE only inside of other statements.
     if let Some((word, rest)) = sql.trim_start().split_at_checked(5)
         && word.eq_ignore_ascii_case("table")
@@ -47,6 +48,35 @@ pub fn parse(sql: &str, longest: usize) -> Result<Vec<Statement>, Error> {
         .with_tokens_with_locations(tokens)
         .parse_statements()
         .map_err(|e| failure(sql, e))
+}
+
+/// Words that mean something in the parser's other dialects are plain names in PostgreSQL: a column may be called `top`.
+fn forget_foreign_keywords(tokens: &mut [TokenWithSpan]) {
+    const FOREIGN: [Keyword; 16] = [
+        Keyword::ANTI,
+        Keyword::ASOF,
+        Keyword::CONNECT,
+        Keyword::DISTRIBUTE,
+        Keyword::DIV,
+        Keyword::MATCH_RECOGNIZE,
+        Keyword::MINUS,
+        Keyword::PIVOT,
+        Keyword::PREWHERE,
+        Keyword::QUALIFY,
+        Keyword::SAMPLE,
+        Keyword::SEMI,
+        Keyword::SETTINGS,
+        Keyword::SORT,
+        Keyword::TOP,
+        Keyword::UNPIVOT,
+    ];
+    for token in tokens {
+        if let Token::Word(word) = &mut token.token
+            && FOREIGN.contains(&word.keyword)
+        {
+            word.keyword = Keyword::NoKeyword;
+        }
+    }
 }
 
 /// Statements that change something are refused even where the parser does not know their syntax.
