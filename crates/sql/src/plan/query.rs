@@ -8,7 +8,7 @@ use crate::error::{Error, SqlState};
 use crate::types::Type;
 use sqlparser::ast::{
     Expr, LimitClause, OrderBy, OrderByExpr, OrderByKind, OrderByOptions, OrderBySort, Query, SetExpr,
-    SetOperator, SetQuantifier, Value, Values,
+    SetOperator, SetQuantifier, UnaryOperator, Value, Values,
 };
 
 /// A query of SQLite whose columns are `c1`, `c2` and so on, with their names and types.
@@ -345,6 +345,11 @@ pub fn output_of<'n>(expr: &Expr, names: impl Iterator<Item = &'n str>) -> Resul
                     Err(Error::new(SqlState::INVALID_REFERENCE, message))
                 }
             }
+        }
+        Expr::UnaryOp { op: UnaryOperator::Minus, expr: number } if matches!(&**number, Expr::Value(value) if matches!(value.value, Value::Number(..))) =>
+        {
+            let message = format!("ORDER BY position {expr} is not in select list");
+            Err(Error::new(SqlState::INVALID_REFERENCE, message))
         }
         Expr::Identifier(ident) => {
             let wanted = folded(ident);
