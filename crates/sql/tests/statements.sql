@@ -7,6 +7,10 @@ SELECT 2.5::float8::int8, 3.5::float8::int8, -2.5::float8::int8, '12'::int8, ' 1
 SELECT round(2.5::float8), round(-1.5::float8), ceil(1.2::float8), floor(-1.2::float8), trunc(-1.7::float8), sign(-3::float8)
 SELECT abs(-5), mod(7, 3), power(2::float8, 10::float8), sqrt(2::float8), exp(1::float8), ln(10::float8)
 SELECT round(1.005::numeric, 2)::float8, round(2.675::numeric, 2)::float8, round(-1234.567::numeric, -2)::float8, round(0.5::numeric, 0)::float8
+SELECT 2.5::int8, (-2.5)::int8, 2.5::float8::int8, round(2.5)::int8, round(2.5::float8)::int8, (5 / 2.0)::int8, (5 / 2.0::float8)::int8
+SELECT avg(wants + 0.5)::int8, coalesce(avg(wants), 0)::int8, round(avg(wants) + 0.5)::int8, (CASE WHEN true THEN 4.5 ELSE 1 END)::int8 FROM roles
+SELECT name FROM hosts ORDER BY -2
+SELECT 1 END 2
 SELECT 1 / 0
 SELECT 1 % 0
 SELECT 1::float8 / 0

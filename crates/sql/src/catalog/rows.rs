@@ -101,7 +101,7 @@ fn fixed(row: &dyn Fn() -> Row, name: &str) -> Vec<Row> {
                 .yes("datallowconn")
                 .int("datconnlimit", -1)
                 .text("datcollate", "C")
-                .text("datctype", "C"),
+                .text("datctype", "C.UTF-8"),
         ],
         "pg_roles" => vec![
             row()

@@ -74,7 +74,8 @@ impl Planner<'_> {
             }
         }
         let (inner, ty) = planned?;
-        Ok(Typed::known(format!("{}{}", inner.sql, inner.filter), ty).finish(&inner.after))
+        let sql = format!("{}{}", inner.sql, inner.filter);
+        Ok(Typed { numeric: inner.numeric, ..Typed::known(sql, ty) }.finish(&inner.after))
     }
 
     /// The call with its arguments, and what it gives.
@@ -110,9 +111,10 @@ impl Planner<'_> {
             .map_err(|_| Error::new(SqlState::UNDEFINED_FUNCTION, format!("{name} takes one argument")))?;
         let ty = arg.ty.or_text();
         let (function, wanted, gives, after) = signature(name, ty)?;
+        let numeric = gives == Float && (arg.numeric || ty == Int);
         let sql = self.coerce(arg, wanted)?;
         let mut written = Written::new(&format!("{function}({distinct}{sql})"), filter);
-        written.after = after;
+        (written.after, written.numeric) = (after, numeric);
         Ok((written, gives))
     }
 
@@ -187,7 +189,7 @@ impl Planner<'_> {
         };
         let over = self.window(spec)?;
         let sql = format!("{}{} OVER ({over})", written.sql, written.filter);
-        Ok(Typed::known(sql, ty).finish(&written.after))
+        Ok(Typed { numeric: written.numeric, ..Typed::known(sql, ty) }.finish(&written.after))
     }
 
     fn value_function(&mut self, name: &str, args: &[&Expr]) -> Result<(Written, Type), Error> {
@@ -248,11 +250,13 @@ struct Written {
     sql: String,
     filter: String,
     after: String,
+    /// As [`Typed::numeric`].
+    numeric: bool,
 }
 
 impl Written {
     fn new(sql: &str, filter: String) -> Self {
-        Self { sql: sql.to_owned(), filter, after: String::new() }
+        Self { sql: sql.to_owned(), filter, after: String::new(), numeric: false }
     }
 }
 

@@ -63,46 +63,58 @@ impl Planner<'_> {
             };
             return Err(Error::new(SqlState::UNDEFINED_FUNCTION, message).hint(hint));
         };
+        // PostgreSQL has these for float8 and for numeric.
+        const BOTH: [&str; 9] =
+            ["abs", "ceil", "ceiling", "floor", "power", "round", "sign", "sqrt", "trunc"];
+        let numeric =
+            Typed::numeric_together(&typed) && BOTH.contains(&name) || name == "round" && typed.len() == 2;
+        if let ("round", true, [arg]) = (name, numeric, typed.as_slice()) {
+            return Ok(Typed::numeric(super::cast::half_away(&arg.sql)));
+        }
         let args: Result<Vec<_>, _> =
             typed.into_iter().zip(function.args).map(|(arg, ty)| self.coerce(arg, *ty)).collect();
-        Ok(Typed::known(format!("{}({})", sqlite_name(function), args?.join(", ")), function.gives))
+        let sql = format!("{}({})", sqlite_name(function), args?.join(", "));
+        Ok(Typed { numeric, ..Typed::known(sql, function.gives) })
     }
 
     fn coalesce(&mut self, args: &[&Expr]) -> Result<Typed, Error> {
-        let (items, ty) = self.all_alike(args, "COALESCE")?;
+        let (items, alike) = self.all_alike(args, "COALESCE")?;
         Ok(match items.as_slice() {
             [] => return Err(Error::new(SqlState::SYNTAX, "COALESCE needs an argument")),
-            [one] => Typed::known(one.clone(), ty),
-            _ => Typed::known(format!("coalesce({})", items.join(", ")), ty),
+            [one] => Typed { sql: one.clone(), ..alike },
+            _ => Typed { sql: format!("coalesce({})", items.join(", ")), ..alike },
         })
     }
 
     fn nullif(&mut self, args: &[&Expr]) -> Result<Typed, Error> {
-        let (items, ty) = self.all_alike(args, "NULLIF")?;
-        comparable(&Ty::Known(ty), "NULLIF")?;
+        let (items, alike) = self.all_alike(args, "NULLIF")?;
+        comparable(&alike.ty, "NULLIF")?;
         match items.as_slice() {
-            [left, right] => Ok(Typed::known(format!("nullif({left}, {right})"), ty)),
+            [left, right] => Ok(Typed { sql: format!("nullif({left}, {right})"), ..alike }),
             _ => Err(Error::new(SqlState::SYNTAX, "NULLIF needs two arguments")),
         }
     }
 
     fn extreme(&mut self, name: &str, args: &[&Expr]) -> Result<Typed, Error> {
-        let (items, ty) = self.all_alike(args, &name.to_uppercase())?;
-        comparable(&Ty::Known(ty), name)?;
+        let (items, alike) = self.all_alike(args, &name.to_uppercase())?;
+        comparable(&alike.ty, name)?;
         if items.is_empty() {
             return Err(Error::new(SqlState::SYNTAX, format!("{} needs an argument", name.to_uppercase())));
         }
         let function = functions::all().find(|f| f.name.strip_prefix('.') == Some(name));
         let function = function.map(sqlite_name).unwrap_or_default();
-        Ok(Typed::known(format!("{function}({})", items.join(", ")), ty))
+        Ok(Typed { sql: format!("{function}({})", items.join(", ")), ..alike })
     }
 
-    fn all_alike(&mut self, args: &[&Expr], clause: &str) -> Result<(Vec<String>, Type), Error> {
+    /// The arguments as their common type, and an empty expression of that type.
+    fn all_alike(&mut self, args: &[&Expr], clause: &str) -> Result<(Vec<String>, Typed), Error> {
         let mut items = Vec::new();
         for arg in args {
             items.push(self.expr(arg)?);
         }
-        self.unified(items, clause)
+        let numeric = Typed::numeric_together(&items);
+        let (items, ty) = self.unified(items, clause)?;
+        Ok((items, Typed { numeric, ..Typed::known("", ty) }))
     }
 
     /// A function of any number of values, each as its text.

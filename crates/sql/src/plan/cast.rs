@@ -15,8 +15,12 @@ enum Target {
     Type(Type),
     /// A whole number of so many bits.
     Bits(u8),
+    /// `numeric`.
+    Numeric,
     /// Decimal digits behind the point.
     Places(i64),
+    /// Text of at most 63 characters.
+    Name,
     /// At most so many characters.
     Characters(i64),
     /// The name, or the number, of a table.
@@ -31,7 +35,7 @@ impl Planner<'_> {
     /// A literal or a parameter.
     pub fn value(&mut self, value: &Value) -> Result<Typed, Error> {
         Ok(match value {
-            Value::Null => Typed { sql: "NULL".to_owned(), ty: Ty::Open(Open::Null) },
+            Value::Null => Typed::open("NULL", Open::Null),
             Value::Boolean(value) => Typed::known(if *value { "1" } else { "0" }, Type::Bool),
             Value::Number(number, false) => number_literal(number)?,
             Value::SingleQuotedString(text) | Value::EscapedStringLiteral(text) => open_text(text.clone()),
@@ -55,7 +59,7 @@ impl Planner<'_> {
             Some(ty) => Ty::Known(ty),
             None => Ty::Open(Open::Param(number - 1)),
         };
-        Ok(Typed { sql: format!("?{number}"), ty })
+        Ok(Typed { sql: format!("?{number}"), ty, numeric: false })
     }
 
     /// The expression as a `want`, by what PostgreSQL converts without being told.
@@ -113,19 +117,25 @@ impl Planner<'_> {
 
     /// `CAST(… AS …)` and `…::…`.
     pub fn cast_to(&mut self, typed: Typed, data_type: &DataType) -> Result<Typed, Error> {
-        Ok(match target(data_type)? {
+        let target = target(data_type)?;
+        Ok(match target {
             Target::Type(ty) => self.cast(typed, ty)?,
             Target::Bits(bits) => {
                 let whole = self.cast(typed, Type::Int)?;
                 let name = sqlite_name_of(".in_range", &[Type::Int, Type::Int]);
                 Typed::known(format!("{name}({}, {bits})", whole.sql), Type::Int)
             }
+            Target::Numeric => Typed::numeric(self.cast(typed, Type::Float)?.sql),
             Target::Places(places) => {
                 let number = self.cast(typed, Type::Float)?;
                 let name = sqlite_name_of("round", &[Type::Float, Type::Int]);
-                Typed::known(format!("{name}({}, {places})", number.sql), Type::Float)
+                Typed::numeric(format!("{name}({}, {places})", number.sql))
             }
-            Target::Characters(count) => {
+            Target::Name if typed.known_type() == Some(Type::Bool) => {
+                return Err(Error::unsupported("a boolean as a name").hint("Cast it to text."));
+            }
+            Target::Name | Target::Characters(_) => {
+                let count = if let Target::Characters(count) = target { count } else { 63 };
                 let text = self.cast(typed, Type::Text)?;
                 let name = sqlite_name_of("left", &[Type::Text, Type::Int]);
                 Typed::known(format!("{name}({}, {count})", text.sql), Type::Text)
@@ -145,7 +155,10 @@ impl Planner<'_> {
             return Ok(Typed::known(self.coerce(typed, want)?, want));
         };
         let name = match (from, want) {
-            (from, want) if from == want => return Ok(typed),
+            (from, want) if from == want => return Ok(Typed::known(typed.sql, want)),
+            (Type::Float, Type::Int) if typed.numeric => {
+                return self.cast(Typed::known(half_away(&typed.sql), Type::Float), want);
+            }
             (Type::Json, Type::Text) => return Ok(Typed::known(typed.sql, Type::Text)),
             (Type::Bool | Type::Int | Type::Float | Type::Time | Type::Interval, Type::Text) => ".to_text",
             (Type::Text | Type::Int, Type::Bool) => ".to_bool",
@@ -207,8 +220,13 @@ impl Planner<'_> {
     }
 }
 
+/// The nearest whole number; the one further from zero if there are two.
+pub fn half_away(sql: &str) -> String {
+    format!("{}({sql}, 0)", sqlite_name_of("round", &[Type::Float, Type::Int]))
+}
+
 fn open_text(text: String) -> Typed {
-    Typed { sql: quoted(&text), ty: Ty::Open(Open::Text(text)) }
+    Typed::open(quoted(&text), Open::Text(text))
 }
 
 fn short(number: &str) -> String {
@@ -226,7 +244,7 @@ fn number_literal(number: &str) -> Result<Typed, Error> {
         return Ok(Typed::known(value.to_string(), Type::Int));
     }
     let value = literal::parse(number, Type::Float)?;
-    Ok(Typed::known(cell_literal(&value), Type::Float))
+    Ok(Typed::numeric(cell_literal(&value)))
 }
 
 /// A value as a literal of SQLite.
@@ -255,9 +273,10 @@ pub fn short_name(data_type: &DataType) -> String {
         Ok(Target::Bits(16)) => "int2",
         Ok(Target::Bits(_)) => "int4",
         Ok(Target::Type(Type::Float)) => "float8",
-        Ok(Target::Places(_)) => "numeric",
+        Ok(Target::Numeric | Target::Places(_)) => "numeric",
         Ok(Target::Type(Type::Text)) => "text",
         Ok(Target::Characters(_)) => "varchar",
+        Ok(Target::Name) => "name",
         Ok(Target::Type(Type::Json)) => "json",
         Ok(Target::Type(Type::Time)) => "timestamptz",
         Ok(Target::Type(Type::Interval)) => "interval",
@@ -283,16 +302,15 @@ fn target(data_type: &DataType) -> Result<Target, Error> {
         ("int8" | "bigint" | "oid" | "xid", None) => Target::Type(Type::Int),
         ("int" | "int4" | "integer", None) => Target::Bits(32),
         ("int2" | "smallint", None) => Target::Bits(16),
-        ("float8" | "double precision" | "float" | "float4" | "real" | "numeric" | "decimal", None) => {
-            Target::Type(Type::Float)
-        }
+        ("float8" | "double precision" | "float" | "float4" | "real", None) => Target::Type(Type::Float),
+        ("numeric" | "decimal", None) => Target::Numeric,
         ("numeric" | "decimal", Some(size)) => match size.split_once(',') {
             Some((_, places)) => Target::Places(number(places)?),
             None => Target::Places(0),
         },
-        ("text" | "varchar" | "character varying" | "name" | "char" | "regproc" | "cstring", None) => {
-            Target::Type(Type::Text)
-        }
+        ("text" | "varchar" | "character varying" | "regproc" | "cstring", None) => Target::Type(Type::Text),
+        ("name", None) => Target::Name,
+        ("char", None) => Target::Characters(1),
         ("varchar" | "character varying", Some(size)) => Target::Characters(number(size)?),
         ("json" | "jsonb", None) => Target::Type(Type::Json),
         ("timestamptz" | "timestamp with time zone" | "timestamp" | "timestamp without time zone", None) => {

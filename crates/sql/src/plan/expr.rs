@@ -93,7 +93,8 @@ impl Planner<'_> {
                 }
             }
             Expr::Extract { field, expr, .. } => {
-                self.call_named("date_part", &[&text(&field.to_string()), expr])
+                let part = self.call_named("date_part", &[&text(&field.to_string()), expr])?;
+                Ok(Typed::numeric(part.sql))
             }
             Expr::Ceil { expr, field } if is_plain(field) => self.call_named("ceil", &[expr]),
             Expr::Floor { expr, field } if is_plain(field) => self.call_named("floor", &[expr]),
@@ -280,6 +281,7 @@ impl Planner<'_> {
         if let Some(otherwise) = otherwise {
             results.push(self.expr(otherwise)?);
         }
+        let numeric = Typed::numeric_together(&results);
         let (results, ty) = self.unified(results, "CASE")?;
         for (head, result) in heads.iter().zip(&results) {
             sql.push_str(&format!(" WHEN {head} THEN {result}"));
@@ -288,7 +290,7 @@ impl Planner<'_> {
             sql.push_str(&format!(" ELSE {last}"));
         }
         sql.push_str(" END)");
-        Ok(Typed::known(sql, ty))
+        Ok(Typed { numeric, ..Typed::known(sql, ty) })
     }
 
     /// A subquery as a value. SQLite takes the first of several rows, PostgreSQL refuses them.

@@ -2,7 +2,7 @@
 
 use super::Planner;
 use super::shape::comparable;
-use super::typed::{Open, Ty, Typed};
+use super::typed::{Ty, Typed};
 use crate::error::{Error, SqlState};
 use crate::functions::sqlite_name_of;
 use crate::types::Type::{self, Bool, Float, Int, Interval, Json, Text, Time};
@@ -63,7 +63,8 @@ impl Planner<'_> {
                     let message = format!("operator does not exist: + {}", ty.name());
                     return Err(Error::new(SqlState::UNDEFINED_FUNCTION, message));
                 }
-                Ok(Typed::known(self.coerce(typed, ty)?, ty))
+                let numeric = typed.numeric;
+                Ok(Typed { numeric, ..Typed::known(self.coerce(typed, ty)?, ty) })
             }
             UnaryOperator::Minus => {
                 // The least whole number is the negation of one that does not fit.
@@ -78,8 +79,9 @@ impl Planner<'_> {
                     let message = format!("operator does not exist: - {}", ty.name());
                     return Err(Error::new(SqlState::UNDEFINED_FUNCTION, message));
                 }
-                let sql = self.coerce(typed, ty)?;
-                Ok(Typed::known(format!("{}({sql})", sqlite_name_of(".neg", &[ty])), ty))
+                let numeric = typed.numeric;
+                let sql = format!("{}({})", sqlite_name_of(".neg", &[ty]), self.coerce(typed, ty)?);
+                Ok(Typed { numeric, ..Typed::known(sql, ty) })
             }
             _ => Err(Error::unsupported(format!("the operator {op}"))),
         }
@@ -176,13 +178,17 @@ impl Planner<'_> {
             return Err(Error::new(SqlState::UNDEFINED_FUNCTION, message)
                 .hint("No operator matches these types. An explicit type cast may be needed."));
         };
+        let both = [left, right];
+        let numeric = gives == Float && Typed::numeric_together(&both);
+        let [left, right] = both;
         let (left, right) = (self.coerce(left, l)?, self.coerce(right, r)?);
         // The commutative ones are listed once.
         let (left, right, l, r) = match (l, r) {
             (Interval, Time) | (Float, Interval) => (right, left, r, l),
             _ => (left, right, l, r),
         };
-        Ok(Typed::known(format!("{}({left}, {right})", sqlite_name_of(name, &[l, r])), gives))
+        let sql = format!("{}({left}, {right})", sqlite_name_of(name, &[l, r]));
+        Ok(Typed { numeric, ..Typed::known(sql, gives) })
     }
 }
 
@@ -196,7 +202,6 @@ fn operands(op: &str, left: &Typed, right: &Typed) -> Option<(Type, Type, Type)>
         (Ty::Open(_), Ty::Known(Time)) if op == "+" => (Interval, Time),
         (Ty::Known(Interval), Ty::Open(_)) if matches!(op, "*" | "/") => (Interval, Float),
         (Ty::Known(known), Ty::Open(_)) | (Ty::Open(_), Ty::Known(known)) => (*known, *known),
-        (Ty::Open(Open::Null), Ty::Open(Open::Null)) => (Int, Int),
         (Ty::Open(_), Ty::Open(_)) => return None,
     };
     match (l, op, r) {

@@ -43,11 +43,14 @@ pub fn parse(sql: &str, longest: usize) -> Result<Vec<Statement>, Error> {
     {
         return parse(&format!("SELECT * FROM{rest}"), longest.saturating_add(20));
     }
-    Parser::new(&dialect)
-        .with_recursion_limit(NESTING_MAX)
-        .with_tokens_with_locations(tokens)
-        .parse_statements()
-        .map_err(|e| failure(sql, e))
+    let mut parser =
+        Parser::new(&dialect).with_recursion_limit(NESTING_MAX).with_tokens_with_locations(tokens);
+    let statements = parser.parse_statements().map_err(|e| failure(sql, e))?;
+    // The parser stops at END, and what follows would be ignored in silence.
+    match parser.peek_token().token {
+        Token::EOF => Ok(statements),
+        rest => Err(Error::new(SqlState::SYNTAX, format!("syntax error at or near \"{rest}\""))),
+    }
 }
 
 /// Words that mean something in the parser's other dialects are plain names in PostgreSQL: a column may be called `top`.

@@ -162,7 +162,7 @@ impl Planner<'_> {
                 None => exprs.iter().position(|expr| *expr == Some(&term_of.expr)),
             };
             let sorted = match place {
-                Some(place) => Typed { sql: (place + 1).to_string(), ty: items[place].1.ty.clone() },
+                Some(place) => Typed { sql: (place + 1).to_string(), ..items[place].1.clone() },
                 None => {
                     let mut sorted = self.expr(&term_of.expr)?;
                     let place = items.iter().position(|(_, item)| item.sql == sorted.sql);

@@ -3,7 +3,9 @@
 use super::folded;
 use super::typed::{Ty, Typed};
 use crate::error::{Error, SqlState};
-use sqlparser::ast::{Expr, OrderByExpr, OrderByOptions, OrderBySort, Query, TableAlias, Value, WindowType};
+use sqlparser::ast::{
+    Expr, OrderByExpr, OrderByOptions, OrderBySort, Query, TableAlias, UnaryOperator, Value, WindowType,
+};
 
 /// A query of SQLite whose columns are `c1`, `c2` and so on, with their names and types.
 pub struct Body {
@@ -90,6 +92,11 @@ pub fn output_of<'n>(expr: &Expr, names: impl Iterator<Item = &'n str>) -> Resul
                     Err(Error::new(SqlState::INVALID_REFERENCE, message))
                 }
             }
+        }
+        Expr::UnaryOp { op: UnaryOperator::Minus, expr: number } if matches!(&**number, Expr::Value(value) if matches!(value.value, Value::Number(..))) =>
+        {
+            let message = format!("ORDER BY position {expr} is not in select list");
+            Err(Error::new(SqlState::INVALID_REFERENCE, message))
         }
         Expr::Identifier(ident) => {
             let wanted = folded(ident);

@@ -29,12 +29,30 @@ pub struct Typed {
     pub sql: String,
     /// Its type.
     pub ty: Ty,
+    /// PostgreSQL's type is `numeric`. It is a float here, but rounds half away from zero and not half to even.
+    pub numeric: bool,
 }
 
 impl Typed {
     /// An expression of a type that is known.
     pub fn known(sql: impl Into<String>, ty: Type) -> Self {
-        Self { sql: sql.into(), ty: Ty::Known(ty) }
+        Self { sql: sql.into(), ty: Ty::Known(ty), numeric: false }
+    }
+
+    /// A float that PostgreSQL has as `numeric`.
+    pub fn numeric(sql: impl Into<String>) -> Self {
+        Self { numeric: true, ..Self::known(sql, Type::Float) }
+    }
+
+    /// An expression whose type its place decides.
+    pub fn open(sql: impl Into<String>, open: Open) -> Self {
+        Self { sql: sql.into(), ty: Ty::Open(open), numeric: false }
+    }
+
+    /// Whether what PostgreSQL makes of these together is `numeric`: at least one is, and none is a float.
+    pub fn numeric_together(items: &[Self]) -> bool {
+        items.iter().any(|item| item.numeric)
+            && items.iter().all(|item| item.numeric || item.known_type() != Some(Type::Float))
     }
 
     /// Its type, if it has one.

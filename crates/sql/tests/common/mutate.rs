@@ -61,7 +61,9 @@ impl Iterator for Mutants {
         let original = &statements[random.below(statements.len())];
         let mut text = original.clone();
         // One edit: of several, one is an error nearly always, and no later stage sees the rest.
-        let other = &statements[random.below(statements.len())];
+        // A statement's own words name tables that it has.
+        let own = random.below(2) == 0;
+        let other = if own { original } else { &statements[random.below(statements.len())] };
         let place = random.below(text.len());
         // Mostly a word of the same kind in the place of one, so that many are still statements.
         let alike: Vec<usize> = (0..other.len()).filter(|i| kind(&other[*i]) == kind(&text[place])).collect();

@@ -21,10 +21,11 @@ impl Random {
             0 => "cpus".into(),
             1 => self.pick(&["0", "1", "2", "(0 - 3)", "NULL::int8", "7"]),
             2 => "length(name)::int8".into(),
+            // PostgreSQL computes a division of constants even where no row needs it.
             3 => format!(
                 "({} {} {})",
                 self.int(depth - 1),
-                self.pick(&["+", "-", "*", "/", "%"]),
+                self.pick(&["+", "-", "*", "+ cpus /", "- cpus %"]),
                 self.int(depth - 1)
             ),
             4 => format!("coalesce({}, {})", self.int(depth - 1), self.int(depth - 1)),

@@ -62,11 +62,12 @@ fn the_rows_of_random_statements_are_those_of_postgresql() {
     let mut random = Random(seed());
     let statements: Vec<_> = (0..1_000).map(|_| random.select()).collect();
     let same_rows = compare(&statements, |mine, theirs| {
-        // Which of several errors comes first is the planner's choice. PostgreSQL has a FULL JOIN only for some conditions.
         let refused = |answer: &Result<String, String>| matches!(answer, Err(code) if code == "0A000");
-        refused(mine) || refused(theirs) || mine.is_err() && theirs.is_err()
+        // Which of several errors comes first, and whether an operand is needed, is the planner's choice: NULL + 1 / 0 is null in PostgreSQL.
+        // It has a FULL JOIN only for some conditions.
+        refused(theirs) || matches!(mine, Err(code) if code == "0A000" || code.starts_with("22"))
     });
-    assert!(same_rows >= 500, "only {same_rows} gave rows: the test compares little");
+    assert!(same_rows >= 900, "only {same_rows} gave rows: the test compares little");
 }
 
 #[test]
@@ -82,8 +83,9 @@ fn the_rows_of_edited_statements_are_those_of_postgresql() {
         .collect();
     let same_rows = compare(&statements, |mine, theirs| match (mine, theirs) {
         (Ok(mine), Ok(theirs)) => same_up_to_order(mine, theirs),
-        // Our parser takes a little more than PostgreSQL's, as in `1FROM`; and all whole numbers are of one type, so that each casts to boolean.
-        (_, Err(code)) => matches!(code.as_str(), "42601" | "42846"),
+        // Our parser takes a little more than PostgreSQL's, as in `1FROM`; all whole numbers are of one type, so that each casts to boolean,
+        // and `numeric` is a float, so that each rounds to digits.
+        (_, Err(code)) => matches!(code.as_str(), "42601" | "42846" | "42883" | "42725"),
         (Err(_), _) => true,
     });
     assert!(same_rows >= 200, "only {same_rows} gave rows: the test compares little");

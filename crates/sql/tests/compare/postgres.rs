@@ -36,7 +36,7 @@ impl Postgres {
         }
         let data = dir.join("data");
         let made = as_somebody(&programs().join("initdb"))
-            .args("--locale=C -E UTF8 -U postgres --no-sync -A trust -D".split(' '))
+            .args("--locale=C --lc-ctype=C.UTF-8 -E UTF8 -U postgres --no-sync -A trust -D".split(' '))
             .arg(&data)
             .output()
             .expect("initdb runs");
