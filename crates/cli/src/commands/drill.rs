@@ -319,10 +319,10 @@ mod tests {
 avg(load1) by role of 5 hosts: 2.75
 GROUP   HOST                     VALUE  PART                   AGE
 web     3 hosts                      3
-        web-2                     8.50  +2.75 to the average  2.0s
-        web-3                        0  -1.50 to the average  3.0s
+        web-2                     8.50  +2.75 to the average  2.0 s
+        web-3                        0  -1.50 to the average  3.0 s
 db      1 host                       2
-        db-1                         2                        4.0s
+        db-1                         2                        4.0 s
 (none)  1 host, 1 without a value    -
 ";
         let shown = shown("avg(load1)");

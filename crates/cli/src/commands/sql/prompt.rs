@@ -214,7 +214,7 @@ mod tests {
         let words = Words::all();
         let (start, found) = words.completions("select load", 11);
         assert_eq!((start, found), (7, vec!["load1".into(), "load15".into(), "load5".into()]));
-        let (start, found) = words.completions("é,memb WHERE", 6);
+        let (start, found) = words.completions("é,memb WHERE", 7);
         assert_eq!((start, found), (3, vec!["members".into()]));
         assert_eq!(words.completions("sel", 3).1, ["SELECT"]);
         assert!(words.completions("select ", 7).1.is_empty(), "not everything at once");
