@@ -142,7 +142,7 @@ fn the_nodes_of_a_simulation_have_the_tables_of_an_agent_and_a_statement_changes
     );
 
     let down = simulated(&["--sql", "SELECT node FROM nodes WHERE NOT is_up"]);
-    assert!(text(&down.stdout).starts_with("run,t_s,node\n0,40,4\n"), "{down:?}");
+    assert!(text(&down.stdout).starts_with("run,t_s,node\n0,40.0,4\n"), "{down:?}");
     let fault = simulated(&["--sql", "SELECT nane FROM members"]);
     assert_eq!(fault.status.code(), Some(2), "{fault:?}");
     assert!(text(&fault.stderr).contains("nane"), "{fault:?}");
