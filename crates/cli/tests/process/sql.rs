@@ -121,7 +121,8 @@ fn the_nodes_of_a_simulation_have_the_tables_of_an_agent_and_a_statement_changes
         told.lines().filter(|line| line.starts_with("0,40.0,")).collect(),
     );
     assert_eq!(before, (0..5).map(|node| format!("0,15.0,{node},alive,5")).collect::<Vec<_>>(), "{told}");
-    let expected = (0..4).flat_map(|node| [format!("0,40.0,{node},alive,4"), format!("0,40.0,{node},failed,1")]);
+    let expected =
+        (0..4).flat_map(|node| [format!("0,40.0,{node},alive,4"), format!("0,40.0,{node},failed,1")]);
     assert_eq!(after, expected.collect::<Vec<_>>(), "{told}");
 
     let events = simulated(&[
