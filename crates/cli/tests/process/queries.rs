@@ -105,7 +105,7 @@ fn all_that_are_meant_answer_with_a_byte_or_with_fifty_kibibytes() {
     assert_eq!(rest[1].info()["handlers"][1]["done"], 1);
     assert_eq!(silent.counted("queries_asked"), 4);
     let shown = silent.cli(&["info"]);
-    assert!(String::from_utf8_lossy(&shown.stdout).contains("queries     0 of its own open"), "{shown:?}");
+    assert!(String::from_utf8_lossy(&shown.stdout).contains("queries     0 open of its own"), "{shown:?}");
 }
 
 #[test]

@@ -79,6 +79,7 @@ impl Asked<'_> {
             ("post", "/v1/keys/everywhere") => json!({ "action": "list" }),
             ("post", "/v1/faults") => json!({ "clear": true }),
             ("post", "/v1/reload") => json!({}),
+            ("post", "/v1/sql") => json!({ "sql": "SELECT count(*) FROM members" }),
             _ => panic!("{method} {path} is new: say how it is asked"),
         }
     }
@@ -90,7 +91,8 @@ impl Asked<'_> {
         for (path, operations) in document["paths"].as_object().unwrap() {
             for method in operations.as_object().unwrap().keys().filter(|_| path != "/v1/leave") {
                 let member = if path.starts_with("/v1/bans/") { NOBODY } else { self.other.name() };
-                let (body, at) = (self.body(method, path), path.replace("{member}", member));
+                let statement = if path == "/v1/sql/subscribe" { "?sql=SELECT%201" } else { "" };
+                let (body, at) = (self.body(method, path), path.replace("{member}", member) + statement);
                 let begun = Instant::now();
                 let status = self.victim.place.status(
                     &method.to_uppercase(),
