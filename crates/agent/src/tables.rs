@@ -19,7 +19,7 @@ pub struct AgentTable {
     pub read: Read,
 }
 
-/// How the rows of a table are read.
+/// The way to read the rows of a table.
 #[derive(Copy, Clone)]
 pub enum Read {
     /// All at once inside the node's task: a few rows.

@@ -302,7 +302,7 @@ fn refusal(status: StatusCode, body: &[u8]) -> String {
     if hint.is_empty() { error } else { format!("{error}\n{hint}") }
 }
 
-/// What to do where the agent asks for a token.
+/// The hint where the agent asks for a token.
 const TOKEN_HINT: &str =
     "Give the agent's token with --token-file FILE, or ask by its Unix socket with --socket PATH.";
 

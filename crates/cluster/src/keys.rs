@@ -66,7 +66,7 @@ impl MemberKeys {
         MemberKeys { id, name, keys }
     }
 
-    /// Whether it confirmed that it holds the key.
+    /// True once the member has confirmed that it holds the key.
     pub fn holds(&self, key: Fingerprint) -> bool {
         self.keys.as_ref().is_ok_and(|keys| keys.contains(&key))
     }

@@ -1,4 +1,4 @@
-//! What is observed of a protocol: its figures, and its state as tables.
+//! Observation of a protocol: its figures, and its state as tables.
 //!
 //! `/metrics`, the counters of `/v1/self`, the laboratory and SQL read a protocol by this trait. What only an agent knows, it adds to it.
 
@@ -60,7 +60,7 @@ impl<'a> Figure<'a> {
     }
 }
 
-/// What is observed of a protocol, or of a node of several.
+/// A protocol, or a node of several, that shows its figures and tables.
 ///
 /// Rows are read by their keys, so that a large table is read in pages and the node works between two of them: a row that was there when the keys
 /// were listed, and is still there when its page is read, is seen once, as it is at that moment.

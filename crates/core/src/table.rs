@@ -1,11 +1,11 @@
-//! What is shown as rows: the definition of a table, and the cells of its rows. SQL, and whatever else prints tables, reads these.
+//! Tables: their definitions, and the cells of their rows. SQL, and whatever else prints tables, reads these.
 
 use crate::identity::NodeId;
 use crate::time::Wall;
 use alloc::string::{String, ToString};
 use core::fmt::Write;
 
-/// What a column holds. A cell of it is that or null.
+/// The kind of a column's cells. A cell is of that kind, or null.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// True or false.
@@ -27,9 +27,9 @@ pub enum Kind {
 pub struct Column {
     /// Its name: a lower-case word of SQL that needs no quotes.
     pub name: &'static str,
-    /// What it holds.
+    /// The kind of its cells.
     pub kind: Kind,
-    /// What it says, with its unit.
+    /// Its meaning, with its unit.
     pub about: &'static str,
 }
 
@@ -38,7 +38,7 @@ pub struct Column {
 pub struct Table {
     /// Its name: a lower-case word of SQL that needs no quotes.
     pub name: &'static str,
-    /// What one row is.
+    /// The thing that one row stands for.
     pub about: &'static str,
     /// The columns that tell one row from all others; none if two rows may be equal.
     pub key: &'static [&'static str],
@@ -151,7 +151,7 @@ impl From<bool> for Cell {
     }
 }
 
-/// What does not fit is the greatest number that does.
+/// A number that does not fit becomes the greatest that does.
 impl From<u64> for Cell {
     fn from(value: u64) -> Cell {
         Cell::Int(i64::try_from(value).unwrap_or(i64::MAX))

@@ -76,11 +76,11 @@ impl SqlState {
 pub struct Error {
     /// Its kind.
     pub code: SqlState,
-    /// What failed, and why.
+    /// The failure and its reason.
     pub message: String,
-    /// Where in the statement: the number of the character, from 1.
+    /// The place in the statement: the number of the character, from 1.
     pub position: Option<usize>,
-    /// What to do about it.
+    /// The advice, if there is one.
     pub hint: Option<String>,
 }
 
@@ -104,7 +104,7 @@ impl Error {
         self
     }
 
-    /// What the statement uses is outside of the supported subset.
+    /// The statement uses something outside of the supported subset.
     pub fn unsupported(what: impl fmt::Display) -> Self {
         Self::new(SqlState::NOT_SUPPORTED, format!("{what} is not supported"))
     }

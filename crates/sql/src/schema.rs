@@ -1,4 +1,4 @@
-//! Which tables there are, and under which names SQL finds them.
+//! The tables, and the names under which SQL finds them.
 
 use rumormill_core::table::Table;
 
@@ -37,7 +37,7 @@ impl Entry {
         format!("{}.{}", self.namespace.name(), self.table.name)
     }
 
-    /// What tells it from all other tables.
+    /// The number that tells it from all other tables, for as long as the program runs.
     pub fn id(self) -> usize {
         std::ptr::from_ref(self.table).addr()
     }

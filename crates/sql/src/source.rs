@@ -1,4 +1,4 @@
-//! Where tables come from.
+//! The source of tables.
 
 use rumormill_core::table::{Cell, Table};
 use std::ops::ControlFlow;
@@ -33,7 +33,7 @@ impl Wanted {
     /// All columns.
     pub const ALL: Self = Self(u64::MAX);
 
-    /// Whether the statement reads the column at `position`.
+    /// True if the statement reads the column at `position`.
     pub fn has(self, position: usize) -> bool {
         self.0 & bit(position) != 0
     }

@@ -1,4 +1,4 @@
-//! What a column of an answer holds, and its text.
+//! Types of the columns of answers, and cells as text.
 
 use rumormill_core::table::{Cell, Kind};
 
@@ -144,7 +144,7 @@ pub fn days(year: i64, month: i64, day: i64) -> i64 {
 pub struct OutColumn {
     /// Its name.
     pub name: String,
-    /// What its cells hold, where they are not null.
+    /// The type of its cells.
     pub ty: Type,
 }
 

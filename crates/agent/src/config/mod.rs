@@ -46,7 +46,7 @@ pub const SERF_RPC_PORT: u16 = 7373;
 /// The port of PostgreSQL.
 pub const PG_PORT: u16 = 5432;
 
-/// How clients made for PostgreSQL are answered.
+/// The listener for clients made for PostgreSQL.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Postgres {
     /// Where.
@@ -92,7 +92,7 @@ pub struct Config {
     pub serf_rpc: Option<SocketAddr>,
     /// The file with the token that Serf's RPC asks for; there is one whenever `serf_rpc` is not loopback.
     pub serf_rpc_auth_file: Option<PathBuf>,
-    /// How clients made for PostgreSQL are answered; none: not at all.
+    /// The listener for clients made for PostgreSQL; none: such clients are not answered.
     pub pg: Option<Postgres>,
     /// The data directory; none for a node that forgets itself.
     pub data_dir: Option<PathBuf>,

@@ -18,7 +18,7 @@ pub struct Inside<'a> {
     pub node: &'a Node<NodeKeys>,
     /// Names, changes and pings, as membership told them.
     pub view: &'a View,
-    /// What the runtime shows besides the node.
+    /// The runtime's view of its sessions and addresses.
     pub seen: &'a rumormill_runtime::View<'a>,
     /// This moment, monotonic.
     pub now: Time,

@@ -47,7 +47,7 @@ pub enum RunError {
         "the admin API cannot listen on {address}: {}; give another address with --http, or --http off", bind_fault(*address, source, "is another agent running there?")
     )]
     Http {
-        /// Which address.
+        /// The address.
         address: SocketAddr,
         /// Why not.
         source: std::io::Error,
@@ -78,7 +78,7 @@ pub enum RunError {
         "Serf's RPC cannot listen on {address}: {}; give another address with --serf-rpc", bind_fault(*address, source, "is a serf agent running there?")
     )]
     SerfRpc {
-        /// Which address.
+        /// The address.
         address: SocketAddr,
         /// Why not.
         source: std::io::Error,
@@ -93,7 +93,7 @@ pub enum RunError {
         "PostgreSQL's protocol cannot listen on {address}: {}; give another address with --pg", bind_fault(*address, source, "is a PostgreSQL server running there?")
     )]
     Pg {
-        /// Which address.
+        /// The address.
         address: SocketAddr,
         /// Why not.
         source: std::io::Error,

@@ -92,7 +92,7 @@ impl Function {
         }
     }
 
-    /// How much a host makes the aggregate what it is: hosts are shown by it, the greatest first.
+    /// A host's part in the aggregate: hosts are shown by it, the greatest first.
     fn weight(self, value: f64, whole: f64) -> f64 {
         match self {
             Function::Sum | Function::Count => value.abs(),
@@ -174,7 +174,7 @@ fn statement(args: &DrillArgs) -> String {
     )
 }
 
-/// Whether `hosts` has such a column.
+/// True if `hosts` has such a column.
 fn is_column(name: &str) -> bool {
     let hosts = reference::tables().into_iter().find(|table| table.name == "hosts");
     hosts.is_some_and(|hosts| hosts.position(name).is_some())

@@ -75,7 +75,7 @@ pub struct EventsArgs {
     pub target: Target,
 }
 
-/// How long `--wait` waits unless it is told otherwise (our guess).
+/// The time that `--wait` waits unless it is told otherwise (our guess).
 const WAIT_DEFAULT: Duration = Duration::from_secs(10);
 /// Characters of a payload in a list (our guess: a few lines of a terminal).
 const TEXT_SHOWN: usize = 400;

@@ -52,7 +52,7 @@ pub trait Part: 'static {
     fn look(&self, _seen: &mut Self::Seen, _view: &dyn View<Self::Node>) {}
     /// An event as a line of the output.
     fn tell(event: &EventOf<Self>) -> Line;
-    /// What of a node is shown as tables and counters.
+    /// The parts of a node that show tables and counters.
     fn observe(_node: &Self::Node) -> Vec<&dyn Observe> {
         Vec::new()
     }

@@ -61,9 +61,9 @@ static NODES: Table = Table {
     columns: columns! {
         /// The node.
         node: Int,
-        /// Whether it is up.
+        /// True while the node is up.
         is_up: Bool,
-        /// When it started last, in seconds since the beginning of the run.
+        /// The node's last start, in seconds since the beginning of the run.
         since_s: Float,
     },
 };
@@ -74,7 +74,7 @@ const NODE: Column =
 /// A table of the simulation, and the table of a node that it is made of.
 type Pair = (&'static Table, &'static Table);
 
-/// What the thread of a statement asks of the thread of the simulation, which alone can look at the nodes.
+/// A request of a statement's thread to the simulation's thread, which alone can look at the nodes.
 enum Request {
     Rows(&'static Table, SyncSender<Vec<Vec<Cell>>>),
     Done(Result<Rows, rumormill_sql::Error>),

@@ -27,9 +27,9 @@ pub static EVENTS: Table = Table {
         sequence: Int,
         /// Of lost events: the number of the last.
         last_sequence: Int,
-        /// What kind of event it is; what is no text in it is replaced.
+        /// The event's name; bytes that are no text are replaced.
         name: Text,
-        /// What it says, if that is text.
+        /// The event's payload, if that is text.
         payload: Text,
         /// The size of the payload, in bytes.
         payload_bytes: Int,
@@ -37,7 +37,7 @@ pub static EVENTS: Table = Table {
         unordered: Bool,
         /// Only the latest of its name counts.
         coalesce: Bool,
-        /// When it was told here, by this node's clock.
+        /// The time at which this node told it, by its own clock.
         heard: Time,
         /// Seconds since then.
         age_s: Float,

@@ -63,7 +63,7 @@ const OF_VITALS: &[Column] = columns! {
     age_s: Float,
     /// Seconds since they arrived here, by this node's clock.
     heard_s: Float,
-    /// When they were written, by the member's clock.
+    /// The time at which the member wrote its vitals, by its own clock.
     written: Time,
 };
 
@@ -72,7 +72,7 @@ const OF_HOSTS: &[Column] = columns! {
     id: Text,
     /// Its name.
     name: Text,
-    /// Whether it is the node that answers.
+    /// True of the node that answers.
     is_self: Bool,
     /// Its state: `alive`, `suspect`, `failed`, `left` or `banned`.
     status: Text,

@@ -168,7 +168,7 @@ fn place(table: &Table, column: &str) -> usize {
     table.position(column).unwrap_or_else(|| unreachable!("{} has a column {column}", table.name))
 }
 
-/// What a member said of a ban, as a verdict.
+/// A member's word about a ban, as a verdict.
 fn word(ban: &Ban, at: &Moment) -> Vec<Cell> {
     let mut row = vec![Cell::Null; WHY.columns.len()];
     for (column, cell) in [

@@ -67,7 +67,7 @@ impl Default for Config {
     }
 }
 
-/// What travels: counters, the sender's first.
+/// A message: counters, the sender's first.
 #[derive(Clone, Debug, Encode, Decode, CborLen)]
 #[cbor(transparent)]
 pub struct Message(#[cbor(n(0), with = "rumormill_core::wire::list")] pub Vec<Beat>);
@@ -90,7 +90,7 @@ impl Item for Beat {
     const BYTES_MIN: usize = 4;
 }
 
-/// What it asks to be reminded of: one at a time.
+/// The one timer: the period.
 #[derive(Clone, Debug)]
 pub enum Timer {
     /// The next period.
@@ -102,7 +102,7 @@ impl protocol::Message for Message {
 }
 
 counters! {
-    /// What it counts. All only go up.
+    /// The counters of a node. All only go up.
     pub struct Counters {
         /// Messages sent.
         sent,
@@ -124,7 +124,7 @@ pub struct Heartbeat {
     config: Arc<Config>,
     epoch: u64,
     counter: u64,
-    /// When the next period begins.
+    /// The start of the next period.
     due: Time,
     peers: Peers,
     /// The view has changed since `watched` was brought up to date.
@@ -133,12 +133,12 @@ pub struct Heartbeat {
     counters: Counters,
 }
 
-/// What this node has heard of a peer.
+/// A watched peer, as this node has heard of it.
 #[derive(Clone, Debug)]
 struct Watched {
     /// Life and counter of its newest heartbeat; none before the first.
     newest: Option<(u64, u64)>,
-    /// When the counter rose, or the peer was first watched.
+    /// The time at which the counter rose, or the peer was first watched.
     rose: Time,
     is_suspected: bool,
 }
@@ -190,7 +190,7 @@ impl Heartbeat {
         }
     }
 
-    /// What was counted.
+    /// The counters.
     pub fn counters(&self) -> Counters {
         self.counters
     }
@@ -342,6 +342,10 @@ impl Catalogued for Heartbeat {
             return Err("entries_max is 0: give the number of counters in a message, like 64".into());
         }
         Ok(())
+    }
+
+    fn on_graph(_: &Config, _: u64) -> Result<Config, String> {
+        Err("heartbeat draws from all nodes: a counter travels by the peers that watch the same member, of which a graph has too few; phi watches neighbours, flood follows the edges of a graph".into())
     }
 
     fn samples() -> Vec<(&'static str, Message)> {

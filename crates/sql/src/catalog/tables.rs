@@ -1,4 +1,4 @@
-//! Which tables of the catalog there are, and their columns: those that clients were seen to read.
+//! The tables of the catalog, with their columns: those that clients were seen to read.
 
 use rumormill_core::table::{Column, Kind, Table};
 

@@ -97,7 +97,7 @@ const FUNCTIONS: [&str; 18] = [
     "ntile",
 ];
 
-/// What a statement may do: select, read the virtual tables, and call the functions of plans.
+/// The authorizer. A statement may select, read the virtual tables, and call the functions of plans.
 fn authorize(context: AuthContext<'_>) -> Authorization {
     match context.action {
         AuthAction::Select => Authorization::Allow,

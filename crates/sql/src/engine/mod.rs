@@ -26,7 +26,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::RecvTimeoutError;
 use std::time::{Duration, Instant};
 
-/// What statements may use.
+/// Bounds on the time, memory and rows of statements.
 #[derive(Clone, Debug)]
 pub struct Limits {
     /// Longest run of a statement, with the time that it waits for a thread.
@@ -72,7 +72,7 @@ pub struct Request {
     pub timeout: Option<Duration>,
 }
 
-/// What a query takes and gives.
+/// A query's parameters and columns.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Described {
     /// The types of its parameters.
@@ -106,7 +106,7 @@ impl Cancel {
         self.0.store(true, Ordering::Relaxed);
     }
 
-    /// Whether somebody called [`Cancel::cancel`].
+    /// True once somebody has called [`Cancel::cancel`].
     pub fn is_cancelled(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }

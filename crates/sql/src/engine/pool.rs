@@ -24,7 +24,7 @@ pub struct Job {
     pub deadline: Instant,
 }
 
-/// What is asked, and whom to tell.
+/// A request, and the one to tell its answer.
 pub enum Work {
     Run(Request, Box<dyn FnOnce(Result<Rows, Error>) + Send>),
     Describe(String, Vec<Option<Type>>, Box<dyn FnOnce(Result<Described, Error>) + Send>),

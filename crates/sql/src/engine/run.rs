@@ -124,7 +124,7 @@ fn cell(value: ValueRef<'_>, ty: Type) -> Result<Cell, Error> {
     })
 }
 
-/// What SQLite says of a statement that we wrote. The session knows better if one of our functions failed.
+/// SQLite's error about a statement that we wrote. The session knows better if one of our functions failed.
 fn failure(error: &rusqlite::Error, plan: &Plan) -> Error {
     let text = error.to_string();
     let bound = |code, message: &str| Error::new(code, message);

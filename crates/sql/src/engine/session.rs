@@ -1,4 +1,4 @@
-//! What a thread knows of the statement that it runs: deadline, memory, copies of tables.
+//! A thread's state for the statement that it runs: deadline, memory, copies of tables.
 
 use super::{Cancel, Limits};
 use crate::catalog::Catalog;
@@ -84,7 +84,7 @@ impl Session {
         statement.stopped.take()
     }
 
-    /// Whether the statement must stop; the reason is kept for [`Session::end`].
+    /// True if the statement must stop; the reason is kept for [`Session::end`].
     pub fn must_stop(&self) -> bool {
         self.charge(0).is_err()
     }

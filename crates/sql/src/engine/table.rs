@@ -14,7 +14,7 @@ use std::borrow::Cow;
 use std::ffi::{CStr, CString, c_int};
 use std::sync::Arc;
 
-/// What a module is registered with: the connection's session, and the table.
+/// The data of a module: the connection's session, and the table.
 pub struct Aux {
     session: Arc<Session>,
     entry: Entry,

@@ -1,4 +1,4 @@
-//! What clients' catalog queries call.
+//! The functions that clients' catalog queries call.
 
 use super::text::fit;
 use super::{Function, function, function_of, int, string, truth};

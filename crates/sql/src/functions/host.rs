@@ -1,8 +1,8 @@
-//! What a connection does for functions.
+//! The connection's services for functions.
 
 use crate::error::Error;
 
-/// What functions need of their connection: the statement's start, and a place for an error with its code.
+/// The connection as functions see it: the statement's start, and a place for an error with its code.
 pub trait Host: Send + Sync + 'static {
     /// The start of the statement, microseconds since 1970.
     fn now(&self) -> i64;

@@ -31,7 +31,7 @@ use crate::error::Error;
 use crate::types::Type;
 use rusqlite::types::{Value, ValueRef};
 
-/// What a function may ask of the statement that calls it.
+/// The statement as its functions see it.
 pub struct Cx {
     /// The start of the statement, microseconds since 1970.
     pub now: i64,
@@ -46,7 +46,7 @@ pub struct Function {
     pub name: &'static str,
     /// The types of its arguments; the last repeats if `variadic`.
     pub args: &'static [Type],
-    /// What it gives.
+    /// The type of its result.
     pub gives: Type,
     /// Null if any argument is.
     pub strict: bool,

@@ -1,4 +1,4 @@
-//! How functions become functions of a connection.
+//! Registration of the functions with a connection.
 
 use super::host::Host;
 use super::{Cx, Function, all, sqlite_name};

@@ -4,7 +4,7 @@ use crate::engine::Rows;
 use crate::error::{Error, SqlState};
 use crate::types;
 
-/// How rows are written.
+/// The format of rows.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Options {
     csv: bool,

@@ -31,7 +31,7 @@ pub struct Session {
     startup: Arc<Startup>,
 }
 
-/// What the handlers of a connection share.
+/// The state that the handlers of a connection share.
 pub struct Inner {
     engine: Engine,
     activity: Arc<Activity>,

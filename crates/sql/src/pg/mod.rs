@@ -23,7 +23,7 @@ use std::time::{Duration, Instant};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 
-/// Who may connect, and how many.
+/// The password, and bounds on connections.
 #[derive(Clone)]
 pub struct Options {
     /// The password; any name of a user will do.
@@ -81,7 +81,7 @@ async fn connection(socket: TcpStream, startup: Arc<startup::Startup>, engine: E
     }
 }
 
-/// When a connection was last used.
+/// The last use of a connection.
 struct Activity {
     start: Instant,
     last: AtomicU64,

@@ -9,7 +9,7 @@ use pgwire::api::cancel::DefaultCancelHandler;
 use pgwire::error::PgWireResult;
 use std::sync::Arc;
 
-/// What all connections share: the password's proof, and their keys for cancelling.
+/// The state that all connections share: the password's proof, and their keys for cancelling.
 pub struct Startup {
     secret: Arc<Secret>,
     manager: Arc<ConnectionManager>,

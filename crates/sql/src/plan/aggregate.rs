@@ -28,7 +28,7 @@ const AGGREGATES: [&str; 15] = [
     "var_pop",
 ];
 
-/// Whether that is the name of an aggregate.
+/// True of the name of an aggregate.
 pub fn is_aggregate(name: &str) -> bool {
     AGGREGATES.contains(&name)
 }

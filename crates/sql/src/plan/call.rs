@@ -136,7 +136,7 @@ impl Planner<'_> {
     }
 }
 
-/// How far a type is from another; none if it is not converted by itself.
+/// The distance of a type from another; none if it is not converted by itself.
 fn distance(have: &Ty, want: Type) -> Option<usize> {
     match (have, want) {
         (Ty::Known(have), want) if *have == want => Some(0),

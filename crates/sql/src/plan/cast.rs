@@ -9,7 +9,7 @@ use crate::types::Type;
 use rumormill_core::table::Cell;
 use sqlparser::ast::{DataType, Value};
 
-/// What a cast asks for.
+/// The target of a cast.
 #[derive(Copy, Clone, Debug, PartialEq)]
 enum Target {
     Type(Type),

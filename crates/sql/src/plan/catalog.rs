@@ -9,7 +9,7 @@ use crate::source::Wanted;
 use crate::types::Type::{self, Bool, Int, Text, Time};
 use sqlparser::ast::{BinaryOperator, Expr};
 
-/// What `version()` says. Clients read the number at the start.
+/// The answer of `version()`. Clients read the number at the start.
 pub const VERSION: &str = "PostgreSQL 14.0 (rumormill)";
 /// The only database.
 pub const DATABASE: &str = "rumormill";
@@ -97,7 +97,7 @@ impl Planner<'_> {
         self.coerce(typed, Int)
     }
 
-    /// What a table or a column says, from `pg_description`.
+    /// The comment of a table or a column, from `pg_description`.
     fn description(&mut self, args: &[&Expr]) -> Result<Typed, Error> {
         let Some(entry) = self.schema.find(Some("pg_catalog"), "pg_description") else {
             return Ok(Typed::known("NULL", Text));
@@ -214,7 +214,7 @@ impl Planner<'_> {
     }
 }
 
-/// What is always so here.
+/// Functions whose answer is always the same here.
 fn fixed(name: &str) -> Option<Typed> {
     Some(match name {
         "version" => Typed::known(quoted(VERSION), Text),

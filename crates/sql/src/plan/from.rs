@@ -11,7 +11,7 @@ use sqlparser::ast::{
     Ident, Join, JoinConstraint, JoinOperator, ObjectName, TableAlias, TableFactor, TableWithJoins,
 };
 
-/// Which side of a join keeps rows without partner.
+/// The side of a join that keeps rows without partner.
 #[derive(Copy, Clone, PartialEq)]
 enum Kept {
     None,

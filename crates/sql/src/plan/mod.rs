@@ -55,7 +55,7 @@ pub struct Plan {
     pub columns: Vec<OutColumn>,
     /// The types of its parameters.
     pub params: Vec<Type>,
-    /// What it reads.
+    /// The tables and columns that it reads.
     pub reads: Vec<(Entry, Wanted)>,
 }
 
@@ -81,7 +81,7 @@ pub fn plan(schema: &Schema, sql: &str, query: &Query, given: &[Option<Type>]) -
     })
 }
 
-/// What is known on the way through a statement.
+/// The planner's state on the way through a statement.
 struct Planner<'a> {
     schema: &'a Schema,
     text: &'a str,

@@ -90,7 +90,7 @@ fn refused_write(tokens: &[TokenWithSpan]) -> Option<Error> {
     is_write(&name).then(|| read_only(&name))
 }
 
-/// Whether a statement that begins with that word, in capitals, would change something.
+/// True if a statement that begins with that word, in capitals, would change something.
 pub fn is_write(word: &str) -> bool {
     const WRITES: [&str; 17] = [
         "INSERT", "UPDATE", "DELETE", "MERGE", "TRUNCATE", "CREATE", "DROP", "ALTER", "GRANT", "REVOKE",

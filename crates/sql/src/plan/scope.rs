@@ -1,4 +1,4 @@
-//! Which column a name means.
+//! Resolution of names to columns.
 
 use super::typed::{Ty, Typed};
 use super::{Planner, folded};
@@ -23,17 +23,17 @@ pub struct Relation {
     pub name: String,
     pub namespace: Option<&'static str>,
     pub columns: Vec<Visible>,
-    /// Where its rows come from, if it is a table.
+    /// The table that its rows come from, if it is one.
     pub entry: Option<Entry>,
 }
 
-/// What is visible in one SELECT.
+/// The columns that are visible in one SELECT.
 #[derive(Debug, Default)]
 pub struct Scope {
     pub relations: Vec<Relation>,
     /// Columns that USING made of two.
     pub merged: Vec<Visible>,
-    /// What GROUP BY lists.
+    /// The expressions that GROUP BY lists.
     pub groups: Vec<(Expr, Typed)>,
     /// Aggregates may stand here.
     pub aggregates_allowed: bool,
@@ -168,7 +168,7 @@ impl Scope {
 }
 
 impl Relation {
-    /// Whether a qualified name can mean a column of this relation.
+    /// True if a qualified name can mean a column of this relation.
     fn is(&self, qualifier: Option<&(Option<String>, String)>) -> bool {
         match qualifier {
             None => true,
@@ -181,7 +181,7 @@ impl Relation {
 }
 
 impl Ty {
-    /// Whether values of the type can be compared, sorted and grouped.
+    /// True if values of the type can be compared, sorted and grouped.
     pub fn is_comparable(&self) -> bool {
         *self != Ty::Known(Type::Json)
     }

@@ -77,7 +77,7 @@ impl Planner<'_> {
         }
     }
 
-    /// What GROUP BY lists: expressions, positions and names of outputs.
+    /// The terms of GROUP BY: expressions, positions and names of outputs.
     fn groups(&mut self, select: &Select) -> Result<Vec<(Expr, Typed)>, Error> {
         let GroupByExpr::Expressions(exprs, modifiers) = &select.group_by else {
             return Err(Error::unsupported("GROUP BY ALL"));
@@ -102,7 +102,7 @@ impl Planner<'_> {
         Ok(groups)
     }
 
-    /// Whether the FROM clause has a column of that name.
+    /// True if the FROM clause has a column of that name.
     fn find_here(&self, name: &str) -> bool {
         self.scopes.last().is_some_and(|scope| {
             scope.merged.iter().any(|c| c.name == name)

@@ -1,4 +1,4 @@
-//! What the planner's files hand to each other: queries in the making, calls, and rules that several clauses share.
+//! Types that the planner's files hand to each other: queries in the making, calls, and rules that several clauses share.
 
 use super::folded;
 use super::typed::{Ty, Typed};

@@ -11,7 +11,7 @@ pub enum Ty {
     Open(Open),
 }
 
-/// What has no type of its own.
+/// Expressions that have no type of their own.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Open {
     /// NULL.
@@ -49,7 +49,7 @@ impl Typed {
         Self { sql: sql.into(), ty: Ty::Open(open), numeric: false }
     }
 
-    /// Whether what PostgreSQL makes of these together is `numeric`: at least one is, and none is a float.
+    /// True if PostgreSQL makes `numeric` of these together: at least one is, and none is a float.
     pub fn numeric_together(items: &[Self]) -> bool {
         items.iter().any(|item| item.numeric)
             && items.iter().all(|item| item.numeric || item.known_type() != Some(Type::Float))

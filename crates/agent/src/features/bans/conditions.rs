@@ -13,7 +13,7 @@ pub(super) fn conditions(inside: &Inside<'_>, all: &mut Vec<Warning>) {
     }
 }
 
-/// What a banned agent says of itself.
+/// The warning of an agent that is banned itself.
 pub(crate) fn of_myself(ban: &Ban, by: &str) -> String {
     let reason = if ban.reason().is_empty() { String::new() } else { format!(" ({})", ban.reason()) };
     format!(

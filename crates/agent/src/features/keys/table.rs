@@ -15,9 +15,9 @@ pub(super) const KEYS: AgentTable = AgentTable {
         columns: columns! {
             /// The head of the key's hash: 16 hexadecimal digits.
             fingerprint: Text,
-            /// Whether this agent seals with it; all installed keys open.
+            /// True of the key that this agent seals with; all installed keys open.
             is_primary: Bool,
-            /// Whether it is installed. A removed key is remembered for members that were away.
+            /// False of a removed key, which is remembered for members that were away.
             is_installed: Bool,
             /// Of a removed key: until when members that were away may catch up by it.
             until: Time,

@@ -23,7 +23,7 @@ pub(super) const PEERS: AgentTable = AgentTable {
             address: Text,
             /// All addresses worth trying, the best first, as a JSON list.
             addresses: Json,
-            /// Whether it is banned: nothing is taken from it.
+            /// True of a banned member: nothing is taken from it.
             is_banned: Bool,
             /// Seconds since this agent last heard from it directly; null if it never did.
             heard_s: Float,
@@ -43,11 +43,11 @@ pub(super) const SESSIONS: AgentTable = AgentTable {
             id: Text,
             /// Its name.
             name: Text,
-            /// How often it has started.
+            /// The member's starts so far.
             epoch: Int,
             /// That start's random number: 16 hexadecimal digits.
             session: Text,
-            /// Whether that life proved that it is live, and its packets are no old ones that somebody sends again.
+            /// True once that life has proved that it is live, so that its packets are no old ones that somebody sends again.
             is_confirmed: Bool,
             /// Seconds since this agent last heard from it directly; null if it never did.
             heard_s: Float,

@@ -85,7 +85,7 @@ struct Watcher {
     agent: Arc<Agent>,
     /// Where it is; none before the state was sent.
     cursor: Option<Cursor>,
-    /// When the stream ends by itself.
+    /// The moment at which the stream ends by itself.
     ends: Option<Instant>,
     news: watch::Receiver<u64>,
     stop: watch::Receiver<bool>,

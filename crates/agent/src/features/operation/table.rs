@@ -31,19 +31,19 @@ pub(super) const WARNINGS: AgentTable = AgentTable {
         about: "Conditions of this agent that a person should know: those that hold, and those that ended lately.",
         key: &["about", "subject"],
         columns: columns! {
-            /// What it is about: a word that never changes, as in the labels of /metrics.
+            /// The warning's subject: a word that never changes, as in the labels of /metrics.
             about: Text,
-            /// Which of several of that kind; empty where there is one.
+            /// The one of several warnings of that kind; empty where there is one.
             subject: Text,
-            /// Whether it holds.
+            /// True while the warning holds.
             holds: Bool,
-            /// What is the matter.
+            /// The warning, as a sentence.
             text: Text,
             /// Seconds for which it has held, or since it began if it is over.
             since_s: Float,
             /// Seconds since it was met last.
             last_s: Float,
-            /// How often it was met.
+            /// The times that the fault was met.
             count: Int,
             /// Seconds since it was over; null while it holds.
             cleared_s: Float,

@@ -15,7 +15,7 @@ pub(super) const CONFIG: AgentTable = AgentTable {
             setting: Text,
             /// Its value in force.
             value: Text,
-            /// Where the agent read it at its start.
+            /// The source of the value at the agent's start.
             source: Text,
             /// Its meaning.
             about: Text,

@@ -54,7 +54,7 @@ pub async fn sql(
     Ok(([(header::CONTENT_TYPE, "application/json")], json).into_response())
 }
 
-/// Which statement.
+/// The statement.
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]

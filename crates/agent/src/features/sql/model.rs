@@ -22,7 +22,7 @@ pub struct SqlAnswer {
     pub columns: Vec<SqlColumn>,
     /// The rows; each has a value for each column. A `json` column holds JSON, a time is text as in RFC 3339, an interval is text as PostgreSQL writes it.
     pub rows: Vec<Vec<Value>>,
-    /// When the statement was answered, by this agent's clock: RFC 3339.
+    /// The time of the answer, by this agent's clock: RFC 3339.
     pub as_of: String,
 }
 
@@ -43,6 +43,6 @@ pub struct SqlChange {
     pub set: Vec<Vec<Value>>,
     /// The keys of rows that are gone: the values of the key's columns.
     pub gone: Vec<Vec<Value>>,
-    /// When the statement was answered again, by this agent's clock: RFC 3339.
+    /// The time of the newest answer, by this agent's clock: RFC 3339.
     pub as_of: String,
 }

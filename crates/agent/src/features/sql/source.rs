@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 const PAGE: Duration = Duration::from_micros(800);
 /// Rows between two looks at the clock.
 const ROWS_PER_LOOK: usize = 8;
-/// How long the node's task may take to answer (a statement's own limit is as long).
+/// The longest wait for the node's task (a statement's own limit is as long).
 const NODE_WAIT: Duration = Duration::from_secs(2);
 
 /// The tables of an agent.
@@ -30,7 +30,7 @@ pub(super) struct AgentSource {
     runtime: tokio::runtime::Handle,
 }
 
-/// How a table is read by keys: the keys of all rows, and the row of a key.
+/// A table that is read by keys: the keys of all rows, and the row of a key.
 #[derive(Copy, Clone)]
 struct Keyed<K, R> {
     keys: K,

@@ -38,7 +38,7 @@ pub(super) struct Subscription {
     _permit: OwnedSemaphorePermit,
 }
 
-/// What is known of the answer before: a hash for each key. Rows of one key are counted together.
+/// The answer before, as a hash for each key. Rows of one key are counted together.
 #[derive(Clone, Debug, Default)]
 struct Known {
     key: Vec<usize>,

@@ -7,7 +7,7 @@ use rumormill_agent::features::sql::answer::answer;
 use rumormill_lab::scenario::Answered;
 use serde_json::{Map, Value};
 
-/// Where the rows go.
+/// The file or stream that takes the rows.
 pub(super) struct Answers {
     json: bool,
     /// The rows for a file; none: they are printed.

@@ -5,7 +5,7 @@ use crate::show::{Cell, Out, Table, count};
 use rumormill_agent::model::{SqlAnswer, SqlColumn};
 use serde_json::Value;
 
-/// How answers are shown.
+/// The form of an answer.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 pub enum Form {
     /// A table, and the number of rows.

@@ -78,7 +78,7 @@ impl Words {
         Words(words)
     }
 
-    /// Where the word before `position` begins, and the words that begin so.
+    /// The start of the word before `position`, and the words that begin so.
     fn completions(&self, line: &str, position: usize) -> (usize, Vec<String>) {
         let before = &line[..position];
         let is_part = |c: char| c.is_alphanumeric() || c == '_';
@@ -103,7 +103,7 @@ impl Completer for Words {
     }
 }
 
-/// What a line that is no part of a statement asks for.
+/// A line that is an order to the prompt, and no part of a statement.
 #[derive(Debug, PartialEq, Eq)]
 enum Order<'l> {
     List,

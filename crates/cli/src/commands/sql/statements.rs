@@ -4,12 +4,12 @@
 #[derive(Default)]
 pub(super) struct Statements {
     text: String,
-    /// How far `text` was read, in bytes, and inside of what.
+    /// The bytes of `text` that were read, and what they end inside of.
     read: usize,
     inside: Inside,
 }
 
-/// What a character may stand in.
+/// The place of a character: bare, in quotes, or in a comment.
 #[derive(Copy, Clone, Debug, Default, PartialEq, Eq)]
 enum Inside {
     #[default]
@@ -27,12 +27,12 @@ impl Statements {
         self.text.push_str(text);
     }
 
-    /// Whether a statement has begun that is not yet over.
+    /// True if a statement has begun and is not yet over.
     pub(super) fn is_open(&self) -> bool {
         self.inside != Inside::Statement || !is_blank(&self.text)
     }
 
-    /// What stands behind the last `;`, if it says anything.
+    /// The text behind the last `;`, if it says anything.
     pub(super) fn rest(&mut self) -> Option<String> {
         let rest = std::mem::take(self).text;
         (!is_blank(&rest)).then(|| rest.trim().to_owned())
@@ -82,7 +82,7 @@ impl Statements {
     }
 }
 
-/// Whether a text says nothing: blanks and comments alone.
+/// True of a text that says nothing: blanks and comments alone.
 fn is_blank(text: &str) -> bool {
     let mut rest = text.trim_start();
     while let Some(comment) = rest.strip_prefix("--") {

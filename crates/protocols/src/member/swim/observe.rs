@@ -22,7 +22,7 @@ pub static MEMBERS: Table = Table {
         id: Text,
         /// Its name: a label, which two members may carry.
         name: Text,
-        /// Whether it is the node that answers.
+        /// True of the node that answers.
         is_self: Bool,
         /// Its state: `alive`, `suspect`, `failed`, `left` or `banned`.
         status: Text,
@@ -30,7 +30,7 @@ pub static MEMBERS: Table = Table {
         since_s: Float,
         /// Seconds since this node last heard from it directly; null if it never did.
         heard_s: Float,
-        /// How often it has started.
+        /// The member's starts so far.
         epoch: Int,
         /// A number that the member raises to refute a suspicion or to change its record.
         incarnation: Int,
@@ -69,7 +69,7 @@ pub static SUSPICIONS: Table = Table {
         accuser_ids: Json,
         /// The incarnation of the suspect that the first accusation is about.
         incarnation: Int,
-        /// When the first accusation was written, by its author's clock.
+        /// The time of the first accusation, by its author's clock.
         written: Time,
     },
 };
@@ -84,13 +84,13 @@ pub static WHY: Table = Table {
         id: Text,
         /// Its name; null if it is on no list.
         name: Text,
-        /// What was said: `suspected`, `declared_failed`, `forgotten`, `refuted`, `restarted`, `left`, `copied`, `banned` or `unbanned`.
+        /// The verdict: `suspected`, `declared_failed`, `forgotten`, `refuted`, `restarted`, `left`, `copied`, `banned` or `unbanned`.
         what: Text,
         /// The member that said it.
         by_id: Text,
         /// Its name; null if it is on no list.
         by_name: Text,
-        /// When it was said, by its author's clock.
+        /// The time of the verdict, by its author's clock.
         written: Time,
         /// Seconds since this node heard it.
         heard_s: Float,

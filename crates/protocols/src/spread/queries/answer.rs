@@ -49,7 +49,7 @@ enum Stage {
 }
 
 impl Stage {
-    /// How far it has come, as a word.
+    /// The query's stage, as a word.
     fn word(&self) -> &'static str {
         match self {
             Stage::Late(_) => "late",

@@ -21,15 +21,15 @@ pub static QUERIES: Table = Table {
     columns: columns! {
         /// The query: asker, epoch and number.
         id: Text,
-        /// What kind of query it is; what is no text in it is replaced.
+        /// The query's name; bytes that are no text are replaced.
         name: Text,
-        /// Whether this node asked it.
+        /// True of a query that this node asked.
         is_own: Bool,
         /// The member that asks.
         by_id: Text,
         /// Its name; null if it is on no list.
         by_name: Text,
-        /// How far it has come here: `open` at the asker, else `asked`, `late` (the asker is asked whether it is open still), `accepted`, `acknowledged`,
+        /// The query's stage here: `open` at the asker, else `asked`, `late` (the asker is asked whether it is open still), `accepted`, `acknowledged`,
         /// `answered`, `offered` or `finished`.
         state: Text,
         /// Seconds until no more answers are taken.
