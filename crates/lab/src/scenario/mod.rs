@@ -4,7 +4,7 @@
 //! stack = "latest on swim"     # `rumormill sim run --stacks` lists what there is
 //! nodes = 50
 //! time = "60s"
-//! checks = ["always no_false_death", "eventually views_agree within 30s"]
+//! checks = ["always no_false_death", "eventually views_agree within 20s"]
 //!
 //! [world]
 //! latency = { matrix = "planet" }
@@ -35,6 +35,7 @@
 //! | `erased` | a part behind one type |
 //! | `registry`, `own` | their names; stacks that a program brings itself |
 //! | `checks` | the notation of checks |
+//! | `extent` | what lies within the time and the nodes of a run |
 //! | `drive` | one run |
 //! | `sql` | statements about the nodes |
 //! | `output`, `samples` | the output; its samples as CSV and as a plot |
@@ -46,6 +47,7 @@ mod checks;
 mod detector;
 mod drive;
 mod erased;
+mod extent;
 mod lww;
 mod output;
 mod own;
@@ -302,7 +304,7 @@ impl Scenario {
         }
         let plan = self.plan(0)?;
         plan.check()?;
-        self.check_nodes(&plan)?;
+        extent::check(self, &plan)?;
         registry::check(self, &plan)
     }
 
@@ -324,31 +326,6 @@ impl Scenario {
             plan.steps.extend((0..call.times).map(|n| call.step(n, self.nodes, &mut rng)));
         }
         Ok(plan.pin())
-    }
-
-    /// A node that is named and never exists is a slip of the pen.
-    fn check_nodes(&self, plan: &Plan) -> Result<(), String> {
-        let restarts = plan.steps.iter().filter_map(|step| match &step.action {
-            Action::Restart { who } => who.ids()?.last(),
-            _ => None,
-        });
-        // A newcomer knows all nodes of the beginning; in a graph it has no edge.
-        let newcomers = restarts.map(|id| id.0 + 1).max().filter(|_| self.topology.is_none());
-        let last = newcomers.unwrap_or(0).max(self.nodes);
-        for step in &plan.steps {
-            for who in step.action.whom() {
-                if let Some(id) = who.ids().and_then(|ids| ids.last()).filter(|id| id.0 >= last) {
-                    let name = step.action.name();
-                    return Err(format!("{name} of node {}: there are nodes 0 to {}", id.0, last - 1));
-                }
-            }
-            if matches!(step.action, Action::Slow { .. }) && self.world.service.is_none() {
-                return Err(
-                    "a message costs nothing here, so nobody can be slow: give [world.service]".into()
-                );
-            }
-        }
-        Ok(())
     }
 
     /// The seed of a run.

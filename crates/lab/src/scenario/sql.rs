@@ -3,6 +3,7 @@
 //! The tables are what the protocols observe of themselves ([`Observe`]), as an agent shows them. A statement stops the simulated time, and no
 //! node knows of it: the outcome and the digest stay the same.
 
+use super::extent::by_the_end;
 use super::part::{Part, View};
 use rumormill_core::columns;
 use rumormill_core::identity::NodeId;
@@ -35,11 +36,13 @@ impl Asking {
         if self.every.is_some_and(|every| every.is_zero()) {
             return Err("sql: the time between two answers is above 0".into());
         }
-        match self.at.iter().find(|at| **at > time || at.is_zero()) {
-            Some(at) => Err(format!("sql: {at:?} is not within the {time:?} of a run")),
-            None if self.at.is_empty() && self.every.is_none() => Err("sql: say when to ask it".into()),
-            None => Ok(()),
+        if self.at.is_empty() && self.every.is_none() {
+            return Err("sql: say when to ask it".into());
         }
+        if self.at.iter().any(|at| at.is_zero()) {
+            return Err("sql: no node has started at 0s: give a later time".into());
+        }
+        self.at.iter().chain(&self.every).try_for_each(|at| by_the_end("sql: the time to ask", *at, time))
     }
 
     /// The next time at which it is asked.

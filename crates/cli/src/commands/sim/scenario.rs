@@ -8,9 +8,11 @@ use crate::commands::progress::Progress;
 use crate::outcome::{Failure, Outcome};
 use crate::show::{Out, count};
 use clap::Args;
+use rumormill_agent::config::foreign;
 use rumormill_lab::plot::{Draw, Plot};
 use rumormill_lab::scenario::sql::Asking;
 use rumormill_lab::scenario::{self, Answered, Done, Event, Output, Sample, Scenario, stacks};
+use rumormill_lab::stats::figure;
 use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -159,9 +161,12 @@ fn read(file: &Path) -> Outcome<Scenario> {
         }
         false => read_text(file).map_err(Failure::Usage)?,
     };
+    let refused = |why: String| Failure::Usage(format!("{}: {why}", file.display()));
+    if let Some(fault) = foreign::fault(&text, "a scenario", "stack = \"swim\"") {
+        return Err(refused(format!("{fault}. `rumormill sim run --stacks` lists what there is")));
+    }
     let beside = file.parent().unwrap_or(Path::new("."));
-    Scenario::parse(&text, |name| read_text(&beside.join(name)))
-        .map_err(|e| Failure::Usage(format!("{}: {e}", file.display())))
+    Scenario::parse(&text, |name| read_text(&beside.join(name))).map_err(refused)
 }
 
 fn read_text(file: &Path) -> Result<String, String> {
@@ -206,7 +211,10 @@ fn tell(result: &scenario::Outcome, out: &mut Out<'_>) -> Outcome {
     result.sometimes.iter().try_for_each(|(name, held)| {
         out.line(&format!("  sometimes {name}: {}", if *held { "yes" } else { "never" }))
     })?;
-    result.figures.iter().try_for_each(|(name, figure)| out.line(&format!("  {name:<26} {figure:.4}")))
+    result
+        .figures
+        .iter()
+        .try_for_each(|(name, value)| out.line(&format!("  {name:<26} {}", figure(*value, 6))))
 }
 
 fn checks(result: &scenario::Outcome) -> String {
