@@ -274,11 +274,37 @@ fn a_flag_without_effect_is_refused_with_what_would_give_it_one() {
             "minimization",
             &["--strategy push-pull"],
         ),
+        (
+            Epidemic { minimization: true, ..with() },
+            "minimization",
+            &[
+                "with --strategy push, with --removal none, with --k 1",
+                "with --strategy push-pull --removal feedback-counter give another --k",
+            ],
+        ),
     ] {
         let why = refused(epidemic, flag);
         assert!(parts.iter().all(|part| why.contains(part)), "{flag}: {why}");
     }
     assert_eq!(Epidemic::default().check_flags(&["k", "removal", "counting", "fanout", "loss"]), Ok(()));
+}
+
+#[test]
+fn theory_ends_with_the_run_at_the_latest() {
+    for strategy in [Strategy::Push, Strategy::Pull, Strategy::PushPull, Strategy::AntiEntropy] {
+        for rounds_max in [0, 1, 5, 2_000] {
+            let outcome = run(&seeded(Epidemic {
+                strategy,
+                removal: Removal::None,
+                rounds_max,
+                ..Epidemic::default()
+            }));
+            let Theory::MeanField(theory) = &outcome.theory else { panic!("{:?}", outcome.theory) };
+            let (theory, rounds) = (theory.len() - 1, outcome.curve.len() - 1);
+            assert!(theory <= rounds, "seed 7, {strategy}: {theory} rounds of theory, and {rounds} were run");
+            assert!(rounds_max > 5 || theory == rounds, "{strategy}: {theory} of {rounds}");
+        }
+    }
 }
 
 #[test]
