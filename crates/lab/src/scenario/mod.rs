@@ -37,7 +37,8 @@
 //! | `checks` | the notation of checks |
 //! | `extent` | what lies within the time and the nodes of a run |
 //! | `drive` | one run |
-//! | `sql` | statements about the nodes |
+//! | `nodes` | the nodes, as an output may look at them |
+//! | `sql` | statements about the nodes; behind the feature `sql` |
 //! | `output`, `samples` | the output; its samples as CSV and as a plot |
 
 mod agent;
@@ -49,6 +50,7 @@ mod drive;
 mod erased;
 mod extent;
 mod lww;
+mod nodes;
 mod output;
 mod own;
 pub mod part;
@@ -56,10 +58,12 @@ mod registry;
 mod samples;
 mod settings;
 mod spreader;
+#[cfg(feature = "sql")]
 pub mod sql;
 mod swim;
 
-pub use output::{Answered, Done, Event, FailureReport, Outcome, Output, Progress, Sample, Silent};
+pub use nodes::Nodes;
+pub use output::{Done, Event, FailureReport, Outcome, Output, Progress, Sample, Silent};
 pub use own::Stacks;
 pub use registry::{StackInfo, stacks};
 pub use samples::Samples;
@@ -152,9 +156,6 @@ pub struct Scenario {
     /// The threads of the simulation. Not in the file but given by its runner: the outcome does not depend on it.
     #[serde(skip)]
     pub threads: Threads,
-    /// A statement about the nodes, in SQL, and when it is asked. Not in the file: it changes nothing.
-    #[serde(skip)]
-    pub asking: Option<sql::Asking>,
     /// Stacks of the program that reads the file, besides those of this crate.
     #[serde(skip)]
     pub own: Stacks,
@@ -285,7 +286,6 @@ impl Scenario {
             return Err("time, sample and check_every are above 0".into());
         }
         self.threads.check()?;
-        self.asking.iter().try_for_each(|asking| asking.check(self.time))?;
         self.world.check().map_err(|e| format!("[world]: {e}"))?;
         if let Some(bounds) = &self.random {
             bounds.check().map_err(|e| format!("[random]: {e}"))?;
