@@ -4,6 +4,9 @@
 //! settings of its nodes, as far as they count beside each other (`Catalogued::in_effect`), the world, and the size of the experiment. No list says which
 //! flag goes with which strategy.
 
+#[cfg(test)]
+mod sweep;
+
 use std::fmt::Display;
 
 /// An experiment with flags.

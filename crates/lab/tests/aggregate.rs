@@ -2,7 +2,6 @@
 
 use rumormill_core::time::Duration;
 use rumormill_lab::aggregate::{Aggregate, Algorithm, Outcome, Theory, Values};
-use rumormill_lab::flags::Flagged;
 use rumormill_lab::topology::Topology;
 use rumormill_protocols::sum::averaging::Pairing;
 use rumormill_sim::Latency;
@@ -103,39 +102,6 @@ fn an_experiment_that_makes_no_sense_is_refused_with_the_flag() {
     assert!(refused(Aggregate { algorithm: Algorithm::Extrema, numbers: 2, ..with() }).contains("--numbers"));
     assert!("median".parse::<Algorithm>().expect_err("no such thing").contains("push-sum"));
     assert!(with().check_memory(1).expect_err("too little").contains("--nodes"));
-}
-
-/// One rule for all: what is not refused leads to different runs.
-#[test]
-fn for_every_algorithm_each_flag_is_refused_or_changes_the_run() {
-    let latency = Some(Latency::Uniform(Duration::from_millis(1), Duration::from_millis(100)));
-    for algorithm in Algorithm::all() {
-        let base = seeded(Aggregate { nodes: 40, algorithm, rounds: 8, ..Aggregate::default() });
-        let leaders = (algorithm == Algorithm::Count).then_some(4.0);
-        for base in [
-            base.clone(),
-            Aggregate { latency: latency.clone(), ..base.clone() },
-            Aggregate { leaders, ..base },
-        ] {
-            let digest = run(&base).digest;
-            for flag in Aggregate::flags() {
-                let other =
-                    |variant: Aggregate| variant.run(&mut |_| {}).is_ok_and(|told| told.digest != digest);
-                if flag.is_idle(&base) {
-                    let why = base.check_flags(&[flag.name]).expect_err("it has no effect");
-                    assert!(why.contains(&format!("--{} has no effect", flag.name)), "{why}");
-                    let differs = flag.variants(&base).any(other);
-                    assert!(!differs, "seed 7: --{} is refused, and changes a run of {base:?}", flag.name);
-                    continue;
-                }
-                // A value may be refused for another reason, as a count by leaders is on a graph.
-                let refused = |variant: &Aggregate| variant.gist() != base.gist() && variant.check().is_err();
-                let differs =
-                    flag.variants(&base).any(other) || flag.variants(&base).any(|variant| refused(&variant));
-                assert!(differs, "seed 7: --{} changes no run of {base:?}", flag.name);
-            }
-        }
-    }
 }
 
 #[test]
