@@ -13,6 +13,7 @@ mod plans;
 mod trial;
 
 use rumormill_core::time::Duration;
+use rumormill_core::words::count;
 use serde::Serialize;
 use trial::{OVERHEAD_BYTES, PERIOD_DEFAULT, SIMULATED_MAX};
 
@@ -229,20 +230,20 @@ impl Question {
         if self.residue * (deliveries as f64) < 3.0 {
             // None missed in n: with a confidence of 95 % the share is below 3/n.
             notes.push(format!(
-                "{} runs of {} nodes show a residue down to {:.1e} (none missed, 95 % sure); that {:e} is kept is theory's word",
-                self.runs_of_each(),
-                self.simulated_nodes(),
+                "{} of {} show a residue down to {:.1e} (none missed, 95 % sure); that {:e} is kept is theory's word",
+                count(self.runs_of_each(), "run"),
+                count(self.simulated_nodes(), "node"),
                 3.0 / deliveries as f64,
                 self.residue
             ));
         }
         if self.residue * (self.nodes as f64) < 1.0 {
             notes.push(format!(
-                "a residue of {:e} of {} nodes is less than one node: all are reached in all but one of {:.0} updates. What must never be missed \
+                "a residue of {:e} of {} nodes is less than one node: all are reached in all but one of {}. What must never be missed \
                  needs anti-entropy behind it",
                 self.residue,
                 self.nodes,
-                1.0 / (self.residue * self.nodes as f64)
+                count(libm::round(1.0 / (self.residue * self.nodes as f64)) as u64, "update")
             ));
         }
         notes

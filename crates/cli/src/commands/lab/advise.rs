@@ -15,13 +15,13 @@ pub struct AdviseArgs {
     /// Nodes
     #[arg(long, default_value_t = 1_000)]
     pub nodes: u64,
-    /// The share of datagrams that are lost, 0 to 1
+    /// The share of datagrams that are lost, from 0 to below 0.9
     #[arg(long, value_name = "P", default_value_t = 0.0, value_parser = probability)]
     pub loss: f64,
     /// The share of nodes that an update may miss
-    #[arg(long, value_name = "S", default_value_t = 1e-6)]
+    #[arg(long, value_name = "S", default_value = "1e-6")]
     pub residue: f64,
-    /// By when all others must have it
+    /// By when all others must have it [default: no deadline]
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub deadline: Option<Duration>,
     /// How long a message takes one way: MIN,MAX (uniform), for example 50ms,150ms [default: 200us,1ms, one quiet site]

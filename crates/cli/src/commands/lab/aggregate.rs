@@ -37,10 +37,11 @@ pub struct AggregateArgs {
     /// Rounds
     #[arg(long, default_value_t = 30)]
     pub rounds: u32,
-    /// The share of datagrams that are lost, 0 to 1
+    /// The share of datagrams that are lost, from 0 to below 1
     #[arg(long, value_name = "P", default_value_t = 0.0, value_parser = probability)]
     pub loss: f64,
-    /// Random latencies against rounds of 1 s: MIN,MAX (uniform), for example 1ms,100ms
+    /// Random latencies against rounds of 1 s: MIN,MAX (uniform), for example 1ms,100ms [default: synchronous rounds for push-sum and extrema, 200us,1ms
+    /// for the others, whose exchanges must not overlap]
     #[arg(long, value_name = "MIN,MAX", value_parser = latency)]
     pub latency: Option<Latency>,
     /// How many random others each node knows [default: all]
@@ -50,7 +51,7 @@ pub struct AggregateArgs {
     /// file:PATH with two node ids on each line [default: full]
     #[arg(long, value_name = "NAME")]
     pub topology: Option<Topology>,
-    /// Synchronous rounds for averaging and count, too: in a round all ask before any is answered
+    /// Synchronous rounds for the other algorithms, too: in a round all ask before any is answered
     #[arg(long)]
     pub synchronous: bool,
     /// What every experiment has.

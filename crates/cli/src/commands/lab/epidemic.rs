@@ -30,7 +30,7 @@ pub struct EpidemicArgs {
     /// Nodes told in a round; for a flood the neighbours of a node, for a tree its children [default: the strategy's, 1 for rumors]
     #[arg(long, value_name = "F")]
     pub fanout: Option<u32>,
-    /// Contacts that a node takes in a round
+    /// Contacts that a node takes in a round [default: no limit]
     #[arg(long, value_name = "L")]
     pub connection_limit: Option<u32>,
     /// How often a refused contact is tried elsewhere
@@ -53,10 +53,11 @@ pub struct EpidemicArgs {
     /// Bytes of the update
     #[arg(long, default_value_t = 0)]
     pub bytes: usize,
-    /// The share of datagrams that are lost, 0 to 1
+    /// The share of datagrams that are lost, from 0 to below 1
     #[arg(long, value_name = "P", default_value_t = 0.0, value_parser = probability)]
     pub loss: f64,
-    /// Random latencies in place of synchronous rounds, against rounds of 1 s: MIN,MAX (uniform), for example 1ms,100ms
+    /// Random latencies in place of synchronous rounds, against rounds of 1 s: MIN,MAX (uniform), for example 1ms,100ms [default:
+    /// synchronous rounds]
     #[arg(long, value_name = "MIN,MAX", value_parser = latency)]
     pub latency: Option<Latency>,
     /// A run that is not over after so many rounds is broken off
