@@ -403,9 +403,11 @@ fn what_is_wrong_in_a_file_is_said_with_what_there_is() {
 fn what_no_run_can_reach_is_refused_with_what_to_write() {
     let refused = |rest: &str| parse(&small(rest)).err().unwrap_or_else(|| panic!("accepted: {rest}"));
     for (rest, parts) in [
+        ("sample = \"1ns\"", &["sample is 1ns", "in the 20s of a run: give 2us or more"][..]),
+        ("check_every = \"0s\"", &["check_every is 0s: give a time above 0"]),
         (
             "start_within = \"30s\"",
-            &["start_within is 30s", "after the end of the run at 20s", "time = \"30s\" or more"][..],
+            &["start_within is 30s", "after the end of the run at 20s", "time = \"30s\" or more"],
         ),
         (
             "[[step]]\nat = \"21s\"\ndo = \"crash\"\nwho = 1",

@@ -22,6 +22,27 @@ pub(super) fn check(scenario: &Scenario, plan: &Plan) -> Result<(), String> {
     check_nodes(scenario, plan)
 }
 
+/// Upper bound on the samples of a run, on the times that its checks run, and on those that a statement is asked (our guess: a run with more does not end
+/// while somebody waits for it).
+const REPEATED_MAX: u64 = 10_000_000;
+
+/// Refuses a time between two repetitions that is 0, or so short that a run has too many of them.
+pub(super) fn pace(name: &str, every: Duration, time: Duration) -> Result<(), String> {
+    if every.is_zero() {
+        return Err(format!("{name} is 0s: give a time above 0"));
+    }
+    let shortest_us = time.as_nanos().div_ceil(u128::from(REPEATED_MAX)).div_ceil(1_000);
+    let shortest = Duration::from_micros(u64::try_from(shortest_us).unwrap_or(u64::MAX));
+    if every >= shortest {
+        return Ok(());
+    }
+    let (every, shortest) = (show(every), show(shortest));
+    Err(format!(
+        "{name} is {every}, more than {REPEATED_MAX} times in the {} of a run: give {shortest} or more",
+        show(time)
+    ))
+}
+
 /// Refuses a time after the end of a run.
 pub(super) fn by_the_end(name: &str, at: Duration, time: Duration) -> Result<(), String> {
     if at <= time {

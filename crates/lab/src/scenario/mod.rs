@@ -282,9 +282,11 @@ impl Scenario {
         if self.runs == 0 || self.runs > RUNS_MAX {
             return Err(format!("runs = {}: give 1 to {RUNS_MAX}", self.runs));
         }
-        if self.time.is_zero() || self.sample.is_zero() || self.check_every.is_zero() {
-            return Err("time, sample and check_every are above 0".into());
+        if self.time.is_zero() {
+            return Err("time is 0s: give the length of a run, like 60s".into());
         }
+        extent::pace("sample", self.sample, self.time)?;
+        extent::pace("check_every", self.check_every, self.time)?;
         self.threads.check()?;
         self.world.check().map_err(|e| format!("[world]: {e}"))?;
         if let Some(bounds) = &self.random {

@@ -3,7 +3,7 @@
 //! The tables are what the protocols observe of themselves ([`Observe`]), as an agent shows them. A statement stops the simulated time, and no
 //! node knows of it: the outcome and the digest stay the same.
 
-use super::extent::by_the_end;
+use super::extent::{by_the_end, pace};
 use super::nodes::Nodes;
 use rumormill_core::columns;
 use rumormill_core::observe::{Moment, Observe, Value};
@@ -41,9 +41,7 @@ impl Asking {
         every: Option<Duration>,
         time: Duration,
     ) -> Result<Asking, String> {
-        if every.is_some_and(|every| every.is_zero()) {
-            return Err("sql: the time between two answers is above 0".into());
-        }
+        every.iter().try_for_each(|every| pace("sql: the time between two answers", *every, time))?;
         if at.is_empty() && every.is_none() {
             return Err("sql: say when to ask it".into());
         }
@@ -282,6 +280,7 @@ mod tests {
         assert!(refused(&[10, 4], Some(3), 9).contains("10s"));
         assert!(refused(&[], None, 9).contains("say when"));
         assert!(refused(&[0], None, 9).contains("no node has started"));
+        assert!(refused(&[], Some(0), 9).contains("is 0s"));
         let once = asking(&[4], None, 9).unwrap_or_else(|e| panic!("{e}"));
         assert_eq!(once.next_after(Time::ZERO + s(4)), Time::NEVER);
     }
