@@ -9,6 +9,9 @@
 //! | `error` | errors, each with PostgreSQL's code |
 //! | `types` | what a column of an answer holds, and its text |
 //! | `literal` | values from their text |
+//! | `decimal` | exact numbers: `numeric` |
+//! | `array` | arrays |
+//! | `span` | spans of time: `interval` |
 //! | `schema` | which tables there are, and under which names |
 //! | `catalog` | PostgreSQL's catalog, made from the definitions of the tables |
 //! | `plan` | from PostgreSQL's dialect to SQLite's |
@@ -16,7 +19,9 @@
 //! | `pg` | PostgreSQL's protocol (feature `pg`) |
 //! | `engine` | threads, limits, and SQLite in its sandbox |
 
+mod array;
 mod catalog;
+mod decimal;
 mod engine;
 mod error;
 mod functions;
@@ -26,7 +31,11 @@ pub mod pg;
 mod plan;
 mod schema;
 mod source;
+mod span;
 mod types;
+
+/// The dialect and its differences from PostgreSQL, in Markdown.
+pub const DIALECT: &str = include_str!("dialect.md");
 
 pub use engine::{Cancel, Described, Engine, Limits, Request, Rows};
 pub use error::{Error, SqlState};

@@ -109,11 +109,14 @@ fn cell(value: ValueRef<'_>, ty: Type) -> Result<Cell, Error> {
     Ok(match (value, ty) {
         (ValueRef::Null, _) => Cell::Null,
         (ValueRef::Integer(value @ (0 | 1)), Type::Bool) => Cell::Bool(value == 1),
-        (ValueRef::Integer(value), Type::Int | Type::Interval) => Cell::Int(value),
+        (ValueRef::Integer(value), Type::Int) => Cell::Int(value),
         (ValueRef::Integer(value), Type::Time) => Cell::Time(value),
         (ValueRef::Real(value), Type::Float) => Cell::Float(value),
         (ValueRef::Integer(value), Type::Float) => Cell::Float(value as f64),
-        (ValueRef::Text(value), Type::Text | Type::Json) => {
+        (
+            ValueRef::Text(value),
+            Type::Text | Type::Json | Type::Numeric | Type::Interval | Type::Array(_),
+        ) => {
             let text = std::str::from_utf8(value);
             Cell::Text(text.map_err(|e| Error::new(SqlState::INTERNAL, e.to_string()))?.to_owned())
         }
@@ -137,6 +140,9 @@ fn failure(error: &rusqlite::Error, plan: &Plan) -> Error {
             return bound(SqlState::CANCELED, "canceling statement due to user request");
         }
         _ => {}
+    }
+    if text.contains("recursive") || text.contains("circular reference") {
+        return Error::unsupported(format!("this form of a recursive query: {text}"));
     }
     if text.contains("integer overflow") {
         return bound(SqlState::OUT_OF_RANGE, "bigint out of range");

@@ -161,6 +161,10 @@ impl Session {
 }
 
 impl Host for Session {
+    fn charge(&self, bytes: usize) -> Result<(), Error> {
+        Session::charge(self, bytes)
+    }
+
     fn now(&self) -> i64 {
         self.lock().now
     }

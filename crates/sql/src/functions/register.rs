@@ -2,6 +2,7 @@
 
 use super::host::Host;
 use super::{Cx, Function, all, sqlite_name};
+use crate::{decimal, span};
 use rusqlite::functions::{Context, FunctionFlags};
 use rusqlite::types::{Value, ValueRef};
 use std::sync::Arc;
@@ -18,7 +19,10 @@ pub fn register<H: Host>(sqlite: &rusqlite::Connection, host: &Arc<H>) -> rusqli
             call(function, &*host, cx)
         })?;
     }
-    super::aggregate::register(sqlite, host)
+    sqlite.create_collation(decimal::COLLATION, decimal::compare)?;
+    sqlite.create_collation(span::COLLATION, span::compare)?;
+    super::aggregate::register(sqlite, host)?;
+    super::ordered_set::register(sqlite, host)
 }
 
 fn call<H: Host>(function: &Function, host: &H, cx: &Context<'_>) -> rusqlite::Result<Value> {

@@ -189,7 +189,7 @@ impl Inner {
 fn milliseconds(value: &str) -> Option<Duration> {
     match value.trim().parse::<u64>() {
         Ok(millis) => Some(Duration::from_millis(millis)),
-        Err(_) => u64::try_from(crate::literal::interval(value).ok()?).ok().map(Duration::from_micros),
+        Err(_) => u64::try_from(crate::span::parse(value).ok()?.length()).ok().map(Duration::from_micros),
     }
 }
 

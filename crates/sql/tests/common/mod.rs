@@ -1,7 +1,7 @@
 //! A small fixed source: two tables whose rows are known.
 #![allow(dead_code)] // each test uses its part
 
-use rumormill_sql::{Cell, Column, Engine, Kind, Limits, Source, Table, Wanted};
+use rumormill_sql::{Cell, Column, Engine, Kind, Limits, Rows, Source, Table, Wanted};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
@@ -99,15 +99,17 @@ pub fn engine_of(hosts: i64, limits: Limits) -> Engine {
 }
 
 /// The rows of an answer, a line each, cells separated by `|`; null is nothing.
-pub fn show(engine: &Engine, sql: &str) -> Vec<String> {
-    let answer = engine.query(sql, &[]).unwrap_or_else(|e| panic!("{sql}: {e}"));
+pub fn lines(answer: &Rows) -> Vec<String> {
     let line = |row: &Vec<Cell>| {
-        let cells = row.iter().zip(&answer.columns);
-        let cells: Vec<_> =
-            cells.map(|(cell, column)| rumormill_sql::text(cell, column.ty).unwrap_or_default()).collect();
+        let cells: Vec<_> = row.iter().map(|cell| rumormill_sql::text(cell).unwrap_or_default()).collect();
         cells.join("|")
     };
     answer.rows.iter().map(line).collect()
+}
+
+/// The same for a statement that must have an answer.
+pub fn show(engine: &Engine, sql: &str) -> Vec<String> {
+    lines(&engine.query(sql, &[]).unwrap_or_else(|e| panic!("{sql}: {e}")))
 }
 
 /// A source that gives text in a column of numbers.

@@ -89,7 +89,7 @@ impl Postgres {
                 table.columns.iter().map(|c| format!("{} {}", c.name, pg_type(c.kind))).collect();
             statements.push(format!("CREATE TABLE {} ({})", table.name, columns.join(", ")));
             let rows = engine.query(&format!("TABLE {}", table.name), &[]).unwrap();
-            let lines: Vec<_> = rows.rows.iter().map(|row| format!("({})", literals(table, row))).collect();
+            let lines: Vec<_> = rows.rows.iter().map(|row| format!("({})", literals(row))).collect();
             statements.push(format!("INSERT INTO {} VALUES {}", table.name, lines.join(", ")));
         }
         for (sql, answer) in statements.iter().zip(self.run(&statements)) {
@@ -116,12 +116,10 @@ fn pg_type(kind: Kind) -> &'static str {
     }
 }
 
-fn literals(table: &Table, row: &[Cell]) -> String {
-    let cells = row.iter().zip(table.columns).map(|(cell, column)| {
-        match rumormill_sql::text(cell, column.kind.into()) {
-            None => "NULL".to_owned(),
-            Some(text) => format!("'{}'", text.replace('\'', "''")),
-        }
+fn literals(row: &[Cell]) -> String {
+    let cells = row.iter().map(|cell| match rumormill_sql::text(cell) {
+        None => "NULL".to_owned(),
+        Some(text) => format!("'{}'", text.replace('\'', "''")),
     });
     cells.collect::<Vec<_>>().join(", ")
 }
