@@ -6,6 +6,7 @@
 //! | module | its job |
 //! | --- | --- |
 //! | `source` | the trait that the tables come from |
+//! | `paged` | tables that a busy task owns |
 //! | `error` | errors, each with PostgreSQL's code |
 //! | `types` | what a column of an answer holds, and its text |
 //! | `literal` | values from their text |
@@ -21,6 +22,7 @@ mod engine;
 mod error;
 mod functions;
 mod literal;
+pub mod paged;
 #[cfg(feature = "pg")]
 pub mod pg;
 mod plan;
@@ -28,7 +30,7 @@ mod schema;
 mod source;
 mod types;
 
-pub use engine::{Cancel, Described, Engine, Limits, Request, Rows};
+pub use engine::{Cancel, Described, Engine, Limits, Request, Rows, count_memory_by_thread};
 pub use error::{Error, SqlState};
 pub use rumormill_core::table::{Cell, Column, Kind, Table};
 pub use source::{Source, Wanted};
