@@ -6,6 +6,7 @@
 //! | module | its job |
 //! | --- | --- |
 //! | `source` | the trait that the tables come from |
+//! | `paged` | tables that a busy task owns |
 //! | `error` | errors, each with PostgreSQL's code |
 //! | `types` | what a column of an answer holds, and its text |
 //! | `literal` | values from their text |
@@ -26,6 +27,7 @@ mod engine;
 mod error;
 mod functions;
 mod literal;
+pub mod paged;
 #[cfg(feature = "pg")]
 pub mod pg;
 mod plan;
@@ -37,7 +39,7 @@ mod types;
 /// The dialect and its differences from PostgreSQL, in Markdown.
 pub const DIALECT: &str = include_str!("dialect.md");
 
-pub use engine::{Cancel, Described, Engine, Limits, Request, Rows};
+pub use engine::{Cancel, Described, Engine, Limits, Request, Rows, count_memory_by_thread};
 pub use error::{Error, SqlState};
 pub use rumormill_core::table::{Cell, Column, Kind, Table};
 pub use source::{Source, Wanted};

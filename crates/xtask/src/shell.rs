@@ -73,8 +73,14 @@ pub fn test_binary() -> Result<PathBuf> {
 /// Where the C library can be linked into it, it is: then it runs on any Linux of this architecture, starts in half the time, and a megabyte
 /// less of it is resident. Cargo takes that wish only for a target that is named, as it must not reach what is built for the build itself.
 pub fn release_binary() -> Result<PathBuf> {
-    let released = target_dir()?.join("release/rumormill");
-    let mut build = cargo(["build", "--release", "--package", "rumormill-cli", "--bin", "rumormill"]);
+    release_build(&["--package", "rumormill-cli", "--bin", "rumormill"], "rumormill")
+}
+
+/// Builds a program as the release binary is built. `what` selects it for cargo, which puts it to `place` below `release`.
+pub fn release_build(what: &[&str], place: &str) -> Result<PathBuf> {
+    let released = target_dir()?.join("release").join(place);
+    let mut build = cargo(["build", "--release"]);
+    build.args(what);
     let Some(target) = static_target()? else {
         run(&mut build)?;
         return Ok(released);
@@ -84,7 +90,7 @@ pub fn release_binary() -> Result<PathBuf> {
         "RUSTFLAGS",
         format!("{flags} -C target-feature=+crt-static -C link-arg=-Wl,-z,pack-relative-relocs"),
     ))?;
-    let built = target_dir()?.join(&target).join("release/rumormill");
+    let built = target_dir()?.join(&target).join("release").join(place);
     std::fs::create_dir_all(released.parent().expect("it is in a directory"))?;
     // Not over the one that may be running.
     let beside = released.with_extension("new");

@@ -96,7 +96,7 @@ type Pair = (&'static Table, &'static Table);
 
 /// A request of a statement's thread to the simulation's thread, which alone can look at the nodes.
 enum Request {
-    Rows(&'static Table, SyncSender<Vec<Vec<Cell>>>),
+    Rows(&'static Table, Wanted, SyncSender<Vec<Vec<Cell>>>),
     Done(Result<Rows, rumormill_sql::Error>),
 }
 
@@ -114,12 +114,12 @@ impl Source for Bridge {
     fn rows(
         &self,
         table: &'static Table,
-        _: Wanted,
+        wanted: Wanted,
         each: &mut dyn FnMut(Vec<Cell>) -> ControlFlow<()>,
     ) -> Result<(), String> {
         let (send, pages) = sync_channel(4);
         let requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let asked = requests.map(|requests| requests.send(Request::Rows(table, send)));
+        let asked = requests.map(|requests| requests.send(Request::Rows(table, wanted, send)));
         asked.and_then(Result::ok).ok_or("the simulation goes on")?;
         let _ = pages.into_iter().flatten().try_for_each(each); // or the statement has enough
         Ok(())
@@ -167,7 +167,7 @@ impl Asker {
         loop {
             match requests.recv() {
                 Ok(Request::Done(answer)) => return answer.map_err(|error| format!("sql: {error}")),
-                Ok(Request::Rows(table, to)) => {
+                Ok(Request::Rows(table, wanted, to)) => {
                     let mut page = Vec::new();
                     let mut each = |row| {
                         page.push(row);
@@ -176,7 +176,7 @@ impl Asker {
                             false => sent(to.send(std::mem::take(&mut page)).is_ok()),
                         }
                     };
-                    if self.rows(table, nodes, &mut each).is_continue() {
+                    if self.rows(table, wanted, nodes, &mut each).is_continue() {
                         let _ = to.send(page); // the statement may have ended
                     }
                 }
@@ -188,6 +188,7 @@ impl Asker {
     fn rows(
         &self,
         table: &'static Table,
+        wanted: Wanted,
         nodes: &dyn Nodes,
         each: &mut dyn FnMut(Vec<Cell>) -> ControlFlow<()>,
     ) -> ControlFlow<()> {
@@ -202,7 +203,7 @@ impl Asker {
                 Some(of_node) if nodes.is_up(id) => {
                     let mut each = |row: Vec<Cell>| each([id.0.into()].into_iter().chain(row).collect());
                     let at = Moment { now: nodes.now(), wall: nodes.wall(id), addresses: |_| Vec::new() };
-                    of_one(of_node, &nodes.observe(id), &at, &mut each)?;
+                    of_one(of_node, wanted.behind(1), &nodes.observe(id), &at, &mut each)?;
                 }
                 Some(_) => {}
             }
@@ -214,6 +215,7 @@ impl Asker {
 /// The rows of one node.
 fn of_one(
     table: &'static Table,
+    wanted: Wanted,
     observed: &[&dyn Observe],
     at: &Moment,
     each: &mut dyn FnMut(Vec<Cell>) -> ControlFlow<()>,
@@ -238,7 +240,7 @@ fn of_one(
         }
         let mut keys = part.keys(table);
         keys.sort_unstable();
-        keys.into_iter().filter_map(|key| part.row(table, key, at)).try_for_each(&mut *each)?;
+        keys.into_iter().filter_map(|key| part.row(table, key, wanted, at)).try_for_each(&mut *each)?;
     }
     ControlFlow::Continue(())
 }

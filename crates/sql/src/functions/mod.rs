@@ -43,6 +43,8 @@ use rusqlite::types::{Value, ValueRef};
 pub struct Cx {
     /// The start of the statement, microseconds since 1970.
     pub now: i64,
+    /// What a call costs beside its arguments and its result, in bytes that could be read meanwhile.
+    pub work: std::cell::Cell<usize>,
 }
 
 /// The values of a call.

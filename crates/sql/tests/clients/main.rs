@@ -23,7 +23,7 @@ impl Server {
             tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
         let address = listener.local_addr().unwrap();
-        runtime.spawn(pg::serve(listener, engine, pg::Options::new(PASSWORD)));
+        runtime.spawn(pg::serve(listener, engine, pg::Options::new(PASSWORD), pg::Bound::new(64)));
         Self { address, _runtime: runtime }
     }
 

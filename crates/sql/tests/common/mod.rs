@@ -98,6 +98,15 @@ pub fn engine_of(hosts: i64, limits: Limits) -> Engine {
     Engine::new(Arc::new(Fixed { hosts }), limits)
 }
 
+/// What holds of any text: it is answered, or refused with a reason that is no fault of ours.
+pub fn is_answered_or_refused(engine: &Engine, sql: &str) -> Result<bool, String> {
+    match engine.query(sql, &[]) {
+        Ok(_) => Ok(true),
+        Err(error) if error.code.0 == "XX000" => Err(format!("{sql}\n  {error}")),
+        Err(_) => Ok(false),
+    }
+}
+
 /// The rows of an answer, a line each, cells separated by `|`; null is nothing.
 pub fn lines(answer: &Rows) -> Vec<String> {
     let line = |row: &Vec<Cell>| {

@@ -90,7 +90,7 @@ impl Random {
             3 => format!("strpos({}, {})::int8", self.text(d), self.text(d)),
             4 => format!("abs({})", self.int(d)),
             5 => format!("({})::int8", self.numeric(d)),
-            6 => format!("(tags->>'rank')::int8"),
+            6 => "(tags->>'rank')::int8".to_owned(),
             7 => format!(
                 "(SELECT count(*) FROM roles r WHERE r.wants > {} OR r.role = hosts.role)",
                 self.int(d)
