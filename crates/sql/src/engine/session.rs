@@ -182,7 +182,7 @@ impl Session {
                 return ControlFlow::Break(());
             }
             bytes += copy.add(row);
-            if copy.rows % ROWS_PER_LOOK > 0 {
+            if !copy.rows.is_multiple_of(ROWS_PER_LOOK) {
                 return ControlFlow::Continue(());
             }
             match self.charge(std::mem::take(&mut bytes)) {
