@@ -1,4 +1,4 @@
-//! The places of this agent's own listeners: HTTP, the Unix socket, Serf's RPC. Each has its own, so that a flood at one blocks no other.
+//! The places of this agent's own listeners: HTTP, the Unix socket, Serf's RPC, PostgreSQL's protocol. Each has its own, so that a flood at one blocks no other.
 
 use crate::metrics::Table;
 use rumormill_runtime::admission::AdmissionControl;
@@ -12,6 +12,8 @@ pub const CONNECTIONS_MAX: usize = 128;
 /// Clients of Serf's RPC at one time; for one more, the one that has been silent longest is closed, and where all are being served it is refused
 /// with an error (our guess: half of what the HTTP API takes).
 pub const CLIENTS_MAX: usize = 64;
+/// Clients of PostgreSQL's protocol at one time, with the same rules (our guess: two pools of connections, and people).
+pub const PG_CLIENTS_MAX: usize = 64;
 /// Upper bound on the time that answers under way may take when the agent stops.
 pub const DRAIN_WAIT: Duration = Duration::from_secs(1);
 /// Pause after a failed accept, such as for want of file descriptors.
@@ -28,6 +30,8 @@ pub struct Admissions {
     pub socket: AdmissionControl,
     /// Serf's RPC.
     pub serf_rpc: AdmissionControl,
+    /// PostgreSQL's protocol.
+    pub pg: AdmissionControl,
 }
 
 impl Default for Admissions {
@@ -37,6 +41,7 @@ impl Default for Admissions {
             http: tcp(CONNECTIONS_MAX),
             socket: AdmissionControl::new(CONNECTIONS_MAX, CONNECTIONS_MAX),
             serf_rpc: tcp(CLIENTS_MAX),
+            pg: tcp(PG_CLIENTS_MAX),
         }
     }
 }
@@ -44,7 +49,8 @@ impl Default for Admissions {
 impl Admissions {
     /// Adds them to what is scraped.
     pub fn count(&self, table: &mut Table) {
-        let listeners = [("http", &self.http), ("socket", &self.socket), ("serf_rpc", &self.serf_rpc)];
+        let listeners =
+            [("http", &self.http), ("socket", &self.socket), ("serf_rpc", &self.serf_rpc), ("pg", &self.pg)];
         for (listener, control) in listeners {
             let label = [("listener", listener)];
             table.gauge("listener_connections", "Connections now, by listener", &label, control.len() as f64);

@@ -54,6 +54,7 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<E
 /// Starts an agent: when this returns, it gossips and its APIs answer.
 pub async fn start(config: Config) -> Result<Running, RunError> {
     let keyring = listen::keyring(config.key_file.clone()).await?;
+    rumormill_sql::count_memory_by_thread(); // before SQLite is used
     // The store first: its lock says that no other agent runs here, so that a socket file beside it is stale.
     let store = StoreHandle::open(config.data_dir.as_deref()).await?;
     let token_file = config.http_token_file.as_deref().filter(|_| config.http.is_some());

@@ -3,12 +3,9 @@
 use crate::agent::Agent;
 use crate::describe::inside::Inside;
 use rumormill_core::observe::{Key, Moment};
-use rumormill_core::table::{Cell, Table};
-use std::ops::ControlFlow;
+use rumormill_core::table::{Cell, Table, Wanted};
+pub use rumormill_sql::paged::Each;
 use std::sync::Arc;
-
-/// Takes the rows one by one, until it has enough.
-pub type Each<'a> = dyn FnMut(Vec<Cell>) -> ControlFlow<()> + 'a;
 
 /// A table of a feature.
 #[derive(Copy, Clone)]
@@ -28,8 +25,8 @@ pub enum Read {
     Keyed {
         /// The keys of all rows, in no order.
         keys: fn(&Inside<'_>) -> Vec<Key>,
-        /// A row; none if it is gone.
-        row: fn(&Inside<'_>, Key) -> Option<Vec<Cell>>,
+        /// A row; none if it is gone. A cell that is not wanted may be null.
+        row: fn(&Inside<'_>, Key, Wanted) -> Option<Vec<Cell>>,
     },
     /// Outside of it, on a thread that may block, in pages if there are many.
     Outside(fn(&Agent, &Moment, &mut Each<'_>)),

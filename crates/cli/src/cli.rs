@@ -78,7 +78,8 @@ pub enum Command {
     /// Ask all members, or some, and show what they answer as it comes
     ///
     /// Members answer by a handler (`rumormill agent --on 'query:NAME=COMMAND'`); one without acknowledges and is silent. Ends as soon as all that are
-    /// meant have answered, at the latest when the time is over; if the agent knows none that is meant, it takes the whole time, for others may. Exits 0 only if all have answered.
+    /// meant have answered, at the latest when the time is over. If no live member that the agent lists is meant, nobody is asked; with --timeout the query goes
+    /// out all the same, for members that come back within that time. Exits 0 only if all have answered.
     Query(QueryArgs),
     /// Show load, CPU, memory and more of a member's machine, or of all
     Vitals(VitalsArgs),

@@ -15,7 +15,7 @@ use crate::joiner::Progress;
 use crate::keeper::Keeper;
 use crate::meeting::meet_seed;
 use crate::node::{Handle, Node};
-use crate::queries::default_timeout;
+use crate::queries::time_for_answers;
 use crate::replies::{Asked, Replies};
 use crate::shared::{Covered, Receipt, Shared};
 use builder::Builder;
@@ -99,12 +99,12 @@ pub struct Query {
     pub payload: Payload,
     /// The members that are meant; all by default.
     pub filter: Filter,
-    /// For so long answers are taken; none for [`default_timeout`].
+    /// For so long answers are taken. `None`: as long as [`time_for_answers`] says, and not at all if no live member is meant.
     pub timeout: Option<Duration>,
 }
 
 impl Query {
-    /// A query to all members, for [`default_timeout`].
+    /// A query to all members, with the default time for answers.
     pub fn new(kind: impl AsRef<[u8]>, payload: impl AsRef<[u8]>) -> Query {
         let (kind, payload) = (Payload::from(kind.as_ref()), Payload::from(payload.as_ref()));
         Query { kind, payload, ..Query::default() }
@@ -363,7 +363,8 @@ impl Cluster {
         self.ask(Query::new(kind, payload)).await
     }
 
-    /// Asks the members that match a filter. Returns when the question is on its way.
+    /// Asks the members that match a filter. Returns when the question is on its way. Without a time of its own, a query of which no live member is meant is
+    /// over at once, and its summary has nobody asked.
     pub async fn ask(&self, query: Query) -> Result<Replies, Error> {
         let Query { kind, payload, filter, timeout } = query;
         check_size("the query's kind", kind.len(), queries::NAME_BYTES_MAX)?;
@@ -373,10 +374,10 @@ impl Cluster {
         check_size("the question with its filter", bytes, FILTERED_BYTES_MAX)?;
         let patterns = filter.compile()?;
         let (live, expected) = self.inspect(move |node| count(node, &patterns)).await?;
-        let timeout = timeout.unwrap_or_else(|| default_timeout(self.0.builder.swim.gossip_interval, live));
-        if timeout.is_zero() || timeout > TIMEOUT_MAX {
-            return Err(Error::Timeout { given: timeout, max: TIMEOUT_MAX });
+        if let Some(given) = timeout.filter(|given| given.is_zero() || *given > TIMEOUT_MAX) {
+            return Err(Error::Timeout { given, max: TIMEOUT_MAX });
         }
+        let timeout = time_for_answers(timeout, self.0.builder.swim.gossip_interval, live, expected);
         let (handle, shared) = (Arc::downgrade(&self.0.handle), self.0.shared.clone());
         let (ticket, begun, inbox) = shared.queries().open();
         let asked = Asked { ticket, handle, shared, is_over: false };

@@ -169,7 +169,9 @@ async fn a_query_is_answered_by_the_members_that_its_filter_matches() {
     let refused = a.ask(Query::new("load", "").to(tagged("("))).await;
     assert!(matches!(refused, Err(Error::Filter(_))));
     let none = a.ask(Query::new("load", "").to(Filter::default().names_like("x.*"))).await.unwrap();
-    assert_eq!(none.expected, 0);
+    assert_eq!((none.expected, none.timeout), (0, Duration::ZERO));
+    let nobody = tokio::time::timeout(PATIENCE, none.collect()).await.unwrap().summary.unwrap();
+    assert_eq!((nobody.asked, nobody.acknowledged), (0, 0), "it is over at once");
     let replies = a.ask(Query::new("load", "now?").to(tagged("we."))).await.unwrap();
     assert_eq!(replies.expected, 2);
     let all = tokio::time::timeout(PATIENCE, replies.collect()).await.unwrap();

@@ -2,7 +2,7 @@
 //!
 //! `/metrics`, the counters of `/v1/self`, the laboratory and SQL read a protocol by this trait. What only an agent knows, it adds to it.
 
-use crate::table::{Cell, Table};
+use crate::table::{Cell, Table, Wanted};
 use crate::time::{Time, Wall};
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -75,8 +75,8 @@ pub trait Observe {
     fn keys(&self, _table: &Table) -> Vec<Key> {
         Vec::new()
     }
-    /// A row; none if it is gone.
-    fn row(&self, _table: &Table, _key: Key, _at: &Moment) -> Option<Vec<Cell>> {
+    /// A row; none if it is gone. A cell that is not wanted may be null.
+    fn row(&self, _table: &Table, _key: Key, _wanted: Wanted, _at: &Moment) -> Option<Vec<Cell>> {
         None
     }
 }

@@ -5,6 +5,10 @@ use crate::time::Wall;
 use alloc::string::{String, ToString};
 use core::fmt::Write;
 
+/// For [`row!`](crate::row).
+#[doc(hidden)]
+pub use alloc::vec::Vec;
+
 /// The kind of a column's cells. A cell is of that kind, or null.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -53,6 +57,46 @@ impl Table {
     }
 }
 
+/// The columns of a table that a reader needs, by their position.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub struct Wanted(u64);
+
+impl Wanted {
+    /// No column.
+    pub const NONE: Wanted = Wanted(0);
+    /// All columns.
+    pub const ALL: Wanted = Wanted(u64::MAX);
+
+    /// True if the reader needs the column at `position`. Columns from the 64th on share one bit.
+    pub const fn has(self, position: usize) -> bool {
+        self.0 & bit(position) != 0
+    }
+
+    /// These columns and the one at `position`.
+    #[must_use]
+    pub const fn with(self, position: usize) -> Wanted {
+        Wanted(self.0 | bit(position))
+    }
+
+    /// Adds the column at `position`.
+    pub const fn add(&mut self, position: usize) {
+        *self = self.with(position);
+    }
+
+    /// The columns behind the first `count` ones, counted anew from 0: those of the second list of a [`join`].
+    #[must_use]
+    pub const fn behind(self, count: usize) -> Wanted {
+        // The last bit stands for all later columns, which must stay wanted.
+        let shared = if self.has(63) { u64::MAX << 63u64.saturating_sub(count as u64) } else { 0 };
+        let count = if count < 63 { count } else { 63 };
+        Wanted(self.0 >> count | shared)
+    }
+}
+
+const fn bit(position: usize) -> u64 {
+    1 << if position < 63 { position } else { 63 }
+}
+
 /// The columns of one list behind those of another one. `N` is their number.
 pub const fn join<const N: usize>(first: &[Column], second: &[Column]) -> [Column; N] {
     assert!(first.len() + second.len() == N, "N is the number of the columns of both lists");
@@ -63,6 +107,26 @@ pub const fn join<const N: usize>(first: &[Column], second: &[Column]) -> [Colum
         at += 1;
     }
     all
+}
+
+/// The place of a column in a list. Where it is computed by the compiler, a name that is not there is an error of compilation.
+pub const fn place(columns: &[Column], name: &str) -> usize {
+    let mut at = 0;
+    while at < columns.len() {
+        if is_same(columns[at].name.as_bytes(), name.as_bytes()) {
+            return at;
+        }
+        at += 1;
+    }
+    panic!("the table has no such column")
+}
+
+const fn is_same(a: &[u8], b: &[u8]) -> bool {
+    let mut at = 0;
+    while at < a.len() && at < b.len() && a[at] == b[at] {
+        at += 1;
+    }
+    at == a.len() && at == b.len()
 }
 
 /// Makes a list of columns. The comment above a name says what the column says.
@@ -87,6 +151,36 @@ macro_rules! columns {
             about: concat!($($about),+).trim_ascii(),
         }),+]
     };
+}
+
+/// Makes a row of its cells, in the order of the columns. A cell that is not wanted is null, and its expression does not run.
+///
+/// ```
+/// use rumormill_core::table::{Cell, Wanted};
+/// let row = rumormill_core::row![Wanted::NONE.with(1); unreachable!() as u64, "read"];
+/// assert_eq!(row, [Cell::Null, Cell::from("read")]);
+/// ```
+#[macro_export]
+macro_rules! row {
+    ($wanted:expr; $($cell:expr),+ $(,)?) => {{
+        let mut row = $crate::table::Vec::with_capacity([$(stringify!($cell)),+].len());
+        $crate::push_row!(row, $wanted; $($cell),+);
+        row
+    }};
+}
+
+/// The same for a row that has its first cells already; `$wanted` counts from those on.
+#[macro_export]
+macro_rules! push_row {
+    ($row:expr, $wanted:expr; $($cell:expr),+ $(,)?) => {{
+        let wanted: $crate::table::Wanted = $wanted;
+        let mut positions = 0usize..;
+        let mut is_next_wanted = || positions.next().is_some_and(|position| wanted.has(position));
+        $($row.push(match is_next_wanted() {
+            true => $crate::table::Cell::from($cell),
+            false => $crate::table::Cell::Null,
+        });)+
+    }};
 }
 
 /// One value of a row.
@@ -221,6 +315,16 @@ mod tests {
     }
 
     #[test]
+    fn wanted_columns_of_a_joined_list_are_counted_from_its_second_part() {
+        let wanted = Wanted::NONE.with(1).with(5).with(80);
+        assert_eq!([0, 1, 5, 6, 63, 90].map(|at| wanted.has(at)), [false, true, true, false, true, true]);
+        let behind = wanted.behind(4);
+        assert_eq!([0, 1, 2, 58].map(|at| behind.has(at)), [false, true, false, false]);
+        assert_eq!([59, 63, 70].map(|at| behind.has(at)), [true; 3], "each of these may be the 80th");
+        assert_eq!(Wanted::ALL.behind(29), Wanted::ALL);
+    }
+
+    #[test]
     fn columns_of_two_lists_stand_in_their_order_and_are_found_by_name() {
         const FIRST: &[Column] = columns! {
             /// Whose.
@@ -229,6 +333,8 @@ mod tests {
         const BOTH: [Column; 2] = join(FIRST, FIRST);
         let table = Table { name: "t", about: "", key: &["id"], columns: &BOTH };
         assert_eq!((table.position("id"), table.position("ids")), (Some(0), None));
+        const ID: usize = place(&BOTH, "id");
+        assert_eq!(ID, 0);
         assert_eq!(BOTH[1].about, "Whose.");
     }
 }

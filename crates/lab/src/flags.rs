@@ -4,6 +4,9 @@
 //! settings of its nodes, as far as they count beside each other (`Catalogued::in_effect`), the world, and the size of the experiment. No list says which
 //! flag goes with which strategy.
 
+#[cfg(test)]
+mod sweep;
+
 use std::fmt::Display;
 
 /// An experiment with flags.
@@ -13,6 +16,9 @@ pub trait Flagged: Clone + 'static {
     /// All that its runs follow from: two experiments with the same text run alike.
     fn gist(&self) -> String;
 }
+
+/// Upper bound on the changes of other flags, besides the last, that are named as the way to an effect (our guess: nobody asks for more at once).
+const CHANGES_MAX: usize = 2;
 
 /// Sets a flag to the value of that number.
 type Set<E> = Box<dyn Fn(&mut E, usize)>;
@@ -166,6 +172,16 @@ fn either(all: &[impl AsRef<str>]) -> String {
     }
 }
 
+/// The error for a share of lost datagrams that is not from 0 to below 1.
+pub(crate) fn loss_refused(loss: f64) -> String {
+    let why = if loss == 1.0 {
+        "loses every datagram, so that nothing happens"
+    } else {
+        "is no share of datagrams"
+    };
+    format!("--loss {loss} {why}: give 0 or more, and less than 1")
+}
+
 /// Refuses the first of the flags of these names that has no effect in this experiment.
 ///
 /// # Errors
@@ -194,18 +210,44 @@ fn refusal<E: Flagged>(experiment: &E, idle: &Flag<E>, flags: &[Flag<E>]) -> Str
         [(other, cure)] => return say(&other.given(experiment), cure),
         many => return say("in this run", &either(&many.iter().map(|(_, cure)| cure).collect::<Vec<_>>())),
     }
-    for (at, first) in others.iter().enumerate() {
-        for variant in first.variants(experiment) {
-            let mut second = others[at + 1..].iter().filter(|_| !first.is_idle(&variant));
-            if let Some((second, cure)) = second.find_map(|other| Some((other, other.cure(&variant, idle)?)))
-            {
-                let condition = format!("{}, {}", first.given(experiment), second.given(experiment));
-                let value = (first.shown)(&variant).map(|value| first.written(&value)).unwrap_or_default();
-                return say(&condition, &format!("with {value} {cure}"));
-            }
+    for changes in 1..=CHANGES_MAX {
+        if let Some(way) = way(experiment, idle, &others, changes) {
+            let cure = format!("with {} {}", way.changes.join(" "), way.cure);
+            return say(&way.conditions.join(", "), if way.changes.is_empty() { &way.cure } else { &cure });
         }
     }
     format!("--{name} has no effect here: no setting of the run follows from it; leave it out")
+}
+
+/// Several flags by which another one gets an effect.
+struct Way {
+    /// The flags as they are given.
+    conditions: Vec<String>,
+    /// The changes of all but the last of them.
+    changes: Vec<String>,
+    /// The change of the last one, as advice.
+    cure: String,
+}
+
+/// The first way in the order of the flags by so many changes and a last one.
+fn way<E: Flagged>(experiment: &E, idle: &Flag<E>, others: &[&Flag<E>], changes: usize) -> Option<Way> {
+    if changes == 0 {
+        return others.iter().find_map(|last| {
+            let cure = last.cure(experiment, idle)?;
+            Some(Way { conditions: vec![last.given(experiment)], changes: Vec::new(), cure })
+        });
+    }
+    for (at, first) in others.iter().enumerate() {
+        for variant in first.variants(experiment).filter(|variant| !first.is_idle(variant)) {
+            if let Some(mut way) = way(&variant, idle, &others[at + 1..], changes - 1) {
+                way.conditions.insert(0, first.given(experiment));
+                let written = (first.shown)(&variant).map(|value| first.written(&value));
+                way.changes.splice(0..0, written);
+                return Some(way);
+            }
+        }
+    }
+    None
 }
 
 #[cfg(test)]

@@ -129,6 +129,21 @@ pub fn figure(v: f64, digits: i32) -> String {
     if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
 }
 
+/// A mean with its standard error, both to the second digit of the error; without an error, six significant digits.
+pub fn with_error(mean: f64, error: f64) -> String {
+    if !(error > 0.0 && error.is_finite()) {
+        return figure(mean, 6);
+    }
+    let decimals = 1 - libm::floor(libm::log10(error)) as i32;
+    match decimals {
+        7.. => format!("{} ± {error:.1e}", figure(mean, 6)),
+        _ => {
+            let decimals = decimals.max(0) as usize;
+            format!("{mean:.decimals$} ± {error:.decimals$}")
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -167,6 +182,24 @@ mod tests {
     fn figures_keep_their_significant_digits() {
         let shown = [0.0, 0.17412, 16.871, 1234.6, 2.94e-6, 0.0012].map(|v| figure(v, 3));
         assert_eq!(shown, ["0", "0.174", "16.9", "1235", "2.9e-6", "0.0012"]);
+    }
+
+    #[test]
+    fn a_mean_is_shown_as_exactly_as_its_error_allows() {
+        let shown = [
+            (17.4, 0.343),
+            (0.998, 0.0),
+            (0.0, 0.0),
+            (1234.5, 26.0),
+            (1.9876, 0.0012),
+            (2.5e-7, 1.25e-7),
+            (17.0, f64::NAN),
+        ]
+        .map(|(mean, error)| with_error(mean, error));
+        assert_eq!(
+            shown,
+            ["17.40 ± 0.34", "0.998", "0", "1234 ± 26", "1.9876 ± 0.0012", "2.5000e-7 ± 1.2e-7", "17"]
+        );
     }
 
     #[test]

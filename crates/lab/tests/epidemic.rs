@@ -2,7 +2,6 @@
 
 use rumormill_core::time::Duration;
 use rumormill_lab::epidemic::{Counting, Epidemic, Outcome, Removal, Strategy, Theory};
-use rumormill_lab::flags::Flagged;
 use rumormill_lab::theory::{epidemic as theory, markov};
 use rumormill_lab::threads::Threads;
 use rumormill_lab::topology::Topology;
@@ -162,71 +161,12 @@ fn an_epidemic_that_makes_no_sense_is_refused_with_the_flag() {
     assert!(refused(Epidemic { loss: 1.0, ..with() }).contains("--loss"));
     assert!(refused(Epidemic { k: 0, ..with() }).contains("--k"));
     assert!(refused(Epidemic { fanout: Some(0), ..with() }).contains("--fanout"));
+    assert!(refused(Epidemic { rounds_max: 0, ..with() }).contains("--rounds-max 1"));
     assert!(refused(Epidemic { connection_limit: Some(0), ..with() }).contains("--connection-limit"));
     let threads = Threads { count: 0, meter: None };
     assert!(refused(Epidemic { threads, ..with() }).contains("--threads"));
     assert!("gossip".parse::<Strategy>().expect_err("no such strategy").contains("push-then-pull"));
     assert!("often".parse::<Removal>().expect_err("no such removal").contains("feedback-coin"));
-}
-
-/// One rule for all: what is not refused leads to different runs.
-#[test]
-fn for_every_strategy_each_flag_is_refused_or_changes_the_run() {
-    let mut bases = Vec::new();
-    for strategy in Strategy::all() {
-        let is_rumor = [Strategy::Push, Strategy::Pull, Strategy::PushPull].contains(&strategy);
-        let removals = if is_rumor { Removal::all() } else { vec![Removal::None] };
-        // A publisher that mails everybody needs more than one round for so many.
-        let nodes = if strategy == Strategy::of::<DirectMail>() { 150 } else { 40 };
-        // Blind, with k = 1, only one node tells at a time, so that no contact is refused.
-        let rules = match is_rumor {
-            true => &[(1, None), (2, None), (2, Some(1)), (3, Some(2))][..],
-            false => &[(1, None), (1, Some(1))],
-        };
-        for removal in removals {
-            for (k, limit) in rules {
-                // Few contacts are refused: so many runs that some are.
-                let runs = if limit.is_some() { 8 } else { 1 };
-                let base = Epidemic {
-                    nodes,
-                    runs,
-                    strategy,
-                    removal,
-                    k: *k,
-                    connection_limit: *limit,
-                    ..Epidemic::default()
-                };
-                if limit.is_none() || base.check_flags(&["connection-limit"]).is_ok() {
-                    bases.push(seeded(base.clone()));
-                }
-                if *limit == Some(1) {
-                    let (min, max) = (Duration::from_millis(1), Duration::from_millis(300));
-                    bases.push(seeded(Epidemic { latency: Some(Latency::Uniform(min, max)), ..base }));
-                }
-            }
-        }
-    }
-    // What changes every run is tried on one.
-    let trivial = ["nodes", "runs", "seed"];
-    for (at, base) in bases.iter().enumerate() {
-        let digest = base.run(&mut |_| {}).expect("a sound epidemic").digest;
-        for flag in Epidemic::flags().iter().filter(|flag| at == 0 || !trivial.contains(&flag.name)) {
-            let other =
-                |variant: Epidemic| variant.run(&mut |_| {}).is_ok_and(|outcome| outcome.digest != digest);
-            if flag.is_idle(base) {
-                let why = base.check_flags(&[flag.name]).expect_err("it has no effect");
-                assert!(why.contains(&format!("--{} has no effect", flag.name)), "{why}");
-                let differs = flag.variants(base).take(2).any(other); // more values would show no more
-                assert!(!differs, "seed 7: --{} is refused, and changes a run of {base:?}", flag.name);
-                continue;
-            }
-            // A value may be refused for another reason, as a tree on a graph is.
-            let refused = |variant: &Epidemic| variant.gist() != base.gist() && variant.check().is_err();
-            let differs =
-                flag.variants(base).any(other) || flag.variants(base).any(|variant| refused(&variant));
-            assert!(differs, "seed 7: --{} changes no run of {base:?}", flag.name);
-        }
-    }
 }
 
 #[test]
@@ -274,11 +214,33 @@ fn a_flag_without_effect_is_refused_with_what_would_give_it_one() {
             "minimization",
             &["--strategy push-pull"],
         ),
+        (
+            Epidemic { minimization: true, ..with() },
+            "minimization",
+            &[
+                "with --strategy push, with --removal none, with --k 1",
+                "with --strategy push-pull --removal feedback-counter give another --k",
+            ],
+        ),
     ] {
         let why = refused(epidemic, flag);
         assert!(parts.iter().all(|part| why.contains(part)), "{flag}: {why}");
     }
     assert_eq!(Epidemic::default().check_flags(&["k", "removal", "counting", "fanout", "loss"]), Ok(()));
+}
+
+#[test]
+fn theory_ends_with_the_run_at_the_latest() {
+    for strategy in [Strategy::Push, Strategy::Pull, Strategy::PushPull, Strategy::AntiEntropy] {
+        for rounds_max in [1, 5, 2_000] {
+            let epidemic = Epidemic { strategy, removal: Removal::None, rounds_max, ..Epidemic::default() };
+            let outcome = seeded(epidemic).run(&mut |_| {}).expect("a sound epidemic");
+            let Theory::MeanField(theory) = &outcome.theory else { panic!("{:?}", outcome.theory) };
+            let (theory, rounds) = (theory.len() - 1, outcome.curve.len() - 1);
+            assert!(theory <= rounds, "seed 7, {strategy}: {theory} rounds of theory, and {rounds} were run");
+            assert!(rounds_max > 5 || theory == rounds, "{strategy}: {theory} of {rounds}");
+        }
+    }
 }
 
 #[test]

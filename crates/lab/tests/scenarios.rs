@@ -212,6 +212,9 @@ fn a_graph_is_read_from_a_file_and_a_bad_line_is_named() {
     assert_eq!(from, [(0, Some(0)), (1, Some(0)), (2, Some(1)), (3, Some(2))], "along the edges");
     for (topology, parts) in [
         ("{ file = \"bad.txt\" }", &["topology: bad.txt, line 2", "node 9", "0 to 3"][..]),
+        ("{ file = \"short.txt\" }", &["topology: short.txt: node 2 has no edge"]),
+        ("{ file = \"parts.txt\" }", &["topology: parts.txt: no edges lead from node 0 to node 2"]),
+        ("{ edges = [[0, 1], [2, 3]] }", &["topology: no edges lead from node 0 to node 2"]),
         ("{ file = \"none.txt\" }", &["none.txt", "no such file"]),
         ("{ edges = [[0, 1], [2, 2]] }", &["edge 2", "joined to itself"]),
         ("{ edges = [[0, 1]] }", &["node 2 has no edge"]),
@@ -286,7 +289,11 @@ impl Output for Listener {
 }
 
 fn small(rest: &str) -> String {
-    format!("stack = \"swim\"\nnodes = 8\ntime = \"20s\"\n{rest}")
+    small_for("20s", rest)
+}
+
+fn small_for(time: &str, rest: &str) -> String {
+    format!("stack = \"swim\"\nnodes = 8\ntime = \"{time}\"\n{rest}")
 }
 
 fn parse(text: &str) -> Result<Scenario, String> {
@@ -295,6 +302,8 @@ fn parse(text: &str) -> Result<Scenario, String> {
         "trace.csv" => Ok("6,4,down\n8,4,up\n".into()),
         "edges.txt" => Ok("# a line\n0 1\n1,2\n2 3\n".into()),
         "bad.txt" => Ok("0 1\n1 9\n".into()),
+        "short.txt" => Ok("0 1\n1 3\n".into()),
+        "parts.txt" => Ok("0 1\n2 3\n".into()),
         _ => Err(format!("{file}: no such file")),
     })
 }
@@ -325,7 +334,8 @@ fn what_happens_comes_out_as_json_and_csv() {
 
 #[test]
 fn a_failing_run_says_its_seed_its_plan_and_how_to_see_it_again() {
-    let scenario = parse(&small(
+    let scenario = parse(&small_for(
+        "60s",
         r#"
         seed = 3
         runs = 4
@@ -342,7 +352,6 @@ fn a_failing_run_says_its_seed_its_plan_and_how_to_see_it_again() {
         "#,
     ))
     .unwrap();
-    let scenario = Scenario { time: std::time::Duration::from_secs(60), ..scenario };
     let outcome = run(&scenario);
     let failure = outcome.failure.expect("who is cut off is declared failed");
     assert!(!outcome.ok && failure.steps.1 <= 2 && failure.steps.0 >= 12, "{failure:?}");
@@ -389,6 +398,73 @@ fn what_is_wrong_in_a_file_is_said_with_what_there_is() {
     assert!(unknown.contains("latest on swim") && unknown.contains("median-counter"), "{unknown}");
 }
 
+/// What lies after the end of a run or beyond its nodes is never done, and a check would hold without it.
+#[test]
+fn what_no_run_can_reach_is_refused_with_what_to_write() {
+    let refused = |rest: &str| parse(&small(rest)).err().unwrap_or_else(|| panic!("accepted: {rest}"));
+    for (rest, parts) in [
+        ("sample = \"1ns\"", &["sample is 1ns", "in the 20s of a run: give 2us or more"][..]),
+        ("check_every = \"0s\"", &["check_every is 0s: give a time above 0"]),
+        (
+            "start_within = \"30s\"",
+            &["start_within is 30s", "after the end of the run at 20s", "time = \"30s\" or more"],
+        ),
+        (
+            "[[step]]\nat = \"21s\"\ndo = \"crash\"\nwho = 1",
+            &["step 1 of the plan (crash): at is 21s", "time = \"21s\""],
+        ),
+        (
+            "[[step]]\nat = \"9s\"\ndo = \"heal\"\n[[step]]\nat = \"10s\"\nfor = \"1m\"\ndo = \"crash\"\nwho = 1",
+            &["step 2", "the end of `for` is 1m10s"],
+        ),
+        ("[[call]]\nat = \"40s\"\nwho = 1\ncall = \"leave\"", &["call 1 (leave): at is 40s"]),
+        (
+            "[[call]]\nat = \"1s\"\nuntil = \"50s\"\nwho = 1\ncall = \"leave\"",
+            &["call 1 (leave): until is 50s"],
+        ),
+        (
+            "[[call]]\nat = \"1s\"\nevery = \"5s\"\ntimes = 5\nwho = 1\ncall = \"leave\"",
+            &["by `every` and `times`", "21s"],
+        ),
+        ("[random]\nnodes = 8", &["[random]: until is 1m,"]),
+        ("[random]\nnodes = 9\nuntil = \"9s\"", &["[random]: nodes is 9, and there are 8", "nodes = 8"]),
+        (
+            "[[churn]]\nuntil = \"1h\"\npoisson = { joins_per_s = 1.0, leaves_per_s = 0.0, first = 8 }",
+            &["[[churn]]: until is 1h"],
+        ),
+        (
+            "checks = [\"eventually views_agree within 99s\"]",
+            &["within 99s", "over at 1m39s", "at most `within 20s`", "time = \"1m39s\""],
+        ),
+        (
+            "checks = [\"eventually views_agree within 5s after 1m\"]",
+            &["begins at 1m and", "20s: write time = \"1m5s\" or more"],
+        ),
+        (
+            "checks = [\"eventually views_agree within 9s\"]\n[[step]]\nat = \"10s\"\ndo = \"crash\"\nwho = 1\nfor = \"5s\"",
+            &["begins at 15s, with the last fault or call,", "at most `within 5s`"],
+        ),
+        (
+            "[[step]]\nat = \"1s\"\ndo = \"crash\"\nwho = \"9 nodes\"",
+            &["crash of 9 nodes: there are 8", "\"8 nodes\" or fewer"],
+        ),
+        (
+            "[[step]]\nat = \"1s\"\ndo = \"partition\"\nkind = \"pair\"\nfrom = 1\nto = \"12 nodes\"",
+            &["partition of 12 nodes"],
+        ),
+        (
+            "[[call]]\nat = \"1s\"\nwho = \"0 nodes\"\ncall = \"leave\"",
+            &["call of \"0 nodes\": that is nobody"],
+        ),
+        ("[[step]]\nat = \"1s\"\ndo = \"crash\"\nwho = \"0%\"", &["crash of \"0%\": that is nobody"]),
+    ] {
+        let e = refused(rest);
+        assert!(parts.iter().all(|part| e.contains(part)), "{rest:?}: {e}");
+    }
+    let fits = "checks = [\"eventually views_agree within 5s\"]\n[[step]]\nat = \"10s\"\ndo = \"crash\"\nwho = \"8 nodes\"\nfor = \"5s\"";
+    assert!(parse(&small(fits)).is_ok(), "all that lies within the run passes, up to its end");
+}
+
 #[test]
 fn what_does_not_fit_is_refused_with_the_figure() {
     let scenario = parse("stack = \"swim\"\nnodes = 100000\ntime = \"1s\"").unwrap();
@@ -428,10 +504,7 @@ fn without_checks_and_without_runs_nothing_is_said_to_hold() {
     let scenario = parse(&small("")).unwrap();
     assert_eq!(run(&scenario).checks, 0);
     assert!(scenario.run_some(5..5, None, &replay, &mut Silent).unwrap_err().contains("no run"));
-    // A check that would be asked only after the end, and one that is asked at the end alone.
-    let late = parse(&small("checks = [\"eventually views_agree within 5s after 1m\"]")).unwrap();
-    let failure = run(&late).failure.expect("it was never asked");
-    assert!(failure.why.contains("never asked"), "{}", failure.why);
+    // A check that is asked at the end alone.
     let rare = parse(&small("check_every = \"1h\"\nchecks = [\"always views_agree\"]")).unwrap();
     assert!(run(&rare).ok, "it is asked once, at the end");
     let false_at_the_end = "check_every = \"1h\"\nchecks = [\"always views_agree\"]\n[[step]]\nat = \"19900ms\"\ndo = \"crash\"\nwho = 3\n";

@@ -88,6 +88,9 @@ fn settings_that_cannot_be_are_refused_with_the_reason() {
         ("flood", "distance_exponent = 1.0", &["distance_exponent", "`degree`"]),
         ("rumor", "distance_exponent = \"far\"", &["distance_exponent", "invalid type"]),
         ("rumor", "period = \"5 parsecs\"", &["[settings.rumor]", "500ms"]),
+        ("rumor", "period = \"0s\"", &["[settings.rumor]", "period is 0s", "above 0"]),
+        ("averaging", "period = \"0ms\"", &["[settings.averaging]", "period is 0s"]),
+        ("rumor", "period = \"1ms\"", &["jitter is 20ms", "at most the period, 1ms"]),
         ("swim", "preset = \"moon\"", &["\"local\", \"lan\" or \"wan\""]),
         ("averaging", "values = \"many\"", &["values", "`peak`"]),
     ] {

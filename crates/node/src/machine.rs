@@ -8,6 +8,9 @@ pub const DISKS_MAX: usize = 4;
 /// Longest name of a mount point that is told, in bytes; longer ones lose their beginning (our guess).
 pub const MOUNT_BYTES_MAX: usize = 32;
 
+/// The head of a list in CBOR, without its length.
+const LIST: u8 = 0x80;
+
 /// One reading of a machine. What it does not have, or what needs a second reading, is missing.
 ///
 /// Encoded it takes about 85 bytes with one disk, 145 with all four. Fields are numbered and may be added, never renumbered.
@@ -140,6 +143,20 @@ impl Vitals {
     /// Reads them back; nothing if they are not vitals.
     pub fn decode(bytes: &[u8]) -> Option<Vitals> {
         wire::decode(bytes).ok()
+    }
+
+    /// Reads the first `fields` fields; the others are missing. A reader of one number of each member need not read all numbers of all.
+    pub fn decode_first(bytes: &[u8], fields: u8) -> Option<Vitals> {
+        // Vitals are a list of fewer than 24 fields, so its head is one byte.
+        let (head, rest) = bytes.split_first()?;
+        let (is_short_list, count) = (head & 0xe0 == LIST && head & 0x1f < 24, head & 0x1f);
+        if !is_short_list || fields >= count {
+            return Vitals::decode(bytes);
+        }
+        let mut shortened = Vec::with_capacity(bytes.len());
+        shortened.push(LIST | fields);
+        shortened.extend_from_slice(rest);
+        minicbor::decode(&shortened).ok()
     }
 
     /// Memory in use, in percent of all.

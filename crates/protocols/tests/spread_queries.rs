@@ -270,6 +270,23 @@ fn the_sums_say_who_was_not_meant_and_who_did_not_answer() {
 }
 
 #[test]
+fn a_query_that_means_nobody_known_and_has_no_time_is_over_at_once_and_is_not_spread() {
+    let mut story = Story::of(5, World::default(), 12, Config::default());
+    story.ask(2, 0, Duration::ZERO);
+    story.run(STEP);
+    let told: Vec<&Event> = story.told(2).map(|(_, event)| event).collect();
+    assert!(
+        matches!(told[..], [Event::Done { summary: Summary { acked: 0, answered: 0, .. }, .. }]),
+        "{told:?}"
+    );
+    assert_eq!(story.total().asked, 0);
+    // With time to wait it is spread, for members that the asker does not list.
+    story.ask(2, 0, 2 * SECOND);
+    story.run(3 * SECOND);
+    assert_eq!(story.done(2)[1].1, Summary { expected: 0, acked: 5, answered: 5, untaken: 0 });
+}
+
+#[test]
 fn who_hears_of_a_query_when_it_is_over_is_not_asked_and_a_wrong_clock_does_no_harm() {
     let mut story = Story::of(20, World::default(), 10, Config::default());
     story.sim.set_clock(NodeId(3), Clock { offset_ms: 86_400_000, ..Clock::default() });

@@ -8,7 +8,7 @@ use std::process::Command;
 
 /// Crates that a program takes in with the default features, its own among them (issue: 90).
 const CRATES_MAX: usize = 90;
-/// Crates that a program must not have to compile to embed a cluster.
+/// Crates that a program must not have to compile, whether it embeds a cluster or runs the laboratory.
 const UNWANTED: [&str; 6] = ["rusqlite", "libsqlite3-sys", "clap", "axum", "hyper", "rumormill-agent"];
 
 fn root() -> PathBuf {
@@ -37,18 +37,28 @@ fn cargo(words: &[&str], with: &[&str]) -> String {
     out
 }
 
+/// The crates that the crate outside takes in with these flags.
+fn crates(with: &[&str]) -> BTreeSet<String> {
+    let flags = [&["--edges", "normal", "--prefix", "none", "--format", "{p}"], with].concat();
+    let tree = cargo(&[&["tree"], &flags[..]].concat(), &[]);
+    tree.lines().filter_map(|line| line.split_whitespace().next().map(str::to_owned)).collect()
+}
+
 fn run(bin: &str, with: &str) -> String {
     cargo(&["run", "--quiet", "--features", "lab", "--bin", bin], &["--", with])
 }
 
 #[test]
 fn a_crate_outside_embeds_a_cluster_in_ninety_crates_and_runs_its_own_protocol_in_the_laboratory() {
-    let tree = cargo(&["tree", "--edges", "normal", "--prefix", "none", "--format", "{p}"], &[]);
-    let crates: BTreeSet<&str> = tree.lines().filter_map(|line| line.split_whitespace().next()).collect();
-    assert!(crates.contains("rumormill-cluster") && crates.contains("tokio"), "{crates:?}");
-    assert!(crates.len() <= CRATES_MAX, "{} crates: {crates:?}", crates.len());
-    let unwanted: Vec<_> = UNWANTED.iter().filter(|name| crates.contains(*name)).collect();
-    assert!(unwanted.is_empty(), "{unwanted:?}");
+    let embedded = crates(&[]);
+    assert!(embedded.contains("rumormill-cluster") && embedded.contains("tokio"), "{embedded:?}");
+    assert!(embedded.len() <= CRATES_MAX, "{} crates: {embedded:?}", embedded.len());
+    let laboratory = crates(&["--features", "lab"]);
+    assert!(laboratory.contains("rumormill-lab"), "{laboratory:?}");
+    for taken in [&embedded, &laboratory] {
+        let unwanted: Vec<_> = UNWANTED.iter().filter(|name| taken.contains(**name)).collect();
+        assert!(unwanted.is_empty(), "{unwanted:?}");
+    }
 
     let dir = tempfile::tempdir().expect("a directory can be made");
     let key = dir.path().join("key");

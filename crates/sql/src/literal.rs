@@ -1,12 +1,10 @@
 //! Values of each type from their text, as PostgreSQL reads it; used by literals, casts and parameters.
 
+use crate::decimal::Decimal;
 use crate::error::{Error, SqlState};
+use crate::span::{self, DAY, SECOND};
 use crate::types::{Type, days, text};
 use rumormill_core::table::Cell;
-
-/// Microseconds.
-const SECOND: i64 = 1_000_000;
-const DAY: i64 = 86_400 * SECOND;
 
 /// The value of `input` as a `ty`.
 pub fn parse(input: &str, ty: Type) -> Result<Cell, Error> {
@@ -20,10 +18,12 @@ pub fn parse(input: &str, ty: Type) -> Result<Cell, Error> {
             serde_json::from_str::<serde::de::IgnoredAny>(input).is_ok().then(|| Cell::Text(input.to_owned()))
         }
         Type::Bool => boolean(word).map(Cell::Bool),
-        Type::Int => return integer(word).map(Cell::Int),
+        Type::Int | Type::Oid => return integer(word).map(Cell::Int),
         Type::Float => return float(word).map(Cell::Float),
         Type::Time => time(word).map(Cell::Time),
-        Type::Interval => return interval(word).map(Cell::Int),
+        Type::Interval => return span::parse(word).map(|span| Cell::Text(span.to_string())),
+        Type::Numeric => return numeric(word).map(Cell::Text),
+        Type::Array(element) => return array(word, *element).map(Cell::Text),
     }
     .ok_or_else(|| unreadable(word, ty))
 }
@@ -33,16 +33,17 @@ pub fn convert(cell: &Cell, ty: Type) -> Result<Cell, Error> {
     match (cell, ty) {
         (Cell::Null, _)
         | (Cell::Bool(_), Type::Bool)
-        | (Cell::Int(_), Type::Int | Type::Interval)
+        | (Cell::Int(_), Type::Int)
         | (Cell::Float(_), Type::Float)
         | (Cell::Time(_), Type::Time) => Ok(cell.clone()),
         (Cell::Int(value), Type::Float) => Ok(Cell::Float(*value as f64)),
         (Cell::Bool(value), _) => parse(if *value { "true" } else { "false" }, ty),
-        _ => parse(&text(cell, Type::Text).unwrap_or_default(), ty),
+        _ => parse(&text(cell).unwrap_or_default(), ty),
     }
 }
 
-fn unreadable(input: &str, ty: Type) -> Error {
+/// The error for text that is no value of a type.
+pub fn unreadable(input: &str, ty: Type) -> Error {
     let shown: String = input.chars().take(60).collect();
     // Text that has the form of a date names a day that there is not.
     let dated = word_is_date(input);
@@ -95,6 +96,24 @@ fn float(word: &str) -> Result<f64, Error> {
         Some(value) => Ok(value),
         None => Err(unreadable(word, Type::Float)),
     }
+}
+
+fn array(word: &str, element: Type) -> Result<String, Error> {
+    let mut elements = crate::array::parse(word)?;
+    for text in elements.iter_mut().flatten() {
+        *text = crate::types::text(&parse(text, element)?).unwrap_or_default();
+    }
+    Ok(crate::array::print(&elements))
+}
+
+fn numeric(word: &str) -> Result<String, Error> {
+    if let "nan" | "inf" | "infinity" | "+infinity" | "+inf" | "-inf" | "-infinity" =
+        word.to_ascii_lowercase().as_str()
+    {
+        return Err(Error::unsupported("NaN and an infinite numeric"));
+    }
+    let number = Decimal::parse(word)?.ok_or_else(|| unreadable(word, Type::Numeric))?;
+    Ok(number.to_string())
 }
 
 /// `2026-11-30[( |T)13:59[:17[.5]]][Z|+01[:30]]`; without a zone it is UTC.
@@ -169,68 +188,4 @@ fn offset(word: &str) -> Option<i64> {
         _ => return None,
     };
     (hours <= 15 && minutes < 60).then_some(sign * (hours * 60 + minutes) * 60 * SECOND)
-}
-
-/// `5 minutes`, `1 day 02:30:00`, `-90s`, `1h30m`, `2 hours ago`. Months and years have no length, and are refused.
-pub fn interval(word: &str) -> Result<i64, Error> {
-    let bad = || unreadable(word, Type::Interval);
-    let lower = word.to_ascii_lowercase();
-    let (body, sign) = match lower.strip_suffix("ago") {
-        Some(body) => (body.trim_end(), -1.0),
-        None => (lower.as_str(), 1.0),
-    };
-    let mut total = 0.0;
-    let mut rest = body.trim_start();
-    if rest.is_empty() {
-        return Err(bad());
-    }
-    while !rest.is_empty() {
-        let end = rest.find(|c: char| !(c.is_ascii_digit() || "+-.:".contains(c))).unwrap_or(rest.len());
-        let (number, after) = rest.split_at(end);
-        let after = after.trim_start();
-        if number.contains(':') {
-            let negative = number.starts_with('-');
-            let micros = clock_of_interval(number.trim_start_matches(['+', '-'])).ok_or_else(bad)?;
-            total += if negative { -micros } else { micros };
-            rest = after;
-            continue;
-        }
-        let amount: f64 = number.parse().map_err(|_| bad())?;
-        let end = after.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(after.len());
-        let (unit, after) = after.split_at(end);
-        total += amount * length(unit).ok_or_else(bad)??;
-        rest = after.trim_start();
-    }
-    let micros = (sign * total).round();
-    if micros.abs() >= 9.2e18 {
-        return Err(Error::new(SqlState::TIME_OUT_OF_RANGE, "interval out of range"));
-    }
-    Ok(micros as i64)
-}
-
-fn clock_of_interval(word: &str) -> Option<f64> {
-    let mut parts = word.split(':');
-    let hours: f64 = parts.next()?.parse::<u32>().ok()?.into();
-    let minutes: f64 = parts.next()?.parse::<u32>().ok()?.into();
-    let seconds: f64 = parts.next().map_or(Some(0.0), |s| s.parse().ok())?;
-    (parts.next().is_none()).then_some(((hours * 60.0 + minutes) * 60.0 + seconds) * SECOND as f64)
-}
-
-/// Microseconds of a unit; none if there is no such unit.
-fn length(unit: &str) -> Option<Result<f64, Error>> {
-    let seconds = match unit {
-        "us" | "usec" | "usecs" | "microsecond" | "microseconds" => 1e-6,
-        "ms" | "msec" | "msecs" | "millisecond" | "milliseconds" => 1e-3,
-        "" | "s" | "sec" | "secs" | "second" | "seconds" => 1.0,
-        "m" | "min" | "mins" | "minute" | "minutes" => 60.0,
-        "h" | "hr" | "hrs" | "hour" | "hours" => 3_600.0,
-        "d" | "day" | "days" => 86_400.0,
-        "w" | "week" | "weeks" => 604_800.0,
-        "mon" | "mons" | "month" | "months" | "y" | "yr" | "yrs" | "year" | "years" => {
-            return Some(Err(Error::unsupported("an interval of months or years")
-                .hint("Use days: a month has no fixed length.")));
-        }
-        _ => return None,
-    };
-    Some(Ok(seconds * 1e6))
 }

@@ -1,5 +1,6 @@
 //! The source of tables.
 
+pub use rumormill_core::table::Wanted;
 use rumormill_core::table::{Cell, Table};
 use std::ops::ControlFlow;
 
@@ -21,30 +22,4 @@ pub trait Source: Send + Sync + 'static {
         wanted: Wanted,
         each: &mut dyn FnMut(Vec<Cell>) -> ControlFlow<()>,
     ) -> Result<(), String>;
-}
-
-/// The columns of a table that a statement reads, by their position.
-#[derive(Copy, Clone, Debug, PartialEq, Eq)]
-pub struct Wanted(u64);
-
-impl Wanted {
-    /// No column.
-    pub const NONE: Self = Self(0);
-    /// All columns.
-    pub const ALL: Self = Self(u64::MAX);
-
-    /// True if the statement reads the column at `position`.
-    pub fn has(self, position: usize) -> bool {
-        self.0 & bit(position) != 0
-    }
-
-    /// Adds the column at `position`.
-    pub fn add(&mut self, position: usize) {
-        self.0 |= bit(position);
-    }
-}
-
-/// Columns from the 64th on share one bit.
-fn bit(position: usize) -> u64 {
-    1 << position.min(63)
 }

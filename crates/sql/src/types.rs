@@ -17,8 +17,14 @@ pub enum Type {
     Json,
     /// `timestamp with time zone`: [`Cell::Time`].
     Time,
-    /// `interval`: [`Cell::Int`], in microseconds.
+    /// `numeric`: [`Cell::Text`], as PostgreSQL prints it.
+    Numeric,
+    /// `interval`: [`Cell::Text`], as PostgreSQL prints it.
     Interval,
+    /// An array of these: [`Cell::Text`], as PostgreSQL prints it.
+    Array(&'static Type),
+    /// `oid`, as the element of an array alone; elsewhere such a number is a `bigint`.
+    Oid,
 }
 
 impl From<Kind> for Type {
@@ -35,6 +41,11 @@ impl From<Kind> for Type {
 }
 
 impl Type {
+    /// The type of a single value of it.
+    pub fn plain(self) -> Self {
+        if self == Self::Oid { Self::Int } else { self }
+    }
+
     /// PostgreSQL's name of the type.
     pub fn name(self) -> &'static str {
         match self {
@@ -44,18 +55,31 @@ impl Type {
             Self::Text => "text",
             Self::Json => "json",
             Self::Time => "timestamp with time zone",
+            Self::Numeric => "numeric",
             Self::Interval => "interval",
+            Self::Oid => "oid",
+            Self::Array(element) => match element {
+                Self::Bool => "boolean[]",
+                Self::Int => "bigint[]",
+                Self::Float => "double precision[]",
+                Self::Text => "text[]",
+                Self::Json => "json[]",
+                Self::Time => "timestamp with time zone[]",
+                Self::Numeric => "numeric[]",
+                Self::Interval => "interval[]",
+                Self::Oid => "oid[]",
+                Self::Array(_) => "array",
+            },
         }
     }
 }
 
 /// The text of a cell as PostgreSQL writes it; none for null.
-pub fn text(cell: &Cell, ty: Type) -> Option<String> {
+pub fn text(cell: &Cell) -> Option<String> {
     Some(match cell {
         Cell::Null => return None,
         Cell::Bool(true) => "t".to_owned(),
         Cell::Bool(false) => "f".to_owned(),
-        Cell::Int(micros) if ty == Type::Interval => interval(*micros),
         Cell::Int(value) => value.to_string(),
         Cell::Float(value) => float(*value),
         Cell::Text(text) => text.clone(),
@@ -87,28 +111,11 @@ pub fn time(micros: i64) -> String {
     let (year, month, day) = date(micros.div_euclid(DAY));
     let era = if year <= 0 { " BC" } else { "" };
     let year = if year <= 0 { 1 - year } else { year };
-    format!("{year:04}-{month:02}-{day:02} {}+00{era}", clock(micros.rem_euclid(DAY)))
+    format!("{year:04}-{month:02}-{day:02} {}+00{era}", clock(micros.rem_euclid(DAY).unsigned_abs()))
 }
 
-/// `5 days 01:02:03.5`; a day has 24 hours.
-pub fn interval(micros: i64) -> String {
-    let (days, rest) = (micros / DAY, micros % DAY);
-    let mut parts = Vec::new();
-    if days != 0 {
-        parts.push(format!("{days} day{}", if days == 1 { "" } else { "s" }));
-    }
-    if rest != 0 || days == 0 {
-        let sign = match (rest < 0, days < 0) {
-            (true, _) => "-",
-            (false, true) => "+",
-            (false, false) => "",
-        };
-        parts.push(format!("{sign}{}", clock(rest.abs())));
-    }
-    parts.join(" ")
-}
-
-fn clock(micros: i64) -> String {
+/// `01:02:03.5`; more than 24 hours stay hours.
+pub fn clock(micros: u64) -> String {
     let seconds = micros / 1_000_000;
     let text = format!("{:02}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60);
     match micros % 1_000_000 {
@@ -148,23 +155,48 @@ pub struct OutColumn {
     pub ty: Type,
 }
 
-/// PostgreSQL's types: number, internal name, SQL name, bytes (-1 if it varies), category.
-pub const TYPES: [(i64, &str, &str, i64, &str); 14] = [
-    (16, "bool", "boolean", 1, "B"),
-    (18, "char", "\"char\"", 1, "Z"),
-    (19, "name", "name", 64, "S"),
-    (20, "int8", "bigint", 8, "N"),
-    (21, "int2", "smallint", 2, "N"),
-    (23, "int4", "integer", 4, "N"),
-    (25, "text", "text", -1, "S"),
-    (26, "oid", "oid", 4, "N"),
-    (114, "json", "json", -1, "U"),
-    (701, "float8", "double precision", 8, "N"),
-    (1043, "varchar", "character varying", -1, "S"),
-    (1184, "timestamptz", "timestamp with time zone", 8, "D"),
-    (1186, "interval", "interval", 16, "T"),
-    (1700, "numeric", "numeric", -1, "N"),
+/// PostgreSQL's types: number, internal name, SQL name, bytes (-1 if it varies), category, and of an array the number of its elements' type.
+pub const TYPES: [(i64, &str, &str, i64, &str, i64); 23] = [
+    (16, "bool", "boolean", 1, "B", 0),
+    (18, "char", "\"char\"", 1, "Z", 0),
+    (19, "name", "name", 64, "S", 0),
+    (20, "int8", "bigint", 8, "N", 0),
+    (21, "int2", "smallint", 2, "N", 0),
+    (23, "int4", "integer", 4, "N", 0),
+    (25, "text", "text", -1, "S", 0),
+    (26, "oid", "oid", 4, "N", 0),
+    (114, "json", "json", -1, "U", 0),
+    (199, "_json", "json[]", -1, "A", 114),
+    (701, "float8", "double precision", 8, "N", 0),
+    (1000, "_bool", "boolean[]", -1, "A", 16),
+    (1009, "_text", "text[]", -1, "A", 25),
+    (1016, "_int8", "bigint[]", -1, "A", 20),
+    (1022, "_float8", "double precision[]", -1, "A", 701),
+    (1028, "_oid", "oid[]", -1, "A", 26),
+    (1043, "varchar", "character varying", -1, "S", 0),
+    (1184, "timestamptz", "timestamp with time zone", 8, "D", 0),
+    (1185, "_timestamptz", "timestamp with time zone[]", -1, "A", 1184),
+    (1186, "interval", "interval", 16, "T", 0),
+    (1187, "_interval", "interval[]", -1, "A", 1186),
+    (1231, "_numeric", "numeric[]", -1, "A", 1700),
+    (1700, "numeric", "numeric", -1, "N", 0),
 ];
+
+/// The type of arrays of these; none if these are arrays.
+pub fn array_of(element: Type) -> Option<Type> {
+    Some(Type::Array(match element {
+        Type::Bool => &Type::Bool,
+        Type::Int => &Type::Int,
+        Type::Float => &Type::Float,
+        Type::Text => &Type::Text,
+        Type::Json => &Type::Json,
+        Type::Time => &Type::Time,
+        Type::Numeric => &Type::Numeric,
+        Type::Interval => &Type::Interval,
+        Type::Oid => &Type::Oid,
+        Type::Array(_) => return None,
+    }))
+}
 
 /// The number of the type of a column.
 pub fn oid_of(ty: Type) -> i64 {
@@ -176,6 +208,9 @@ pub fn oid_of(ty: Type) -> i64 {
         Type::Json => 114,
         Type::Time => 1184,
         Type::Interval => 1186,
+        Type::Numeric => 1700,
+        Type::Oid => 26,
+        Type::Array(element) => TYPES.iter().find(|ty| ty.5 == oid_of(*element)).map_or(0, |ty| ty.0),
     }
 }
 

@@ -5,13 +5,14 @@ use common::{engine_of, show};
 use rumormill_sql::{Cancel, Engine, Limits};
 use std::time::Duration;
 
+/// Statements run one at a time, so that one that does not stop in time makes the next one late.
 fn limited() -> Engine {
-    let limits = Limits { timeout: Duration::from_millis(300), memory: 16 << 20, ..Limits::default() };
-    engine_of(200, limits)
+    let timeout = Duration::from_millis(250);
+    engine_of(200, Limits { timeout, memory: 16 << 20, at_once: 1, ..Limits::default() })
 }
 
 /// Statements that would take all of a machine, and what may stop each.
-const HOSTILE: [(&str, &[&str]); 14] = [
+const HOSTILE: [(&str, &[&str]); 25] = [
     // The reference's: a wide self-join, sorted.
     (
         "SELECT lpad(a.name || b.name || c.name, 20000) AS x FROM hosts a, hosts b, hosts c ORDER BY x",
@@ -48,6 +49,40 @@ const HOSTILE: [(&str, &[&str]); 14] = [
         "WITH a AS (SELECT x.name FROM hosts x, hosts y), b AS (SELECT p.name FROM a p, a q) SELECT count(*) FROM b p, b q",
         &["53200", "57014"],
     ),
+    // Many short rows: a sort of all of them in one step would be stopped by nothing.
+    (
+        "SELECT count(*) FROM (SELECT a.cpus FROM hosts a, hosts b, hosts c ORDER BY b.load1, c.load1, a.load1 LIMIT 1 OFFSET 10) x",
+        &["53200", "57014"],
+    ),
+    ("SELECT name FROM hosts ORDER BY repeat(name, 20000), name", &["53200", "57014"]),
+    ("SELECT repeat('ab', 30000) ~ '(a|b)*a(a|b){200}'", &["54001"]),
+    (
+        "SELECT count(*) FROM hosts a, hosts b, hosts c WHERE a.name || b.name || c.name ~ '(h|o|s|t|[0-9])*[0-9]{1,30}x'",
+        &["57014"],
+    ),
+    // Each row has a pattern of its own.
+    (
+        "SELECT count(*) FROM hosts a, hosts b, hosts c WHERE 'x' ~ (a.name || b.name || c.name || '(a|b){1,90}')",
+        &["57014"],
+    ),
+    ("SELECT sum(length(lpad(a.name, 200000))) FROM hosts a, hosts b, hosts c", &["57014"]),
+    ("SELECT max(repeat(a.name || b.name, 10000)) FROM hosts a, hosts b, hosts c", &["57014"]),
+    (
+        "SELECT a.name FROM hosts a WHERE (SELECT count(*) FROM hosts b, hosts c, hosts d WHERE b.name < a.name OR c.name > d.name) > 5",
+        &["57014"],
+    ),
+    (
+        "SELECT a.name IN (SELECT b.name || c.name || d.name FROM hosts b, hosts c, hosts d) FROM hosts a",
+        &["53200", "57014"],
+    ),
+    (
+        "SELECT a.name || b.name || c.name FROM hosts a, hosts b, hosts c EXCEPT SELECT name FROM hosts",
+        &["53200", "54000", "57014"],
+    ),
+    (
+        "SELECT count(*) FROM hosts a FULL JOIN hosts b ON a.name <> b.name FULL JOIN hosts c ON b.name <> c.name FULL JOIN hosts d ON c.name <> d.name",
+        &["0A000", "53200", "57014"],
+    ),
 ];
 
 #[test]
@@ -58,8 +93,25 @@ fn hostile_statements_are_stopped_and_leave_the_engine_whole() {
             Ok(rows) => panic!("{sql}: {} rows", rows.rows.len()),
             Err(error) => assert!(codes.contains(&error.code.0), "{sql}: {error}"),
         }
+        let next = engine.query("SELECT count(*) FROM hosts", &[]);
+        assert!(next.is_ok(), "behind {sql}: {next:?}");
     }
-    assert_eq!(show(&engine, "SELECT count(*) FROM hosts"), ["200"]);
+}
+
+#[test]
+fn a_statement_is_charged_with_its_own_memory_and_not_with_that_of_another_one() {
+    let limits = Limits { timeout: Duration::from_secs(30), memory: 32 << 20, ..Limits::default() };
+    let engine = engine_of(200, limits);
+    // Each holds some 20 MB, so that both together hold more than one may.
+    let sql =
+        "SELECT count(*) FROM (SELECT DISTINCT lpad(a.name || '-' || b.name, 200) FROM hosts a, hosts b) x";
+    std::thread::scope(|scope| {
+        let ask = || (0..3).map(|_| engine.query(sql, &[]).map(|rows| rows.rows.len())).collect::<Vec<_>>();
+        let both = [scope.spawn(ask), scope.spawn(ask)];
+        for answers in both {
+            assert_eq!(answers.join().unwrap(), vec![Ok(1); 3]);
+        }
+    });
 }
 
 #[test]
@@ -92,6 +144,30 @@ fn deep_and_long_statements_are_refused() {
     }
     let long = format!("SELECT count(*) FROM hosts WHERE {}", vec!["cpus = 1"; 400].join(" OR "));
     assert_eq!(show(&engine, &long), ["50"]);
+}
+
+/// A parser that tries both ways at each level takes twice as long for each.
+#[test]
+fn what_can_begin_two_things_at_each_level_is_refused_without_trying_all() {
+    let engine = limited();
+    let texts = [
+        format!("SELECT * FROM {}hosts", "(".repeat(45)),
+        format!("SELECT * FROM {}hosts{}x", "(".repeat(45), ")".repeat(44)),
+        format!("SELECT {}1", "abs(".repeat(45)),
+        format!("SELECT {}1", "CASE WHEN (".repeat(45)),
+        format!("SELECT 1 IN ({}1", "(1, ".repeat(45)),
+        format!("SELECT {}1", "CAST(".repeat(45)),
+        format!("SELECT {}'x'", "position(".repeat(45)),
+        format!("SELECT {}", "interval ".repeat(45)),
+        format!("SELECT {}1", "ARRAY[".repeat(45)),
+        format!("SELECT {}1", "EXISTS (SELECT ".repeat(45)),
+        format!("SELECT {}1", "substring(extract(".repeat(22)),
+        format!("SELECT * FROM hosts {}", "JOIN (hosts ".repeat(45)),
+    ];
+    for sql in texts {
+        let error = engine.query(&sql, &[]).expect_err(&short(&sql));
+        assert!(matches!(error.code.0, "54001" | "42601" | "0A000"), "{}: {error}", short(&sql));
+    }
 }
 
 #[test]

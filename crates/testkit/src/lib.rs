@@ -9,6 +9,7 @@
 //! | [`netns`] | [`netns::Hosts`]: two hosts with a cable, in network namespaces of their own |
 //! | [`http`] | a request to an agent, over TCP or its Unix socket |
 //! | [`disk`] | [`disk::Small`]: a file system of a few kilobytes, to be filled up; [`disk::Freezing`]: one that hangs |
+//! | `postgres` | PostgreSQL's protocol from the client's side, and a real server (feature `postgres`) |
 //! | [`pipe`] | [`pipe::Unread`]: a pipe that is read late, or never |
 //!
 //! A test that cannot run on this machine begins with
@@ -25,6 +26,8 @@ pub mod http;
 pub mod netns;
 pub mod pipe;
 pub mod ports;
+#[cfg(feature = "postgres")]
+pub mod postgres;
 pub mod process;
 pub mod tools;
 pub mod wait;

@@ -2,13 +2,21 @@
 //!
 //! The functions under fuzz are those of `crates/hostile`, which the ordinary tests run as well on a few thousand mutated inputs. The
 //! stable compiler will do: cargo-fuzz needs flags that are unstable in name, and `RUSTC_BOOTSTRAP` lets them pass.
+//!
+//! `sql` hands any text to the SQL engine. `cargo xtask fuzz statements` needs no libFuzzer: it edits the statements of the engine's tests, seed after
+//! seed, and compares the rows with those of a real PostgreSQL, if one is installed.
 
 use crate::shell;
 use anyhow::{Context, Result, bail};
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 /// The targets, as `fuzz/Cargo.toml` names them.
-pub const TARGETS: [&str; 3] = ["decode", "seal", "contact"];
+pub const TARGETS: [&str; 4] = ["decode", "seal", "contact", "sql"];
+/// Edited statements, without libFuzzer.
+const STATEMENTS: &str = "statements";
+/// The statements that the tests of SQL edit, and from which the fuzzer starts.
+const LIST: &str = "crates/sql/tests/statements.sql";
 
 /// Where the inputs are written that the fuzzer starts from.
 const SEEDS: &str = "fuzz/seeds";
@@ -16,7 +24,7 @@ const SEEDS: &str = "fuzz/seeds";
 /// What to fuzz.
 #[derive(clap::Args)]
 pub struct Args {
-    /// One of decode, seal, contact; all of them, one after the other, if none is named
+    /// One of decode, seal, contact, sql, all of them, one after the other, if none is named; or statements
     target: Option<String>,
     /// How long each, in minutes
     #[arg(long, default_value_t = 10.0)]
@@ -28,13 +36,16 @@ pub struct Args {
 
 /// Fuzzes for the time asked for, and fails with the input that broke an assertion.
 pub fn run(args: &Args) -> Result<()> {
+    if args.target.as_deref() == Some(STATEMENTS) {
+        return statements(args.minutes);
+    }
     let targets: Vec<&str> = match &args.target {
         None => TARGETS.to_vec(),
         Some(name) => vec![
             *TARGETS
                 .iter()
                 .find(|t| *t == name)
-                .with_context(|| format!("{name} is none of {}", TARGETS.join(", ")))?,
+                .with_context(|| format!("{name} is none of {}, {STATEMENTS}", TARGETS.join(", ")))?,
         ],
     };
     install()?;
@@ -49,7 +60,32 @@ pub fn run(args: &Args) -> Result<()> {
 fn write_seeds() -> Result<()> {
     let mut write =
         shell::cargo(["run", "--quiet", "--package", "rumormill-hostile", "--example", "write_seeds"]);
-    shell::run(write.arg(shell::root().join(SEEDS)))
+    shell::run(write.arg(shell::root().join(SEEDS)))?;
+    let list = std::fs::read_to_string(shell::root().join(LIST))?;
+    let seeds = shell::root().join(SEEDS).join("sql");
+    std::fs::create_dir_all(&seeds)?;
+    for (nth, statement) in
+        list.lines().filter(|line| !line.is_empty() && !line.starts_with("--")).enumerate()
+    {
+        std::fs::write(seeds.join(format!("{nth:03}")), statement)?;
+    }
+    Ok(())
+}
+
+/// Runs the tests that edit statements, with a new seed each time, for so long.
+fn statements(minutes: f64) -> Result<()> {
+    let end = Instant::now() + Duration::from_secs_f64(minutes * 60.0);
+    let first = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?.as_secs();
+    for seed in first.. {
+        let mut test = shell::cargo(["test", "--quiet", "--package", "rumormill-sql"]);
+        test.args(["--test", "hostile", "--test", "compare"]).env("RUMORMILL_SEED", seed.to_string());
+        shell::run(&mut test).with_context(|| format!("RUMORMILL_SEED={seed}"))?;
+        if Instant::now() >= end {
+            eprintln!("{} seeds from {first} on", seed - first + 1);
+            break;
+        }
+    }
+    Ok(())
 }
 
 fn one(target: &str, args: &Args) -> Result<()> {

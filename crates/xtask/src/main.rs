@@ -33,7 +33,7 @@ enum Command {
     Tidy,
     /// Everything a change must pass: format, clippy, documentation, tidy, tables, tests
     Ci(test::Args),
-    /// Measure, and write the table: agents, peers, ping, sim
+    /// Measure, and write the table: agents, peers, ping, sim, sql
     Bench {
         #[command(subcommand)]
         what: bench::What,

@@ -74,8 +74,14 @@ pub fn test_binary() -> Result<PathBuf> {
 /// less of it is resident. Code that an agent seldom runs is kept apart (`cold.ld`); its patterns want type names in symbols (mangling v0).
 /// Cargo takes these wishes only for a target that is named, as they must not reach what is built for the build itself.
 pub fn release_binary() -> Result<PathBuf> {
-    let released = target_dir()?.join("release/rumormill");
-    let mut build = cargo(["build", "--release", "--package", "rumormill-cli", "--bin", "rumormill"]);
+    release_build(&["--package", "rumormill-cli", "--bin", "rumormill"], "rumormill")
+}
+
+/// Builds a program as the release binary is built. `what` selects it for cargo, which puts it to `place` below `release`.
+pub fn release_build(what: &[&str], place: &str) -> Result<PathBuf> {
+    let released = target_dir()?.join("release").join(place);
+    let mut build = cargo(["build", "--release"]);
+    build.args(what);
     let Some(target) = static_target()? else {
         run(&mut build)?;
         return Ok(released);
@@ -85,7 +91,7 @@ pub fn release_binary() -> Result<PathBuf> {
     // A path within the checkout, where cargo starts the linker: flags end at a space.
     flags += " -C symbol-mangling-version=v0 -C link-arg=-Wl,-T,crates/cli/cold.ld";
     run(build.args(["--target", &target]).env("RUSTFLAGS", flags))?;
-    let built = target_dir()?.join(&target).join("release/rumormill");
+    let built = target_dir()?.join(&target).join("release").join(place);
     std::fs::create_dir_all(released.parent().expect("it is in a directory"))?;
     // Not over the one that may be running.
     let beside = released.with_extension("new");

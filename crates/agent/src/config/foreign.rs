@@ -2,17 +2,13 @@
 
 use serde_json::{Map, Value};
 
-/// The line that the error shows if the file has none that TOML can hold.
-const EXAMPLE: &str = "bind = \"10.0.0.5:7900\"";
-
-/// The error for a text that is JSON or YAML: it names the language, and shows a line of the text in TOML. `None` if the text is neither.
-pub(super) fn fault(text: &str) -> Option<String> {
+/// The error for a text that is JSON or YAML where `wanted` is TOML: it names the language, and shows a line of the text in TOML, or `example` if there is none
+/// that TOML can hold. `None` if the text is neither.
+pub fn fault(text: &str, wanted: &str, example: &str) -> Option<String> {
     let language = language(text)?;
     let line = serde_json::from_str(text).ok().and_then(|object| line(&object));
-    Some(format!(
-        "this is {language}; the configuration is TOML, with lines such as `{}`. `rumormill config sample` prints a file with all settings",
-        line.as_deref().unwrap_or(EXAMPLE)
-    ))
+    let line = line.as_deref().unwrap_or(example);
+    Some(format!("this is {language}; {wanted} is TOML, with lines such as `{line}`"))
 }
 
 fn language(text: &str) -> Option<&'static str> {
@@ -40,6 +36,8 @@ mod tests {
 
     #[test]
     fn json_and_yaml_are_named_and_toml_is_let_through() {
+        const EXAMPLE: &str = "bind = \"10.0.0.5:7900\"";
+        let fault = |text: &str| fault(text, "the configuration", EXAMPLE);
         let said = |text: &str| fault(text).unwrap_or_default();
         let json = said("{\n  \"bind\": \"10.0.0.5:7000\", \"vitals\": false }");
         assert!(json.starts_with("this is JSON; the configuration is TOML"), "{json}");

@@ -123,8 +123,9 @@ impl Layer {
             let line = 1 + text.as_bytes()[..offset.min(text.len())].iter().filter(|b| **b == b'\n').count();
             Source::File { path: path.into(), line }
         };
-        if let Some(fault) = foreign::fault(text) {
-            layer.refuse("", at(0), fault);
+        if let Some(fault) = foreign::fault(text, "the configuration", "bind = \"10.0.0.5:7900\"") {
+            let all = "`rumormill config sample` prints a file with all settings";
+            layer.refuse("", at(0), format!("{fault}. {all}"));
             return layer;
         }
         let (table, errors) = DeTable::parse_recoverable(text);

@@ -7,7 +7,7 @@ pub mod address;
 mod check;
 mod described;
 pub mod files;
-mod foreign;
+pub mod foreign;
 mod kind;
 mod layer;
 mod nearest;

@@ -33,7 +33,7 @@ moment; nothing is written, and no copy is kept.
 
 /// The reference of tables, in Markdown.
 pub fn tables_markdown() -> String {
-    let mut text = INTRODUCTION.to_string();
+    let mut text = format!("{INTRODUCTION}{}", rumormill_sql::DIALECT);
     for table in tables() {
         let key = match table.key {
             [] => "none: two rows may be equal".into(),

@@ -239,9 +239,15 @@ async fn a_subscription_begins_with_what_holds_and_goes_on_with_differences_by_k
     let mut agents = agents.into_iter();
     let (a, b) = (agents.next().unwrap(), agents.next().unwrap());
     b.crash().await;
+    let mut as_of = state["as_of"].clone();
     loop {
         let (kind, change) = events.next().await.unwrap();
         assert_eq!(kind, "change");
+        assert!(
+            change["since"].as_str() >= as_of.as_str(),
+            "it spans what the reader has not seen: {change}"
+        );
+        as_of = change["as_of"].clone();
         assert!(
             change["set"].as_array().unwrap().iter().all(|row| row[0] == "b"),
             "only b differs: {change}"

@@ -16,7 +16,7 @@ pub struct BanArgs {
     /// The member's name or id; the id may be of one that no member knows yet
     #[arg(value_name = "NAME|ID")]
     pub member: String,
-    /// Why, in at most 200 bytes: all members, and the one it is about, are told
+    /// Why, in at most 200 bytes: all members, and the one it is about, are told [default: none]
     #[arg(long, value_name = "TEXT")]
     pub reason: Option<String>,
     /// The agent.

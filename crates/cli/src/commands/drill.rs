@@ -20,7 +20,7 @@ pub struct DrillArgs {
     /// sum, avg, min, max or count of a column of `hosts`, or of an expression of them: "avg(load1)", "sum(memory_total_bytes - memory_available_bytes)"
     #[arg(value_name = "AGGREGATE")]
     pub aggregate: Aggregate,
-    /// Group by this tag, or by this column of `hosts`
+    /// Group by this tag, or by this column of `hosts` [default: one group of all]
     #[arg(long, value_name = "TAG|COLUMN")]
     pub by: Option<String>,
     /// Only hosts for which this holds: a condition in SQL, such as "cpus >= 8" [default: hosts that are alive or suspected]

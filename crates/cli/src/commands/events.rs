@@ -67,7 +67,7 @@ pub struct EventsArgs {
     /// Only events of this name; with a `*` at its end, of those that begin so
     #[arg(long, value_name = "NAME")]
     pub name: Option<String>,
-    /// So many at most
+    /// Show so many events at most [default: all]
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u64).range(1..))]
     pub limit: Option<u64>,
     /// The agent.

@@ -35,6 +35,35 @@ mod tests {
         Cli::command().debug_assert();
     }
 
+    /// The commands without subcommands, as they are written.
+    fn leaves(command: &clap::Command, written: &str, all: &mut Vec<(String, clap::Command)>) {
+        if !command.has_subcommands() {
+            all.push((written.to_owned(), command.clone()));
+        }
+        for sub in command.get_subcommands() {
+            leaves(sub, &format!("{written} {}", sub.get_name()), all);
+        }
+    }
+
+    /// A filter (`Only ...`) is left out for all; a file is named or there is none.
+    #[test]
+    fn every_option_that_takes_a_value_says_what_holds_without_it() {
+        let mut all = Vec::new();
+        leaves(&Cli::command(), "rumormill", &mut all);
+        for (written, command) in all {
+            for option in command.get_opts().filter(|option| !option.is_required_set()) {
+                let help = option.get_help().or(option.get_long_help()).map(ToString::to_string);
+                let help = help.unwrap_or_default();
+                let is_filter = help.starts_with("Only ");
+                let is_file = option.get_value_names().is_some_and(|names| {
+                    names.iter().all(|name| ["FILE", "PATH", "DIR"].contains(&name.as_str()))
+                });
+                let says = help.contains("[default: ") || !option.get_default_values().is_empty();
+                assert!(says || is_filter || is_file, "{written} {}: {help}", option.get_id());
+            }
+        }
+    }
+
     #[test]
     fn there_is_a_manual_page_for_each_command() {
         let dir = tempfile::tempdir().unwrap();

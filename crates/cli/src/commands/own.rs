@@ -38,10 +38,10 @@ pub struct InfoArgs {
 /// `rumormill tags`.
 #[derive(Debug, Args)]
 pub struct TagsArgs {
-    /// Set a tag (may be repeated)
+    /// Set a tag (may be repeated) [default: none]
     #[arg(long, value_name = "K=V", value_parser = key_value)]
     pub set: Vec<(String, String)>,
-    /// Delete a tag (may be repeated)
+    /// Delete a tag (may be repeated) [default: none]
     #[arg(long, value_name = "K")]
     pub delete: Vec<String>,
     /// The agent.

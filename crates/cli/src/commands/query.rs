@@ -22,13 +22,14 @@ pub struct QueryArgs {
     /// The question's payload.
     #[command(flatten)]
     pub payload: PayloadArgs,
-    /// Ask only members whose whole name matches this regular expression
+    /// Ask only members whose whole name matches this regular expression [default: all]
     #[arg(long, value_name = "RE")]
     pub node: Option<String>,
-    /// Ask only members that have this tag, its whole value matching the regular expression; K alone: any value (may be repeated: all must hold)
+    /// Ask only members that have this tag, its whole value matching the regular expression; K alone: any value (may be repeated: all must hold) [default: all]
     #[arg(long = "tag", value_name = "K[=RE]", value_parser = tag_pattern)]
     pub tags: Vec<String>,
-    /// Take answers for so long, 10 minutes at most [default: 16 gossip intervals for each power of ten of the members: 6.4s for 10 to 99 on one site]
+    /// Take answers for so long, 10 minutes at most [default: 16 gossip intervals for each power of ten of the members: 6.4s for 10 to 99 on one site; none if
+    /// no live member that the agent lists is meant]
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub timeout: Option<Duration>,
     /// The agent.
@@ -62,7 +63,7 @@ pub async fn query(args: &QueryArgs, out: &mut Out<'_>) -> Outcome {
         }
         out.flush()?;
         if let QueryLine::Done(summary) = line {
-            return judged(&summary);
+            return judged(&summary, args.timeout);
         }
     }
 }
@@ -140,11 +141,23 @@ fn summed(summary: &QuerySummary) -> String {
     text + &format!(" (after {})", span(took_ms / 1e3))
 }
 
-fn judged(summary: &QuerySummary) -> Outcome {
+/// Fails unless all have answered. `timeout` is the time that the person gave.
+fn judged(summary: &QuerySummary, timeout: Option<Duration>) -> Outcome {
     let QuerySummary { asked, acknowledged, answered, failed, lost, .. } = *summary;
     let meant = asked.max(acknowledged);
     let text = match (meant, meant.saturating_sub(answered), failed, lost) {
-        (0, ..) => "no live member is meant; `rumormill members --detailed` shows names and tags".into(),
+        (0, ..) => {
+            let outcome = match timeout {
+                None => "nobody was asked: no live member that the agent lists is meant".to_owned(),
+                Some(time) => {
+                    format!(
+                        "no live member that the agent lists is meant, and none came back within {}",
+                        span(time.as_secs_f64())
+                    )
+                }
+            };
+            format!("{outcome}; `rumormill members --detailed` shows names and tags")
+        }
         (_, 0, 0, 0) => return Ok(()),
         (_, 0, 0, lost) => {
             let what = either(lost, "ack or answer was", "acks or answers were");
@@ -235,15 +248,17 @@ mod tests {
             lost,
             ..Default::default()
         };
-        assert!(judged(&sums(3, 3, 0, 0)).is_ok());
+        assert!(judged(&sums(3, 3, 0, 0), None).is_ok());
         for (wrong, word) in [
-            (sums(0, 0, 0, 0), "no live member"),
+            (sums(0, 0, 0, 0), "nobody was asked"),
             (sums(3, 2, 0, 0), "1 of 3 did not answer"),
             (sums(3, 3, 2, 0), "2 of 3 answers are failures"),
             (sums(3, 3, 0, 1), "lost here"),
         ] {
-            let failure = judged(&wrong).unwrap_err();
+            let failure = judged(&wrong, None).unwrap_err();
             assert!(failure.code() == 1 && failure.to_string().contains(word), "{failure}");
         }
+        let failure = judged(&sums(0, 0, 0, 0), Some(Duration::from_secs(30))).unwrap_err().to_string();
+        assert!(failure.contains("none came back within 30 s"), "{failure}");
     }
 }

@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 /// `rumormill watch`.
 #[derive(Debug, Args)]
 pub struct WatchArgs {
-    /// Go on after this event instead of starting with the present state
+    /// Go on after this event [default: begin with the present state]
     #[arg(long, value_name = "CURSOR")]
     pub cursor: Option<String>,
     /// The agent.

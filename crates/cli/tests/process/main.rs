@@ -30,6 +30,7 @@ mod service;
 mod silence;
 mod sim;
 mod sql;
+mod sql_limits;
 mod stalls;
 mod tour;
 mod trust;

@@ -1,6 +1,6 @@
 //! Queries: asked once, answered by all that are meant, and what is missing is said.
 
-use super::agent::{Agent, DEADLINE_S, Story, converge, program};
+use super::agent::{Agent, DEADLINE_S, Story, all_hold, converge, program};
 use data_encoding::BASE64;
 use rumormill_testkit::{process, wait};
 use serde_json::{Value, json};
@@ -195,6 +195,52 @@ fn one_that_dies_while_it_is_asked_is_missing_in_the_sums_and_ctrl_c_ends_a_quer
     assert_eq!(query.wait(DEADLINE_S).code(), Some(1));
     assert!(query.log().contains("interrupted"), "{}", query.log());
     wait::until_true("it is cancelled", DEADLINE_S, || first.info()["queries"]["open"] == 0);
+}
+
+#[test]
+fn a_query_that_means_nobody_listed_ends_at_once_and_with_a_time_waits_for_a_member_that_comes_back() {
+    let story = Story::new("query-nobody");
+    let first = story.agent("n0").flag("--tag", "role=web").start();
+    let away = story.agent("n1").join(&first).flag("--tag", "role=db").flag("--on", "query:load=printf 7");
+    let mut away = away.start();
+    converge(&[&first, &away]);
+    joined(&[&first, &away]);
+    away.process.kill();
+    all_hold([&first], "n1", "failed");
+    for words in [
+        &["--tag", "nobody=1"][..],
+        &["--node", "NOBODY"],
+        &["--tag", "role=db"],
+        &["--tag", "role=web", "--node", "n1"],
+    ] {
+        let said = first.cli(&[&["query", "load"], words].concat());
+        assert_eq!(said.status.code(), Some(1), "{said:?}");
+        let text = String::from_utf8_lossy(&said.stderr);
+        assert!(text.contains("nobody was asked") && text.contains("members --detailed"), "{text}");
+        assert!(String::from_utf8_lossy(&said.stdout).starts_with("0 asked, 0 acknowledged"), "{said:?}");
+        let lines = first.cli_lines(&[&["query", "load", "--json"], words].concat());
+        assert_eq!(
+            (lines.len(), &lines[0]["asked"], &lines[0]["timeout_ms"]),
+            (2, &json!(0), &json!(0)),
+            "{lines:?}"
+        );
+        assert_eq!(counts(&lines), [0, 0, 0, 0]);
+    }
+    let lines = ask(&first, json!({ "name": "load", "names": ["n2"] }));
+    assert_eq!((counts(&lines), lines.len()), ([0, 0, 0, 0], 2));
+    let large = first
+        .post("/v1/query", &json!({ "name": "n", "names": ["n2"], "payload": "x".repeat(60 * 1024 + 1) }));
+    assert_eq!((large.status, first.counted("queries_asked")), (413, 0), "{}", large.body);
+
+    let command = first.cli_command(&["query", "load", "--tag", "role=db", "--timeout", "9m", "--json"]);
+    let mut waiting = process::Guard::spawn(command, &story.dir().join("waiting"));
+    wait::until_true("it is open", DEADLINE_S, || first.info()["queries"]["open"] == 1);
+    let _back = away.setup.clone().start();
+    wait::until_true("the member that came back answers", DEADLINE_S, || {
+        waiting.log().contains("\"payload\":\"7\"")
+    });
+    waiting.interrupt();
+    assert_eq!(waiting.wait(DEADLINE_S).code(), Some(1));
 }
 
 #[test]

@@ -156,8 +156,9 @@ impl OpenQueries {
         let _ = open.replies.send(reply); // the asker may be gone: the query is about to be cancelled
     }
 
-    /// The protocol takes no more answers.
+    /// The protocol takes no more answers. A query without anybody to ask is over before it was on its way.
     pub fn done(&mut self, ticket: u64, summary: protocol::Summary) {
+        self.begun(ticket);
         let Some(open) = self.open.remove(&ticket) else { return };
         let protocol::Summary { expected, acked, answered, untaken } = summary;
         let summary = Summary {
@@ -236,6 +237,15 @@ mod tests {
         }
         assert!(matches!(inbox.next().await, Some(Reply::Done(summary)) if summary.lost == 5));
         assert_eq!(queries.lost(), 5);
+    }
+
+    #[tokio::test]
+    async fn a_query_without_anybody_to_ask_begins_and_is_done() {
+        let mut queries = OpenQueries::default();
+        let (ticket, begun, mut inbox) = queries.open();
+        queries.done(ticket, protocol::Summary::default());
+        assert_eq!(begun.await, Ok(Ok(())));
+        assert!(matches!(inbox.next().await, Some(Reply::Done(Summary { asked: 0, .. }))));
     }
 
     #[tokio::test]

@@ -14,13 +14,21 @@ pub(super) struct Plan {
     pub removal: Option<Removal>,
     pub k: Option<u32>,
     pub fanout: Option<u32>,
-    /// Figures by theory: residue, rounds or hops, updates per node.
-    pub residue: Option<f64>,
-    pub rounds: f64,
-    pub updates: f64,
+    /// Its formulas, for this k or this fanout where it has one.
+    pub theory: fn(&Question, u32) -> Theory,
     /// Messages one after the other by which a node hears from another in a round: 1 where it is told, 2 where it asks.
     pub trips: f64,
     pub why: &'static str,
+}
+
+/// Figures by theory.
+pub(super) struct Theory {
+    /// Share of the nodes that an update misses; `None`: there is no formula.
+    pub residue: Option<f64>,
+    /// Rounds or hops until the last node has it.
+    pub rounds: f64,
+    /// Times that it is sent, per node; `None`: there is no formula.
+    pub updates: Option<f64>,
 }
 
 impl Question {
@@ -31,15 +39,14 @@ impl Question {
         plans
     }
 
+    fn kept(&self) -> f64 {
+        1.0 - self.loss
+    }
+
     /// Rumor mongering: nodes pass an update on until they learn that others know it.
     fn mongering_plans(&self) -> Vec<Plan> {
-        let (n, kept) = (self.nodes as f64, 1.0 - self.loss);
         // A contact counts as useless only if both the update and the answer arrive, so loss makes k larger.
-        let k = (f64::from(theory::k_for_residue(self.residue)) * kept).ceil().max(1.0);
-        let push_rounds = theory::push_curve(n, 1.0, self.loss, 0.0, 10_000).len() as f64 + 2.0;
-        let residue = theory::residue(k / kept);
-        let pulls =
-            anti_entropy::rounds_between(anti_entropy::Direction::Pull, n, 0.5, 0.5 / n) as f64 / kept;
+        let k = (f64::from(theory::k_for_residue(self.residue)) * self.kept()).ceil().max(1.0);
         vec![
             Plan {
                 name: "push",
@@ -47,10 +54,7 @@ impl Question {
                 removal: Some(Removal::FeedbackCounter),
                 k: Some(k as u32),
                 fanout: None,
-                residue: Some(residue),
-                rounds: push_rounds,
-                // s = e^-m holds for every push (Demers 1987), lost updates do not count.
-                updates: -libm::log(residue) / kept,
+                theory: push,
                 trips: 1.0,
                 why: "silent when there is no news, and each node learns by itself when to stop",
             },
@@ -60,9 +64,7 @@ impl Question {
                 removal: Some(Removal::FeedbackCounter),
                 k: Some(((k / 2.0).ceil() as u32).max(1)),
                 fanout: None,
-                residue: None,
-                rounds: rounds::push_pull(n) / kept + 1.0,
-                updates: -libm::log(self.residue) / kept,
+                theory: push_pull,
                 trips: 2.0,
                 why: "half the rounds of push, but every node asks once a period for ever",
             },
@@ -72,9 +74,7 @@ impl Question {
                 removal: None,
                 k: None,
                 fanout: None,
-                residue: Some(0.0),
-                rounds: libm::round(libm::log2(n)) + pulls + 1.0,
-                updates: 1.3 / kept,
+                theory: push_then_pull,
                 trips: 2.0,
                 why: "fewest messages that still reach everybody, but all must know that an update is on its way",
             },
@@ -82,7 +82,7 @@ impl Question {
     }
 
     /// The smallest fanout that leaves no more than the residue in the question.
-    fn fanout(&self) -> u32 {
+    pub(super) fn fanout(&self) -> u32 {
         let others = u32::try_from(self.nodes - 1).unwrap_or(u32::MAX);
         let reaches = |fanout: &u32| {
             theory::infect_and_die_residue(self.nodes as f64, f64::from(*fanout), self.loss) <= self.residue
@@ -92,19 +92,14 @@ impl Question {
 
     /// Strategies without feedback.
     fn other_plans(&self) -> Vec<Plan> {
-        let (n, kept) = (self.nodes as f64, 1.0 - self.loss);
-        let fanout = self.fanout();
-        let deep = (n * 3.0 + 1.0).ln_to(4.0);
         vec![
             Plan {
                 name: "infect-and-die",
                 strategy: Strategy::of::<InfectAndDie>(),
                 removal: None,
                 k: None,
-                fanout: Some(fanout),
-                residue: Some(theory::infect_and_die_residue(n, f64::from(fanout), self.loss)),
-                rounds: n.ln_to(f64::from(fanout) * kept) + 2.0,
-                updates: f64::from(fanout),
+                fanout: Some(self.fanout()),
+                theory: infect_and_die,
                 trips: 1.0,
                 why: "no waiting and no state: the fastest that survives loss, paid with duplicates",
             },
@@ -114,10 +109,7 @@ impl Question {
                 removal: None,
                 k: None,
                 fanout: Some(4),
-                // A node at depth d is reached if d messages in a row arrive; most nodes are at the bottom.
-                residue: Some(1.0 - libm::pow(kept, deep)),
-                rounds: deep,
-                updates: 1.0,
+                theory: tree,
                 trips: 1.0,
                 why: "one message per node, but each that is lost cuts off all below it",
             },
@@ -127,14 +119,50 @@ impl Question {
                 removal: None,
                 k: None,
                 fanout: None,
-                residue: Some(0.0),
-                rounds: rounds::push_pull(n) / kept + 1.0,
-                updates: rounds::push_pull(n) / 2.0,
+                theory: compare,
                 trips: 2.0,
                 why: "never stops comparing, so nothing is missed whatever happens: what repairs behind all others",
             },
         ]
     }
+}
+
+fn push(question: &Question, k: u32) -> Theory {
+    let residue = theory::residue(f64::from(k) / question.kept());
+    let curve = theory::push_curve(question.nodes as f64, 1.0, question.loss, 0.0, 10_000);
+    // s = e^-m holds for every push (Demers 1987), lost updates do not count.
+    let updates = Some(-libm::log(residue) / question.kept());
+    Theory { residue: Some(residue), rounds: curve.len() as f64 + 2.0, updates }
+}
+
+fn push_pull(question: &Question, _: u32) -> Theory {
+    let rounds = rounds::push_pull(question.nodes as f64) / question.kept() + 1.0;
+    Theory { residue: None, rounds, updates: None }
+}
+
+fn push_then_pull(question: &Question, _: u32) -> Theory {
+    let (n, kept) = (question.nodes as f64, question.kept());
+    let pulls = anti_entropy::rounds_between(anti_entropy::Direction::Pull, n, 0.5, 0.5 / n) as f64 / kept;
+    let rounds = libm::round(libm::log2(n)) + pulls + 1.0;
+    Theory { residue: Some(0.0), rounds, updates: Some(1.3 / kept) }
+}
+
+fn infect_and_die(question: &Question, fanout: u32) -> Theory {
+    let (n, fanout) = (question.nodes as f64, f64::from(fanout));
+    let residue = Some(theory::infect_and_die_residue(n, fanout, question.loss));
+    Theory { residue, rounds: n.ln_to(fanout * question.kept()) + 2.0, updates: Some(fanout) }
+}
+
+fn tree(question: &Question, fanout: u32) -> Theory {
+    let fanout = f64::from(fanout);
+    let deep = (question.nodes as f64 * (fanout - 1.0) + 1.0).ln_to(fanout);
+    // A node at depth d is reached if d messages in a row arrive; most nodes are at the bottom.
+    Theory { residue: Some(1.0 - libm::pow(question.kept(), deep)), rounds: deep, updates: Some(1.0) }
+}
+
+fn compare(question: &Question, _: u32) -> Theory {
+    let rounds = rounds::push_pull(question.nodes as f64);
+    Theory { residue: Some(0.0), rounds: rounds / question.kept() + 1.0, updates: Some(rounds / 2.0) }
 }
 
 /// Logarithms to a base.

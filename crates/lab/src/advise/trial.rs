@@ -1,8 +1,9 @@
 //! A candidate in simulated runs: its settings are changed while it falls short of the promise.
 
-use super::plans::Plan;
-use super::{Candidate, Figures, Question};
+use super::plans::{Plan, Theory};
+use super::{Candidate, Figures, Predicted, Question};
 use crate::epidemic::{Epidemic, Outcome, Removal, Strategy};
+use crate::stats::figure;
 use crate::theory::rounds;
 use rumormill_core::time::Duration;
 use rumormill_protocols::spread::infect_and_die::InfectAndDie;
@@ -37,6 +38,13 @@ struct Settings {
     period_s: Option<f64>,
 }
 
+impl Settings {
+    /// The formulas of the plan with these settings.
+    fn theory(&self, plan: &Plan, question: &Question) -> Theory {
+        (plan.theory)(question, self.k.or(self.fanout).unwrap_or_default())
+    }
+}
+
 /// What runs with some settings showed.
 struct Shown {
     outcome: Outcome,
@@ -68,8 +76,10 @@ impl Question {
     /// Simulates a plan, and changes its settings while it falls short of the promise.
     pub(super) fn try_out(&self, plan: &Plan) -> Candidate {
         let Plan { strategy, removal, k, fanout, .. } = *plan;
-        let period_s = (!strategy.passes_on_at_once()).then(|| self.period_s(plan));
-        let mut settings = Settings { strategy, removal, k, fanout, period_s };
+        let mut settings = Settings { strategy, removal, k, fanout, period_s: None };
+        if !strategy.passes_on_at_once() {
+            settings.period_s = Some(self.period_s(plan, settings.theory(plan, self).rounds));
+        }
         let mut shown = self.simulate(settings);
         for _ in 0..CHANGES_MAX {
             let Some(changed) = self.change(plan, settings, &shown) else { break };
@@ -92,17 +102,18 @@ impl Question {
                 Some(Settings { k: Some(k + 2), ..now })
             }
             Settings { period_s: Some(period), .. } if is_late => {
-                let shorter = self.shorter(plan, period, shown.latency_s)?;
+                let rounds = now.theory(plan, self).rounds;
+                let shorter = self.shorter(rounds * plan.trips, period, shown.latency_s)?;
                 Some(Settings { period_s: Some(shorter), ..now })
             }
             _ => None,
         }
     }
 
-    /// A period with which the slowest run would be in time; `None` if it could not be much shorter.
-    fn shorter(&self, plan: &Plan, period: f64, latency_s: f64) -> Option<f64> {
+    /// A period with which the slowest run would be in time, after so many messages one after the other; `None` if it could not be much shorter.
+    fn shorter(&self, messages: f64, period: f64, latency_s: f64) -> Option<f64> {
         let deadline = self.deadline?.as_secs_f64();
-        let on_the_way = (plan.rounds * plan.trips * self.message_s()).min(0.9 * latency_s);
+        let on_the_way = (messages * self.message_s()).min(0.9 * latency_s);
         let part = (DEADLINE_PART * deadline - on_the_way) / (latency_s - on_the_way);
         let shorter = (period * part).max(self.period_min_s());
         (shorter < 0.98 * period).then_some(shorter)
@@ -162,34 +173,51 @@ impl Question {
         let in_time = self.is_in_time(shown);
         let polls = [Strategy::PushPull, Strategy::of::<PushThenPull>(), Strategy::AntiEntropy];
         let polls = polls.contains(&plan.strategy);
-        let round_s = settings.period_s.unwrap_or(0.0) + plan.trips * self.message_s();
         Candidate {
             protocol: plan.strategy.to_string(),
             removal: settings.removal.map(|removal| removal.to_string()),
             k: settings.k,
             fanout: settings.fanout,
             period_s: settings.period_s,
-            predicted: Figures {
-                residue: plan.residue,
-                latency_s: plan.rounds * round_s,
-                updates_per_node: plan.updates,
-                bytes_per_node: plan.updates * (self.bytes as f64 + OVERHEAD_BYTES),
-            },
+            predicted: self.predicted(plan, settings),
             simulated: Figures {
-                residue: Some(outcome.residue),
+                residue: outcome.residue,
                 latency_s: *latency_s,
                 updates_per_node: outcome.traffic - outcome.spared,
                 bytes_per_node: outcome.bytes,
             },
             runs: outcome.runs,
             missed: outcome.per_run.iter().map(|run| outcome.nodes - run.reached).sum(),
-            deliveries: outcome.nodes * outcome.runs as u64,
+            deliveries: (outcome.nodes - 1) * outcome.runs as u64,
             idle_bytes_per_s: settings
                 .period_s
                 .filter(|_| polls)
                 .map_or(0.0, |period| (OVERHEAD_BYTES - 18.0) / period),
             meets: in_time && self.reaches(outcome),
             reason: self.reason(plan, outcome, in_time),
+        }
+    }
+
+    /// The figures of the formulas with these settings, if they are about such runs: they count rounds in which each contact is over before the next begins.
+    fn predicted(&self, plan: &Plan, settings: Settings) -> Predicted {
+        let contact_s = plan.trips * self.latency.1.as_secs_f64();
+        if let Some(period) = settings.period_s.filter(|period| *period < contact_s) {
+            let [period, contact] = [period, contact_s].map(|s| figure(s * 1e3, 3));
+            return Predicted {
+                no_theory_for: Some(format!(
+                    "a period of {period} ms, in which a contact of up to {contact} ms is not over: the formulas count rounds of whole contacts"
+                )),
+                ..Predicted::default()
+            };
+        }
+        let theory = settings.theory(plan, self);
+        let round_s = settings.period_s.unwrap_or(0.0) + plan.trips * self.message_s();
+        Predicted {
+            residue: theory.residue,
+            latency_s: Some(theory.rounds * round_s),
+            updates_per_node: theory.updates,
+            bytes_per_node: theory.updates.map(|updates| updates * (self.bytes as f64 + OVERHEAD_BYTES)),
+            no_theory_for: None,
         }
     }
 
@@ -204,16 +232,16 @@ impl Question {
         missed <= allowed + 3.0 * libm::sqrt(allowed)
     }
 
-    fn period_s(&self, plan: &Plan) -> f64 {
+    fn period_s(&self, plan: &Plan, rounds: f64) -> f64 {
         let Some(deadline) = self.deadline else { return PERIOD_DEFAULT.as_secs_f64() };
-        let round = deadline.as_secs_f64() * DEADLINE_PART / plan.rounds;
+        let round = deadline.as_secs_f64() * DEADLINE_PART / rounds;
         (round - plan.trips * self.message_s()).clamp(self.period_min_s(), PERIOD_MAX_S)
     }
 
     fn reason(&self, plan: &Plan, outcome: &Outcome, in_time: bool) -> String {
         let mut reason = plan.why.to_owned();
         if !self.reaches(outcome) {
-            let missed = format!("; it misses {:.2e} of the nodes", outcome.residue);
+            let missed = format!("; it misses {} of the nodes", figure(outcome.residue, 3));
             reason.push_str(&missed);
         }
         if !in_time {

@@ -185,7 +185,7 @@ impl Aggregate {
         }
         self.threads.check()?;
         if !(0.0..1.0).contains(&self.loss) {
-            return Err(format!("--loss {} is no part of all: give 0 or more, and less than 1", self.loss));
+            return Err(crate::flags::loss_refused(self.loss));
         }
         if self.neighbours.is_some_and(|known| known == 0 || known >= self.nodes) {
             return Err(

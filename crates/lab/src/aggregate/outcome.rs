@@ -31,10 +31,11 @@ pub struct Outcome {
     pub potential_factor: Option<f64>,
     /// The largest final relative error of any node; the mean over the runs.
     pub max_relative_error: f64,
-    /// Difference between the mean of all final estimates and the truth, as a share of the truth: mass lost or made; the largest of all runs.
-    pub mass_error: f64,
+    /// Difference between the mean of all final estimates and the truth, as a share of the truth: mass lost or made; the largest of all runs. `None` for
+    /// extrema, which has no mass.
+    pub mass_error: Option<f64>,
     /// The standard deviation of this difference over the runs; 0 of a single run.
-    pub mass_error_sd: f64,
+    pub mass_error_sd: Option<f64>,
     /// The standard deviation of the final estimates of all nodes, as a share of the truth.
     pub spread: f64,
     /// The round in which all nodes are first within a thousandth of the truth; the mean over the runs, `None` unless all runs reached it.
@@ -90,23 +91,27 @@ pub struct RunPercentiles {
     pub estimate: Percentiles,
     /// Of the largest relative error.
     pub max_relative_error: Percentiles,
-    /// Of the mass lost or made.
-    pub mass_error: Percentiles,
-    /// Of the factor per round, over the runs that have one.
-    pub factor_per_round: Percentiles,
-    /// Of the rounds to a thousandth, over the runs that reached it.
-    pub rounds_to_thousandth: Percentiles,
+    /// Of the mass lost or made; `None` for extrema.
+    pub mass_error: Option<Percentiles>,
+    /// Of the factor per round, over the runs that have one; `None` if no run has.
+    pub factor_per_round: Option<Percentiles>,
+    /// Of the rounds to a thousandth, over the runs that reached it; `None` if no run did.
+    pub rounds_to_thousandth: Option<Percentiles>,
 }
 
 impl RunPercentiles {
     fn of(runs: &[Run]) -> RunPercentiles {
-        let over = |of: fn(&Run) -> Option<f64>| Percentiles::of(runs.iter().filter_map(of));
+        let over = |of: fn(&Run) -> f64| Percentiles::of(runs.iter().map(of));
+        let some = |of: fn(&Run) -> Option<f64>| {
+            let known: Vec<f64> = runs.iter().filter_map(of).collect();
+            (!known.is_empty()).then(|| Percentiles::of(known))
+        };
         RunPercentiles {
-            estimate: over(|run| Some(run.estimate)),
-            max_relative_error: over(|run| Some(run.max_relative_error)),
-            mass_error: over(|run| Some(run.mass_error)),
-            factor_per_round: over(|run| run.factor_per_round),
-            rounds_to_thousandth: over(|run| run.rounds_to_thousandth),
+            estimate: over(|run| run.estimate),
+            max_relative_error: over(|run| run.max_relative_error),
+            mass_error: some(|run| run.mass_error),
+            factor_per_round: some(|run| run.factor_per_round),
+            rounds_to_thousandth: some(|run| run.rounds_to_thousandth),
         }
     }
 }
@@ -125,7 +130,7 @@ pub struct Run {
     /// The largest final relative error of any node.
     pub max_relative_error: f64,
     /// Mass lost or made, as a share of the truth.
-    pub mass_error: f64,
+    pub mass_error: Option<f64>,
     /// The standard deviation of the final estimates, as a share of the truth.
     pub spread: f64,
     /// The round in which all nodes are first within a thousandth of the truth.
@@ -147,7 +152,7 @@ impl Run {
             estimate: told.mean,
             factor_per_round: settled(aggregate.algorithm).and_then(|settled| told.factor(settled)),
             max_relative_error: told.worst.last().copied().unwrap_or(0.0),
-            mass_error: (told.mean / told.truth - 1.0).abs(),
+            mass_error: mass_off(aggregate, told).map(f64::abs),
             spread: told.spread / told.truth,
             rounds_to_thousandth: told.worst.iter().position(|w| *w < 1e-3).map(|at| at as f64 + 1.0),
             messages: told.messages as f64 / node_rounds,
@@ -170,7 +175,7 @@ impl Outcome {
                 run.estimate,
                 some(run.factor_per_round),
                 run.max_relative_error,
-                run.mass_error,
+                some(run.mass_error),
                 run.spread,
                 some(run.rounds_to_thousandth),
                 run.messages,
@@ -180,6 +185,11 @@ impl Outcome {
         });
         std::iter::once(head.to_owned()).chain(lines).collect()
     }
+}
+
+/// Mass made, as a share of the truth, lost if negative; `None` for extrema: the mean of its estimates keeps no sum.
+fn mass_off(aggregate: &Aggregate, told: &RunResult) -> Option<f64> {
+    (aggregate.algorithm != Algorithm::Extrema).then(|| told.mean / told.truth - 1.0)
 }
 
 /// The round from which on the error falls by a steady factor; `None` for extrema, whose error does not fall with the rounds.
@@ -195,7 +205,8 @@ fn settled(algorithm: Algorithm) -> Option<usize> {
 pub(super) fn over(aggregate: &Aggregate, all: &[RunResult]) -> Outcome {
     let over = |of: &dyn Fn(&RunResult) -> Option<f64>| all.iter().filter_map(of).collect::<Samples>();
     let estimates = over(&|told| Some(told.mean));
-    let off = over(&|told| Some(told.mean / told.truth - 1.0));
+    let mass_off = |told: &RunResult| mass_off(aggregate, told);
+    let off = over(&mass_off);
     let settled = settled(aggregate.algorithm);
     let factors = over(&|told| told.factor(settled?));
     let potentials = over(&|told| told.potential_factor);
@@ -222,8 +233,8 @@ pub(super) fn over(aggregate: &Aggregate, all: &[RunResult]) -> Outcome {
         factor_per_round: some(&factors),
         potential_factor: some(&potentials),
         max_relative_error: worst.estimate().mean,
-        mass_error: all.iter().map(|told| (told.mean / told.truth - 1.0).abs()).fold(0.0, f64::max),
-        mass_error_sd: off.standard_deviation(),
+        mass_error: all.iter().filter_map(mass_off).map(f64::abs).reduce(f64::max),
+        mass_error_sd: (off.count() > 0).then(|| off.standard_deviation()),
         spread: spread.estimate().mean,
         rounds_to_thousandth: some(&thousandth).filter(|_| thousandth.count() == aggregate.runs as u64),
         messages: all.iter().map(|told| told.messages as f64).sum::<f64>() / node_rounds,

@@ -30,7 +30,7 @@ impl Flagged for Epidemic {
                 [Latency::Uniform(ms(1), ms(100))],
                 |_| "1ms,100ms".into(),
             ),
-            Flag::number("rounds-max", |it| &mut it.rounds_max, [0, 2_000]),
+            Flag::number("rounds-max", |it| &mut it.rounds_max, [1, 2_000]),
             Flag::number("nodes", |it| &mut it.nodes, [40, 50]),
             Flag::number("runs", |it| &mut it.runs, [1, 2]),
             Flag::number("seed", |it| &mut it.seed, [1, 2]),

@@ -125,7 +125,10 @@ impl Epidemic {
             return Err("no runs: give --runs 1 or more".into());
         }
         if !(0.0..1.0).contains(&self.loss) {
-            return Err(format!("--loss {} is no part of all: give 0 or more, and less than 1", self.loss));
+            return Err(crate::flags::loss_refused(self.loss));
+        }
+        if self.rounds_max == 0 {
+            return Err("--rounds-max 0 runs nothing: give --rounds-max 1 or more".into());
         }
         if self.bytes > 60_000 {
             return Err(format!("--bytes {}: an update has 60,000 at most", self.bytes));

@@ -23,9 +23,15 @@ impl Default for Theory {
 }
 
 impl Epidemic {
-    /// The mean field of the experiment that is run: rounds in which all act at once, with its rule of counting.
+    /// The mean field of the experiment that is run, after 0, 1, ... `rounds` rounds in which all act at once, with its rule of counting.
     pub fn theory(&self, rounds: usize) -> Theory {
-        self.mean_field(rounds).map_or_else(|why| Theory::NoTheoryFor(why.into()), Theory::MeanField)
+        match self.mean_field(rounds) {
+            Ok(mut curve) => {
+                curve.truncate(rounds + 1);
+                Theory::MeanField(curve)
+            }
+            Err(why) => Theory::NoTheoryFor(why.into()),
+        }
     }
 
     fn mean_field(&self, rounds: usize) -> Result<Vec<f64>, &'static str> {

@@ -301,7 +301,7 @@ impl Runs {
             percentiles: self.run_percentiles(),
             extinct: self.all.iter().filter(|run| run.extinct).count(),
             taken_off: self.taken_off(),
-            theory: epidemic.theory(curve.len()),
+            theory: epidemic.theory(curve.len().saturating_sub(1)),
             curve,
             events: self.events,
             broken_off: self.all.iter().filter(|run| run.broken_off).count(),

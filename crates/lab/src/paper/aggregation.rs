@@ -50,7 +50,7 @@ pub(super) fn averaging(bench: &mut Bench<'_>) -> Plot {
         ..Aggregate::default()
     };
     let outcome = measure(bench, "5 % loss", 0.75, &lossy);
-    bench.put("5 % loss, largest error of the mass", outcome.mass_error, 0.0);
+    bench.put("5 % loss, largest error of the mass", outcome.mass_error.expect("averaging has mass"), 0.0);
     plot
 }
 
@@ -102,7 +102,7 @@ pub(super) fn push_sum(bench: &mut Bench<'_>) -> Plot {
         let aggregate =
             Aggregate { nodes: 10_000, rounds: 40, loss: 0.2, runs: 60, seed: bench.seed(5), ..base };
         let outcome = measure(bench, "20 % loss", 0.8, &aggregate);
-        let (sd, runs) = (outcome.mass_error_sd, aggregate.runs as f64);
+        let (sd, runs) = (outcome.mass_error_sd.expect("push-sum has mass"), aggregate.runs as f64);
         bench.put(cell, sd, sd / libm::sqrt(2.0 * (runs - 1.0)));
     }
     shown.expect("it was measured")

@@ -52,6 +52,15 @@ impl Written {
         };
         Ok(Written { when, name: name.to_owned(), with })
     }
+
+    /// Begin and length of the time that it has, where the last fault or call is at `last`; `None` for a check without a time of its own.
+    pub fn window(&self, last: Duration) -> Option<(Duration, Duration)> {
+        match self.when {
+            When::Eventually(within, From::LastFault) => Some((last, within)),
+            When::Eventually(within, From::Time(at)) => Some((at.since(Time::ZERO), within)),
+            When::Always | When::Sometimes | When::Finally => None,
+        }
+    }
 }
 
 /// The record that checks read besides the simulation.

@@ -2,9 +2,9 @@
 
 use super::Scenario;
 use super::checks::{self, Observed};
-use super::output::{self, Answered, Done, Event, FailureReport, Outcome, Output, Progress, Sample, Silent};
+use super::nodes::NodesOf;
+use super::output::{self, Done, Event, FailureReport, Outcome, Output, Progress, Sample, Silent};
 use super::part::{CallOf, CallRecord, EventOf, Part, SimView, Since, View};
-use super::sql::{Asker, Asking};
 use rumormill_core::identity::NodeId;
 use rumormill_core::rng::mix;
 use rumormill_core::time::{Duration, Time};
@@ -198,12 +198,12 @@ fn one_run<P: Part>(
     spawn(scenario, &mut sim, &mut runner, &mut observed.since);
     let end = Time::ZERO + scenario.time;
     let (mut next_check, mut next_sample) = (checks.next_at(Time::ZERO), Time::ZERO + scenario.sample);
-    let mut asks = Asks::new(scenario.asking.as_ref().filter(|_| place.shrinking.is_none()));
+    let mut next_look = output.next_look(Time::ZERO);
     let tell = output.wants_events();
     let mut found = None;
     let mut figures = Vec::new();
     while sim.now() < end {
-        let until = next_check.min(next_sample).min(asks.next).min(end);
+        let until = next_check.min(next_sample).min(next_look).min(end);
         {
             let seen = &mut observed.seen;
             let output = &mut *output;
@@ -216,7 +216,10 @@ fn one_run<P: Part>(
             });
         }
         note(&mut runner, &mut observed, part, place.run, output);
-        asks.until(until, &sim, &observed, place.run, output)?;
+        if until >= next_look {
+            output.look(place.run, &NodesOf::<P>(observed.view(&sim)))?;
+            next_look = output.next_look(until);
+        }
         if until >= next_sample || until >= end {
             figures = sample(&sim, part, &observed, place.run, output);
             let events = figures.iter().find(|(name, _)| *name == "events").map_or(0.0, |(_, n)| *n);
@@ -240,39 +243,6 @@ fn one_run<P: Part>(
     }
     let (total, digest) = (sim.total(), sim.digest());
     Ok(Run { total, figures, sometimes: checks.sometimes_held(), digest, found })
-}
-
-/// The scenario's statement, and when it is asked next.
-struct Asks<'s> {
-    asking: Option<&'s Asking>,
-    asker: Option<Asker>,
-    next: Time,
-}
-
-impl<'s> Asks<'s> {
-    fn new(asking: Option<&'s Asking>) -> Asks<'s> {
-        let next = asking.map_or(Time::NEVER, |asking| asking.next_after(Time::ZERO));
-        Asks { asking, asker: None, next }
-    }
-
-    /// Asks the statement if it is time. While no node is up nobody can be asked.
-    fn until<P: Part>(
-        &mut self,
-        now: Time,
-        sim: &Sim<P::Node>,
-        observed: &Observed<P>,
-        run: u32,
-        output: &mut dyn Output,
-    ) -> Result<(), String> {
-        let Some(asking) = self.asking.filter(|_| now >= self.next) else { return Ok(()) };
-        self.next = asking.next_after(now);
-        let view = observed.view(sim);
-        let Some(first) = view.live().next() else { return Ok(()) };
-        let asker = self.asker.get_or_insert_with(|| Asker::of(&P::observe(view.node(first))));
-        let rows = asker.ask::<P>(&asking.statement, &view)?;
-        output.answered(&Answered { run, t_s: sim.now().as_secs_f64(), rows });
-        Ok(())
-    }
 }
 
 /// Starts the nodes evenly within the time for it.

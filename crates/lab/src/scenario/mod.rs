@@ -4,7 +4,7 @@
 //! stack = "latest on swim"     # `rumormill sim run --stacks` lists what there is
 //! nodes = 50
 //! time = "60s"
-//! checks = ["always no_false_death", "eventually views_agree within 30s"]
+//! checks = ["always no_false_death", "eventually views_agree within 20s"]
 //!
 //! [world]
 //! latency = { matrix = "planet" }
@@ -35,8 +35,10 @@
 //! | `erased` | a part behind one type |
 //! | `registry`, `own` | their names; stacks that a program brings itself |
 //! | `checks` | the notation of checks |
+//! | `extent` | what lies within the time and the nodes of a run |
 //! | `drive` | one run |
-//! | `sql` | statements about the nodes |
+//! | `nodes` | the nodes, as an output may look at them |
+//! | `sql` | statements about the nodes; behind the feature `sql` |
 //! | `output`, `samples` | the output; its samples as CSV and as a plot |
 
 mod agent;
@@ -46,7 +48,9 @@ mod checks;
 mod detector;
 mod drive;
 mod erased;
+mod extent;
 mod lww;
+mod nodes;
 mod output;
 mod own;
 pub mod part;
@@ -54,10 +58,12 @@ mod registry;
 mod samples;
 mod settings;
 mod spreader;
+#[cfg(feature = "sql")]
 pub mod sql;
 mod swim;
 
-pub use output::{Answered, Done, Event, FailureReport, Outcome, Output, Progress, Sample, Silent};
+pub use nodes::Nodes;
+pub use output::{Done, Event, FailureReport, Outcome, Output, Progress, Sample, Silent};
 pub use own::Stacks;
 pub use registry::{StackInfo, stacks};
 pub use samples::Samples;
@@ -150,9 +156,6 @@ pub struct Scenario {
     /// The threads of the simulation. Not in the file but given by its runner: the outcome does not depend on it.
     #[serde(skip)]
     pub threads: Threads,
-    /// A statement about the nodes, in SQL, and when it is asked. Not in the file: it changes nothing.
-    #[serde(skip)]
-    pub asking: Option<sql::Asking>,
     /// Stacks of the program that reads the file, besides those of this crate.
     #[serde(skip)]
     pub own: Stacks,
@@ -279,11 +282,12 @@ impl Scenario {
         if self.runs == 0 || self.runs > RUNS_MAX {
             return Err(format!("runs = {}: give 1 to {RUNS_MAX}", self.runs));
         }
-        if self.time.is_zero() || self.sample.is_zero() || self.check_every.is_zero() {
-            return Err("time, sample and check_every are above 0".into());
+        if self.time.is_zero() {
+            return Err("time is 0s: give the length of a run, like 60s".into());
         }
+        extent::pace("sample", self.sample, self.time)?;
+        extent::pace("check_every", self.check_every, self.time)?;
         self.threads.check()?;
-        self.asking.iter().try_for_each(|asking| asking.check(self.time))?;
         self.world.check().map_err(|e| format!("[world]: {e}"))?;
         if let Some(bounds) = &self.random {
             bounds.check().map_err(|e| format!("[random]: {e}"))?;
@@ -302,7 +306,7 @@ impl Scenario {
         }
         let plan = self.plan(0)?;
         plan.check()?;
-        self.check_nodes(&plan)?;
+        extent::check(self, &plan)?;
         registry::check(self, &plan)
     }
 
@@ -324,31 +328,6 @@ impl Scenario {
             plan.steps.extend((0..call.times).map(|n| call.step(n, self.nodes, &mut rng)));
         }
         Ok(plan.pin())
-    }
-
-    /// A node that is named and never exists is a slip of the pen.
-    fn check_nodes(&self, plan: &Plan) -> Result<(), String> {
-        let restarts = plan.steps.iter().filter_map(|step| match &step.action {
-            Action::Restart { who } => who.ids()?.last(),
-            _ => None,
-        });
-        // A newcomer knows all nodes of the beginning; in a graph it has no edge.
-        let newcomers = restarts.map(|id| id.0 + 1).max().filter(|_| self.topology.is_none());
-        let last = newcomers.unwrap_or(0).max(self.nodes);
-        for step in &plan.steps {
-            for who in step.action.whom() {
-                if let Some(id) = who.ids().and_then(|ids| ids.last()).filter(|id| id.0 >= last) {
-                    let name = step.action.name();
-                    return Err(format!("{name} of node {}: there are nodes 0 to {}", id.0, last - 1));
-                }
-            }
-            if matches!(step.action, Action::Slow { .. }) && self.world.service.is_none() {
-                return Err(
-                    "a message costs nothing here, so nobody can be slow: give [world.service]".into()
-                );
-            }
-        }
-        Ok(())
     }
 
     /// The seed of a run.

@@ -1,8 +1,9 @@
 //! The output of a scenario.
 
+use super::nodes::Nodes;
 use super::part::Line;
+use rumormill_core::time::Time;
 use rumormill_sim::Counters;
-use rumormill_sql::Rows;
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 use std::collections::BTreeMap;
@@ -19,8 +20,17 @@ pub trait Output {
     fn done(&mut self, _done: &Done) {}
     /// A sample of figures.
     fn sample(&mut self, _sample: &Sample) {}
-    /// The answer to the scenario's statement.
-    fn answered(&mut self, _answer: &Answered) {}
+    /// The next simulated time at which it wants to look at the nodes, after `now`; [`Time::NEVER`] for none.
+    fn next_look(&self, _now: Time) -> Time {
+        Time::NEVER
+    }
+    /// The nodes at that time, in the run of that number. The simulated time stands still, and no node knows of it.
+    ///
+    /// # Errors
+    /// Ends the scenario.
+    fn look(&mut self, _run: u32, _nodes: &dyn Nodes) -> Result<(), String> {
+        Ok(())
+    }
     /// The progress; called often.
     fn progress(&mut self, _progress: &Progress) {}
 }
@@ -104,17 +114,6 @@ impl Sample {
         let figures = self.figures.iter().map(|(_, figure)| figure.to_string());
         [self.run.to_string(), self.t_s.to_string()].into_iter().chain(figures).collect::<Vec<_>>().join(",")
     }
-}
-
-/// The answer to the scenario's statement at one moment.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Answered {
-    /// Number of the run, from 0.
-    pub run: u32,
-    /// Seconds since the beginning of the run.
-    pub t_s: f64,
-    /// The answer.
-    pub rows: Rows,
 }
 
 /// The progress of a scenario.

@@ -1,6 +1,7 @@
 //! The settings of a protocol in a scenario: its own `Config`. A file names the values that differ from the default.
 
 use crate::topology::Known;
+use rumormill_core::time::{Duration, text};
 use rumormill_protocols::catalog::{Catalogued, Settings};
 use serde::Deserialize;
 use serde::de::value::Error as Found;
@@ -36,9 +37,23 @@ pub(super) fn read<P: Catalogued>(table: &Table, nodes: u64, base: &P::Config) -
     let refused = |why: &str| format!("[settings.{}]: {why}", P::NAME);
     let mut whole = Table::try_from(base).map_err(|e| refused(&e.to_string()))?;
     lay(&mut whole, given);
+    check_period(&whole).map_err(|e| refused(&e))?;
     let config = whole.try_into().map_err(|e: toml::de::Error| refused(e.message()))?;
     P::check(&config).map_err(|e| refused(&e))?;
     Ok(config)
+}
+
+/// Refuses a period that would begin again and again at one instant.
+fn check_period(settings: &Table) -> Result<(), String> {
+    let time = |key| text::parse(settings.get(key)?.as_str()?).ok();
+    match (time("period"), time("jitter")) {
+        (Some(Duration::ZERO), _) => Err("period is 0s: give a time above 0, like 200ms".into()),
+        (Some(period), Some(jitter)) if jitter > period => {
+            let (jitter, period) = (text::show(jitter), text::show(period));
+            Err(format!("jitter is {jitter}: give at most the period, {period}"))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The settings of `P` for nodes that know these peers: its defaults, overridden by the table.

@@ -164,7 +164,7 @@ impl Experiment {
             return Err("no runs: give --runs 1 or more".into());
         }
         if !(0.0..1.0).contains(&self.loss) {
-            return Err(format!("--loss {} is no part of all: give 0 or more, and less than 1", self.loss));
+            return Err(crate::flags::loss_refused(self.loss));
         }
         if self.kill + 2 > self.nodes {
             return Err(format!(

@@ -1,5 +1,6 @@
 //! Graphs from files: an edge on each line, as two node ids.
 
+use super::graph::Graph;
 use std::collections::BTreeSet;
 
 /// The edges of a file. `#` begins a comment; two ids may have spaces, tabs or a comma between them.
@@ -38,17 +39,18 @@ fn fits((a, b): (u64, u64), nodes: u64) -> Result<(), String> {
     }
 }
 
-/// Refuses edges that do not fit the nodes, and nodes without an edge: a slip of the pen.
+/// Refuses edges that do not fit the nodes, and a graph that is not connected, which is a slip of the pen: no news cross it.
 pub(super) fn check(edges: &[(u64, u64)], nodes: u64) -> Result<(), String> {
     for (at, edge) in edges.iter().enumerate() {
-        fits(*edge, nodes).map_err(|e| format!("topology: edge {}: {e}", at + 1))?;
+        fits(*edge, nodes).map_err(|e| format!("edge {}: {e}", at + 1))?;
     }
     let joined: BTreeSet<u64> = edges.iter().flat_map(|(a, b)| [*a, *b]).collect();
-    match (0..nodes).find(|id| !joined.contains(id)) {
+    if let Some(id) = (0..nodes).find(|id| !joined.contains(id)) {
+        return Err(format!("node {id} has no edge: give it one, or give fewer nodes than {nodes}"));
+    }
+    match Graph::new(nodes, edges).unreached() {
         None => Ok(()),
-        Some(id) => {
-            Err(format!("topology: node {id} has no edge: give it one, or give fewer nodes than {nodes}"))
-        }
+        Some(id) => Err(format!("no edges lead from node 0 to node {id}: add one between their parts")),
     }
 }
 
@@ -79,7 +81,15 @@ mod tests {
     #[test]
     fn a_node_without_an_edge_is_named() {
         assert_eq!(check(&[(0, 1), (1, 2)], 3), Ok(()));
+        assert_eq!(check(&[], 0), Ok(()));
         assert!(check(&[(0, 1)], 3).unwrap_err().contains("node 2 has no edge"));
         assert!(check(&[(0, 9)], 3).unwrap_err().contains("edge 1: node 9"));
+    }
+
+    #[test]
+    fn a_graph_in_two_parts_is_refused_with_a_node_of_each() {
+        let refused = check(&[(0, 1), (4, 3), (2, 3)], 5).unwrap_err();
+        assert!(refused.contains("from node 0 to node 2: add one"), "{refused}");
+        assert_eq!(check(&[(0, 1), (4, 3), (2, 3), (1, 4)], 5), Ok(()));
     }
 }

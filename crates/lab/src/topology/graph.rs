@@ -14,7 +14,7 @@ pub struct Graph {
 }
 
 impl Graph {
-    fn new(nodes: u64, edges: &[(u64, u64)]) -> Graph {
+    pub(super) fn new(nodes: u64, edges: &[(u64, u64)]) -> Graph {
         let both = edges.iter().flat_map(|(a, b)| [(*a, *b), (*b, *a)]);
         let mut both: Vec<(u64, u64)> = both.collect();
         both.sort_unstable();
@@ -31,6 +31,18 @@ impl Graph {
     /// The number of edges.
     pub fn edges(&self) -> u64 {
         self.all.len() as u64 / 2
+    }
+
+    /// The first node to which no edges lead from node 0.
+    pub(super) fn unreached(&self) -> Option<u64> {
+        let (mut reached, mut next) = (vec![false; self.ends.len()], vec![NodeId(0)]);
+        while let Some(id) = next.pop() {
+            let Some(place) = reached.get_mut(id.0 as usize) else { continue };
+            if !std::mem::replace(place, true) {
+                next.extend(self.neighbours(id));
+            }
+        }
+        reached.iter().position(|reached| !reached).map(|at| at as u64)
     }
 
     /// The neighbours of a node, in the order of their ids; none of a node that is not in the graph.

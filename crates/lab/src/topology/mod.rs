@@ -211,7 +211,7 @@ impl Topology {
     /// Puts the edges of a file in its place. `read` returns the text of a file.
     ///
     /// # Errors
-    /// Names the file and the line, and says what is wrong there.
+    /// Names the file, and says what is wrong there.
     pub fn load(
         &mut self,
         nodes: u64,
@@ -219,6 +219,7 @@ impl Topology {
     ) -> Result<(), String> {
         if let Topology::File(path) = self {
             let edges = edges::parse(&read(path)?, nodes).map_err(|e| format!("{path}, {e}"))?;
+            edges::check(&edges, nodes).map_err(|e| format!("{path}: {e}"))?;
             *self = Topology::Edges(edges);
         }
         Ok(())
@@ -252,7 +253,7 @@ impl Topology {
                 Ok(())
             }
             Topology::File(path) => Err(format!("topology: the file {path} was not read")),
-            Topology::Edges(list) => edges::check(list, nodes),
+            Topology::Edges(list) => edges::check(list, nodes).map_err(|e| format!("topology: {e}")),
         }
     }
 

@@ -18,7 +18,7 @@ use crate::{Audience, Node};
 use rumormill_core::columns;
 use rumormill_core::identity::{Keys, NodeId};
 use rumormill_core::observe::{Figure, Key, Moment, Observe};
-use rumormill_core::table::{Cell, Table};
+use rumormill_core::table::{Cell, Table, Wanted, place};
 use rumormill_protocols::agree::bans::{BANS, Ban};
 use rumormill_protocols::detect::Detector;
 use rumormill_protocols::member::swim::{MEMBERS, Member, SUSPICIONS, Status, WHY};
@@ -42,6 +42,8 @@ pub static PHI: Table = Table {
 
 /// The states of a member, a ban included.
 const STATES: [&str; 5] = ["alive", "suspect", "failed", "left", "banned"];
+/// Columns of ids, and those of the names that belong to them.
+const NAMES: [(&str, &str); 2] = [("id", "name"), ("by_id", "by_name")];
 /// In the keys of verdicts: behind all of membership's stand the words about bans.
 const WORD: u64 = u64::MAX;
 
@@ -85,19 +87,21 @@ impl<K: Keys, A: Audience> Observe for Node<K, A> {
         }
     }
 
-    fn row(&self, table: &Table, key: Key, at: &Moment) -> Option<Vec<Cell>> {
+    fn row(&self, table: &Table, key: Key, wanted: Wanted, at: &Moment) -> Option<Vec<Cell>> {
         let id = NodeId(key[0]);
+        let named = with_ids(table, wanted);
         let mut row = match table.name {
-            name if name == MEMBERS.name => self.member_row(id, at)?,
-            name if name == HOSTS.name => self.host_row(id, at)?,
-            name if name == VITALS.name => self.vitals_row(id, at)?,
+            // A member's record has its name.
+            name if name == MEMBERS.name => return self.member_row(id, wanted, at),
+            name if name == HOSTS.name => return self.host_row(id, wanted, at),
+            name if name == VITALS.name => return self.vitals_row(id, wanted, at),
             name if name == PHI.name => vec![id.into(), Cell::Null, self.level(id, at)?.into()],
             name if name == WHY.name && key[0] == WORD => {
                 word(self.bans.iter().find(|ban| ban.id.0 == key[1])?, at)
             }
-            name if name == BANS.name => self.bans.row(table, key, at)?,
-            name if name == QUERIES.name => self.queries.row(table, key, at)?,
-            _ => self.swim.row(table, key, at)?,
+            name if name == BANS.name => self.bans.row(table, key, named, at)?,
+            name if name == QUERIES.name => self.queries.row(table, key, named, at)?,
+            _ => self.swim.row(table, key, named, at)?,
         };
         self.name_members(table, &mut row);
         Some(row)
@@ -109,18 +113,22 @@ pub static TABLES: &[&Table] = &[&MEMBERS, &VITALS, &HOSTS, &QUERIES, &BANS, &WH
 
 impl<K: Keys, A: Audience> Node<K, A> {
     /// A ban overrides a member's own word, and SWIM's.
-    fn member_row(&self, id: NodeId, at: &Moment) -> Option<Vec<Cell>> {
-        let mut row = self.swim.row(&MEMBERS, [id.0, 0, 0], at)?;
-        if let Some(ban) = self.bans.of(id) {
-            row[place(&MEMBERS, "status")] = "banned".into();
-            row[place(&MEMBERS, "since_s")] = ban.age_s(at.wall).into();
+    fn member_row(&self, id: NodeId, wanted: Wanted, at: &Moment) -> Option<Vec<Cell>> {
+        const STATUS: usize = place(MEMBERS.columns, "status");
+        const SINCE: usize = place(MEMBERS.columns, "since_s");
+        let mut row = self.swim.row(&MEMBERS, [id.0, 0, 0], wanted, at)?;
+        if (wanted.has(STATUS) || wanted.has(SINCE))
+            && let Some(ban) = self.bans.of(id)
+        {
+            row[STATUS] = "banned".into();
+            row[SINCE] = ban.age_s(at.wall).into();
         }
         Some(row)
     }
 
     /// Fills in the names of members of which a protocol knows the id alone.
     fn name_members(&self, table: &Table, row: &mut [Cell]) {
-        for (id, name) in [("id", "name"), ("by_id", "by_name")] {
+        for (id, name) in NAMES {
             if let (Some(id), Some(name)) = (table.position(id), table.position(name))
                 && let (Cell::Text(id), Cell::Null) = (&row[id], &row[name])
                 && let Ok(id) = id.parse()
@@ -164,8 +172,13 @@ impl<K: Keys, A: Audience> Node<K, A> {
     }
 }
 
-fn place(table: &Table, column: &str) -> usize {
-    table.position(column).unwrap_or_else(|| unreachable!("{} has a column {column}", table.name))
+/// Where a name is wanted, the id is read by which it is found.
+fn with_ids(table: &Table, wanted: Wanted) -> Wanted {
+    let places = NAMES.iter().map(|(id, name)| (table.position(id), table.position(name)));
+    places.fold(wanted, |wanted, (id, name)| match (id, name) {
+        (Some(id), Some(name)) if wanted.has(name) => wanted.with(id),
+        _ => wanted,
+    })
 }
 
 /// A member's word about a ban, as a verdict.
@@ -178,7 +191,7 @@ fn word(ban: &Ban, at: &Moment) -> Vec<Cell> {
         ("written", rumormill_core::time::Wall(ban.version).into()),
         ("heard_s", ban.age_s(at.wall).into()),
     ] {
-        row[place(&WHY, column)] = cell;
+        row[place(WHY.columns, column)] = cell;
     }
     row
 }

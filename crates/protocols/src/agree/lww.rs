@@ -135,6 +135,13 @@ impl Keyed for Record {
 }
 
 impl Record {
+    /// A record with its checksum.
+    pub fn new(owner: NodeId, version: Version, written: Wall, value: Payload) -> Record {
+        let mut record = Record { owner, version, written, sum: 0, value };
+        record.sum = record.sum_of();
+        record
+    }
+
     fn sum_of(&self) -> u64 {
         let tag = checksum(&self.value) ^ self.owner.0.rotate_left(17) ^ self.version.epoch.rotate_left(31);
         tag ^ self.version.counter.rotate_left(47) ^ self.written.0
@@ -275,8 +282,7 @@ impl Lww {
         self.on_keep(cx, value.clone());
         self.counter += 1;
         let version = Version { epoch: self.life.epoch, counter: self.counter };
-        let mut record = Record { owner: cx.me, version, written: cx.wall, sum: 0, value };
-        record.sum = record.sum_of();
+        let record = Record::new(cx.me, version, cx.wall, value);
         self.mine = Some(record.clone());
         self.pass_on(record);
     }

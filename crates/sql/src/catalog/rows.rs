@@ -179,12 +179,14 @@ fn attributes(row: &dyn Fn() -> Row, schema: &Schema) -> Vec<Row> {
 fn types(row: &dyn Fn() -> Row) -> Vec<Row> {
     TYPES
         .iter()
-        .map(|(oid, name, _, bytes, category)| {
+        .map(|(oid, name, _, bytes, category, element)| {
             row()
                 .int("oid", *oid)
                 .text("typname", name)
                 .int("typnamespace", 11)
                 .int("typowner", ROLE)
+                .int("typelem", *element)
+                .int("typarray", TYPES.iter().find(|array| array.5 == *oid).map_or(0, |array| array.0))
                 .int("typlen", *bytes)
                 .text("typtype", "b")
                 .text("typcategory", category)

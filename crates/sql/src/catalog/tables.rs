@@ -43,6 +43,8 @@ pub static CATALOG: &[&Table] = tables! {
     pg_proc: oid Int, proname Text, pronamespace Int, proowner Int, prolang Int, prokind Text,
         prosecdef Bool, proleakproof Bool, proisstrict Bool, proretset Bool, provolatile Text, proparallel Text,
         pronargs Int, prorettype Int, proargtypes Text, prosrc Text, proacl Text;
+    pg_opclass: oid Int, opcmethod Int, opcname Text, opcnamespace Int, opcowner Int, opcfamily Int, opcintype Int,
+        opcdefault Bool, opckeytype Int;
     pg_language: oid Int, lanname Text, lanowner Int;
     pg_description: objoid Int, classoid Int, objsubid Int, description Text;
     pg_settings: name Text, setting Text, unit Text, category Text, short_desc Text, context Text, vartype Text;

@@ -3,21 +3,27 @@
 //! | file | its job |
 //! | --- | --- |
 //! | `pool` | threads: started at the first statement, ended when idle; the queue |
+//! | `plans` | plans of the statements that were asked last |
+//! | `memory` | SQLite's memory, counted by thread |
 //! | `session` | what a thread knows of the statement that it runs: deadline, memory, copies of tables |
 //! | `connection` | an SQLite connection that can only read our tables |
 //! | `table` | a table of the source as a virtual table |
 //! | `run` | one statement, from its text to its rows |
 
 mod connection;
+mod memory;
+mod plans;
 mod pool;
 mod run;
 mod session;
 mod table;
 
+pub use memory::count_memory_by_thread;
 #[cfg(feature = "pg")]
 pub use session::out_of_time;
 
 use crate::error::{Error, SqlState};
+use crate::plan::Plan;
 use crate::source::Source;
 use crate::types::{OutColumn, Type};
 use rumormill_core::table::{Cell, Table};
@@ -81,6 +87,12 @@ pub struct Described {
     pub columns: Vec<OutColumn>,
 }
 
+impl Described {
+    fn of(plan: &Plan) -> Self {
+        Self { params: plan.params.clone(), columns: plan.columns.clone() }
+    }
+}
+
 /// An answer.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rows {
@@ -115,6 +127,7 @@ impl Cancel {
 impl Engine {
     /// An engine for the tables of `source`. It starts no thread before the first statement.
     pub fn new(source: Arc<dyn Source>, limits: Limits) -> Self {
+        count_memory_by_thread();
         Self { pool: Arc::new(pool::Pool::new(source, limits)) }
     }
 
@@ -176,7 +189,7 @@ impl Engine {
         cancel
     }
 
-    /// The types of a query's parameters and columns, without running it, by a call of `done` on an SQL thread. `given` are types of parameters that
+    /// The types of a query's parameters and columns, without running it, by a call of `done`, at once if they are known, else on an SQL thread. `given` are types of parameters that
     /// the client names.
     pub fn submit_describe(
         &self,
@@ -184,6 +197,9 @@ impl Engine {
         given: Vec<Option<Type>>,
         done: impl FnOnce(Result<Described, Error>) + Send + 'static,
     ) {
+        if let Some(known) = self.pool.known(sql, &given) {
+            return done(Ok(known));
+        }
         let timeout = self.limits().timeout;
         self.pool.submit(pool::Job {
             work: pool::Work::Describe(sql.to_owned(), given, Box::new(done)),

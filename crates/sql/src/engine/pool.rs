@@ -1,9 +1,12 @@
 //! Threads for statements: started at the first one, ended when idle.
 
 use super::connection::Connection;
+use super::plans::Plans;
+use super::run::{plan_of, run};
 use super::{Cancel, Described, Limits, Request, Rows};
 use crate::catalog::Catalog;
 use crate::error::{Error, SqlState};
+use crate::plan::Plan;
 use crate::source::Source;
 use crate::types::Type;
 use rumormill_core::table::Table;
@@ -47,6 +50,7 @@ struct Shared {
     catalog: Arc<Catalog>,
     tables: Vec<&'static Table>,
     limits: Limits,
+    plans: Plans,
     state: Mutex<State>,
     wake: Condvar,
 }
@@ -63,7 +67,8 @@ impl Pool {
     pub fn new(source: Arc<dyn Source>, limits: Limits) -> Self {
         let tables = source.tables();
         let catalog = Arc::new(Catalog::new(source));
-        let shared = Shared { catalog, tables, limits, state: Mutex::default(), wake: Condvar::new() };
+        let (plans, state, wake) = (Plans::default(), Mutex::default(), Condvar::new());
+        let shared = Shared { catalog, tables, limits, plans, state, wake };
         Self { shared: Arc::new(shared) }
     }
 
@@ -73,6 +78,11 @@ impl Pool {
 
     pub fn limits(&self) -> &Limits {
         &self.shared.limits
+    }
+
+    /// What is known of a statement without a thread.
+    pub fn known(&self, sql: &str, given: &[Option<Type>]) -> Option<Described> {
+        self.shared.plans.find(sql, given).map(|plan| Described::of(&plan))
     }
 
     pub fn submit(&self, job: Job) {
@@ -122,6 +132,11 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The plan of a statement.
+    fn plan(&self, sql: &str, given: &[Option<Type>]) -> Result<Arc<Plan>, Error> {
+        self.plans.plan(sql, given, || plan_of(self.catalog.schema(), sql, given, self.limits.text))
+    }
+
     /// The next job; none if the thread should end.
     fn next(&self) -> Option<Job> {
         let mut state = self.lock();
@@ -160,17 +175,15 @@ fn work(shared: &Shared) {
         let Job { work, cancel, timeout, deadline } = job;
         match work {
             Work::Run(request, done) => {
-                let answer = session(shared, &mut connection, cancel, deadline, timeout, |connection| {
-                    super::run::run(connection, &request.sql, &request.given, &request.params)
-                });
-                if answer.is_err() {
-                    // A connection that was stopped in the middle of a statement gives its memory back.
-                    connection = None;
-                }
-                done(answer);
+                let plan = shared.plan(&request.sql, &request.given);
+                done(plan.and_then(|plan| {
+                    session(shared, &mut connection, cancel, deadline, timeout, |connection| {
+                        run(connection, &plan, &request.params)
+                    })
+                }));
             }
             Work::Describe(sql, given, done) => {
-                done(super::run::describe(shared.catalog.schema(), &sql, &given, shared.limits.text));
+                done(shared.plan(&sql, &given).map(|plan| Described::of(&plan)));
             }
         }
     }
@@ -185,13 +198,17 @@ fn session(
     timeout: Duration,
     statement: impl FnOnce(&Connection) -> Result<Rows, Error>,
 ) -> Result<Rows, Error> {
-    let connection = match connection {
-        Some(connection) => connection,
+    let open = match connection {
+        Some(open) => open,
         None => connection.insert(Connection::open(&shared.catalog, &shared.limits)?),
     };
-    connection.session().begin(cancel, deadline, timeout);
-    let answer = connection.session().charge(0).and_then(|()| statement(connection));
-    let stopped = connection.session().end();
+    open.session().begin(cancel, deadline, timeout);
+    let answer = open.session().charge(0).and_then(|()| statement(open));
     // Why it stopped is known better than what SQLite made of it.
-    stopped.map_or(answer, Err)
+    let answer = open.session().end().map_or(answer, Err);
+    if answer.is_err() {
+        // A connection that was stopped in the middle of a statement gives its memory back.
+        *connection = None;
+    }
+    answer
 }

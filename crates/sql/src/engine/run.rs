@@ -1,8 +1,8 @@
 //! One statement, from its text to its rows.
 
 use super::connection::Connection;
-use super::session::size;
-use super::{Described, Rows};
+use super::session::{out_of_memory, size};
+use super::{Limits, Rows};
 use crate::error::{Error, SqlState};
 use crate::literal::convert;
 use crate::plan::parse::{parse, read_only};
@@ -38,42 +38,30 @@ pub fn refusal(statement: &Statement) -> Error {
     }
 }
 
-/// The types of parameters and columns of a query.
-pub fn describe(
-    schema: &Schema,
-    sql: &str,
-    given: &[Option<Type>],
-    longest: usize,
-) -> Result<Described, Error> {
+/// Plans a statement, which must be one query.
+pub fn plan_of(schema: &Schema, sql: &str, given: &[Option<Type>], longest: usize) -> Result<Plan, Error> {
     let query = query_of(sql, longest)?;
-    let plan = plan(schema, sql, &query, given)?;
-    Ok(Described { params: plan.params, columns: plan.columns })
+    plan(schema, sql, &query, given)
 }
 
 /// Runs a query.
-pub fn run(
-    connection: &Connection,
-    sql: &str,
-    given: &[Option<Type>],
-    params: &[Cell],
-) -> Result<Rows, Error> {
+pub fn run(connection: &Connection, plan: &Plan, params: &[Cell]) -> Result<Rows, Error> {
     let session = connection.session();
-    let query = query_of(sql, session.limits().text)?;
-    let plan = plan(session.schema(), sql, &query, given)?;
+    let failure = |error: &rusqlite::Error| failure(error, plan, session.limits());
     for (entry, wanted) in &plan.reads {
         session.want(*entry, *wanted);
     }
-    let values = bind(&plan, params)?;
-    let mut statement = connection.sqlite.prepare(&plan.sqlite).map_err(|e| failure(&e, &plan))?;
+    let values = bind(plan, params)?;
+    let mut statement = connection.sqlite.prepare(&plan.sqlite).map_err(|e| failure(&e))?;
     if !statement.readonly() {
         return Err(read_only("the statement"));
     }
-    let mut found = statement.query(rusqlite::params_from_iter(values)).map_err(|e| failure(&e, &plan))?;
+    let mut found = statement.query(rusqlite::params_from_iter(values)).map_err(|e| failure(&e))?;
     let mut rows = Vec::new();
-    while let Some(row) = found.next().map_err(|e| failure(&e, &plan))? {
+    while let Some(row) = found.next().map_err(|e| failure(&e))? {
         let mut cells = Vec::with_capacity(plan.columns.len());
         for (i, column) in plan.columns.iter().enumerate() {
-            cells.push(cell(row.get_ref(i).map_err(|e| failure(&e, &plan))?, column.ty)?);
+            cells.push(cell(row.get_ref(i).map_err(|e| failure(&e))?, column.ty)?);
         }
         session.charge(size_of::<Vec<Cell>>() + cells.iter().map(size).sum::<usize>())?;
         if rows.len() == session.limits().rows {
@@ -109,11 +97,14 @@ fn cell(value: ValueRef<'_>, ty: Type) -> Result<Cell, Error> {
     Ok(match (value, ty) {
         (ValueRef::Null, _) => Cell::Null,
         (ValueRef::Integer(value @ (0 | 1)), Type::Bool) => Cell::Bool(value == 1),
-        (ValueRef::Integer(value), Type::Int | Type::Interval) => Cell::Int(value),
+        (ValueRef::Integer(value), Type::Int) => Cell::Int(value),
         (ValueRef::Integer(value), Type::Time) => Cell::Time(value),
         (ValueRef::Real(value), Type::Float) => Cell::Float(value),
         (ValueRef::Integer(value), Type::Float) => Cell::Float(value as f64),
-        (ValueRef::Text(value), Type::Text | Type::Json) => {
+        (
+            ValueRef::Text(value),
+            Type::Text | Type::Json | Type::Numeric | Type::Interval | Type::Array(_),
+        ) => {
             let text = std::str::from_utf8(value);
             Cell::Text(text.map_err(|e| Error::new(SqlState::INTERNAL, e.to_string()))?.to_owned())
         }
@@ -125,18 +116,21 @@ fn cell(value: ValueRef<'_>, ty: Type) -> Result<Cell, Error> {
 }
 
 /// SQLite's error about a statement that we wrote. The session knows better if one of our functions failed.
-fn failure(error: &rusqlite::Error, plan: &Plan) -> Error {
+fn failure(error: &rusqlite::Error, plan: &Plan, limits: &Limits) -> Error {
     let text = error.to_string();
     let bound = |code, message: &str| Error::new(code, message);
     match error.sqlite_error_code() {
         Some(rusqlite::ErrorCode::TooBig) => {
             return bound(SqlState::TOO_LONG, "a text or the statement is too long");
         }
-        Some(rusqlite::ErrorCode::OutOfMemory) => return bound(SqlState::OUT_OF_MEMORY, "out of memory"),
+        Some(rusqlite::ErrorCode::OutOfMemory) => return out_of_memory(limits),
         Some(rusqlite::ErrorCode::OperationInterrupted) => {
             return bound(SqlState::CANCELED, "canceling statement due to user request");
         }
         _ => {}
+    }
+    if text.contains("recursive") || text.contains("circular reference") {
+        return Error::unsupported(format!("this form of a recursive query: {text}"));
     }
     if text.contains("integer overflow") {
         return bound(SqlState::OUT_OF_RANGE, "bigint out of range");

@@ -1,6 +1,6 @@
 //! A thread's state for the statement that it runs: deadline, memory, copies of tables.
 
-use super::{Cancel, Limits};
+use super::{Cancel, Limits, memory};
 use crate::catalog::Catalog;
 use crate::error::{Error, SqlState};
 use crate::functions::Host;
@@ -9,13 +9,54 @@ use crate::source::Wanted;
 use rumormill_core::table::Cell;
 use std::collections::HashMap;
 use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-/// The rows of a table, copied for one statement.
+/// Rows that are copied between two looks at the statement's bounds.
+const ROWS_PER_LOOK: usize = 64;
+/// Bytes that functions read and make between two looks at the clock.
+const WORK_PER_LOOK: usize = 4 << 10;
+
+/// The rows of a table, copied for one statement: those of its columns that the statement reads.
 pub struct Copy {
-    pub width: usize,
-    pub cells: Vec<Cell>,
+    /// The place of each column of the table among the cells of a row here; none if it is not copied.
+    places: Vec<Option<usize>>,
+    width: usize,
+    rows: usize,
+    cells: Vec<Cell>,
+}
+
+impl Copy {
+    fn of(columns: usize, wanted: Wanted) -> Self {
+        let mut width = 0;
+        let place = |column| {
+            let is_wanted = wanted.has(column);
+            width += usize::from(is_wanted);
+            is_wanted.then(|| width - 1)
+        };
+        Self { places: (0..columns).map(place).collect(), width, rows: 0, cells: Vec::new() }
+    }
+
+    /// Adds a row. Returns its bytes here.
+    fn add(&mut self, row: Vec<Cell>) -> usize {
+        let from = self.cells.len();
+        let wanted = row.into_iter().zip(&self.places).filter_map(|(cell, place)| place.map(|_| cell));
+        self.cells.extend(wanted);
+        self.rows += 1;
+        self.cells[from..].iter().map(size).sum()
+    }
+
+    /// The number of rows.
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// A cell; none if the column is not copied.
+    pub fn cell(&self, row: usize, column: usize) -> Option<&Cell> {
+        let place = (*self.places.get(column)?)?;
+        self.cells.get(row * self.width + place)
+    }
 }
 
 /// One per connection. All its users run on the connection's thread; the lock is for the compiler.
@@ -23,6 +64,8 @@ pub struct Session {
     catalog: Arc<Catalog>,
     limits: Limits,
     statement: Mutex<Statement>,
+    /// Bytes that functions have read and made since the last look at the clock.
+    work: AtomicUsize,
 }
 
 struct Statement {
@@ -31,8 +74,8 @@ struct Statement {
     timeout: Duration,
     /// The start, microseconds since 1970.
     now: i64,
-    /// SQLite's memory in this process when the statement began.
-    baseline: usize,
+    /// SQLite's memory when the statement began.
+    baseline: isize,
     /// Bytes of copies and of the answer.
     held: usize,
     wanted: HashMap<usize, Wanted>,
@@ -53,7 +96,7 @@ impl Session {
             copies: HashMap::new(),
             stopped: None,
         };
-        Self { catalog, limits, statement: Mutex::new(statement) }
+        Self { catalog, limits, statement: Mutex::new(statement), work: AtomicUsize::new(0) }
     }
 
     fn lock(&self) -> MutexGuard<'_, Statement> {
@@ -71,13 +114,15 @@ impl Session {
         statement.timeout = timeout;
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         statement.now = i64::try_from(since.as_micros()).unwrap_or(i64::MAX);
-        statement.baseline = sqlite_memory();
+        statement.baseline = memory::held();
         statement.held = 0;
         statement.stopped = None;
+        memory::bound(self.limits.memory);
     }
 
     /// Forgets the copies. Answers why the statement was stopped, if it was.
     pub fn end(&self) -> Option<Error> {
+        memory::unbound();
         let mut statement = self.lock();
         statement.copies.clear();
         statement.wanted.clear();
@@ -93,17 +138,15 @@ impl Session {
     pub fn charge(&self, bytes: usize) -> Result<(), Error> {
         let mut statement = self.lock();
         statement.held = statement.held.saturating_add(bytes);
-        let used = statement.held + sqlite_memory().saturating_sub(statement.baseline);
+        let of_sqlite = memory::held().saturating_sub(statement.baseline);
+        let used = statement.held.saturating_add_signed(of_sqlite);
+        memory::bound(self.limits.memory.saturating_sub(used));
         let error = if statement.cancel.is_cancelled() {
             Error::new(SqlState::CANCELED, "canceling statement due to user request")
         } else if Instant::now() >= statement.deadline {
             out_of_time(statement.timeout)
         } else if used > self.limits.memory {
-            Error::new(
-                SqlState::OUT_OF_MEMORY,
-                format!("the statement needs more than {} MiB", self.limits.memory >> 20),
-            )
-            .hint("Read fewer columns or rows, or sort and join less.")
+            out_of_memory(&self.limits)
         } else {
             return Ok(());
         };
@@ -129,18 +172,20 @@ impl Session {
             }
             statement.wanted.get(&entry.id()).copied().unwrap_or(Wanted::ALL)
         };
-        let table = entry.table;
-        let mut copy = Copy { width: table.columns.len(), cells: Vec::new() };
-        let mut wrong = None;
+        let (table, width) = (entry.table, entry.table.columns.len());
+        let mut copy = Copy::of(width, wanted);
+        let (mut wrong, mut bytes) = (None, 0);
         let read = self.catalog.rows(entry, wanted, &mut |row| {
-            if row.len() != copy.width {
-                let message = format!("a row of {} has {} cells, not {}", table.name, row.len(), copy.width);
+            if row.len() != width {
+                let message = format!("a row of {} has {} cells, not {width}", table.name, row.len());
                 wrong = Some(Error::new(SqlState::INTERNAL, message));
                 return ControlFlow::Break(());
             }
-            let bytes = row.iter().map(size).sum();
-            copy.cells.extend(row);
-            match self.charge(bytes) {
+            bytes += copy.add(row);
+            if !copy.rows.is_multiple_of(ROWS_PER_LOOK) {
+                return ControlFlow::Continue(());
+            }
+            match self.charge(std::mem::take(&mut bytes)) {
                 Ok(()) => ControlFlow::Continue(()),
                 Err(error) => {
                     wrong = Some(error);
@@ -154,6 +199,7 @@ impl Session {
         read.map_err(|reason| {
             Error::new(SqlState::SOURCE, format!("cannot read the rows of {}: {reason}", table.name))
         })?;
+        self.charge(bytes)?;
         let copy = Arc::new(copy);
         self.lock().copies.insert(entry.id(), copy.clone());
         Ok(copy)
@@ -161,6 +207,10 @@ impl Session {
 }
 
 impl Host for Session {
+    fn charge(&self, bytes: usize) -> Result<(), Error> {
+        Session::charge(self, bytes)
+    }
+
     fn now(&self) -> i64 {
         self.lock().now
     }
@@ -169,6 +219,13 @@ impl Host for Session {
         let carried = rusqlite::Error::ModuleError(error.message.clone());
         self.lock().stopped.get_or_insert(error);
         carried
+    }
+
+    fn worked(&self, bytes: usize) -> Result<(), Error> {
+        let work = self.work.load(Ordering::Relaxed) + bytes;
+        let is_much = work >= WORK_PER_LOOK;
+        self.work.store(if is_much { 0 } else { work }, Ordering::Relaxed);
+        if is_much { self.charge(0) } else { Ok(()) }
     }
 }
 
@@ -183,9 +240,26 @@ pub fn out_of_time(timeout: Duration) -> Error {
     Error::new(SqlState::CANCELED, message)
 }
 
-/// Bytes that SQLite holds in this process. Other users of SQLite count too, so a statement compares it with the start of its run.
-fn sqlite_memory() -> usize {
-    #[allow(unsafe_code)] // SAFETY: it takes no argument and only reads a counter
-    let used = unsafe { rusqlite::ffi::sqlite3_memory_used() };
-    usize::try_from(used).unwrap_or(0)
+/// The statement's memory is used up.
+pub fn out_of_memory(limits: &Limits) -> Error {
+    let message = format!("the statement needs more than {} MiB", limits.memory >> 20);
+    let error = Error::new(SqlState::OUT_OF_MEMORY, message);
+    error.hint("Read fewer columns or rows, or sort and join less.")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_copy_holds_the_columns_that_are_read_and_counts_rows_without_any() {
+        let row = |text: &str| vec![Cell::Int(1), Cell::from(text), Cell::Bool(true)];
+        let mut copy = Copy::of(3, Wanted::NONE.with(1));
+        assert_eq!(copy.add(row("a")), size(&Cell::from("a")));
+        copy.add(row("b"));
+        assert_eq!((copy.rows(), copy.cells.len()), (2, 2));
+        assert_eq!((copy.cell(1, 1), copy.cell(1, 0), copy.cell(2, 1)), (Some(&Cell::from("b")), None, None));
+        let mut none = Copy::of(3, Wanted::NONE);
+        assert_eq!((none.add(row("a")), none.rows(), none.cell(0, 1)), (0, 1, None));
+    }
 }

@@ -106,12 +106,12 @@ unsafe impl VTabCursor for Cursor {
     }
 
     fn eof(&self) -> bool {
-        self.copy.as_ref().is_none_or(|copy| self.row * copy.width >= copy.cells.len())
+        self.copy.as_ref().is_none_or(|copy| self.row >= copy.rows())
     }
 
     fn column(&self, cx: &mut Context, column: c_int) -> rusqlite::Result<()> {
         let position = usize::try_from(column).unwrap_or(usize::MAX);
-        let cell = self.copy.as_ref().and_then(|copy| copy.cells.get(self.row * copy.width + position));
+        let cell = self.copy.as_ref().and_then(|copy| copy.cell(self.row, position));
         let kind = self.entry.table.columns.get(position).map(|column| column.kind);
         match (cell, kind) {
             (Some(cell), Some(kind)) => cx.set_result(Shown(value(cell, kind)?)),

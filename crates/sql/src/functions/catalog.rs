@@ -2,7 +2,7 @@
 
 use super::text::fit;
 use super::{Function, function, function_of, int, string, truth};
-use crate::error::Error;
+use crate::error::{Error, SqlState};
 use crate::types::Type::{Bool, Int, Text};
 use crate::types::{type_name, type_oid};
 use rusqlite::types::{Value, ValueRef};
@@ -15,6 +15,10 @@ pub const FUNCTIONS: &[Function] = &[
             _ => Ok(Value::Null),
         })
     },
+    function(".no_relation", &[Text], Int, |_, a| {
+        let message = format!("relation \"{}\" does not exist", string(a, 0)?);
+        Err(Error::new(SqlState::UNDEFINED_TABLE, message))
+    }),
     // Null for a name that no type has, where the cast is an error.
     function("to_regtype", &[Text], Int, |_, a| {
         Ok(type_oid(string(a, 0)?).map_or(Value::Null, Value::Integer))

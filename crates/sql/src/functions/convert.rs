@@ -15,7 +15,6 @@ pub const FUNCTIONS: &[Function] = &[
     function(".to_text", &[Int], Text, |_, a| Ok(Value::Text(int(a, 0)?.to_string()))),
     function(".to_text", &[Float], Text, |_, a| Ok(Value::Text(types::float(float(a, 0)?)))),
     function(".to_text", &[Time], Text, |_, a| Ok(Value::Text(types::time(int(a, 0)?)))),
-    function(".to_text", &[Interval], Text, |_, a| Ok(Value::Text(types::interval(int(a, 0)?)))),
     function(".to_bool", &[Text], Bool, |_, a| read(a, Bool)),
     function(".to_bool", &[Int], Bool, |_, a| Ok(truth(int(a, 0)? != 0))),
     function(".to_int", &[Text], Int, |_, a| read(a, Int)),

@@ -5,24 +5,32 @@
 //! | file | its functions |
 //! | --- | --- |
 //! | `number` | arithmetic that refuses to overflow, rounding |
+//! | `numeric` | exact decimal numbers |
 //! | `text` | text, LIKE and regular expressions |
 //! | `time` | dates and times, `extract` |
+//! | `to_char` | times as text |
+//! | `array` | arrays |
 //! | `json` | `->` and `->>` |
 //! | `convert` | casts |
 //! | `catalog` | what clients' catalog queries call |
 //! | `aggregate` | aggregates that SQLite lacks |
+//! | `ordered_set` | aggregates that keep all values |
 //! | `host` | what a connection does for functions |
 //! | `register` | how they become functions of a connection |
 
 mod aggregate;
+mod array;
 mod catalog;
 mod convert;
 mod host;
 mod json;
 mod number;
+mod numeric;
+mod ordered_set;
 mod register;
 mod text;
 mod time;
+mod to_char;
 
 pub use host::Host;
 pub use register::register;
@@ -35,6 +43,8 @@ use rusqlite::types::{Value, ValueRef};
 pub struct Cx {
     /// The start of the statement, microseconds since 1970.
     pub now: i64,
+    /// What a call costs beside its arguments and its result, in bytes that could be read meanwhile.
+    pub work: std::cell::Cell<usize>,
 }
 
 /// The values of a call.
@@ -69,8 +79,11 @@ const fn function(
 pub fn all() -> impl Iterator<Item = &'static Function> {
     let lists = [
         number::FUNCTIONS,
+        numeric::FUNCTIONS,
         text::FUNCTIONS,
         time::FUNCTIONS,
+        to_char::FUNCTIONS,
+        array::FUNCTIONS,
         json::FUNCTIONS,
         convert::FUNCTIONS,
         catalog::FUNCTIONS,
@@ -84,17 +97,27 @@ pub fn sqlite_name(function: &Function) -> String {
     name.extend(function.name.chars().map(|c| if c == '.' { '_' } else { c }));
     for ty in function.args {
         name.push('_');
-        name.push(match ty {
-            Type::Bool => 'b',
-            Type::Int => 'i',
-            Type::Float => 'f',
-            Type::Text => 't',
-            Type::Json => 'j',
-            Type::Time => 'w',
-            Type::Interval => 'd',
-        });
+        if matches!(ty, Type::Array(_)) {
+            name.push('a');
+        }
+        name.push(letter(*ty));
     }
     name
+}
+
+fn letter(ty: Type) -> char {
+    match ty {
+        Type::Bool => 'b',
+        Type::Int => 'i',
+        Type::Float => 'f',
+        Type::Text => 't',
+        Type::Json => 'j',
+        Type::Time => 'w',
+        Type::Interval => 'd',
+        Type::Numeric => 'n',
+        Type::Oid => 'o',
+        Type::Array(element) => letter(*element),
+    }
 }
 
 fn int(args: &Args<'_>, i: usize) -> Result<i64, Error> {

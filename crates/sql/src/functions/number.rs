@@ -2,7 +2,8 @@
 
 use super::{Args, Function, float, function, int};
 use crate::error::{Error, SqlState};
-use crate::types::Type::{Float, Int};
+use crate::types::Type::{Float, Int, Interval, Numeric};
+use crate::{decimal, span};
 use rusqlite::types::{Value, ValueRef};
 use std::cmp::Ordering;
 
@@ -34,8 +35,6 @@ pub const FUNCTIONS: &[Function] = &[
     function("floor", &[Float], Float, |_, a| Ok(Value::Real(float(a, 0)?.floor()))),
     function("trunc", &[Float], Float, |_, a| Ok(Value::Real(float(a, 0)?.trunc()))),
     function("round", &[Float], Float, |_, a| Ok(Value::Real(float(a, 0)?.round_ties_even()))),
-    function("round", &[Float, Int], Float, |_, a| decimals(float(a, 0)?, int(a, 1)?)),
-    function(".round", &[Int, Int], Float, |_, a| decimals(int(a, 0)? as f64, int(a, 1)?)),
     function("sqrt", &[Float], Float, |_, a| match float(a, 0)? {
         value if value < 0.0 => {
             Err(Error::new(SqlState("2201F"), "cannot take square root of a negative number"))
@@ -61,12 +60,32 @@ pub const FUNCTIONS: &[Function] = &[
     Function {
         strict: false,
         variadic: true,
-        ..function(".greatest", &[Int], Int, |_, a| extreme(a, Ordering::Greater))
+        ..function(".greatest", &[Int], Int, |_, a| extreme(a, Ordering::Greater, Ord::cmp))
     },
     Function {
         strict: false,
         variadic: true,
-        ..function(".least", &[Int], Int, |_, a| extreme(a, Ordering::Less))
+        ..function(".least", &[Int], Int, |_, a| extreme(a, Ordering::Less, Ord::cmp))
+    },
+    Function {
+        strict: false,
+        variadic: true,
+        ..function(".greatest", &[Numeric], Numeric, |_, a| extreme(a, Ordering::Greater, decimal::compare))
+    },
+    Function {
+        strict: false,
+        variadic: true,
+        ..function(".least", &[Numeric], Numeric, |_, a| extreme(a, Ordering::Less, decimal::compare))
+    },
+    Function {
+        strict: false,
+        variadic: true,
+        ..function(".greatest", &[Interval], Interval, |_, a| extreme(a, Ordering::Greater, span::compare))
+    },
+    Function {
+        strict: false,
+        variadic: true,
+        ..function(".least", &[Interval], Interval, |_, a| extreme(a, Ordering::Less, span::compare))
     },
     function("pi", &[], Float, |_, _| Ok(Value::Real(std::f64::consts::PI))),
 ];
@@ -117,29 +136,6 @@ fn power(args: &Args<'_>) -> Result<Value, Error> {
     real(args, base.powf(exponent))
 }
 
-/// Rounds the shortest decimal of `value`, half away from zero: what PostgreSQL's numeric does with a double.
-fn decimals(value: f64, places: i64) -> Result<Value, Error> {
-    if !value.is_finite() || places > 300 {
-        return Ok(Value::Real(value));
-    }
-    let scientific = format!("{:e}", value.abs());
-    let (digits, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
-    let exponent: i64 = exponent.parse().unwrap_or(0);
-    let digits: Vec<u8> = digits.bytes().filter(u8::is_ascii_digit).map(|b| b - b'0').collect();
-    // How many digits stay.
-    let keep = exponent + 1 + places;
-    if keep >= i64::try_from(digits.len()).unwrap_or(i64::MAX) {
-        return Ok(Value::Real(value));
-    }
-    let keep = usize::try_from(keep).ok();
-    let up = keep.is_some_and(|keep| digits.get(keep).is_some_and(|d| *d >= 5));
-    let kept = &digits[..keep.unwrap_or(0)];
-    let number: String = kept.iter().map(|d| char::from(b'0' + d)).collect();
-    let number = number.parse::<u64>().unwrap_or(0) + u64::from(up);
-    let rounded: f64 = format!("{number}e{}", -places).parse().unwrap_or(value);
-    Ok(Value::Real(if value < 0.0 && rounded != 0.0 { -rounded } else { rounded }))
-}
-
 /// A number of rows: null is `otherwise`, and a negative one is refused, which SQLite takes as no bound.
 fn rows(args: &Args<'_>, clause: &str, otherwise: i64) -> Result<Value, Error> {
     if matches!(args.first(), Some(ValueRef::Null)) {
@@ -155,7 +151,7 @@ fn rows(args: &Args<'_>, clause: &str, otherwise: i64) -> Result<Value, Error> {
 }
 
 /// The greatest or least of values of one type; null only if all are.
-fn extreme(args: &Args<'_>, wanted: Ordering) -> Result<Value, Error> {
+fn extreme(args: &Args<'_>, wanted: Ordering, texts: fn(&str, &str) -> Ordering) -> Result<Value, Error> {
     let mut best = ValueRef::Null;
     for arg in args {
         let order = match (arg, &best) {
@@ -163,7 +159,9 @@ fn extreme(args: &Args<'_>, wanted: Ordering) -> Result<Value, Error> {
             (_, ValueRef::Null) => wanted,
             (ValueRef::Integer(a), ValueRef::Integer(b)) => a.cmp(b),
             (ValueRef::Real(a), ValueRef::Real(b)) => a.total_cmp(b),
-            (ValueRef::Text(a), ValueRef::Text(b)) => a.cmp(b),
+            (ValueRef::Text(a), ValueRef::Text(b)) => {
+                texts(&String::from_utf8_lossy(a), &String::from_utf8_lossy(b))
+            }
             _ => return Err(Error::new(SqlState::INTERNAL, "values of different types")),
         };
         if order == wanted {

@@ -2,6 +2,7 @@
 
 use super::host::Host;
 use super::{Cx, Function, all, sqlite_name};
+use crate::{decimal, span};
 use rusqlite::functions::{Context, FunctionFlags};
 use rusqlite::types::{Value, ValueRef};
 use std::sync::Arc;
@@ -18,7 +19,10 @@ pub fn register<H: Host>(sqlite: &rusqlite::Connection, host: &Arc<H>) -> rusqli
             call(function, &*host, cx)
         })?;
     }
-    super::aggregate::register(sqlite, host)
+    sqlite.create_collation(decimal::COLLATION, decimal::compare)?;
+    sqlite.create_collation(span::COLLATION, span::compare)?;
+    super::aggregate::register(sqlite, host)?;
+    super::ordered_set::register(sqlite, host)
 }
 
 fn call<H: Host>(function: &Function, host: &H, cx: &Context<'_>) -> rusqlite::Result<Value> {
@@ -37,5 +41,14 @@ fn call<H: Host>(function: &Function, host: &H, cx: &Context<'_>) -> rusqlite::R
     if function.strict && args.iter().any(|arg| matches!(arg, ValueRef::Null)) {
         return Ok(Value::Null);
     }
-    (function.call)(&Cx { now: host.now() }, args).map_err(|e| host.fail(e))
+    let statement = Cx { now: host.now(), work: Default::default() };
+    let made = (function.call)(&statement, args).map_err(|e| host.fail(e))?;
+    let read: usize = args.iter().map(|arg| bytes(*arg)).sum();
+    let work = statement.work.get() + read + bytes(ValueRef::from(&made));
+    host.worked(work).map_err(|e| host.fail(e))?;
+    Ok(made)
+}
+
+fn bytes(value: ValueRef<'_>) -> usize {
+    if let ValueRef::Text(text) = value { text.len() } else { 0 }
 }

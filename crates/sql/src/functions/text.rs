@@ -1,6 +1,6 @@
 //! Text, LIKE and regular expressions.
 
-use super::{Args, Function, function, int, string, truth};
+use super::{Args, Cx, Function, function, int, string, truth};
 use crate::error::{Error, SqlState};
 use crate::types::Type::{Bool, Int, Text};
 use rusqlite::types::{Value, ValueRef};
@@ -10,8 +10,9 @@ use std::cell::RefCell;
 pub const LONGEST: usize = 256 << 10;
 /// Steps of one LIKE; more are refused, for nothing can interrupt them.
 const LIKE_STEPS: usize = 10_000_000;
-/// Bytes of a compiled regular expression.
-const REGEX_SIZE: usize = 256 << 10;
+/// Bytes of a compiled regular expression, and of the longest text that it may be tried on: at the worst each state is looked at for each byte, and
+/// nothing can interrupt that.
+const REGEX_SIZES: [(usize, usize); 3] = [(4 << 10, 64 << 10), (32 << 10, 8 << 10), (256 << 10, 1 << 10)];
 /// Compiled regular expressions that a thread keeps.
 const REGEX_KEPT: usize = 8;
 
@@ -93,15 +94,9 @@ pub const FUNCTIONS: &[Function] = &[
         let (text, pattern) = (lower(string(a, 0)?), lower(string(a, 1)?));
         like(&text, &pattern, string(a, 2)?).map(truth)
     }),
-    function(".regex", &[Text, Text], Bool, |_, a| {
-        regex(string(a, 1)?, false, |r| r.is_match(string(a, 0).unwrap_or_default())).map(truth)
-    }),
-    function(".iregex", &[Text, Text], Bool, |_, a| {
-        regex(string(a, 1)?, true, |r| r.is_match(string(a, 0).unwrap_or_default())).map(truth)
-    }),
-    function("regexp_like", &[Text, Text], Bool, |_, a| {
-        regex(string(a, 1)?, false, |r| r.is_match(string(a, 0).unwrap_or_default())).map(truth)
-    }),
+    function(".regex", &[Text, Text], Bool, |cx, a| matches(cx, a, false).map(truth)),
+    function(".iregex", &[Text, Text], Bool, |cx, a| matches(cx, a, true).map(truth)),
+    function("regexp_like", &[Text, Text], Bool, |cx, a| matches(cx, a, false).map(truth)),
 ];
 
 /// As PostgreSQL does it, character by character: one whose other case is several characters stays.
@@ -284,34 +279,55 @@ fn elements(pattern: &str, escape: &str) -> Result<(Vec<Element>, bool), Error> 
     Ok((elements, false))
 }
 
+/// A compiled pattern, whether it ignores case, and the bytes of the longest text that it may be tried on.
+type Compiled = (String, bool, regex::Regex, usize);
+
 thread_local! {
-    static COMPILED: RefCell<Vec<(String, bool, regex::Regex)>> = const { RefCell::new(Vec::new()) };
+    static COMPILED: RefCell<Vec<Compiled>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Gives the compiled `pattern` to `use_it`. What PostgreSQL and the regex crate read differently is refused.
-fn regex<T>(pattern: &str, ignore_case: bool, use_it: impl FnOnce(&regex::Regex) -> T) -> Result<T, Error> {
+/// Whether the second text, a pattern, is found in the first one.
+fn matches(cx: &Cx, args: &Args<'_>, ignore_case: bool) -> Result<bool, Error> {
+    let (text, pattern) = (string(args, 0)?, string(args, 1)?);
     COMPILED.with_borrow_mut(|kept| {
-        if let Some(i) = kept.iter().position(|(p, i, _)| p == pattern && *i == ignore_case) {
-            return Ok(use_it(&kept[i].2));
+        let at =
+            match kept.iter().position(|(known, ignores, ..)| known == pattern && *ignores == ignore_case) {
+                Some(at) => at,
+                None => {
+                    cx.work.set(LONGEST); // to compile one may take milliseconds
+                    let (regex, longest) = compile(pattern, ignore_case)?;
+                    if kept.len() == REGEX_KEPT {
+                        kept.remove(0);
+                    }
+                    kept.push((pattern.to_owned(), ignore_case, regex, longest));
+                    kept.len() - 1
+                }
+            };
+        let (_, _, regex, longest) = &kept[at];
+        if text.len() > *longest {
+            let message = "the regular expression takes too many steps on a text of that length";
+            return Err(Error::new(SqlState::TOO_COMPLEX, message));
         }
-        let bad = |message: String| Error::new(SqlState::INVALID_REGEX, message);
-        if let Some(part) = differs(pattern) {
-            return Err(bad(format!("invalid regular expression: {part} is not supported")));
-        }
-        let compiled = regex::RegexBuilder::new(pattern)
-            .case_insensitive(ignore_case)
-            .dot_matches_new_line(true)
-            .size_limit(REGEX_SIZE)
-            .dfa_size_limit(REGEX_SIZE)
-            .build()
-            .map_err(|e| bad(format!("invalid regular expression: {}", last_line(&e.to_string()))))?;
-        let found = use_it(&compiled);
-        if kept.len() == REGEX_KEPT {
-            kept.remove(0);
-        }
-        kept.push((pattern.to_owned(), ignore_case, compiled));
-        Ok(found)
+        Ok(regex.is_match(text))
     })
+}
+
+/// Compiles a pattern. What PostgreSQL and the regex crate read differently is refused.
+fn compile(pattern: &str, ignore_case: bool) -> Result<(regex::Regex, usize), Error> {
+    let bad = |message: String| Error::new(SqlState::INVALID_REGEX, message);
+    if let Some(part) = differs(pattern) {
+        return Err(bad(format!("invalid regular expression: {part} is not supported")));
+    }
+    let mut failure = String::new();
+    for (size, longest) in REGEX_SIZES {
+        let mut builder = regex::RegexBuilder::new(pattern);
+        builder.case_insensitive(ignore_case).dot_matches_new_line(true);
+        match builder.size_limit(size).dfa_size_limit(size).build() {
+            Ok(regex) => return Ok((regex, longest)),
+            Err(error) => failure = error.to_string(),
+        }
+    }
+    Err(bad(format!("invalid regular expression: {}", last_line(&failure))))
 }
 
 fn last_line(message: &str) -> &str {

@@ -17,8 +17,12 @@ pub enum Command {
     Show(String),
     /// `SET name = value`.
     Set(String, String),
-    /// `BEGIN`.
-    Begin,
+    /// `RESET name`, of all if there is none. The tag is its name for the client: `DISCARD ALL` resets as well.
+    Reset(Option<String>, &'static str),
+    /// `DEALLOCATE name`, of all if there is none.
+    Deallocate(Option<String>),
+    /// `BEGIN` or `START TRANSACTION`, by its name for the client.
+    Begin(&'static str),
     /// `COMMIT`.
     Commit,
     /// `ROLLBACK`.
@@ -70,12 +74,13 @@ fn command(sql: &str, tokens: &[TokenWithSpan]) -> Result<Command, Error> {
         "SELECT" | "WITH" | "VALUES" | "TABLE" | "(" => Command::Query(text_of(sql, tokens)),
         "SHOW" => Command::Show(rest(tokens, 1).join(" ")),
         "SET" => set(tokens)?,
-        "RESET" => Command::Nothing("RESET"),
-        "BEGIN" | "START" => Command::Begin,
+        "RESET" => reset(tokens)?,
+        "BEGIN" | "START" => begin(tokens)?,
         "COMMIT" | "END" => Command::Commit,
         "ROLLBACK" | "ABORT" if at(1) != "TO" => Command::Rollback,
-        "DISCARD" => Command::Nothing("DISCARD ALL"),
-        "DEALLOCATE" => Command::Nothing("DEALLOCATE"),
+        "DISCARD" if at(1) == "ALL" => Command::Reset(None, "DISCARD ALL"),
+        "DISCARD" => Command::Nothing("DISCARD"),
+        "DEALLOCATE" => deallocate(tokens)?,
         "UNLISTEN" => Command::Nothing("UNLISTEN"),
         "CLOSE" => Command::Nothing("CLOSE CURSOR"),
         "SAVEPOINT" => Command::Nothing("SAVEPOINT"),
@@ -102,6 +107,41 @@ fn rest(tokens: &[TokenWithSpan], from: usize) -> Vec<String> {
         other => other.to_string(),
     };
     tokens.iter().skip(from).map(plain).collect()
+}
+
+/// `RESET name`, `RESET ALL`, `RESET TIME ZONE`.
+fn reset(tokens: &[TokenWithSpan]) -> Result<Command, Error> {
+    let words: Vec<String> = rest(tokens, 1).iter().map(|word| word.to_lowercase()).collect();
+    let name = match words.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+        ["all"] => None,
+        ["time", "zone"] => Some("timezone".to_owned()),
+        [name] => Some((*name).to_owned()),
+        _ => return Err(Error::new(SqlState::SYNTAX, "RESET needs a name, or ALL")),
+    };
+    Ok(Command::Reset(name, "RESET"))
+}
+
+/// `DEALLOCATE [PREPARE] name`, `DEALLOCATE ALL`.
+fn deallocate(tokens: &[TokenWithSpan]) -> Result<Command, Error> {
+    let mut names = tokens[1..].iter().filter(|token| word(token) != "PREPARE");
+    match (names.next(), names.next()) {
+        (Some(name), None) if word(name) == "ALL" => Ok(Command::Deallocate(None)),
+        (Some(TokenWithSpan { token: Token::Word(name), .. }), None) => {
+            let is_quoted = name.quote_style.is_some();
+            let name = if is_quoted { name.value.clone() } else { name.value.to_lowercase() };
+            Ok(Command::Deallocate(Some(name)))
+        }
+        _ => Err(Error::new(SqlState::SYNTAX, "DEALLOCATE needs a name, or ALL")),
+    }
+}
+
+/// `BEGIN …`, `START TRANSACTION …`: any isolation is given; a transaction that writes is not.
+fn begin(tokens: &[TokenWithSpan]) -> Result<Command, Error> {
+    let words: Vec<String> = rest(tokens, 1).iter().map(|word| word.to_lowercase()).collect();
+    if words.windows(2).any(|pair| pair == ["read", "write"]) {
+        return Err(read_only("BEGIN READ WRITE"));
+    }
+    Ok(Command::Begin(if word(&tokens[0]) == "START" { "START TRANSACTION" } else { "BEGIN" }))
 }
 
 /// `SET [SESSION|LOCAL] name {TO|=} value`, `SET TIME ZONE value`, `SET TRANSACTION …`.

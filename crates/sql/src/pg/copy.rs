@@ -73,10 +73,7 @@ impl Options {
             lines.push(self.line(names.collect()));
         }
         for row in &answer.rows {
-            let cells = row.iter().zip(&answer.columns);
-            lines.push(
-                self.line(cells.map(|(cell, column)| self.field(types::text(cell, column.ty))).collect()),
-            );
+            lines.push(self.line(row.iter().map(|cell| self.field(types::text(cell))).collect()));
         }
         lines
     }

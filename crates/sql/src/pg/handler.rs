@@ -1,82 +1,102 @@
-//! Simple and extended queries.
+//! A connection's state, and simple queries.
 
 use super::command::{Command, split};
-use super::startup::Startup;
-use super::{Activity, encode};
+use super::encode;
+use super::extended::Extended;
+use super::names::Names;
+use super::settings::Settings;
+use super::startup::{self, Startup};
 use crate::engine::{Cancel, Described, Engine, Request, Rows, out_of_time};
 use crate::error::{Error, SqlState};
-use crate::types::OutColumn;
-use crate::types::Type;
+use crate::types::{OutColumn, Type};
 use async_trait::async_trait;
-use futures_util::stream;
-use pgwire::api::portal::{Format, Portal};
-use pgwire::api::query::{ExtendedQueryHandler, SimpleQueryHandler};
-use pgwire::api::results::{CopyResponse, FieldInfo, QueryResponse, Response, Tag};
-use pgwire::api::stmt::QueryParser;
-use pgwire::api::{ClientInfo, ClientPortalStore, PgWireServerHandlers, Type as PgType};
+use futures_util::{Sink, SinkExt, stream};
+use pgwire::api::cancel::DefaultCancelHandler;
+use pgwire::api::portal::Format;
+use pgwire::api::query::SimpleQueryHandler;
+use pgwire::api::results::{CopyResponse, QueryResponse, Response, Tag};
+use pgwire::api::store::PortalStore;
+use pgwire::api::{ClientInfo, ClientPortalStore};
 use pgwire::error::{ErrorInfo, PgWireError, PgWireResult};
+use pgwire::messages::PgWireBackendMessage;
 use pgwire::messages::copy::CopyData;
+use pgwire::messages::response::TransactionStatus;
+use pgwire::messages::startup::ParameterStatus;
 use rumormill_core::table::Cell;
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::fmt::Debug;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::oneshot;
 
 /// Statements in one text.
 const STATEMENTS_MAX: usize = 100;
+/// The only setting that changes and of which a client is told.
+const APPLICATION: &str = "application_name";
 
-/// One connection: the engine, and what SET has set.
+/// The handlers of one connection.
+#[derive(Clone)]
 pub struct Session {
-    inner: Arc<Inner>,
-    startup: Arc<Startup>,
+    pub startup: Arc<startup::Handler>,
+    pub cancel: Arc<DefaultCancelHandler>,
+    pub simple: Arc<Inner>,
+    pub extended: Arc<Extended>,
 }
 
 /// The state that the handlers of a connection share.
 pub struct Inner {
     engine: Engine,
-    activity: Arc<Activity>,
-    settings: Mutex<HashMap<String, String>>,
+    settings: Mutex<Settings>,
+    names: Mutex<Names>,
+}
+
+/// A query as it is to be answered.
+pub struct Asked {
+    pub given: Vec<Option<Type>>,
+    pub params: Vec<Cell>,
+    pub format: Option<Format>,
 }
 
 impl Session {
-    pub fn new(engine: Engine, startup: Arc<Startup>, activity: Arc<Activity>) -> Self {
-        Self { inner: Arc::new(Inner { engine, activity, settings: Mutex::default() }), startup }
-    }
-}
-
-impl PgWireServerHandlers for Session {
-    fn simple_query_handler(&self) -> Arc<impl SimpleQueryHandler> {
-        self.inner.clone()
-    }
-
-    fn extended_query_handler(&self) -> Arc<impl ExtendedQueryHandler> {
-        Arc::new(Extended(self.inner.clone()))
-    }
-
-    fn startup_handler(&self) -> Arc<impl pgwire::api::auth::StartupHandler> {
-        Arc::new(self.startup.handler())
-    }
-
-    fn cancel_handler(&self) -> Arc<impl pgwire::api::cancel::CancelHandler> {
-        Arc::new(self.startup.cancel_handler())
+    pub fn new(engine: Engine, startup: &Startup) -> Self {
+        let simple = Arc::new(Inner { engine, settings: Mutex::default(), names: Mutex::default() });
+        Self {
+            startup: Arc::new(startup.handler()),
+            cancel: Arc::new(startup.cancel_handler()),
+            extended: Arc::new(Extended(simple.clone())),
+            simple,
+        }
     }
 }
 
 #[async_trait]
 impl SimpleQueryHandler for Inner {
-    async fn do_query<C>(&self, _: &mut C, query: &str) -> PgWireResult<Vec<Response>>
+    async fn do_query<C>(&self, client: &mut C, query: &str) -> PgWireResult<Vec<Response>>
     where
-        C: ClientInfo + ClientPortalStore + Unpin + Send + Sync,
+        C: ClientInfo + ClientPortalStore + Sink<PgWireBackendMessage> + Unpin + Send + Sync,
+        C::PortalStore: PortalStore,
+        C::Error: Debug,
+        PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
     {
-        self.activity.touch();
-        let commands = split(query, self.engine.limits().text).map_err(wire)?;
+        let commands = split(query, self.longest()).map_err(wire)?;
         if commands.len() > STATEMENTS_MAX {
             return Err(wire(Error::new(SqlState::TOO_COMPLEX, "too many statements in one text")));
         }
+        if commands.is_empty() {
+            return Ok(vec![Response::EmptyQuery]); // a comment alone
+        }
+        let mut status = client.transaction_status();
         let mut responses = Vec::new();
         for command in commands {
-            match self.answer(&command, Vec::new(), Vec::new(), None).await {
-                Ok(response) => responses.push(response),
+            let asked = Asked { given: Vec::new(), params: Vec::new(), format: None };
+            match self.answer(client, &command, status, asked).await? {
+                Ok(response) => {
+                    status = match &response {
+                        Response::TransactionStart(_) => TransactionStatus::Transaction,
+                        Response::TransactionEnd(_) => TransactionStatus::Idle,
+                        _ => status,
+                    };
+                    responses.push(response);
+                }
                 Err(error) => {
                     // What follows a statement that failed is not run.
                     responses.push(Response::Error(Box::new(info(error))));
@@ -89,13 +109,74 @@ impl SimpleQueryHandler for Inner {
 }
 
 impl Inner {
-    async fn answer(
+    /// Bytes of the longest text.
+    pub fn longest(&self) -> usize {
+        self.engine.limits().text
+    }
+
+    /// Rows of the longest answer.
+    pub fn rows_max(&self) -> usize {
+        self.engine.limits().rows
+    }
+
+    pub fn names(&self) -> MutexGuard<'_, Names> {
+        self.names.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn settings(&self) -> MutexGuard<'_, Settings> {
+        self.settings.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Answers a command. The outer error is the connection's.
+    pub async fn answer<C>(
+        &self,
+        client: &mut C,
+        command: &Command,
+        status: TransactionStatus,
+        asked: Asked,
+    ) -> PgWireResult<Result<Response, Error>>
+    where
+        C: ClientInfo + ClientPortalStore + Sink<PgWireBackendMessage> + Unpin + Send + Sync,
+        C::PortalStore: PortalStore,
+        C::Error: Debug,
+        PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
+    {
+        if let Err(error) = is_possible(command, status) {
+            return Ok(Err(error));
+        }
+        match command {
+            Command::Deallocate(_) | Command::Reset(None, "DISCARD ALL") => {
+                let name = if let Command::Deallocate(name) = command { name.as_deref() } else { None };
+                match self.names().deallocate(name) {
+                    Ok(names) => names.iter().for_each(|name| client.portal_store().rm_statement(name)),
+                    Err(error) => return Ok(Err(error)),
+                }
+            }
+            _ => {}
+        }
+        let answer = self.plain(command, status, asked).await;
+        if answer.is_ok() && matches!(command, Command::Set(..) | Command::Reset(..)) {
+            let name = self.settings().show(APPLICATION, Duration::ZERO).unwrap_or_default();
+            let told = ParameterStatus::new(APPLICATION.to_owned(), name);
+            client.feed(PgWireBackendMessage::ParameterStatus(told)).await?;
+        }
+        Ok(answer)
+    }
+
+    /// The client has logged in, as a program of that name.
+    pub fn begin(&self, application: &str) {
+        self.settings().begin(application);
+    }
+
+    /// Answers a command that needs nothing of the client's connection.
+    async fn plain(
         &self,
         command: &Command,
-        given: Vec<Option<Type>>,
-        params: Vec<Cell>,
-        format: Option<Format>,
+        status: TransactionStatus,
+        asked: Asked,
     ) -> Result<Response, Error> {
+        let Asked { given, params, format } = asked;
+        let failed = matches!(status, TransactionStatus::Error);
         Ok(match command {
             Command::Query(sql) => {
                 let rows = self.rows(sql, given, params).await?;
@@ -108,34 +189,39 @@ impl Inner {
                 Response::CopyOut(CopyResponse::new(0, width, stream::iter(lines)))
             }
             Command::Show(name) => {
-                let value = self.setting(name)?;
-                let column = OutColumn { name: name.to_lowercase().replace(' ', "_"), ty: Type::Text };
-                let rows = Rows { columns: vec![column], rows: vec![vec![Cell::Text(value)]] };
+                let value = self.settings().show(&name.to_lowercase(), self.engine.limits().timeout)?;
+                let rows = Rows { columns: vec![shown(name)], rows: vec![vec![Cell::Text(value)]] };
                 let mut response = response(rows, format);
                 response.set_command_tag("SHOW");
                 Response::Query(response)
             }
             Command::Set(name, value) => {
-                self.set(name, value)?;
+                self.settings().set(name, value)?;
                 Response::Execution(Tag::new("SET"))
             }
-            Command::Begin => Response::TransactionStart(Tag::new("BEGIN")),
-            Command::Commit => Response::TransactionEnd(Tag::new("COMMIT")),
-            Command::Rollback => Response::TransactionEnd(Tag::new("ROLLBACK")),
+            Command::Reset(name, tag) => {
+                self.settings().reset(name.as_deref());
+                Response::Execution(Tag::new(tag))
+            }
+            Command::Begin(tag) => Response::TransactionStart(Tag::new(tag)),
+            Command::Commit if !failed => Response::TransactionEnd(Tag::new("COMMIT")),
+            Command::Commit | Command::Rollback => Response::TransactionEnd(Tag::new("ROLLBACK")),
+            Command::Deallocate(None) => Response::Execution(Tag::new("DEALLOCATE ALL")),
+            Command::Deallocate(Some(_)) => Response::Execution(Tag::new("DEALLOCATE")),
             Command::Nothing(tag) => Response::Execution(Tag::new(tag)),
         })
     }
 
     /// Asks the engine. Whoever stops waiting cancels the statement.
     async fn rows(&self, sql: &str, given: Vec<Option<Type>>, params: Vec<Cell>) -> Result<Rows, Error> {
-        let timeout = self.timeout();
+        let timeout = self.settings().timeout();
         let request = Request { sql: sql.to_owned(), given, params, timeout };
         let (send, receive) = oneshot::channel();
-        let asked = Asked(self.engine.submit_request(request, move |answer| _ = send.send(answer)));
+        let waiting = Waiting(self.engine.submit_request(request, move |answer| _ = send.send(answer)));
         let longest = timeout.unwrap_or(Duration::MAX).min(self.engine.limits().timeout);
         // The thread notices its deadline between two steps of SQLite; a long step must not delay the client.
         let answer = tokio::time::timeout(longest + Duration::from_millis(25), receive).await;
-        drop(asked);
+        drop(waiting);
         match answer {
             Ok(Ok(answer)) => answer,
             Ok(Err(_)) => Err(Error::new(SqlState::SHUTDOWN, "the SQL engine ends")),
@@ -143,60 +229,32 @@ impl Inner {
         }
     }
 
-    async fn describe(&self, sql: &str, given: Vec<Option<Type>>) -> Result<Described, Error> {
+    pub async fn describe(&self, sql: &str, given: Vec<Option<Type>>) -> Result<Described, Error> {
         let (send, receive) = oneshot::channel();
         self.engine.submit_describe(sql, given, move |answer| _ = send.send(answer));
         receive.await.unwrap_or_else(|_| Err(Error::new(SqlState::SHUTDOWN, "the SQL engine ends")))
     }
-
-    fn setting(&self, name: &str) -> Result<String, Error> {
-        let name = name.to_lowercase();
-        let own = self.settings.lock().unwrap_or_else(PoisonError::into_inner).get(&name).cloned();
-        if let Some(value) = own.or_else(|| crate::catalog::setting(&name)) {
-            return Ok(value);
-        }
-        if name == "statement_timeout" {
-            return Ok(format!("{}ms", self.engine.limits().timeout.as_millis()));
-        }
-        let message = format!("unrecognized configuration parameter \"{name}\"");
-        Err(Error::new(SqlState::UNDEFINED_OBJECT, message))
-    }
-
-    fn set(&self, name: &str, value: &str) -> Result<(), Error> {
-        if name == "statement_timeout" && value != "0" && !value.eq_ignore_ascii_case("default") {
-            milliseconds(value).ok_or_else(|| {
-                let message = format!("invalid value for parameter \"statement_timeout\": \"{value}\"");
-                Error::new(SqlState::INVALID_PARAMETER, message)
-            })?;
-        }
-        let mut settings = self.settings.lock().unwrap_or_else(PoisonError::into_inner);
-        // A client that sets ever new names must not fill the memory.
-        if settings.len() < 100 && value.len() < 1_000 {
-            settings.insert(name.to_owned(), value.to_owned());
-        }
-        Ok(())
-    }
-
-    /// The connection's own time-out, if it has set one. It counts only if shorter than the engine's.
-    fn timeout(&self) -> Option<Duration> {
-        let settings = self.settings.lock().unwrap_or_else(PoisonError::into_inner);
-        let own = milliseconds(settings.get("statement_timeout")?)?;
-        (!own.is_zero()).then_some(own)
-    }
 }
 
-/// `500`, `500ms`, `2s`, `1 min`.
-fn milliseconds(value: &str) -> Option<Duration> {
-    match value.trim().parse::<u64>() {
-        Ok(millis) => Some(Duration::from_millis(millis)),
-        Err(_) => u64::try_from(crate::literal::interval(value).ok()?).ok().map(Duration::from_micros),
+/// After an error a transaction takes nothing but its end.
+pub fn is_possible(command: &Command, status: TransactionStatus) -> Result<(), Error> {
+    let ends = matches!(command, Command::Commit | Command::Rollback);
+    if matches!(status, TransactionStatus::Error) && !ends {
+        let message = "current transaction is aborted, commands ignored until end of transaction block";
+        return Err(Error::new(SqlState("25P02"), message));
     }
+    Ok(())
+}
+
+/// The column of SHOW.
+pub fn shown(name: &str) -> OutColumn {
+    OutColumn { name: name.to_lowercase().replace(' ', "_"), ty: Type::Text }
 }
 
 /// A statement that is being answered; it is cancelled when nobody waits any more.
-struct Asked(Cancel);
+struct Waiting(Cancel);
 
-impl Drop for Asked {
+impl Drop for Waiting {
     fn drop(&mut self) {
         self.0.cancel();
     }
@@ -209,102 +267,6 @@ fn response(rows: Rows, format: Option<Format>) -> QueryResponse {
     QueryResponse::new(fields, stream::iter(encoded))
 }
 
-/// A prepared statement.
-#[derive(Clone, Debug)]
-pub struct Prepared {
-    command: Command,
-    given: Vec<Option<Type>>,
-    described: Described,
-}
-
-/// The extended protocol.
-struct Extended(Arc<Inner>);
-
-#[async_trait]
-impl QueryParser for Inner {
-    type Statement = Prepared;
-
-    async fn parse_sql<C>(&self, _: &C, sql: &str, types: &[Option<PgType>]) -> PgWireResult<Option<Prepared>>
-    where
-        C: ClientInfo + Unpin + Send + Sync,
-    {
-        self.activity.touch();
-        let mut commands = split(sql, self.engine.limits().text).map_err(wire)?;
-        let Some(command) = commands.pop() else { return Ok(None) };
-        if !commands.is_empty() {
-            let message = "cannot insert multiple commands into a prepared statement";
-            return Err(wire(Error::new(SqlState::SYNTAX, message)));
-        }
-        let given: Result<Vec<_>, Error> =
-            types.iter().map(|ty| ty.as_ref().map_or(Ok(None), encode::own_type)).collect();
-        let given = given.map_err(wire)?;
-        let described = match &command {
-            Command::Query(sql) | Command::Copy(sql, _) => {
-                self.describe(sql, given.clone()).await.map_err(wire)?
-            }
-            Command::Show(name) => Described {
-                params: Vec::new(),
-                columns: vec![OutColumn { name: name.to_lowercase().replace(' ', "_"), ty: Type::Text }],
-            },
-            _ => Described { params: Vec::new(), columns: Vec::new() },
-        };
-        Ok(Some(Prepared { command, given, described }))
-    }
-
-    fn get_parameter_types(&self, prepared: &Prepared) -> PgWireResult<Vec<PgType>> {
-        Ok(prepared.described.params.iter().map(|ty| encode::pg_type(*ty)).collect())
-    }
-
-    fn get_result_schema(
-        &self,
-        prepared: &Prepared,
-        format: Option<&Format>,
-    ) -> PgWireResult<Vec<FieldInfo>> {
-        if matches!(prepared.command, Command::Copy(..)) {
-            return Ok(Vec::new());
-        }
-        Ok(encode::fields(&prepared.described.columns, format))
-    }
-}
-
-#[async_trait]
-impl ExtendedQueryHandler for Extended {
-    type Statement = Prepared;
-    type QueryParser = Inner;
-
-    fn query_parser(&self) -> Arc<Inner> {
-        self.0.clone()
-    }
-
-    async fn do_query<C>(&self, _: &mut C, portal: &Portal<Prepared>, _: usize) -> PgWireResult<Response>
-    where
-        C: ClientInfo + ClientPortalStore + Unpin + Send + Sync,
-    {
-        self.0.activity.touch();
-        let statement = &portal.statement;
-        let prepared = &statement.statement;
-        let wanted = &prepared.described.params;
-        if portal.parameters.len() != wanted.len() {
-            let message = format!(
-                "bind message supplies {} parameters, but the statement requires {}",
-                portal.parameters.len(),
-                wanted.len()
-            );
-            return Err(wire(Error::new(SqlState("08P01"), message)));
-        }
-        let mut params = Vec::with_capacity(wanted.len());
-        for (i, ty) in wanted.iter().enumerate() {
-            let named = statement.parameter_types.get(i).cloned().flatten();
-            let pg = named.filter(|pg| *pg != PgType::UNKNOWN).unwrap_or_else(|| encode::pg_type(*ty));
-            let bytes = portal.parameters.get(i).and_then(|bytes| bytes.as_deref());
-            let binary = portal.parameter_format.is_binary(i);
-            params.push(encode::parameter(bytes, binary, &pg, *ty).map_err(wire)?);
-        }
-        let format = portal.result_column_format.clone();
-        self.0.answer(&prepared.command, prepared.given.clone(), params, Some(format)).await.map_err(wire)
-    }
-}
-
 fn info(error: Error) -> ErrorInfo {
     let mut info = ErrorInfo::new("ERROR".to_owned(), error.code.0.to_owned(), error.message);
     info.hint = error.hint;
@@ -312,6 +274,6 @@ fn info(error: Error) -> ErrorInfo {
     info
 }
 
-fn wire(error: Error) -> PgWireError {
+pub fn wire(error: Error) -> PgWireError {
     PgWireError::UserError(Box::new(info(error)))
 }

@@ -4,32 +4,48 @@
 //!
 //! | file | its job |
 //! | --- | --- |
-//! | `command` | the statements of a text: queries, SHOW, SET, transactions, COPY |
-//! | `handler` | simple and extended queries |
+//! | `admission` | which connections are served |
+//! | `activity` | when a connection is closed: silent, unused, or without a place |
+//! | `connection` | the messages of one connection in turn |
+//! | `intake` | messages are checked before they are decoded |
 //! | `startup` | SCRAM-SHA-256, and what a client is told first |
-//! | `encode` | cells in text and binary, parameters back |
+//! | `handler` | a connection's state, and simple queries |
+//! | `extended` | prepared statements and portals |
+//! | `names` | the names of these |
+//! | `command` | the statements of a text: queries, SHOW, SET, transactions, COPY |
+//! | `settings` | what SET has set |
 //! | `copy` | COPY … TO STDOUT |
+//! | `encode` | cells in text and binary, parameters back |
 
+mod activity;
+mod admission;
 mod command;
+mod connection;
 mod copy;
 mod encode;
+mod extended;
 mod handler;
+mod intake;
+mod names;
+mod settings;
 mod startup;
 
-use crate::engine::Engine;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+pub use admission::{Admission, Bound, Place};
 
-/// The password, and bounds on connections.
+use crate::engine::Engine;
+use activity::Activity;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+
+/// The password, and bounds on the time of a connection.
 #[derive(Clone)]
 pub struct Options {
     /// The password; any name of a user will do.
     pub password: String,
-    /// Connections at once; one more is closed at once.
-    pub connections: usize,
+    /// The time in which a client must have proved that it knows the password.
+    pub login: Duration,
     /// A connection without a statement for so long is closed.
     pub idle: Duration,
 }
@@ -37,74 +53,58 @@ pub struct Options {
 impl Options {
     /// The defaults with that password.
     pub fn new(password: impl Into<String>) -> Self {
-        Self { password: password.into(), connections: 64, idle: Duration::from_secs(3_600) }
+        Self { password: password.into(), login: Duration::from_secs(10), idle: Duration::from_secs(3_600) }
     }
 }
 
 /// After an accept that failed, as it does without free file descriptors.
 const PAUSE: Duration = Duration::from_millis(100);
+/// Connections that are told at one time that there is no place; more are closed at once (our guess).
+const REFUSALS_MAX: usize = 16;
+/// The time that such an answer may take (our guess: a client says at once what it wants).
+const REFUSAL: Duration = Duration::from_secs(2);
 
-/// Serves PostgreSQL's protocol. Dropping this future closes all connections.
+/// Serves PostgreSQL's protocol to the connections that `admission` admits. Dropping this future closes all of them.
 ///
 /// # Errors
 /// If the system gives no random numbers.
-pub async fn serve(listener: TcpListener, engine: Engine, options: Options) -> std::io::Result<()> {
-    let places = Arc::new(Semaphore::new(options.connections));
-    let startup = Arc::new(startup::Startup::new(&options.password)?);
-    let mut connections = tokio::task::JoinSet::new();
+pub async fn serve(
+    listener: TcpListener,
+    engine: Engine,
+    options: Options,
+    admission: impl Admission,
+) -> std::io::Result<()> {
+    let startup = startup::Startup::new(&options.password)?;
+    let (mut connections, mut refusals) = (JoinSet::new(), JoinSet::new());
     loop {
-        let (socket, _) = tokio::select! {
-            accepted = listener.accept() => match accepted {
-                Ok(accepted) => accepted,
-                Err(_) => {
-                    tokio::time::sleep(PAUSE).await;
-                    continue;
-                }
-            },
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
             Some(_) = connections.join_next() => continue,
+            Some(_) = refusals.join_next() => continue,
         };
-        let Ok(place) = places.clone().try_acquire_owned() else { continue };
-        let (startup, engine, idle) = (startup.clone(), engine.clone(), options.idle);
-        connections.spawn(async move {
-            connection(socket, startup, engine, idle).await;
-            drop(place);
-        });
-    }
-}
-
-async fn connection(socket: TcpStream, startup: Arc<startup::Startup>, engine: Engine, idle: Duration) {
-    let activity = Arc::new(Activity::new());
-    let session = handler::Session::new(engine, startup, activity.clone());
-    tokio::select! {
-        _ = pgwire::tokio::process_socket(socket, None, Arc::new(session)) => {}
-        () = activity.quiet(idle) => {}
-    }
-}
-
-/// The last use of a connection.
-struct Activity {
-    start: Instant,
-    last: AtomicU64,
-}
-
-impl Activity {
-    fn new() -> Self {
-        Self { start: Instant::now(), last: AtomicU64::new(0) }
-    }
-
-    fn touch(&self) {
-        let since = u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.last.store(since, Ordering::Relaxed);
-    }
-
-    /// Returns when nothing happened for `idle`.
-    async fn quiet(&self, idle: Duration) {
-        loop {
-            let last = self.start + Duration::from_millis(self.last.load(Ordering::Relaxed));
-            match (last + idle).checked_duration_since(Instant::now()) {
-                Some(left) if !left.is_zero() => tokio::time::sleep(left).await,
-                _ => return,
+        let Ok((socket, from)) = accepted else {
+            admission.make_room();
+            tokio::time::sleep(PAUSE).await;
+            continue;
+        };
+        let place = match admission.admit(from.ip()) {
+            Ok(place) => Arc::new(place),
+            Err(why) => {
+                if refusals.len() < REFUSALS_MAX {
+                    refusals.spawn(tokio::time::timeout(REFUSAL, connection::refuse(socket, why)));
+                }
+                continue;
             }
-        }
+        };
+        let activity = Arc::new(Activity::new(place.clone()));
+        let session = handler::Session::new(engine.clone(), &startup);
+        let (login, idle) = (options.login, options.idle);
+        connections.spawn(async move {
+            tokio::select! {
+                _ = connection::serve(socket, session, &activity) => {} // an error is the client's: it is gone
+                () = activity.is_over(login, idle) => {}
+                () = place.evicted() => {}
+            }
+        });
     }
 }

@@ -2,15 +2,16 @@
 
 use super::Planner;
 use super::shape::{Call, comparable, direction};
-use super::typed::{Ty, Typed};
+use super::typed::{Ty, Typed, ordered};
 use crate::error::{Error, SqlState};
 use crate::functions::sqlite_name_of;
-use crate::types::Type::{self, Bool, Float, Int, Interval, Text};
+use crate::types::Type::{self, Bool, Float, Int, Interval, Numeric, Text};
 use sqlparser::ast::{
     Expr, OrderByExpr, WindowFrame, WindowFrameBound, WindowFrameUnits, WindowSpec, WindowType,
 };
 
-const AGGREGATES: [&str; 15] = [
+/// The names of all aggregates.
+pub const AGGREGATES: [&str; 19] = [
     "count",
     "sum",
     "avg",
@@ -20,6 +21,10 @@ const AGGREGATES: [&str; 15] = [
     "bool_or",
     "every",
     "string_agg",
+    "array_agg",
+    "percentile_cont",
+    "percentile_disc",
+    "mode",
     "stddev",
     "stddev_samp",
     "stddev_pop",
@@ -31,6 +36,11 @@ const AGGREGATES: [&str; 15] = [
 /// True of the name of an aggregate.
 pub fn is_aggregate(name: &str) -> bool {
     AGGREGATES.contains(&name)
+}
+
+/// True of the name of a variance or a standard deviation.
+fn is_deviation(name: &str) -> bool {
+    name.starts_with("std") || name.starts_with("var")
 }
 
 impl Planner<'_> {
@@ -75,7 +85,7 @@ impl Planner<'_> {
         }
         let (inner, ty) = planned?;
         let sql = format!("{}{}", inner.sql, inner.filter);
-        Ok(Typed { numeric: inner.numeric, ..Typed::known(sql, ty) }.finish(&inner.after))
+        Ok(Typed::known(sql, ty).finish(&inner.after))
     }
 
     /// The call with its arguments, and what it gives.
@@ -101,8 +111,12 @@ impl Planner<'_> {
         {
             comparable(&first.ty, "DISTINCT")?;
         }
-        if name == "string_agg" {
-            return self.string_agg(call, args, filter);
+        if let "string_agg" | "array_agg" | "percentile_cont" | "percentile_disc" | "mode" = name {
+            let (sql, ty) = self.keeping(call, args)?;
+            return Ok((Written::new(&sql, filter), ty));
+        }
+        if !call.within.is_empty() {
+            return Err(Error::unsupported(format!("WITHIN GROUP for {name}")));
         }
         if !call.order.is_empty() {
             return Err(Error::unsupported(format!("ORDER BY in {name}")));
@@ -111,31 +125,13 @@ impl Planner<'_> {
             .map_err(|_| Error::new(SqlState::UNDEFINED_FUNCTION, format!("{name} takes one argument")))?;
         let ty = arg.ty.or_text();
         let (function, wanted, gives, after) = signature(name, ty)?;
-        let numeric = gives == Float && (arg.numeric || ty == Int);
-        let sql = self.coerce(arg, wanted)?;
+        let sql = ordered(&self.coerce(arg, wanted)?, wanted);
         let mut written = Written::new(&format!("{function}({distinct}{sql})"), filter);
-        (written.after, written.numeric) = (after, numeric);
+        written.after = after;
         Ok((written, gives))
     }
 
-    fn string_agg(
-        &mut self,
-        call: &Call<'_>,
-        args: Vec<Typed>,
-        filter: String,
-    ) -> Result<(Written, Type), Error> {
-        let [text, separator] = <[Typed; 2]>::try_from(args)
-            .map_err(|_| Error::new(SqlState::UNDEFINED_FUNCTION, "string_agg takes two arguments"))?;
-        if call.distinct {
-            return Err(Error::unsupported("DISTINCT in string_agg"));
-        }
-        let (text, separator) = (self.coerce(text, Text)?, self.coerce(separator, Text)?);
-        let order = self.order_list(call.order)?;
-        let order = if order.is_empty() { order } else { format!(" ORDER BY {order}") };
-        Ok((Written::new(&format!("group_concat({text}, {separator}{order})"), filter), Text))
-    }
-
-    fn order_list(&mut self, order: &[OrderByExpr]) -> Result<String, Error> {
+    pub fn order_list(&mut self, order: &[OrderByExpr]) -> Result<String, Error> {
         let mut terms = Vec::new();
         for term in order {
             if term.with_fill.is_some() {
@@ -144,7 +140,7 @@ impl Planner<'_> {
             let typed = self.expr(&term.expr)?;
             let ty = typed.ty.or_text();
             comparable(&Ty::Known(ty), "ORDER BY")?;
-            terms.push(direction(&self.coerce(typed, ty)?, &term.options)?);
+            terms.push(direction(&self.coerce(typed, ty)?, ty, &term.options)?);
         }
         Ok(terms.join(", "))
     }
@@ -182,14 +178,15 @@ impl Planner<'_> {
                 self.value_function(name, &call.args)?
             }
             // rusqlite registers these as plain aggregates.
-            _ if is_aggregate(name) && !name.starts_with("std") && !name.starts_with("var") => {
-                self.arguments(call)?
+            "array_agg" | "percentile_cont" | "percentile_disc" | "mode" => {
+                return Err(Error::unsupported(format!("{name} over a window")));
             }
+            _ if is_aggregate(name) && !is_deviation(name) => self.arguments(call)?,
             _ => return Err(Error::unsupported(format!("{name} over a window"))),
         };
         let over = self.window(spec)?;
         let sql = format!("{}{} OVER ({over})", written.sql, written.filter);
-        Ok(Typed { numeric: written.numeric, ..Typed::known(sql, ty) }.finish(&written.after))
+        Ok(Typed::known(sql, ty).finish(&written.after))
     }
 
     fn value_function(&mut self, name: &str, args: &[&Expr]) -> Result<(Written, Type), Error> {
@@ -229,7 +226,7 @@ impl Planner<'_> {
             let typed = self.expr(expr)?;
             let ty = typed.ty.or_text();
             comparable(&Ty::Known(ty), "PARTITION BY")?;
-            keys.push(self.coerce(typed, ty)?);
+            keys.push(ordered(&self.coerce(typed, ty)?, ty));
         }
         if !keys.is_empty() {
             parts.push(format!("PARTITION BY {}", keys.join(", ")));
@@ -250,13 +247,11 @@ struct Written {
     sql: String,
     filter: String,
     after: String,
-    /// As [`Typed::numeric`].
-    numeric: bool,
 }
 
 impl Written {
     fn new(sql: &str, filter: String) -> Self {
-        Self { sql: sql.to_owned(), filter, after: String::new(), numeric: false }
+        Self { sql: sql.to_owned(), filter, after: String::new() }
     }
 }
 
@@ -277,14 +272,17 @@ fn signature(name: &str, ty: Type) -> Result<(String, Type, Type, String), Error
         ("count", ty) => plain("count", ty, Int),
         // SQLite's sum of floats becomes infinite where PostgreSQL's is an error.
         ("sum", Float) => Ok(("sum".to_owned(), Float, Float, sqlite_name_of(".finite", &[Float]))),
-        ("sum", Int | Interval) => plain("sum", ty, ty),
-        ("avg", Int | Float) => plain("avg", Float, Float),
-        ("avg", Interval) => Ok(("avg".to_owned(), Interval, Interval, sqlite_name_of(".to_int", &[Float]))),
-        ("min" | "max", Int | Float | Text | Type::Time | Interval) => plain(name, ty, ty),
+        ("avg", Float) => Ok(("avg".to_owned(), Float, Float, sqlite_name_of(".finite", &[Float]))),
+        ("sum", Int) => plain("sum", Int, Int),
+        ("avg", Int) => plain("pg_avg_n", Int, Numeric),
+        ("sum" | "avg" | "min" | "max", Numeric) => plain(&format!("pg_{name}_n"), Numeric, Numeric),
+        ("sum" | "avg" | "min" | "max", Interval) => plain(&format!("pg_{name}_d"), Interval, Interval),
+        ("min" | "max", Int | Float | Text | Type::Time) => plain(name, ty, ty),
         ("bool_and" | "every", Bool) => plain("min", Bool, Bool),
         ("bool_or", Bool) => plain("max", Bool, Bool),
-        (deviation, Int | Float) if deviation.starts_with("std") || deviation.starts_with("var") => {
-            plain(&format!("pg_{deviation}"), Float, Float)
+        (deviation, Float) if is_deviation(deviation) => plain(&format!("pg_{deviation}_f"), Float, Float),
+        (deviation, Int | Numeric) if is_deviation(deviation) => {
+            plain(&format!("pg_{deviation}_n"), ty, Numeric)
         }
         _ => Err(Error::new(
             SqlState::UNDEFINED_FUNCTION,

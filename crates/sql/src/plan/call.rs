@@ -1,11 +1,11 @@
 //! Calls of functions.
 
 use super::shape::{Call, comparable};
-use super::typed::{Ty, Typed};
+use super::typed::{Ty, Typed, compared};
 use super::{Planner, folded};
 use crate::error::{Error, SqlState};
 use crate::functions::{self, sqlite_name, sqlite_name_of};
-use crate::types::Type::{self, Bool, Float, Int, Text};
+use crate::types::Type::{self, Array, Bool, Float, Int, Interval, Json, Numeric, Oid, Text, Time};
 use sqlparser::ast::{
     DuplicateTreatment, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause,
     FunctionArguments,
@@ -21,7 +21,8 @@ impl Planner<'_> {
         if super::aggregate::is_aggregate(&call.name) || call.over.is_some() {
             return self.aggregate(&call);
         }
-        if call.star || call.distinct || !call.order.is_empty() || call.filter.is_some() {
+        let plain = call.order.is_empty() && call.within.is_empty() && call.filter.is_none();
+        if call.star || call.distinct || !plain {
             let message = format!("{} is not an aggregate function", call.name);
             return Err(Error::new(SqlState("42809"), message));
         }
@@ -34,6 +35,7 @@ impl Planner<'_> {
             "greatest" | "least" => self.extreme(&call.name, &call.args),
             "concat" => self.texts("concat", &[Text], &call.args),
             "concat_ws" => self.texts("concat_ws", &[Text, Text], &call.args),
+            "json_build_object" | "jsonb_build_object" => self.json_object(&call.args),
             "power" | "pow" if call.args.len() == 2 => self.call_named("power", &call.args),
             name => self.call_named(name, &call.args),
         }
@@ -55,26 +57,26 @@ impl Planner<'_> {
         let Some((_, function)) = best else {
             let types: Vec<_> = typed.iter().map(Typed::type_name).collect();
             let known = functions::all().any(|function| function.name == name);
+            let name = name.trim_start_matches('.');
             let message = format!("function {name}({}) does not exist", types.join(", "));
             let hint = if known {
-                "The function takes other types of arguments. An explicit type cast may be needed."
+                "The function takes other types of arguments. An explicit type cast may be needed.".to_owned()
             } else {
-                "\\df lists the functions."
+                super::nearest::function_hint(name)
             };
             return Err(Error::new(SqlState::UNDEFINED_FUNCTION, message).hint(hint));
         };
-        // PostgreSQL has these for float8 and for numeric.
-        const BOTH: [&str; 9] =
-            ["abs", "ceil", "ceiling", "floor", "power", "round", "sign", "sqrt", "trunc"];
-        let numeric =
-            Typed::numeric_together(&typed) && BOTH.contains(&name) || name == "round" && typed.len() == 2;
-        if let ("round", true, [arg]) = (name, numeric, typed.as_slice()) {
-            return Ok(Typed::numeric(super::cast::half_away(&arg.sql)));
+        // PostgreSQL has these for numeric too, with more digits than a float.
+        const ALSO_NUMERIC: [&str; 6] = ["exp", "ln", "log", "log10", "pow", "power"];
+        let is = |ty| typed.iter().any(|arg| arg.known_type() == Some(ty));
+        if ALSO_NUMERIC.contains(&name) && is(Numeric) && !is(Float) {
+            let hint = format!("Cast to double precision, for example {name}(value::float8).");
+            return Err(Error::unsupported(format!("{name} of numeric")).hint(hint));
         }
         let args: Result<Vec<_>, _> =
             typed.into_iter().zip(function.args).map(|(arg, ty)| self.coerce(arg, *ty)).collect();
         let sql = format!("{}({})", sqlite_name(function), args?.join(", "));
-        Ok(Typed { numeric, ..Typed::known(sql, function.gives) })
+        Ok(Typed::known(sql, function.gives))
     }
 
     fn coalesce(&mut self, args: &[&Expr]) -> Result<Typed, Error> {
@@ -90,7 +92,10 @@ impl Planner<'_> {
         let (items, alike) = self.all_alike(args, "NULLIF")?;
         comparable(&alike.ty, "NULLIF")?;
         match items.as_slice() {
-            [left, right] => Ok(Typed { sql: format!("nullif({left}, {right})"), ..alike }),
+            [_, right] => {
+                let left = compared(&items, alike.ty.or_text());
+                Ok(Typed { sql: format!("nullif({left}, {right})"), ..alike })
+            }
             _ => Err(Error::new(SqlState::SYNTAX, "NULLIF needs two arguments")),
         }
     }
@@ -101,8 +106,12 @@ impl Planner<'_> {
         if items.is_empty() {
             return Err(Error::new(SqlState::SYNTAX, format!("{} needs an argument", name.to_uppercase())));
         }
-        let function = functions::all().find(|f| f.name.strip_prefix('.') == Some(name));
-        let function = function.map(sqlite_name).unwrap_or_default();
+        // All that SQLite carries as what it is has one function.
+        let ty = match alike.ty.or_text() {
+            ty @ (Numeric | Interval) => ty,
+            _ => Int,
+        };
+        let function = sqlite_name_of(&format!(".{name}"), &[ty]);
         Ok(Typed { sql: format!("{function}({})", items.join(", ")), ..alike })
     }
 
@@ -112,9 +121,32 @@ impl Planner<'_> {
         for arg in args {
             items.push(self.expr(arg)?);
         }
-        let numeric = Typed::numeric_together(&items);
         let (items, ty) = self.unified(items, clause)?;
-        Ok((items, Typed { numeric, ..Typed::known("", ty) }))
+        Ok((items, Typed::known("", ty)))
+    }
+
+    /// A JSON object of names and values.
+    fn json_object(&mut self, args: &[&Expr]) -> Result<Typed, Error> {
+        if args.len() % 2 == 1 {
+            let message = "argument list must have even number of elements";
+            return Err(Error::new(SqlState::INVALID_PARAMETER, message));
+        }
+        let mut list = Vec::new();
+        for (i, arg) in args.iter().enumerate() {
+            let typed = self.expr(arg)?;
+            list.push(match typed.known_type() {
+                _ if i % 2 == 0 => self.shown_as_text(typed)?,
+                Some(Bool) => format!("(CASE {} WHEN 1 THEN 'true' WHEN 0 THEN 'false' END)", typed.sql),
+                Some(Int | Numeric | Json) => self.shown_as_text(typed)?,
+                Some(Float | Time | Interval | Array(_) | Oid) => {
+                    return Err(Error::unsupported(format!("{} in json_build_object", typed.type_name())));
+                }
+                Some(Text) | None => {
+                    format!("{}({})", sqlite_name_of(".quoted", &[Text]), self.coerce(typed, Text)?)
+                }
+            });
+        }
+        Ok(Typed::known(format!("{}({})", sqlite_name_of(".object", &[Text]), list.join(", ")), Json))
     }
 
     /// A function of any number of values, each as its text.
@@ -140,7 +172,9 @@ impl Planner<'_> {
 fn distance(have: &Ty, want: Type) -> Option<usize> {
     match (have, want) {
         (Ty::Known(have), want) if *have == want => Some(0),
-        (Ty::Known(Int), Float) => Some(10),
+        // PostgreSQL prefers floats.
+        (Ty::Known(Int | Numeric), Float) => Some(10),
+        (Ty::Known(Int), Numeric) => Some(11),
         (Ty::Known(_), _) => None,
         (Ty::Open(_), Text) => Some(1),
         (Ty::Open(_), Float) => Some(2),
@@ -158,7 +192,7 @@ fn take_apart(function: &Function) -> Result<Call<'_>, Error> {
     let foreign = function.uses_odbc_syntax
         || !matches!(function.parameters, FunctionArguments::None)
         || function.null_treatment.is_some();
-    if foreign || !function.within_group.is_empty() {
+    if foreign {
         return Err(Error::unsupported(format!("this form of calling {name}")));
     }
     let mut call = Call {
@@ -167,6 +201,7 @@ fn take_apart(function: &Function) -> Result<Call<'_>, Error> {
         star: false,
         distinct: false,
         order: &[],
+        within: &function.within_group,
         filter: function.filter.as_deref(),
         over: function.over.as_ref(),
         subquery: None,

@@ -1,11 +1,12 @@
 //! Casts and literals.
 
 use super::Planner;
+use super::operator::{is_number, wider};
 use super::typed::{Open, Ty, Typed, quoted};
 use crate::error::{Error, SqlState};
 use crate::functions::sqlite_name_of;
 use crate::literal;
-use crate::types::Type;
+use crate::types::{Type, array_of};
 use rumormill_core::table::Cell;
 use sqlparser::ast::{DataType, Value};
 
@@ -15,10 +16,8 @@ enum Target {
     Type(Type),
     /// A whole number of so many bits.
     Bits(u8),
-    /// `numeric`.
-    Numeric,
-    /// Decimal digits behind the point.
-    Places(i64),
+    /// `numeric` of so many digits, and so many of them behind the point.
+    Places(i64, i64),
     /// Text of at most 63 characters.
     Name,
     /// At most so many characters.
@@ -59,7 +58,7 @@ impl Planner<'_> {
             Some(ty) => Ty::Known(ty),
             None => Ty::Open(Open::Param(number - 1)),
         };
-        Ok(Typed { sql: format!("?{number}"), ty, numeric: false })
+        Ok(Typed { sql: format!("?{number}"), ty })
     }
 
     /// The expression as a `want`, by what PostgreSQL converts without being told.
@@ -67,6 +66,8 @@ impl Planner<'_> {
         match typed.ty {
             Ty::Known(ty) if ty == want => Ok(typed.sql),
             Ty::Known(Type::Int) if want == Type::Float => Ok(format!("CAST({} AS REAL)", typed.sql)),
+            Ty::Known(Type::Int) if want == Type::Numeric => Ok(self.cast(typed, want)?.sql),
+            Ty::Known(Type::Numeric) if want == Type::Float => Ok(self.cast(typed, want)?.sql),
             Ty::Known(ty) => Err(Error::new(
                 SqlState::DATATYPE_MISMATCH,
                 format!("a value of type {} stands where type {} is needed", ty.name(), want.name()),
@@ -96,7 +97,7 @@ impl Planner<'_> {
             common = Some(match (common, ty) {
                 (None, ty) => ty,
                 (Some(common), ty) if common == ty => ty,
-                (Some(Type::Int | Type::Float), Type::Int | Type::Float) => Type::Float,
+                (Some(common), ty) if is_number(common) && is_number(ty) => wider(common, ty),
                 (Some(common), ty) => {
                     let message =
                         format!("{clause} types {} and {} cannot be matched", common.name(), ty.name());
@@ -125,11 +126,10 @@ impl Planner<'_> {
                 let name = sqlite_name_of(".in_range", &[Type::Int, Type::Int]);
                 Typed::known(format!("{name}({}, {bits})", whole.sql), Type::Int)
             }
-            Target::Numeric => Typed::numeric(self.cast(typed, Type::Float)?.sql),
-            Target::Places(places) => {
-                let number = self.cast(typed, Type::Float)?;
-                let name = sqlite_name_of("round", &[Type::Float, Type::Int]);
-                Typed::numeric(format!("{name}({}, {places})", number.sql))
+            Target::Places(digits, behind) => {
+                let number = self.cast(typed, Type::Numeric)?;
+                let name = sqlite_name_of(".places", &[Type::Numeric, Type::Int, Type::Int]);
+                Typed::known(format!("{name}({}, {digits}, {behind})", number.sql), Type::Numeric)
             }
             Target::Name if typed.known_type() == Some(Type::Bool) => {
                 return Err(Error::unsupported("a boolean as a name").hint("Cast it to text."));
@@ -156,17 +156,24 @@ impl Planner<'_> {
         };
         let name = match (from, want) {
             (from, want) if from == want => return Ok(Typed::known(typed.sql, want)),
-            (Type::Float, Type::Int) if typed.numeric => {
-                return self.cast(Typed::known(half_away(&typed.sql), Type::Float), want);
-            }
             (Type::Json, Type::Text) => return Ok(Typed::known(typed.sql, Type::Text)),
-            (Type::Bool | Type::Int | Type::Float | Type::Time | Type::Interval, Type::Text) => ".to_text",
+            // They are carried as text, but compared otherwise.
+            (Type::Numeric | Type::Interval, Type::Text) => {
+                return Ok(Typed::known(format!("({} COLLATE BINARY)", typed.sql), Type::Text));
+            }
+            (Type::Bool | Type::Int | Type::Float | Type::Time, Type::Text) => ".to_text",
             (Type::Text | Type::Int, Type::Bool) => ".to_bool",
-            (Type::Text | Type::Bool | Type::Float, Type::Int) => ".to_int",
-            (Type::Text | Type::Int, Type::Float) => ".to_float",
+            (Type::Text | Type::Bool | Type::Float | Type::Numeric, Type::Int) => ".to_int",
+            (Type::Text | Type::Int | Type::Numeric, Type::Float) => ".to_float",
+            (Type::Text | Type::Int | Type::Float, Type::Numeric) => ".to_numeric",
             (Type::Text, Type::Time) => ".to_time",
             (Type::Text, Type::Interval) => ".to_interval",
             (Type::Text, Type::Json) => ".to_json",
+            // An array is carried as its text.
+            (Type::Array(_), Type::Text) => return Ok(Typed::known(typed.sql, Type::Text)),
+            (Type::Array(Type::Int | Type::Oid), Type::Array(Type::Int | Type::Oid)) => {
+                return Ok(Typed::known(typed.sql, want));
+            }
             _ => {
                 let message = format!("cannot cast type {} to {}", from.name(), want.name());
                 return Err(Error::new(SqlState::CANNOT_COERCE, message));
@@ -200,6 +207,7 @@ impl Planner<'_> {
             Ty::Known(Type::Int) => {
                 Ok(Typed::known(self.name_of("pg_class", "relname", &typed.sql), Type::Text))
             }
+            Ty::Known(Type::Text) => Ok(Typed::known(self.relation_named(&typed.sql), Type::Int)),
             _ => Err(Error::unsupported("this cast to regclass")),
         }
     }
@@ -220,31 +228,19 @@ impl Planner<'_> {
     }
 }
 
-/// The nearest whole number; the one further from zero if there are two.
-pub fn half_away(sql: &str) -> String {
-    format!("{}({sql}, 0)", sqlite_name_of("round", &[Type::Float, Type::Int]))
-}
-
 fn open_text(text: String) -> Typed {
     Typed::open(quoted(&text), Open::Text(text))
 }
 
-fn short(number: &str) -> String {
-    number.chars().take(40).collect()
-}
-
-/// A number, a whole one or one with a point.
+/// A number: bigint if it is a whole one that fits, else numeric.
 fn number_literal(number: &str) -> Result<Typed, Error> {
-    if number.bytes().all(|b| b.is_ascii_digit()) {
-        // PostgreSQL counts on exactly with a whole number that is longer; a float would lose its last digits in silence.
-        let value = number.parse::<i64>().map_err(|_| {
-            let message = format!("value \"{}\" is out of range for type bigint", short(number));
-            Error::new(SqlState::OUT_OF_RANGE, message).hint("Write it as a float, for example 1e20.")
-        })?;
+    if number.bytes().all(|b| b.is_ascii_digit())
+        && let Ok(value) = number.parse::<i64>()
+    {
         return Ok(Typed::known(value.to_string(), Type::Int));
     }
-    let value = literal::parse(number, Type::Float)?;
-    Ok(Typed::numeric(cell_literal(&value)))
+    let value = literal::parse(number, Type::Numeric)?;
+    Ok(Typed::known(cell_literal(&value), Type::Numeric))
 }
 
 /// A value as a literal of SQLite.
@@ -268,18 +264,13 @@ fn cell_literal(cell: &Cell) -> String {
 /// The type's name as PostgreSQL names an output that is only a cast.
 pub fn short_name(data_type: &DataType) -> String {
     match target(data_type) {
-        Ok(Target::Type(Type::Bool)) => "bool",
-        Ok(Target::Type(Type::Int)) => "int8",
+        Ok(Target::Type(Type::Array(element))) => short_name_of(*element),
+        Ok(Target::Type(ty)) => short_name_of(ty),
         Ok(Target::Bits(16)) => "int2",
         Ok(Target::Bits(_)) => "int4",
-        Ok(Target::Type(Type::Float)) => "float8",
-        Ok(Target::Numeric | Target::Places(_)) => "numeric",
-        Ok(Target::Type(Type::Text)) => "text",
+        Ok(Target::Places(..)) => "numeric",
         Ok(Target::Characters(_)) => "varchar",
         Ok(Target::Name) => "name",
-        Ok(Target::Type(Type::Json)) => "json",
-        Ok(Target::Type(Type::Time)) => "timestamptz",
-        Ok(Target::Type(Type::Interval)) => "interval",
         Ok(Target::Relation) => "regclass",
         Ok(Target::TypeName) => "regtype",
         Ok(Target::Named(table, _)) => table,
@@ -288,9 +279,32 @@ pub fn short_name(data_type: &DataType) -> String {
     .to_owned()
 }
 
+fn short_name_of(ty: Type) -> &'static str {
+    let oid = crate::types::oid_of(ty);
+    crate::types::TYPES.iter().find(|known| known.0 == oid).map_or("?column?", |known| known.1)
+}
+
 fn target(data_type: &DataType) -> Result<Target, Error> {
-    let shown = data_type.to_string().to_lowercase();
-    let plain = shown.trim_start_matches("pg_catalog.").trim_matches('"');
+    target_of(&data_type.to_string().to_lowercase())
+}
+
+fn array_target(element: &str) -> Result<Target, Error> {
+    let element = match target_of(element)? {
+        _ if element == "oid" => Type::Oid,
+        Target::Type(ty) => ty,
+        Target::Bits(_) => Type::Int,
+        Target::Name | Target::Characters(_) => Type::Text,
+        _ => return Err(Error::unsupported(format!("an array of {element}"))),
+    };
+    let array = array_of(element).map(Target::Type);
+    array.ok_or_else(|| Error::unsupported("an array of several dimensions"))
+}
+
+fn target_of(data_type: &str) -> Result<Target, Error> {
+    let plain = data_type.trim_start_matches("pg_catalog.").trim_matches('"');
+    if let Some(element) = plain.strip_suffix("[]") {
+        return array_target(element);
+    }
     let (name, size) = match plain.split_once('(') {
         Some((name, size)) => (name.trim_end(), Some(size.trim_end_matches(')').trim())),
         None => (plain, None),
@@ -302,12 +316,21 @@ fn target(data_type: &DataType) -> Result<Target, Error> {
         ("int8" | "bigint" | "oid" | "xid", None) => Target::Type(Type::Int),
         ("int" | "int4" | "integer", None) => Target::Bits(32),
         ("int2" | "smallint", None) => Target::Bits(16),
-        ("float8" | "double precision" | "float" | "float4" | "real", None) => Target::Type(Type::Float),
-        ("numeric" | "decimal", None) => Target::Numeric,
-        ("numeric" | "decimal", Some(size)) => match size.split_once(',') {
-            Some((_, places)) => Target::Places(number(places)?),
-            None => Target::Places(0),
-        },
+        ("float8" | "double precision" | "float", None) => Target::Type(Type::Float),
+        ("float4" | "real", None) => {
+            return Err(unsupported().hint("Use double precision, which has more digits."));
+        }
+        ("numeric" | "decimal", None) => Target::Type(Type::Numeric),
+        ("numeric" | "decimal", Some(size)) => {
+            let (digits, behind) = match size.split_once(',') {
+                Some((digits, behind)) => (number(digits)?, number(behind)?),
+                None => (number(size)?, 0),
+            };
+            if !(1..=1_000).contains(&digits) || !(-1_000..=1_000).contains(&behind) {
+                return Err(Error::new(SqlState::INVALID_PARAMETER, "numeric precision is out of range"));
+            }
+            Target::Places(digits, behind)
+        }
         ("text" | "varchar" | "character varying" | "regproc" | "cstring", None) => Target::Type(Type::Text),
         ("name", None) => Target::Name,
         ("char", None) => Target::Characters(1),

@@ -15,7 +15,7 @@ pub const VERSION: &str = "PostgreSQL 14.0 (rumormill)";
 pub const DATABASE: &str = "rumormill";
 
 /// Columns of the catalog that are arrays. They are text here, as arrays are shown.
-const ARRAYS: [&str; 14] = [
+const ARRAYS: [&str; 24] = [
     "polroles",
     "indkey",
     "conkey",
@@ -30,6 +30,16 @@ const ARRAYS: [&str; 14] = [
     "datacl",
     "nspacl",
     "stxkind",
+    "attacl",
+    "attoptions",
+    "ftoptions",
+    "prattrs",
+    "proacl",
+    "rolconfig",
+    "setconfig",
+    "spcacl",
+    "spcoptions",
+    "attfdwoptions",
 ];
 
 /// A word that is a call without parentheses.
@@ -70,8 +80,22 @@ impl Planner<'_> {
             "pg_postmaster_start_time" => return self.call_named("now", &[]).map(Some),
             "pg_table_is_visible" => return self.visible(&call.args).map(Some),
             "obj_description" | "col_description" => return self.description(&call.args).map(Some),
-            "array_to_string" => return self.array_to_string(&call.args).map(Some),
+            "array_to_string" if call.args.first().is_some_and(|array| is_of_catalog(array)) => {
+                return self.array_to_string(&call.args).map(Some);
+            }
+            "array_length" if call.args.first().is_some_and(|array| is_array(array)) => {
+                self.expr(call.args[0])?;
+                return Ok(Some(Typed::known("NULL", Int)));
+            }
+            "array_to_string" | "array_length" | "cardinality" => {
+                return self.array_call(&call.name, &call.args);
+            }
             "array" => return self.array(call).map(Some),
+            // All arrays of the catalog are null.
+            "unnest" | "generate_subscripts" if call.args.first().is_some_and(|array| is_array(array)) => {
+                self.expr(call.args[0])?;
+                return Ok(Some(Typed::known("NULL", Int)));
+            }
             "current_setting" => return self.setting(&call.args).map(Some),
             _ => {}
         }
@@ -133,6 +157,19 @@ impl Planner<'_> {
         format!("(SELECT {name}.\"{column}\" FROM \"{source}\" AS {name} WHERE {name}.\"oid\" = {oid})")
     }
 
+    /// The number of the table that a text names; the first of several is one of the source's.
+    pub fn relation_named(&mut self, text: &str) -> String {
+        let Some(entry) = self.schema.find(Some("pg_catalog"), "pg_class") else { return "NULL".to_owned() };
+        self.reads.entry(entry.id()).or_insert((entry, Wanted::ALL)).1 = Wanted::ALL;
+        let (name, source) = (self.fresh(), entry.sqlite_name());
+        let last = sqlite_name_of("split_part", &[Text, Text, Int]);
+        let missing = sqlite_name_of(".no_relation", &[Text]);
+        format!(
+            "coalesce((SELECT {name}.\"oid\" FROM \"{source}\" AS {name} \
+             WHERE {name}.\"relname\" = {last}({text}, '.', -1) LIMIT 1), {missing}({text}))"
+        )
+    }
+
     fn array_to_string(&mut self, args: &[&Expr]) -> Result<Typed, Error> {
         let [array, separator] = args else {
             return Err(Error::unsupported("this form of array_to_string"));
@@ -185,9 +222,6 @@ impl Planner<'_> {
             let text = self.coerce(typed, Text)?;
             let not = if negated { "NOT " } else { "" };
             return Ok(Typed::known(format!("({text} {not}IN ('pg_catalog', 'public'))"), Bool));
-        }
-        if !is_array(right) {
-            return Err(Error::unsupported("ANY and ALL of anything but ARRAY[…] and a query"));
         }
         let (left, right) = (self.expr(left)?, self.expr(right)?);
         let left = self.shown_as_text(left)?;
@@ -264,6 +298,21 @@ fn fixed(name: &str) -> Option<Typed> {
         "pg_conf_load_time" => Typed::known("NULL", Time),
         _ => return None,
     })
+}
+
+/// True of the arrays that clients turn into text: columns of the catalog, and `ARRAY(SELECT …)`.
+fn is_of_catalog(expr: &Expr) -> bool {
+    match expr {
+        Expr::BinaryOp { left, op: BinaryOperator::StringConcat, .. } => is_array(left),
+        Expr::Function(function) => function.name.to_string().eq_ignore_ascii_case("array"),
+        other => is_array(other),
+    }
+}
+
+/// True of `current_schemas(…)` and of columns that are arrays.
+pub fn is_array_of_catalog(expr: &Expr) -> bool {
+    let Expr::Function(function) = expr else { return is_array(expr) };
+    function.name.to_string().to_lowercase().ends_with("current_schemas")
 }
 
 fn is_array(expr: &Expr) -> bool {

@@ -1,7 +1,7 @@
 //! Expressions.
 
 use super::Planner;
-use super::typed::{Open, Ty, Typed};
+use super::typed::{Open, Ty, Typed, compared, quoted};
 use crate::error::{Error, SqlState};
 use crate::functions::sqlite_name_of;
 use crate::types::Type;
@@ -59,11 +59,12 @@ impl Planner<'_> {
                 let typed = self.expr(expr)?;
                 self.cast_to(typed, data_type)
             }
-            Expr::TypedString(typed) if !typed.uses_odbc_syntax => {
+            Expr::TypedString(typed) if !typed.uses_odbc_syntax && is_text(&typed.value.value) => {
                 let text = self.value(&typed.value.value)?;
                 self.cast_to(text, &typed.data_type)
             }
             Expr::Interval(interval) => self.interval(interval),
+            Expr::Array(array) => self.array_literal(&array.elem),
             Expr::Case { operand, conditions, else_result, .. } => {
                 self.case(operand.as_deref(), conditions, else_result.as_deref())
             }
@@ -93,8 +94,7 @@ impl Planner<'_> {
                 }
             }
             Expr::Extract { field, expr, .. } => {
-                let part = self.call_named("date_part", &[&text(&field.to_string()), expr])?;
-                Ok(Typed::numeric(part.sql))
+                self.call_named(".extract", &[&text(&field.to_string()), expr])
             }
             Expr::Ceil { expr, field } if is_plain(field) => self.call_named("ceil", &[expr]),
             Expr::Floor { expr, field } if is_plain(field) => self.call_named("floor", &[expr]),
@@ -118,6 +118,10 @@ impl Planner<'_> {
                     (None, []) => self.call_named(name, &[expr]),
                     _ => Err(Error::unsupported("this form of trim")),
                 }
+            }
+            Expr::TypedString(typed) => {
+                let message = format!("syntax error at or near \"{}\"", typed.value);
+                Err(Error::new(SqlState::SYNTAX, message))
             }
             other => {
                 let shown: String = other.to_string().chars().take(60).collect();
@@ -155,7 +159,7 @@ impl Planner<'_> {
         }
     }
 
-    fn in_list(&mut self, expr: &Expr, list: &[&Expr], negated: bool) -> Result<Typed, Error> {
+    pub fn in_list(&mut self, expr: &Expr, list: &[&Expr], negated: bool) -> Result<Typed, Error> {
         let mut items = vec![self.expr(expr)?];
         for item in list {
             items.push(self.expr(item)?);
@@ -163,10 +167,11 @@ impl Planner<'_> {
         let (items, ty) = self.unified(items, "IN").map_err(|e| no_operator(e, "="))?;
         super::shape::comparable(&Ty::Known(ty), "IN")?;
         let not = if negated { "NOT " } else { "" };
-        Ok(Typed::known(format!("({} {not}IN ({}))", items[0], items[1..].join(", ")), Type::Bool))
+        let left = compared(&items, ty);
+        Ok(Typed::known(format!("({left} {not}IN ({}))", items[1..].join(", ")), Type::Bool))
     }
 
-    fn in_query(&mut self, expr: &Expr, query: &Query, negated: bool) -> Result<Typed, Error> {
+    pub fn in_query(&mut self, expr: &Expr, query: &Query, negated: bool) -> Result<Typed, Error> {
         let left = self.expr(expr)?;
         let body = self.query(query, true)?;
         let [(_, of_column)] = body.columns.as_slice() else {
@@ -176,24 +181,9 @@ impl Planner<'_> {
         let (items, ty) = self.unified(vec![left, column], "IN").map_err(|e| no_operator(e, "="))?;
         super::shape::comparable(&Ty::Known(ty), "IN")?;
         let not = if negated { "NOT " } else { "" };
-        let sql = format!("({} {not}IN (SELECT {} FROM ({})))", items[0], items[1], body.sql);
+        let left = compared(&items, ty);
+        let sql = format!("({left} {not}IN (SELECT {} FROM ({})))", items[1], body.sql);
         Ok(Typed::known(sql, Type::Bool))
-    }
-
-    /// `= ANY (…)`, and `<> ALL (…)`, which is its negation.
-    fn any(&mut self, left: &Expr, right: &Expr, negated: bool) -> Result<Typed, Error> {
-        match right {
-            Expr::Nested(inner) => self.any(left, inner, negated),
-            Expr::Cast { expr, data_type: sqlparser::ast::DataType::Array(_), .. } => {
-                self.any(left, expr, negated)
-            }
-            Expr::Array(array) if array.elem.is_empty() => {
-                Ok(Typed::known(i64::from(negated).to_string(), Type::Bool))
-            }
-            Expr::Array(array) => self.in_list(left, &array.elem.iter().collect::<Vec<_>>(), negated),
-            Expr::Subquery(query) => self.in_query(left, query, negated),
-            other => self.any_of_catalog(left, other, negated),
-        }
     }
 
     fn between(&mut self, expr: &Expr, negated: bool, low: &Expr, high: &Expr) -> Result<Typed, Error> {
@@ -201,7 +191,8 @@ impl Planner<'_> {
         let (items, ty) = self.unified(items, "BETWEEN").map_err(|e| no_operator(e, ">="))?;
         super::shape::comparable(&Ty::Known(ty), "BETWEEN")?;
         let not = if negated { "NOT " } else { "" };
-        let sql = format!("({} {not}BETWEEN {} AND {})", items[0], items[1], items[2]);
+        let left = compared(&items, ty);
+        let sql = format!("({left} {not}BETWEEN {} AND {})", items[1], items[2]);
         Ok(Typed::known(sql, Type::Bool))
     }
 
@@ -243,8 +234,8 @@ impl Planner<'_> {
             Some(unit) => format!("{text} {}", unit.to_string().to_lowercase()),
             None => text.clone(),
         };
-        let micros = crate::literal::interval(&text)?;
-        Ok(Typed::known(format!("({micros})"), Type::Interval))
+        let span = crate::span::parse(&text)?;
+        Ok(Typed::known(quoted(&span.to_string()), Type::Interval))
     }
 
     fn case(
@@ -262,16 +253,15 @@ impl Planner<'_> {
                 }
             }
             Some(operand) => {
-                let mut compared = vec![self.expr(operand)?];
+                let mut items = vec![self.expr(operand)?];
                 for when in conditions {
-                    compared.push(self.expr(&when.condition)?);
+                    items.push(self.expr(&when.condition)?);
                 }
-                let (compared, ty) = self.unified(compared, "CASE").map_err(|e| no_operator(e, "="))?;
+                let (items, ty) = self.unified(items, "CASE").map_err(|e| no_operator(e, "="))?;
                 super::shape::comparable(&Ty::Known(ty), "CASE")?;
-                let mut compared = compared.into_iter();
                 sql.push(' ');
-                sql.push_str(&compared.next().unwrap_or_default());
-                heads.extend(compared);
+                sql.push_str(&compared(&items, ty));
+                heads.extend(items.into_iter().skip(1));
             }
         }
         let mut results = Vec::new();
@@ -281,7 +271,6 @@ impl Planner<'_> {
         if let Some(otherwise) = otherwise {
             results.push(self.expr(otherwise)?);
         }
-        let numeric = Typed::numeric_together(&results);
         let (results, ty) = self.unified(results, "CASE")?;
         for (head, result) in heads.iter().zip(&results) {
             sql.push_str(&format!(" WHEN {head} THEN {result}"));
@@ -290,7 +279,7 @@ impl Planner<'_> {
             sql.push_str(&format!(" ELSE {last}"));
         }
         sql.push_str(" END)");
-        Ok(Typed { numeric, ..Typed::known(sql, ty) })
+        Ok(Typed::known(sql, ty))
     }
 
     /// A subquery as a value. SQLite takes the first of several rows, PostgreSQL refuses them.
@@ -311,6 +300,17 @@ impl Planner<'_> {
 /// The parser's empty field says that there is none.
 fn is_plain(field: &CeilFloorKind) -> bool {
     matches!(field, CeilFloorKind::DateTimeField(sqlparser::ast::DateTimeField::NoDateTime))
+}
+
+/// The parser takes any value behind a type's name; PostgreSQL a text in quotes.
+fn is_text(value: &Value) -> bool {
+    matches!(
+        value,
+        Value::SingleQuotedString(_)
+            | Value::EscapedStringLiteral(_)
+            | Value::UnicodeStringLiteral(_)
+            | Value::DollarQuotedString(_)
+    )
 }
 
 /// A mismatch of operands is a missing operator.

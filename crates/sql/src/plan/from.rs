@@ -166,6 +166,21 @@ impl Planner<'_> {
                 let parts: Option<Vec<_>> = name.0.iter().map(|part| part.as_ident().cloned()).collect();
                 self.table(&parts.unwrap_or_default(), alias.as_ref())
             }
+            TableFactor::Table {
+                name,
+                alias,
+                args: Some(args),
+                with_ordinality: false,
+                sample: None,
+                ..
+            } if name.to_string().eq_ignore_ascii_case("generate_series")
+                || name.to_string().eq_ignore_ascii_case("pg_catalog.generate_series") =>
+            {
+                self.series(&args.args, alias.as_ref())
+            }
+            TableFactor::Table { name, args: Some(_), .. } => {
+                Err(Error::unsupported(format!("the function {name} in FROM")).hint("generate_series is."))
+            }
             TableFactor::Derived { lateral: false, subquery, alias, sample: None } => {
                 // A subquery in FROM does not see its neighbours.
                 let scope = self.scopes.pop();
@@ -244,7 +259,7 @@ impl Planner<'_> {
         };
         let found = self.schema.find(namespace, name).ok_or_else(|| {
             let message = format!("relation \"{}\" does not exist", folded_parts.join("."));
-            Error::new(SqlState::UNDEFINED_TABLE, message).hint("\\d lists the tables.")
+            Error::new(SqlState::UNDEFINED_TABLE, message).hint(self.table_hint(namespace, name))
         });
         match (found, parts.first()) {
             (Err(error), Some(first)) => Err(self.at(error, first)),
@@ -263,7 +278,12 @@ impl Planner<'_> {
         Ok(core.into_body())
     }
 
-    fn add_relation(&mut self, name: String, sqlite: &str, columns: &[(String, Ty)]) -> Result<(), Error> {
+    pub fn add_relation(
+        &mut self,
+        name: String,
+        sqlite: &str,
+        columns: &[(String, Ty)],
+    ) -> Result<(), Error> {
         let visible = |(i, (name, ty)): (usize, &(String, Ty))| Visible {
             name: name.clone(),
             sql: format!("{sqlite}.c{}", i + 1),

@@ -9,27 +9,37 @@
 //! | `scope` | which column a name means |
 //! | `query` | WITH, set operations, ORDER BY, LIMIT |
 //! | `select` | one SELECT: outputs, WHERE, GROUP BY, HAVING |
+//! | `distinct_on` | the first row of each group |
 //! | `from` | tables and joins |
+//! | `series` | `generate_series` |
 //! | `expr` | expressions |
 //! | `operator` | operators, by the types of their operands |
 //! | `call` | calls of functions |
 //! | `aggregate` | aggregates and window functions |
+//! | `ordered_set` | aggregates over sorted values |
+//! | `array` | arrays, `= ANY (…)` |
+//! | `nearest` | the name that somebody may have meant |
 //! | `catalog` | calls that only clients' catalog queries make |
 //! | `shape` | what these files hand to each other |
 //! | `cast` | casts and literals |
 //! | `typed` | an expression of SQLite with its type |
 
 mod aggregate;
+mod array;
 mod call;
 mod cast;
 mod catalog;
+mod distinct_on;
 mod expr;
 mod from;
+mod nearest;
 mod operator;
+mod ordered_set;
 pub mod parse;
 mod query;
 mod scope;
 mod select;
+mod series;
 mod shape;
 mod typed;
 

@@ -2,10 +2,10 @@
 
 use super::Planner;
 use super::shape::comparable;
-use super::typed::{Ty, Typed};
+use super::typed::{Ty, Typed, compared};
 use crate::error::{Error, SqlState};
 use crate::functions::sqlite_name_of;
-use crate::types::Type::{self, Bool, Float, Int, Interval, Json, Text, Time};
+use crate::types::Type::{self, Bool, Float, Int, Interval, Json, Numeric, Text, Time};
 use sqlparser::ast::{BinaryOperator, Expr, UnaryOperator};
 
 impl Planner<'_> {
@@ -45,6 +45,8 @@ impl Planner<'_> {
             BinaryOperator::StringConcat => self.concatenation(left, right),
             BinaryOperator::Arrow => self.json(".get", Json, left, right),
             BinaryOperator::LongArrow => self.json(".text", Text, left, right),
+            BinaryOperator::HashArrow => self.json_path(".get", Json, left, right),
+            BinaryOperator::HashLongArrow => self.json_path(".text", Text, left, right),
             _ => Err(Error::unsupported(format!("the operator {op}"))),
         }
     }
@@ -59,12 +61,11 @@ impl Planner<'_> {
             UnaryOperator::Plus => {
                 let typed = self.expr(expr)?;
                 let ty = typed.known_type().unwrap_or(Float);
-                if !matches!(ty, Int | Float) {
+                if !is_number(ty) {
                     let message = format!("operator does not exist: + {}", ty.name());
                     return Err(Error::new(SqlState::UNDEFINED_FUNCTION, message));
                 }
-                let numeric = typed.numeric;
-                Ok(Typed { numeric, ..Typed::known(self.coerce(typed, ty)?, ty) })
+                Ok(Typed::known(self.coerce(typed, ty)?, ty))
             }
             UnaryOperator::Minus => {
                 // The least whole number is the negation of one that does not fit.
@@ -75,13 +76,12 @@ impl Planner<'_> {
                 }
                 let typed = self.expr(expr)?;
                 let ty = typed.known_type().unwrap_or(Float);
-                if !matches!(ty, Int | Float | Interval) {
+                if !is_number(ty) && ty != Interval {
                     let message = format!("operator does not exist: - {}", ty.name());
                     return Err(Error::new(SqlState::UNDEFINED_FUNCTION, message));
                 }
-                let numeric = typed.numeric;
                 let sql = format!("{}({})", sqlite_name_of(".neg", &[ty]), self.coerce(typed, ty)?);
-                Ok(Typed { numeric, ..Typed::known(sql, ty) })
+                Ok(Typed::known(sql, ty))
             }
             _ => Err(Error::unsupported(format!("the operator {op}"))),
         }
@@ -125,11 +125,10 @@ impl Planner<'_> {
 
     /// A comparison of two expressions that are planned.
     pub fn compare(&mut self, op: &str, left: Typed, right: Typed) -> Result<Typed, Error> {
-        let numbers = |ty: Type| matches!(ty, Int | Float);
         let (l, r) = (left.known_type(), right.known_type());
         let ty = match (l, r) {
-            // SQLite compares a whole number and another exactly, PostgreSQL after it has made a float of the whole one.
-            (Some(l), Some(r)) if l != r && numbers(l) && numbers(r) => Float,
+            // SQLite compares a whole number and a float exactly, PostgreSQL after it has made a float of the whole one.
+            (Some(l), Some(r)) if is_number(l) && is_number(r) => wider(l, r),
             (Some(l), Some(r)) if l != r => {
                 return Err(Error::new(
                     SqlState::UNDEFINED_FUNCTION,
@@ -140,8 +139,8 @@ impl Planner<'_> {
             (l, r) => l.or(r).unwrap_or(Text),
         };
         comparable(&Ty::Known(ty), op)?;
-        let (left, right) = (self.coerce(left, ty)?, self.coerce(right, ty)?);
-        Ok(Typed::known(format!("({left} {op} {right})"), Bool))
+        let items = [self.coerce(left, ty)?, self.coerce(right, ty)?];
+        Ok(Typed::known(format!("({} {op} {})", compared(&items, ty), items[1]), Bool))
     }
 
     fn regex(&mut self, name: &str, left: &Expr, right: &Expr, negated: bool) -> Result<Typed, Error> {
@@ -171,6 +170,13 @@ impl Planner<'_> {
         Ok(Typed::known(format!("{}({left}, {key})", sqlite_name_of(name, &[Json, ty])), gives))
     }
 
+    fn json_path(&mut self, name: &str, gives: Type, left: &Expr, right: &Expr) -> Result<Typed, Error> {
+        const PATH: Type = Type::Array(&Text);
+        let (left, path) = (self.expr(left)?, self.expr(right)?);
+        let (left, path) = (self.coerce(left, Json)?, self.coerce(path, PATH)?);
+        Ok(Typed::known(format!("{}({left}, {path})", sqlite_name_of(name, &[Json, PATH])), gives))
+    }
+
     fn arithmetic(&mut self, name: &str, op: &str, left: &Expr, right: &Expr) -> Result<Typed, Error> {
         let (left, right) = (self.expr(left)?, self.expr(right)?);
         let Some((l, r, gives)) = operands(op, &left, &right) else {
@@ -178,9 +184,6 @@ impl Planner<'_> {
             return Err(Error::new(SqlState::UNDEFINED_FUNCTION, message)
                 .hint("No operator matches these types. An explicit type cast may be needed."));
         };
-        let both = [left, right];
-        let numeric = gives == Float && Typed::numeric_together(&both);
-        let [left, right] = both;
         let (left, right) = (self.coerce(left, l)?, self.coerce(right, r)?);
         // The commutative ones are listed once.
         let (left, right, l, r) = match (l, r) {
@@ -188,13 +191,12 @@ impl Planner<'_> {
             _ => (left, right, l, r),
         };
         let sql = format!("{}({left}, {right})", sqlite_name_of(name, &[l, r]));
-        Ok(Typed { numeric, ..Typed::known(sql, gives) })
+        Ok(Typed::known(sql, gives))
     }
 }
 
 /// The types to which the operands of an operator are converted, and what it gives.
 fn operands(op: &str, left: &Typed, right: &Typed) -> Option<(Type, Type, Type)> {
-    let number = |ty: Type| matches!(ty, Int | Float);
     let (l, r) = match (&left.ty, &right.ty) {
         (Ty::Known(l), Ty::Known(r)) => (*l, *r),
         // PostgreSQL takes an untyped operand as being of the other's type, if there is such an operator.
@@ -206,14 +208,31 @@ fn operands(op: &str, left: &Typed, right: &Typed) -> Option<(Type, Type, Type)>
     };
     match (l, op, r) {
         (Int, _, Int) => Some((Int, Int, Int)),
-        (l, "+" | "-" | "*" | "/", r) if number(l) && number(r) => Some((Float, Float, Float)),
+        (l, _, r) if is_number(l) && is_number(r) => match (wider(l, r), op) {
+            (Float, "%") => None,
+            (ty, _) => Some((ty, ty, ty)),
+        },
         (Time, "+" | "-", Interval) => Some((Time, Interval, Time)),
         (Interval, "+", Time) => Some((Interval, Time, Time)),
         (Time, "-", Time) => Some((Time, Time, Interval)),
         (Interval, "+" | "-", Interval) => Some((Interval, Interval, Interval)),
-        (Interval, "*" | "/", r) if number(r) => Some((Interval, Float, Interval)),
-        (l, "*", Interval) if number(l) => Some((Float, Interval, Interval)),
+        (Interval, "*" | "/", r) if is_number(r) => Some((Interval, Float, Interval)),
+        (l, "*", Interval) if is_number(l) => Some((Float, Interval, Interval)),
         _ => None,
+    }
+}
+
+/// True of the types of numbers.
+pub fn is_number(ty: Type) -> bool {
+    matches!(ty, Int | Numeric | Float)
+}
+
+/// The type to which PostgreSQL converts two numbers that stand together.
+pub fn wider(left: Type, right: Type) -> Type {
+    match (left, right) {
+        (Float, _) | (_, Float) => Float,
+        (Numeric, _) | (_, Numeric) => Numeric,
+        _ => Int,
     }
 }
 

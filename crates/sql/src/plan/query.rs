@@ -1,7 +1,7 @@
 //! WITH, set operations, ORDER BY, LIMIT.
 
-use super::shape::{Body, Core, Cte, comparable, direction, output_of};
-use super::typed::{Ty, Typed};
+use super::shape::{Body, Core, Cte, comparable, direction, equatable, output_of};
+use super::typed::{Ty, Typed, ordered};
 use super::{Planner, folded};
 use crate::error::{Error, SqlState};
 use crate::types::Type;
@@ -69,19 +69,56 @@ impl Planner<'_> {
 
     fn with(&mut self, query: &Query) -> Result<String, Error> {
         let Some(with) = &query.with else { return Ok(String::new()) };
-        if with.recursive {
-            return Err(Error::unsupported("WITH RECURSIVE"));
-        }
         let mut parts = Vec::new();
         for cte in &with.cte_tables {
             let name = folded(&cte.alias.name);
+            if with.recursive
+                && let Some(part) = self.recursive(cte)?
+            {
+                parts.push(part);
+                continue;
+            }
             let mut body = self.query(&cte.query, true)?;
             super::shape::rename(&mut body, &cte.alias)?;
             let sqlite = self.fresh();
             parts.push(format!("{sqlite} AS ({})", body.sql));
             self.ctes.push(Cte { name, sqlite, columns: body.columns });
         }
-        Ok(format!("WITH {} ", parts.join(", ")))
+        let recursive = if with.recursive { "RECURSIVE " } else { "" };
+        Ok(format!("WITH {recursive}{} ", parts.join(", ")))
+    }
+
+    /// A query of WITH RECURSIVE that is a start and a step; none if it is another one.
+    fn recursive(&mut self, cte: &sqlparser::ast::Cte) -> Result<Option<String>, Error> {
+        let SetExpr::SetOperation { left, op: SetOperator::Union, set_quantifier, right } = &*cte.query.body
+        else {
+            return Ok(None);
+        };
+        let operator = operator(SetOperator::Union, *set_quantifier)?;
+        let whole = &cte.query;
+        if whole.with.is_some()
+            || whole.order_by.is_some()
+            || whole.limit_clause.is_some()
+            || whole.fetch.is_some()
+        {
+            return Err(Error::unsupported("WITH, ORDER BY and LIMIT in a recursive query"));
+        }
+        let start = self.leaf(left)?;
+        let types: Vec<Type> = (0..start.width()).map(|i| start.ty(i).or_text()).collect();
+        let columns = start.names().into_iter().zip(types.iter().map(|ty| Ty::Known(*ty))).collect();
+        let mut body = Body { sql: self.leaf_of_types(start, &types)?, columns };
+        super::shape::rename(&mut body, &cte.alias)?;
+        let sqlite = self.fresh();
+        let name = folded(&cte.alias.name);
+        self.ctes.push(Cte { name, sqlite: sqlite.clone(), columns: body.columns });
+        let step = self.leaf(right)?;
+        if step.width() != types.len() {
+            let message = "each UNION query must have the same number of columns";
+            return Err(Error::new(SqlState::SYNTAX, message));
+        }
+        let step = self.leaf_of_types(step, &types)?;
+        let names = self::columns(types.len());
+        Ok(Some(format!("{sqlite}({names}) AS ({} {operator} {step})", body.sql)))
     }
 
     /// The types of outputs that nothing decided become text.
@@ -108,7 +145,8 @@ impl Planner<'_> {
                     .hint("Put the set operation into FROM: SELECT … FROM (… UNION …) AS x ORDER BY …"));
             };
             comparable(&body.columns[place].1, "ORDER BY")?;
-            terms.push(direction(&(place + 1).to_string(), &term.options)?);
+            let ty = body.columns[place].1.or_text();
+            terms.push(direction(&(place + 1).to_string(), ty, &term.options)?);
         }
         let columns = columns(body.columns.len());
         let sql = format!("SELECT {columns} FROM ({}) ORDER BY {}", body.sql, terms.join(", "));
@@ -161,7 +199,7 @@ impl Planner<'_> {
         }
         if operators.iter().any(|op| *op != "UNION ALL") {
             for ty in &types {
-                comparable(&Ty::Known(*ty), "UNION, INTERSECT or EXCEPT")?;
+                equatable(&Ty::Known(*ty), "UNION, INTERSECT or EXCEPT")?;
             }
         }
         let mut sql = String::new();
@@ -200,7 +238,7 @@ impl Planner<'_> {
                         Ty::Known(_) => self.coerce(column, *ty)?,
                         Ty::Open(_) => self.cast(column, *ty)?.sql,
                     };
-                    outputs.push(format!("{converted} AS {name}"));
+                    outputs.push(format!("{} AS {name}", ordered(&converted, *ty)));
                 }
                 Ok(format!("SELECT {} FROM ({})", outputs.join(", "), body.sql))
             }
@@ -223,9 +261,11 @@ impl Planner<'_> {
         }
         let mut lines = Vec::new();
         for row in rows {
-            let cells: Result<Vec<_>, _> =
-                row.into_iter().zip(&types).map(|(cell, ty)| self.coerce(cell, *ty)).collect();
-            lines.push(format!("({})", cells?.join(", ")));
+            let mut cells = Vec::new();
+            for (cell, ty) in row.into_iter().zip(&types) {
+                cells.push(ordered(&self.coerce(cell, *ty)?, *ty));
+            }
+            lines.push(format!("({})", cells.join(", ")));
         }
         let outputs: Vec<_> = (1..=width).map(|i| format!("column{i} AS c{i}")).collect();
         let sql = format!("SELECT {} FROM (VALUES {})", outputs.join(", "), lines.join(", "));

@@ -74,16 +74,24 @@ impl Planner<'_> {
                 None => continue,
             }
         }
-        let error = match &qualifier {
-            None => Error::new(SqlState::UNDEFINED_COLUMN, format!("column \"{name}\" does not exist")),
-            Some((_, table)) if self.scopes.iter().any(|s| s.relations.iter().any(|r| r.name == *table)) => {
-                Error::new(SqlState::UNDEFINED_COLUMN, format!("column {table}.{name} does not exist"))
-            }
-            Some((_, table)) => Error::new(
-                SqlState::UNDEFINED_TABLE,
-                format!("missing FROM-clause entry for table \"{table}\""),
+        let (error, hint) = match &qualifier {
+            None => (
+                Error::new(SqlState::UNDEFINED_COLUMN, format!("column \"{name}\" does not exist")),
+                self.column_hint(&name, None),
+            ),
+            Some((_, table)) if self.scopes.iter().any(|s| s.relations.iter().any(|r| r.name == *table)) => (
+                Error::new(SqlState::UNDEFINED_COLUMN, format!("column {table}.{name} does not exist")),
+                self.column_hint(&name, Some(table)),
+            ),
+            Some((_, table)) => (
+                Error::new(
+                    SqlState::UNDEFINED_TABLE,
+                    format!("missing FROM-clause entry for table \"{table}\""),
+                ),
+                self.qualifier_hint(table),
             ),
         };
+        let error = Error { hint, ..error };
         Err(self.at(error, last))
     }
 
@@ -121,8 +129,10 @@ impl Planner<'_> {
             }
         }
         if let (Some(table), false) = (table, known) {
-            let message = format!("missing FROM-clause entry for table \"{}\"", folded(table));
-            return Err(self.at(Error::new(SqlState::UNDEFINED_TABLE, message), table));
+            let wrong = folded(table);
+            let message = format!("missing FROM-clause entry for table \"{wrong}\"");
+            let error = Error::new(SqlState::UNDEFINED_TABLE, message);
+            return Err(self.at(Error { hint: self.qualifier_hint(&wrong), ..error }, table));
         }
         let level = self.scopes.len() - 1;
         let use_it = |(column, entry): (Visible, Option<(Entry, usize)>)| {
@@ -183,6 +193,6 @@ impl Relation {
 impl Ty {
     /// True if values of the type can be compared, sorted and grouped.
     pub fn is_comparable(&self) -> bool {
-        *self != Ty::Known(Type::Json)
+        !matches!(self, Ty::Known(Type::Json | Type::Array(_)))
     }
 }

@@ -1,8 +1,8 @@
 //! One SELECT: outputs, WHERE, GROUP BY, HAVING.
 
 use super::scope::Scope;
-use super::shape::{Core, comparable, direction, output_of};
-use super::typed::{Ty, Typed};
+use super::shape::{Core, comparable, direction, equatable, output_of};
+use super::typed::{Ty, Typed, ordered};
 use super::{Planner, folded};
 use crate::error::{Error, SqlState};
 use crate::types::Type;
@@ -56,14 +56,19 @@ impl Planner<'_> {
             None | Some(Distinct::All) => false,
             Some(Distinct::Distinct) => {
                 for (_, item) in &items {
-                    comparable(&item.ty, "SELECT DISTINCT")?;
+                    equatable(&item.ty, "SELECT DISTINCT")?;
                 }
                 true
             }
-            Some(Distinct::On(_)) => return Err(Error::unsupported("DISTINCT ON")),
+            Some(Distinct::On(_)) => false,
         };
         self.scope().windows_allowed = true;
-        tail.push_str(&self.order(order, &items, &exprs, distinct)?);
+        let core = if let Some(Distinct::On(on)) = &select.distinct {
+            self.distinct_on(on, order, items, &tail)?
+        } else {
+            tail.push_str(&self.order(order, &items, &exprs, distinct)?);
+            Core { distinct, items, tail }
+        };
         let scope = self.scope();
         let grouped = !group_terms.is_empty() || scope.aggregated || select.having.is_some();
         match &scope.ungrouped {
@@ -73,7 +78,7 @@ impl Planner<'_> {
                     "column \"{column}\" must appear in the GROUP BY clause or be used in an aggregate function"
                 ),
             )),
-            _ => Ok(Core { distinct, items, tail }),
+            _ => Ok(core),
         }
     }
 
@@ -180,7 +185,7 @@ impl Planner<'_> {
                 }
             };
             comparable(&sorted.ty, "ORDER BY")?;
-            terms.push(direction(&sorted.sql, &term_of.options)?);
+            terms.push(direction(&sorted.sql, sorted.ty.or_text(), &term_of.options)?);
         }
         Ok(if terms.is_empty() { String::new() } else { format!(" ORDER BY {}", terms.join(", ")) })
     }
@@ -203,7 +208,7 @@ fn term(typed: &Typed) -> String {
     if typed.sql.bytes().all(|b| b.is_ascii_digit() || b"()-+".contains(&b)) {
         return format!("({} + 0)", typed.sql);
     }
-    typed.sql.clone()
+    ordered(&typed.sql, typed.ty.or_text())
 }
 
 fn by_position<'s>(select: &'s Select, value: &Value) -> Result<&'s Expr, Error> {

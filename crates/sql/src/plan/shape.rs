@@ -1,8 +1,9 @@
 //! Types that the planner's files hand to each other: queries in the making, calls, and rules that several clauses share.
 
 use super::folded;
-use super::typed::{Ty, Typed};
+use super::typed::{Ty, Typed, ordered};
 use crate::error::{Error, SqlState};
+use crate::types::Type;
 use sqlparser::ast::{
     Expr, OrderByExpr, OrderByOptions, OrderBySort, Query, TableAlias, UnaryOperator, Value, WindowType,
 };
@@ -28,7 +29,7 @@ impl Core {
             .items
             .iter()
             .enumerate()
-            .map(|(i, (_, item))| format!("{} AS c{}", item.sql, i + 1))
+            .map(|(i, (_, item))| format!("{} AS c{}", ordered(&item.sql, item.ty.or_text()), i + 1))
             .collect();
         let distinct = if self.distinct { "DISTINCT " } else { "" };
         let sql = format!("SELECT {distinct}{}{}", outputs.join(", "), self.tail);
@@ -50,6 +51,8 @@ pub struct Call<'a> {
     pub star: bool,
     pub distinct: bool,
     pub order: &'a [OrderByExpr],
+    /// WITHIN GROUP.
+    pub within: &'a [OrderByExpr],
     pub filter: Option<&'a Expr>,
     pub over: Option<&'a WindowType>,
     pub subquery: Option<&'a Query>,
@@ -114,7 +117,7 @@ pub fn output_of<'n>(expr: &Expr, names: impl Iterator<Item = &'n str>) -> Resul
 }
 
 /// `sql` as a term of ORDER BY. PostgreSQL takes null as the greatest value, SQLite as the least.
-pub fn direction(sql: &str, options: &OrderByOptions) -> Result<String, Error> {
+pub fn direction(sql: &str, ty: Type, options: &OrderByOptions) -> Result<String, Error> {
     let descending = match &options.sort {
         None | Some(OrderBySort::Asc) => false,
         Some(OrderBySort::Desc) => true,
@@ -122,7 +125,15 @@ pub fn direction(sql: &str, options: &OrderByOptions) -> Result<String, Error> {
     };
     let nulls_first = options.nulls_first.unwrap_or(descending);
     let (way, nulls) = (if descending { "DESC" } else { "ASC" }, if nulls_first { "FIRST" } else { "LAST" });
-    Ok(format!("{sql} {way} NULLS {nulls}"))
+    Ok(format!("{} {way} NULLS {nulls}", ordered(sql, ty)))
+}
+
+/// An error for a type whose equal values cannot be told. The text of some arrays is the same for all equal ones.
+pub fn equatable(ty: &Ty, clause: &str) -> Result<(), Error> {
+    match ty {
+        Ty::Known(Type::Array(Type::Bool | Type::Int | Type::Oid | Type::Text | Type::Time)) => Ok(()),
+        _ => comparable(ty, clause),
+    }
 }
 
 /// An error for a type that cannot be compared.
@@ -130,6 +141,7 @@ pub fn comparable(ty: &Ty, clause: &str) -> Result<(), Error> {
     if ty.is_comparable() {
         return Ok(());
     }
-    let message = format!("could not identify an ordering operator for type json in {clause}");
+    let name = ty.or_text().name();
+    let message = format!("could not identify an ordering operator for type {name} in {clause}");
     Err(Error::new(SqlState::UNDEFINED_FUNCTION, message).hint("Cast it: column::text."))
 }

@@ -1,6 +1,7 @@
 //! An expression of SQLite with its type.
 
 use crate::types::Type;
+use crate::{decimal, span};
 
 /// The type of an expression.
 #[derive(Clone, Debug, PartialEq)]
@@ -29,30 +30,17 @@ pub struct Typed {
     pub sql: String,
     /// Its type.
     pub ty: Ty,
-    /// PostgreSQL's type is `numeric`. It is a float here, but rounds half away from zero and not half to even.
-    pub numeric: bool,
 }
 
 impl Typed {
     /// An expression of a type that is known.
     pub fn known(sql: impl Into<String>, ty: Type) -> Self {
-        Self { sql: sql.into(), ty: Ty::Known(ty), numeric: false }
-    }
-
-    /// A float that PostgreSQL has as `numeric`.
-    pub fn numeric(sql: impl Into<String>) -> Self {
-        Self { numeric: true, ..Self::known(sql, Type::Float) }
+        Self { sql: sql.into(), ty: Ty::Known(ty) }
     }
 
     /// An expression whose type its place decides.
     pub fn open(sql: impl Into<String>, open: Open) -> Self {
-        Self { sql: sql.into(), ty: Ty::Open(open), numeric: false }
-    }
-
-    /// True if PostgreSQL makes `numeric` of these together: at least one is, and none is a float.
-    pub fn numeric_together(items: &[Self]) -> bool {
-        items.iter().any(|item| item.numeric)
-            && items.iter().all(|item| item.numeric || item.known_type() != Some(Type::Float))
+        Self { sql: sql.into(), ty: Ty::Open(open) }
     }
 
     /// Its type, if it has one.
@@ -76,6 +64,29 @@ impl Ty {
             Self::Known(ty) => *ty,
             Self::Open(_) => Type::Text,
         }
+    }
+}
+
+/// The expression where SQLite compares its values: decimals and intervals are text there, and have a collation that compares them by value. A
+/// collation inside of another expression would have effect on it, so it is undone for text.
+pub fn ordered(sql: &str, ty: Type) -> String {
+    match ty {
+        Type::Numeric => format!("({sql} COLLATE {})", decimal::COLLATION),
+        Type::Interval => format!("({sql} COLLATE {})", span::COLLATION),
+        Type::Text if sql.contains("COLLATE") => format!("({sql} COLLATE BINARY)"),
+        _ => sql.to_owned(),
+    }
+}
+
+/// The first of `items`, for a comparison with the others. A collation inside of another one would have effect on the comparison too, unless the first
+/// names its own.
+pub fn compared(items: &[String], ty: Type) -> String {
+    let first = items.first().map_or("NULL", String::as_str);
+    match ty {
+        Type::Text if items.iter().any(|item| item.contains("COLLATE")) => {
+            format!("({first} COLLATE BINARY)")
+        }
+        ty => ordered(first, ty),
     }
 }
 

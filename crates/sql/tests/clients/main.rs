@@ -23,7 +23,7 @@ impl Server {
             tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
         let address = listener.local_addr().unwrap();
-        runtime.spawn(pg::serve(listener, engine, pg::Options::new(PASSWORD)));
+        runtime.spawn(pg::serve(listener, engine, pg::Options::new(PASSWORD), pg::Bound::new(64)));
         Self { address, _runtime: runtime }
     }
 
@@ -99,10 +99,25 @@ fn psql_lists_and_describes_the_tables() {
     assert_eq!(server.says("\\df"), "");
     assert!(server.says("\\df lower").contains("pg_catalog|lower|text"));
     assert!(server.says("\\du").contains("rumormill|"));
-    server.says("\\dv");
-    server.says("\\di");
-    server.says("\\dT");
-    server.says("\\conninfo");
+    for command in [
+        "\\dv",
+        "\\di",
+        "\\dT",
+        "\\conninfo",
+        "\\dp",
+        "\\dp hosts",
+        "\\dt+",
+        "\\dn+",
+        "\\l+",
+        "\\du+",
+        "\\ds",
+        "\\dm",
+        "\\da",
+        "\\dx",
+        "\\db",
+    ] {
+        server.says(command);
+    }
 }
 
 #[test]
@@ -178,6 +193,66 @@ fn psycopg3_prepares_and_reads_binary() {
     needs!("pgclients");
     let server = Server::start(common::engine());
     server.python(include_str!("psycopg3_story.py"));
+}
+
+#[test]
+fn tokio_postgres_prepares_reads_types_and_cancels() {
+    use tokio_postgres::error::SqlState;
+    use tokio_postgres::types::Type;
+    let server = Server::start(common::engine_of(
+        200,
+        Limits { timeout: Duration::from_secs(60), ..Limits::default() },
+    ));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let mut config = tokio_postgres::Config::new();
+        config
+            .host("127.0.0.1")
+            .port(server.address.port())
+            .user("ann")
+            .password(PASSWORD)
+            .dbname("rumormill");
+        let (client, connection) = config.connect(tokio_postgres::NoTls).await.unwrap();
+        tokio::spawn(connection);
+        let sql = "SELECT name, cpus, load1, up, seen, avg(cpus) OVER () FROM hosts \
+            WHERE cpus = ANY($1) AND load1 < $2 AND role = $3 ORDER BY name";
+        let statement = client.prepare(sql).await.unwrap();
+        assert_eq!(statement.params(), [Type::INT8_ARRAY, Type::FLOAT8, Type::TEXT]);
+        let types: Vec<_> = statement.columns().iter().map(|column| column.type_().clone()).collect();
+        assert_eq!(
+            types,
+            [Type::TEXT, Type::INT8, Type::FLOAT8, Type::BOOL, Type::TIMESTAMPTZ, Type::NUMERIC]
+        );
+        for _ in 0..2 {
+            let rows = client.query(&statement, &[&vec![1_i64, 2], &1.5_f64, &"web"]).await.unwrap();
+            let row = &rows[0];
+            let shown = (
+                row.get::<_, &str>(0),
+                row.get::<_, i64>(1),
+                row.get::<_, Option<f64>>(2),
+                row.get::<_, bool>(3),
+            );
+            assert_eq!(shown, ("host0", 1, Some(0.0), true));
+            let noon = std::time::UNIX_EPOCH + Duration::from_micros(common::NOON.unsigned_abs());
+            assert_eq!(row.get::<_, std::time::SystemTime>(4), noon);
+        }
+        let error = client.query("SELECT nix FROM hosts", &[]).await.unwrap_err();
+        assert_eq!(error.code(), Some(&SqlState::UNDEFINED_COLUMN));
+        let cancel = client.cancel_token();
+        let long = client.query("SELECT count(*) FROM hosts a, hosts b, hosts c, hosts d, hosts e", &[]);
+        tokio::pin!(long);
+        // A request that comes before its statement cancels nothing, so it is repeated.
+        let error = loop {
+            tokio::select! {
+                answer = &mut long => break answer.unwrap_err(),
+                () = tokio::time::sleep(Duration::from_millis(20)) => {
+                    cancel.cancel_query(tokio_postgres::NoTls).await.unwrap();
+                }
+            }
+        };
+        assert_eq!(error.code(), Some(&SqlState::QUERY_CANCELED));
+        assert_eq!(client.query_one("SELECT count(*) FROM roles", &[]).await.unwrap().get::<_, i64>(0), 3);
+    });
 }
 
 #[test]

@@ -9,6 +9,14 @@ with psycopg.connect("") as c:
                 assert row[4].isoformat().startswith("2026-11-30T11:59:30"), row
             q.execute("SELECT tags FROM hosts WHERE name = %s", ("host3",))
             assert q.fetchone()[0] == {"zone": "z1", "rank": 3}
+    for binary in (False, True):
+        with c.cursor(binary=binary) as q:
+            q.execute("SELECT name FROM hosts WHERE cpus = ANY(%s) AND role = ANY(%s) ORDER BY name", ([1, 2], ["web", "db"]))
+            assert [row[0] for row in q.fetchall()] == ["host0", "host1", "host4", "host9"], "any"
+            q.execute("SELECT avg(wants), 0.1 + 0.2, round(1.005, 2), interval '24 hours', array_agg(wants ORDER BY wants) FROM roles")
+            import datetime
+            from decimal import Decimal
+            assert q.fetchone() == (Decimal(2), Decimal("0.3"), Decimal("1.01"), datetime.timedelta(days=1), [1, 2, 3])
     with c.pipeline():
         cursors = [c.execute("SELECT %s::int + 1", (i,)) for i in range(20)]
     assert [q.fetchone()[0] for q in cursors] == list(range(1, 21))

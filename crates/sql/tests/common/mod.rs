@@ -1,7 +1,7 @@
 //! A small fixed source: two tables whose rows are known.
 #![allow(dead_code)] // each test uses its part
 
-use rumormill_sql::{Cell, Column, Engine, Kind, Limits, Source, Table, Wanted};
+use rumormill_sql::{Cell, Column, Engine, Kind, Limits, Rows, Source, Table, Wanted};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
@@ -98,16 +98,27 @@ pub fn engine_of(hosts: i64, limits: Limits) -> Engine {
     Engine::new(Arc::new(Fixed { hosts }), limits)
 }
 
+/// What holds of any text: it is answered, or refused with a reason that is no fault of ours.
+pub fn is_answered_or_refused(engine: &Engine, sql: &str) -> Result<bool, String> {
+    match engine.query(sql, &[]) {
+        Ok(_) => Ok(true),
+        Err(error) if error.code.0 == "XX000" => Err(format!("{sql}\n  {error}")),
+        Err(_) => Ok(false),
+    }
+}
+
 /// The rows of an answer, a line each, cells separated by `|`; null is nothing.
-pub fn show(engine: &Engine, sql: &str) -> Vec<String> {
-    let answer = engine.query(sql, &[]).unwrap_or_else(|e| panic!("{sql}: {e}"));
+pub fn lines(answer: &Rows) -> Vec<String> {
     let line = |row: &Vec<Cell>| {
-        let cells = row.iter().zip(&answer.columns);
-        let cells: Vec<_> =
-            cells.map(|(cell, column)| rumormill_sql::text(cell, column.ty).unwrap_or_default()).collect();
+        let cells: Vec<_> = row.iter().map(|cell| rumormill_sql::text(cell).unwrap_or_default()).collect();
         cells.join("|")
     };
     answer.rows.iter().map(line).collect()
+}
+
+/// The same for a statement that must have an answer.
+pub fn show(engine: &Engine, sql: &str) -> Vec<String> {
+    lines(&engine.query(sql, &[]).unwrap_or_else(|e| panic!("{sql}: {e}")))
 }
 
 /// A source that gives text in a column of numbers.

@@ -1,53 +1,15 @@
-//! A PostgreSQL server for one test.
+//! A real PostgreSQL server with the rows of our tables.
 
 use rumormill_sql::{Cell, Engine, Kind, Table};
-use rumormill_testkit::process::{Guard, Scratch};
-use rumormill_testkit::{tools::which, wait};
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use rumormill_testkit::postgres::Server;
+use std::process::Stdio;
 
-/// A server of its own, in a directory of its own, on a Unix socket. It ends with the test.
-pub struct Postgres {
-    server: Guard,
-    dir: Scratch,
-}
-
-/// The directory of `initdb` and `postgres`, which belong to one version.
-fn programs() -> PathBuf {
-    let postgres = which("postgres").expect("needs! found it").canonicalize().expect("it exists");
-    postgres.parent().expect("a program lies in a directory").to_owned()
-}
-
-/// PostgreSQL does not run as root.
-fn as_somebody(program: &Path) -> Command {
-    if !rustix::process::geteuid().is_root() {
-        return Command::new(program);
-    }
-    let mut command = Command::new("setpriv");
-    command.args(["--reuid=postgres", "--regid=postgres", "--clear-groups"]).arg(program);
-    command
-}
+/// A server of one test.
+pub struct Postgres(Server);
 
 impl Postgres {
     pub fn start() -> Self {
-        let dir = Scratch::new("postgres");
-        if rustix::process::geteuid().is_root() {
-            assert!(Command::new("chown").arg("postgres").arg(dir.path()).status().unwrap().success());
-        }
-        let data = dir.join("data");
-        let made = as_somebody(&programs().join("initdb"))
-            .args("--locale=C --lc-ctype=C.UTF-8 -E UTF8 -U postgres --no-sync -A trust -D".split(' '))
-            .arg(&data)
-            .output()
-            .expect("initdb runs");
-        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-        let mut server = as_somebody(&programs().join("postgres"));
-        server.arg("-D").arg(&data).arg("-k").arg(dir.path());
-        server.args("-c listen_addresses= -c timezone=UTC -c fsync=off -c shared_buffers=16MB".split(' '));
-        let log = dir.join("log");
-        let postgres = Self { server: Guard::spawn(server, &log), dir };
-        wait::until_true("PostgreSQL answers", 60, || postgres.run(&["SELECT 1".into()])[0].is_ok());
-        postgres
+        Self(Server::start())
     }
 
     /// For each statement the rows of its answer as `common::show` writes them, or the error's code. One psql runs all of them: lines with a
@@ -56,12 +18,11 @@ impl Postgres {
         const MARK: &str = "---- the answer ends ----";
         let script: String =
             statements.iter().map(|sql| format!("{sql}\n;\n\\echo '{MARK}'\n\\warn '{MARK}'\n")).collect();
-        let script_file = self.dir.join("script.sql");
+        let script_file = self.0.dir().join("script.sql");
         std::fs::write(&script_file, script).unwrap();
-        let output = Command::new("psql")
-            .args("-XAtq -U postgres -d postgres -v VERBOSITY=sqlstate -h".split(' '))
-            .arg(self.dir.path())
-            .arg("-f")
+        let mut psql = self.0.psql();
+        let output = psql
+            .args("-Atq -v VERBOSITY=sqlstate -f".split(' '))
             .arg(&script_file)
             .stdin(Stdio::null())
             .output()
@@ -89,19 +50,12 @@ impl Postgres {
                 table.columns.iter().map(|c| format!("{} {}", c.name, pg_type(c.kind))).collect();
             statements.push(format!("CREATE TABLE {} ({})", table.name, columns.join(", ")));
             let rows = engine.query(&format!("TABLE {}", table.name), &[]).unwrap();
-            let lines: Vec<_> = rows.rows.iter().map(|row| format!("({})", literals(table, row))).collect();
+            let lines: Vec<_> = rows.rows.iter().map(|row| format!("({})", literals(row))).collect();
             statements.push(format!("INSERT INTO {} VALUES {}", table.name, lines.join(", ")));
         }
         for (sql, answer) in statements.iter().zip(self.run(&statements)) {
             assert_eq!(answer, Ok(String::new()), "{sql}");
         }
-    }
-}
-
-impl Drop for Postgres {
-    fn drop(&mut self) {
-        self.server.interrupt();
-        self.server.wait(30);
     }
 }
 
@@ -116,12 +70,10 @@ fn pg_type(kind: Kind) -> &'static str {
     }
 }
 
-fn literals(table: &Table, row: &[Cell]) -> String {
-    let cells = row.iter().zip(table.columns).map(|(cell, column)| {
-        match rumormill_sql::text(cell, column.kind.into()) {
-            None => "NULL".to_owned(),
-            Some(text) => format!("'{}'", text.replace('\'', "''")),
-        }
+fn literals(row: &[Cell]) -> String {
+    let cells = row.iter().map(|cell| match rumormill_sql::text(cell) {
+        None => "NULL".to_owned(),
+        Some(text) => format!("'{}'", text.replace('\'', "''")),
     });
     cells.collect::<Vec<_>>().join(", ")
 }

@@ -6,6 +6,7 @@ mod ping;
 mod procfs;
 mod sides;
 mod sim;
+mod sql;
 mod stats;
 pub mod tables;
 
@@ -24,17 +25,20 @@ pub enum What {
     Ping(ping::Args),
     /// What the simulator costs at a million nodes, side by side with PeerSim
     Sim(sim::Args),
+    /// An aggregate over 1,024 hosts, side by side with PostgreSQL, and what SQL costs an agent in memory
+    Sql(sql::Args),
 }
 
 /// Writes the table of a benchmark from the lines of its raw files.
 pub type Render = fn(&[Value]) -> Result<String>;
 
 /// Every benchmark that has a table: its directory below `bench/`, the table's file, and how it is written.
-pub const TABLES: [(&str, &str, Render); 4] = [
+pub const TABLES: [(&str, &str, Render); 5] = [
     ("agents", "README.md", agents::table),
     ("peers", "RESULTS.md", peers::table),
     ("ping", "README.md", ping::table),
     ("sim", "README.md", sim::table),
+    ("sql", "RESULTS.md", sql::table),
 ];
 
 /// Measures, then writes the tables.
@@ -45,6 +49,7 @@ pub fn run(what: &What) -> Result<()> {
         What::Peers(args) => peers::run(args)?,
         What::Ping(args) => ping::run(args)?,
         What::Sim(args) => sim::run(args)?,
+        What::Sql(args) => sql::run(args)?,
     }
     tables::run(false)
 }

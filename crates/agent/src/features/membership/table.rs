@@ -2,11 +2,11 @@
 
 use crate::describe::inside::Inside;
 use crate::tables::{AgentTable, Read};
-use rumormill_core::columns;
 use rumormill_core::identity::NodeId;
 use rumormill_core::observe::Key;
-use rumormill_core::table::{Cell, Table};
+use rumormill_core::table::{Cell, Table, Wanted};
 use rumormill_core::words::seconds;
+use rumormill_core::{columns, row};
 
 /// Peers.
 pub(super) const PEERS: AgentTable = AgentTable {
@@ -61,29 +61,28 @@ fn others(inside: &Inside<'_>) -> Vec<Key> {
     inside.node.swim.members().filter(|member| member.id != me).map(|member| [member.id.0, 0, 0]).collect()
 }
 
-fn peer(inside: &Inside<'_>, [id, ..]: Key) -> Option<Vec<Cell>> {
+fn peer(inside: &Inside<'_>, [id, ..]: Key, wanted: Wanted) -> Option<Vec<Cell>> {
     let member = inside.node.swim.member(NodeId(id))?;
-    let addresses = inside.seen.book.addresses(member.id).map(|address| address.to_string());
-    let addresses: Vec<String> = addresses.collect();
-    Some(vec![
-        member.id.into(),
-        member.card.name.as_str().into(),
-        addresses.first().cloned().into(),
-        Cell::list(addresses),
-        inside.seen.book.is_banned(member.id).into(),
-        member.heard.map(|heard| seconds(inside.now.since(heard))).into(),
+    let addresses = || inside.seen.book.addresses(member.id).map(|address| address.to_string());
+    Some(row![wanted;
+        member.id,
+        member.card.name.as_str(),
+        addresses().next(),
+        Cell::list(addresses()),
+        inside.seen.book.is_banned(member.id),
+        member.heard.map(|heard| seconds(inside.now.since(heard))),
     ])
 }
 
-fn session(inside: &Inside<'_>, [id, ..]: Key) -> Option<Vec<Cell>> {
+fn session(inside: &Inside<'_>, [id, ..]: Key, wanted: Wanted) -> Option<Vec<Cell>> {
     let member = inside.node.swim.member(NodeId(id))?;
     let (life, is_confirmed) = inside.seen.session(member.id)?;
-    Some(vec![
-        member.id.into(),
-        member.card.name.as_str().into(),
-        life.epoch.into(),
-        format!("{:016x}", life.session).into(),
-        is_confirmed.into(),
-        member.heard.map(|heard| seconds(inside.now.since(heard))).into(),
+    Some(row![wanted;
+        member.id,
+        member.card.name.as_str(),
+        life.epoch,
+        format!("{:016x}", life.session),
+        is_confirmed,
+        member.heard.map(|heard| seconds(inside.now.since(heard))),
     ])
 }

@@ -39,8 +39,8 @@ pub(super) fn routes() -> Vec<Route> {
 /// Ask the members, and stream what they answer.
 ///
 /// One line of JSON for each thing that comes: `asked` first, then an `ack` for each member that is meant and has heard of it, an `answer` or
-/// a `failed` for each that answered, and `done` with the sums: as soon as all that are meant have answered, at the latest when the time is over. Closing
-/// the connection ends the query.
+/// a `failed` for each that answered, and `done` with the sums: as soon as all that are meant have answered, at the latest when the time is over, and at
+/// once if no listed live member is meant and no time was given. Closing the connection ends the query.
 #[utoipa::path(
     post, path = "/v1/query", tag = "query", request_body = model::QueryRequest,
     responses(

@@ -28,7 +28,8 @@ pub struct QueryRequest {
     /// Only members that have each of these tags, its whole value matching the regular expression.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub tags: BTreeMap<String, String>,
-    /// For so long answers are taken, in milliseconds, at most 600,000; if nothing is said, 16 gossip intervals for each power of ten of the members.
+    /// For so long answers are taken, in milliseconds, at most 600,000; if nothing is said, 16 gossip intervals for each power of ten of the members, and no
+    /// time at all if no listed live member is meant: then nobody is asked. With a time the query goes out all the same, for members that come back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout_ms: Option<u64>,
 }
@@ -41,7 +42,7 @@ pub enum QueryLine {
     Asked {
         /// Live members that are meant, as far as this agent knows.
         asked: u32,
-        /// For so long answers are taken, in milliseconds.
+        /// For so long answers are taken, in milliseconds; 0 if nobody is asked.
         timeout_ms: u64,
     },
     /// A member is meant, and has heard of it.

@@ -6,7 +6,7 @@ use crate::audience::tags::PATTERN_HINT;
 use crate::describe::inside::Inside;
 use crate::features::queries::answer::{ANSWER_BYTES_MAX, Answer};
 use crate::features::queries::open::{Inbox, Reply};
-use crate::features::queries::state::{Arrived, NewQuery, QueryService, default_timeout};
+use crate::features::queries::state::{Arrived, NewQuery, QueryService, time_for_answers};
 use crate::node::Call;
 use crate::refusal::Refusal;
 use rumormill_core::time::Duration;
@@ -59,16 +59,17 @@ impl Agent {
         self.locked()
     }
 
-    /// Asks all members that match the filter, this one included. Returns when the query is on its way, or refused.
+    /// Asks all members that match the filter, this one included. Returns when the query is on its way, or refused. Without a time of its own, a query of which
+    /// no live member is meant is over at once.
     pub async fn ask(self: &Arc<Self>, query: NewQuery) -> Result<Asking, Refusal> {
         let NewQuery { name, filter, payload: body, timeout } = query;
         let encoded = filter.encoded();
         let patterns = filter.compile().map_err(|error| Refusal::invalid(error.to_string(), PATTERN_HINT))?;
         let (live, expected) = self.inspect(move |inside| count(inside, &patterns)).await?;
-        let timeout = timeout.unwrap_or_else(|| default_timeout(self.config.swim.gossip_interval, live));
-        if timeout.is_zero() || timeout > TIMEOUT_MAX {
-            return Err(bad_timeout(timeout));
+        if let Some(given) = timeout.filter(|given| given.is_zero() || *given > TIMEOUT_MAX) {
+            return Err(bad_timeout(given));
         }
+        let timeout = time_for_answers(timeout, self.config.swim.gossip_interval, live, expected);
         let (ticket, begun, inbox) = self.query_service().open.open();
         let asking = Asking { expected, timeout, agent: self.clone(), ticket, inbox, is_over: false };
         let ask = Ask { ticket, name, filter: encoded, body, timeout, expected };

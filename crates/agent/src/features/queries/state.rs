@@ -17,7 +17,7 @@ use tokio::time::Instant;
 /// Queries that wait for a subscriber; a slower one misses the oldest (our guess).
 const ARRIVED_MAX: usize = 256;
 
-pub use rumormill_cluster::queries::default_timeout;
+pub use rumormill_cluster::queries::time_for_answers;
 
 /// A query that is to be asked.
 #[derive(Clone, Debug, Default)]
@@ -28,7 +28,7 @@ pub struct NewQuery {
     pub filter: Filter,
     /// The question.
     pub payload: Payload,
-    /// For so long answers are taken; none for [`default_timeout`].
+    /// For so long answers are taken. `None`: as long as [`time_for_answers`] says, and not at all if no live member is meant.
     pub timeout: Option<Duration>,
 }
 

@@ -27,12 +27,27 @@ fn value(cell: Cell, ty: Type) -> Value {
     match cell {
         Cell::Null => Value::Null,
         Cell::Bool(value) => value.into(),
-        Cell::Int(value) if ty != Type::Interval => value.into(),
+        Cell::Int(value) => value.into(),
         Cell::Float(value) if value.is_finite() => value.into(),
         Cell::Text(json) if ty == Type::Json => serde_json::from_str(&json).unwrap_or(Value::String(json)),
+        Cell::Text(number) if ty == Type::Numeric => numeric(number),
         Cell::Text(text) => text.into(),
         Cell::Time(micros) => time(micros).into(),
-        cell => text(&cell, ty).into(),
+        cell => text(&cell).into(),
+    }
+}
+
+/// A numeric as the number nearest to it that programs read from JSON. A whole one too large for 64 bits is text, which keeps its digits.
+fn numeric(text: String) -> Value {
+    let whole = match text.split_once('.') {
+        Some((whole, fraction)) if fraction.bytes().all(|digit| digit == b'0') => Some(whole),
+        Some(_) => None,
+        None => Some(text.as_str()),
+    };
+    match (whole.map(str::parse::<i64>), text.parse::<f64>()) {
+        (Some(Ok(whole)), _) => whole.into(),
+        (None, Ok(number)) if number.is_finite() => number.into(),
+        _ => text.into(),
     }
 }
 
@@ -42,7 +57,7 @@ fn time(micros: i64) -> String {
         Ok(micros) if micros < 253_402_300_800_000_000 => {
             humantime::format_rfc3339_micros(UNIX_EPOCH + Duration::from_micros(micros)).to_string()
         }
-        _ => text(&Cell::Time(micros), Type::Time).unwrap_or_default(),
+        _ => text(&Cell::Time(micros)).unwrap_or_default(),
     }
 }
 
@@ -95,7 +110,11 @@ mod tests {
             (Cell::from("{"), Type::Json, json!("{")),
             (Cell::from("{}"), Type::Text, json!("{}")),
             (Cell::Time(1_500_000), Type::Time, json!("1970-01-01T00:00:01.500000Z")),
-            (Cell::Int(90_000_000), Type::Interval, json!("00:01:30")),
+            (Cell::from("00:01:30"), Type::Interval, json!("00:01:30")),
+            (Cell::from("1.50"), Type::Numeric, json!(1.5)),
+            (Cell::from("3.0000000000000000"), Type::Numeric, json!(3)),
+            (Cell::from("0.33333333333333333333"), Type::Numeric, json!(1.0 / 3.0)),
+            (Cell::from("99999999999999999999"), Type::Numeric, json!("99999999999999999999")),
         ] {
             assert_eq!(value(cell.clone(), ty), expected, "{cell:?}");
         }

@@ -67,7 +67,8 @@ pub struct SubscribeParams {
 
 /// Subscribe to a statement: server-sent events.
 ///
-/// `state` (a `SqlAnswer`) comes first, then a `change` (a `SqlChange`) whenever the answer differs from the one before; it is looked for once a second.
+/// `state` (a `SqlAnswer`) comes first, then a `change` (a `SqlChange`) whenever the answer differs from the one before: it is looked for when membership
+/// changes or an event is delivered, ten times a second at most, and once a second anyway. A slow reader gets one change for all that it missed.
 /// `error` (an `Error`) says why the statement has no answer any more, and ends the stream.
 #[utoipa::path(
     get, path = "/v1/sql/subscribe", tag = "sql", params(SubscribeParams),

@@ -43,6 +43,8 @@ pub struct SqlChange {
     pub set: Vec<Vec<Value>>,
     /// The keys of rows that are gone: the values of the key's columns.
     pub gone: Vec<Vec<Value>>,
-    /// The time of the newest answer, by this agent's clock: RFC 3339.
+    /// The time of the answer before, by this agent's clock: RFC 3339. A reader that was slow sees by it how much one change spans.
+    pub since: String,
+    /// The time of the newest answer, alike.
     pub as_of: String,
 }

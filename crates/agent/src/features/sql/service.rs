@@ -1,10 +1,13 @@
 //! Statements about the agent's tables. They run on threads of their own, so no statement delays the node's task by more than a page of rows.
 
 use super::source::AgentSource;
+use crate::admission::overflow::reason;
 use crate::agent::Agent;
 use crate::refusal::Refusal;
+use rumormill_runtime::admission::{Busy, Place};
 use rumormill_sql::pg;
 use rumormill_sql::{Cancel, Cell, Engine, Error, Limits, Rows};
+use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -24,9 +27,40 @@ impl Drop for Waiting {
     }
 }
 
+/// The places of PostgreSQL's listener.
+struct Places(Arc<Agent>);
+
+/// The place of one connection to it.
+struct Held(Place);
+
+impl pg::Admission for Places {
+    type Place = Held;
+
+    fn admit(&self, from: IpAddr) -> Result<Held, &'static str> {
+        self.0.admissions.pg.admit(from).map(Held).map_err(reason)
+    }
+
+    fn make_room(&self) {
+        self.0.admissions.pg.evict_silent();
+    }
+}
+
+impl pg::Place for Held {
+    type Busy = Busy;
+
+    fn busy(&self) -> Busy {
+        self.0.busy()
+    }
+
+    async fn evicted(&self) {
+        self.0.evicted().await;
+    }
+}
+
 /// Serves PostgreSQL's protocol until the agent leaves.
 pub(crate) async fn serve_postgres(listener: TcpListener, agent: Arc<Agent>, password: String) {
-    let served = pg::serve(listener, agent.sql_engine().clone(), pg::Options::new(password)).await;
+    let (engine, options) = (agent.sql_engine().clone(), pg::Options::new(password));
+    let served = pg::serve(listener, engine, options, Places(agent)).await;
     if let Err(error) = served {
         tracing::error!(%error, "PostgreSQL's protocol is not served");
     }

@@ -1,12 +1,14 @@
 //! Subscriptions: what a statement answers, then the differences by key.
 //!
-//! The statement is asked again once a second. Of the answer before, a hash of each row is kept and nothing else, so a subscription costs little
-//! however large its rows are. Differences are found on the statement's thread.
+//! The statement is asked again when membership changes or an event is delivered, and at the latest after a second: times, vitals and counters change
+//! without a word. Of the answer before, a hash of each row is kept and nothing else, so a subscription costs little however large its rows are.
+//! Differences are found on the statement's thread. A reader that is slow misses states, but no difference: each change says since when.
 
 use super::answer::{answer, refusal};
 use super::model::{SqlAnswer, SqlChange, SqlColumn};
 use crate::agent::{Agent, stopped};
 use crate::describe::model::Error;
+use crate::features::events::entry::Place;
 use crate::refusal::Refusal;
 use axum::response::sse::Event;
 use futures_util::stream::{Stream, unfold};
@@ -16,13 +18,17 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::{OwnedSemaphorePermit, watch};
 
 /// A silent stream carries a comment this often, so that a dead connection is noticed.
 pub(super) const KEEP_ALIVE: Duration = Duration::from_secs(15);
-/// Time between two answers (issue: at most once a second).
+/// Longest time between two answers.
 const INTERVAL: Duration = Duration::from_secs(1);
+/// Shortest time between two answers, however much happens (our guess: what a person takes for at once).
+const PAUSE: Duration = Duration::from_millis(100);
+/// Shortest time between two answers, in times that an answer took: a subscription takes a twentieth of a core at most.
+const PAUSE_IN_ANSWERS: u32 = 20;
 /// Rows of an answer that is subscribed to (our guess: the members of a large cluster).
 pub(super) const ROWS_MAX: usize = 4_096;
 
@@ -33,6 +39,12 @@ pub(super) struct Subscription {
     known: Known,
     /// The first event, until it is sent.
     first: Option<Event>,
+    /// Membership's changes, and events.
+    changes: watch::Receiver<u64>,
+    events: watch::Receiver<Place>,
+    /// The last answer: when it was asked for, and how long it took.
+    asked: Instant,
+    took: Duration,
     stop: watch::Receiver<bool>,
     is_over: bool,
     _permit: OwnedSemaphorePermit,
@@ -43,6 +55,7 @@ pub(super) struct Subscription {
 struct Known {
     key: Vec<usize>,
     rows: BTreeMap<String, u64>,
+    as_of: String,
 }
 
 impl Subscription {
@@ -54,15 +67,30 @@ impl Subscription {
     ) -> Result<Subscription, Refusal> {
         let permit = agent.watchers().try_acquire_owned();
         let permit = permit.map_err(|_| Refusal::busy("too many wait for changes already"))?;
+        // Before the first answer, so that no change is missed between the two.
+        let (changes, delivered, asked) =
+            (agent.view().subscribe(), agent.event_service().log.subscribe(), Instant::now());
         let begun = agent.sql(&sql, &[], move |rows| {
-            let state = asked(rows)?;
+            let state = answered(rows)?;
             let mut known = Known { key: key_of(&state.columns, key.as_deref())?, ..Known::default() };
             known.change(&state);
             Ok::<_, Refusal>((known, event("state", &state)))
         });
         let (known, first) = begun.await??;
         let stop = agent.stopping();
-        Ok(Subscription { agent, sql, known, first: Some(first), stop, is_over: false, _permit: permit })
+        Ok(Subscription {
+            agent,
+            sql,
+            known,
+            first: Some(first),
+            changes,
+            events: delivered,
+            asked,
+            took: asked.elapsed(),
+            stop,
+            is_over: false,
+            _permit: permit,
+        })
     }
 
     /// The events, until the agent stops, or the statement has no answer any more.
@@ -75,16 +103,18 @@ impl Subscription {
             return Some(first);
         }
         while !self.is_over {
-            tokio::select! {
-                () = tokio::time::sleep(INTERVAL) => {}
-                () = stopped(&mut self.stop) => return None,
+            if !self.wait().await {
+                return None;
             }
             let mut known = std::mem::take(&mut self.known);
+            self.asked = Instant::now();
             let asked_again = self.agent.sql(&self.sql, &[], move |rows| {
-                let change = known.change(&asked(rows)?);
+                let change = known.change(&answered(rows)?);
                 Ok::<_, Refusal>((known, change.map(|change| event("change", &change))))
             });
-            match asked_again.await.flatten() {
+            let answer = asked_again.await.flatten();
+            self.took = self.asked.elapsed();
+            match answer {
                 Ok((known, change)) => {
                     self.known = known;
                     if change.is_some() {
@@ -99,9 +129,32 @@ impl Subscription {
         }
         None
     }
+
+    /// Waits until the statement is to be asked again. False if the agent stops.
+    async fn wait(&mut self) -> bool {
+        let pause = PAUSE.max(self.took * PAUSE_IN_ANSWERS);
+        let due = async {
+            let latest = tokio::time::sleep_until((self.asked + INTERVAL.max(pause)).into());
+            tokio::select! {
+                () = latest => {}
+                // Either sender lives as long as the agent.
+                Ok(()) = self.changes.changed() => {}
+                Ok(()) = self.events.changed() => {}
+            }
+            tokio::time::sleep_until((self.asked + pause).into()).await;
+        };
+        tokio::select! {
+            () = due => {}
+            () = stopped(&mut self.stop) => return false,
+        }
+        // What came meanwhile is in the next answer.
+        self.changes.mark_unchanged();
+        self.events.mark_unchanged();
+        true
+    }
 }
 
-fn asked(rows: Result<Rows, engine::Error>) -> Result<SqlAnswer, Refusal> {
+fn answered(rows: Result<Rows, engine::Error>) -> Result<SqlAnswer, Refusal> {
     let rows = rows.map_err(|error| refusal(&error))?;
     match rows.rows.len() {
         len if len > ROWS_MAX => {
@@ -137,7 +190,8 @@ impl Known {
                 .push(row);
         }
         let mut rows = BTreeMap::new();
-        let mut change = SqlChange { as_of: next.as_of.clone(), ..SqlChange::default() };
+        let since = std::mem::replace(&mut self.as_of, next.as_of.clone());
+        let mut change = SqlChange { since, as_of: next.as_of.clone(), ..SqlChange::default() };
         for (key, of_key) in by_key {
             let hash = hash(&json(&of_key));
             if self.rows.remove(&key) != Some(hash) {
@@ -168,7 +222,7 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn answered(rows: Value) -> SqlAnswer {
+    fn answer_of(rows: Value) -> SqlAnswer {
         let column = |name: &str| SqlColumn { name: name.into(), kind: "text".into() };
         let rows = serde_json::from_value(rows).unwrap();
         SqlAnswer { columns: vec![column("name"), column("id")], rows, as_of: "now".into() }
@@ -176,20 +230,21 @@ mod tests {
 
     #[test]
     fn differences_are_new_rows_changed_rows_and_keys_that_are_gone() {
-        let first = answered(json!([["a", 1], ["b", 2], ["c", 3]]));
+        let first = answer_of(json!([["a", 1], ["b", 2], ["c", 3]]));
         let mut known = Known { key: key_of(&first.columns, None).unwrap(), ..Known::default() };
         assert_eq!(known.change(&first).map(|change| change.set.len()), Some(3));
         assert_eq!(known.change(&first), None, "nothing differs");
-        let shuffled = answered(json!([["c", 3], ["a", 1], ["b", 2]]));
+        let shuffled = answer_of(json!([["c", 3], ["a", 1], ["b", 2]]));
         assert_eq!(known.change(&shuffled), None, "order is no difference");
-        let change = known.change(&answered(json!([["a", 1], ["x", 2], ["d", 4]]))).unwrap();
+        let change = known.change(&answer_of(json!([["a", 1], ["x", 2], ["d", 4]]))).unwrap();
+        assert_eq!((change.since.as_str(), change.as_of.as_str()), ("now", "now"));
         assert_eq!(json!(change.set), json!([["x", 2], ["d", 4]]));
         assert_eq!(json!(change.gone), json!([[3]]));
     }
 
     #[test]
     fn the_key_is_the_one_that_is_named_or_the_id_or_the_whole_row() {
-        let columns = answered(json!([])).columns;
+        let columns = answer_of(json!([])).columns;
         assert_eq!(key_of(&columns, None), Ok(vec![1]));
         assert_eq!(key_of(&columns[..1], None), Ok(vec![0]));
         assert_eq!(key_of(&columns, Some("id, name")), Ok(vec![1, 0]));

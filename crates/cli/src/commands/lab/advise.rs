@@ -5,7 +5,8 @@ use crate::commands::progress::Progress;
 use crate::outcome::{Failure, Outcome};
 use crate::show::{Out, bytes, count, span};
 use clap::Args;
-use rumormill_lab::advise::{Candidate, LATENCY_DEFAULT, Question};
+use rumormill_lab::advise::{Candidate, LATENCY_DEFAULT, Predicted, Question};
+use rumormill_lab::stats::figure;
 use std::time::Duration;
 
 /// `rumormill lab advise`.
@@ -14,13 +15,13 @@ pub struct AdviseArgs {
     /// Nodes
     #[arg(long, default_value_t = 1_000)]
     pub nodes: u64,
-    /// The share of datagrams that are lost, 0 to 1
+    /// The share of datagrams that are lost, from 0 to below 0.9
     #[arg(long, value_name = "P", default_value_t = 0.0, value_parser = probability)]
     pub loss: f64,
     /// The share of nodes that an update may miss
-    #[arg(long, value_name = "S", default_value_t = 1e-6)]
+    #[arg(long, value_name = "S", default_value = "1e-6")]
     pub residue: f64,
-    /// By when all others must have it
+    /// By when all others must have it [default: no deadline]
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub deadline: Option<Duration>,
     /// How long a message takes one way: MIN,MAX (uniform), for example 50ms,150ms [default: 200us,1ms, one quiet site]
@@ -89,24 +90,39 @@ fn tell_candidate(at: usize, candidate: &Candidate, out: &mut Out<'_>) -> Outcom
     .collect();
     let promise = if candidate.meets { "keeps the promise" } else { "falls short" };
     out.line(&format!("{at}. {} ({}): {promise}", candidate.protocol, settings.join(", ")))?;
-    for (who, figures) in [("predicted", &candidate.predicted), ("simulated", &candidate.simulated)] {
-        let residue = figures.residue.map_or_else(|| "-".into(), |residue| format!("{residue:.1e}"));
-        out.line(&format!(
-            "   {who}: residue {residue}, last after {}, {:.2} updates and {} per node",
-            span(figures.latency_s),
-            figures.updates_per_node,
-            bytes(figures.bytes_per_node)
-        ))?;
-    }
+    out.line(&format!("   predicted: {}", predicted(&candidate.predicted)))?;
+    let seen = &candidate.simulated;
     out.line(&format!(
-        "   in {} runs {} of {} deliveries were missed, and the slowest run was over after {}",
-        candidate.runs,
+        "   simulated: residue {}, last after {}, {} updates and {} per node",
+        figure(seen.residue, 3),
+        span(seen.latency_s),
+        figure(seen.updates_per_node, 3),
+        bytes(seen.bytes_per_node)
+    ))?;
+    out.line(&format!(
+        "   in {} {} of {} missed, and the slowest run was over after {}",
+        count(candidate.runs, "run"),
         candidate.missed,
-        candidate.deliveries,
+        count(candidate.deliveries, "delivery"),
         span(candidate.simulated.latency_s)
     ))?;
     if candidate.idle_bytes_per_s > 0.0 {
         out.line(&format!("   idle: {}/s per node", bytes(candidate.idle_bytes_per_s)))?;
     }
     out.line(&format!("   {}", candidate.reason))
+}
+
+/// The figures that theory has for a candidate.
+fn predicted(theory: &Predicted) -> String {
+    if let Some(why) = &theory.no_theory_for {
+        return format!("no theory for {why}");
+    }
+    let some = |figure: Option<f64>, show: fn(f64) -> String| figure.map_or_else(|| "-".into(), show);
+    format!(
+        "residue {}, last after {}, {} updates and {} per node",
+        some(theory.residue, |residue| figure(residue, 3)),
+        some(theory.latency_s, span),
+        some(theory.updates_per_node, |updates| figure(updates, 3)),
+        some(theory.bytes_per_node, bytes)
+    )
 }

@@ -8,6 +8,7 @@ use crate::outcome::{Failure, Outcome};
 use crate::show::{Out, bytes};
 use clap::{Args, ValueEnum};
 use rumormill_lab::aggregate::{self, Aggregate, Algorithm, Theory, Values};
+use rumormill_lab::stats::figure;
 use rumormill_lab::topology::Topology;
 use rumormill_protocols::sum::averaging::Pairing;
 use rumormill_sim::Latency;
@@ -36,10 +37,11 @@ pub struct AggregateArgs {
     /// Rounds
     #[arg(long, default_value_t = 30)]
     pub rounds: u32,
-    /// The share of datagrams that are lost, 0 to 1
+    /// The share of datagrams that are lost, from 0 to below 1
     #[arg(long, value_name = "P", default_value_t = 0.0, value_parser = probability)]
     pub loss: f64,
-    /// Random latencies against rounds of 1 s: MIN,MAX (uniform), for example 1ms,100ms
+    /// Random latencies against rounds of 1 s: MIN,MAX (uniform), for example 1ms,100ms [default: synchronous rounds for push-sum and extrema, 200us,1ms
+    /// for the others, whose exchanges must not overlap]
     #[arg(long, value_name = "MIN,MAX", value_parser = latency)]
     pub latency: Option<Latency>,
     /// How many random others each node knows [default: all]
@@ -49,7 +51,7 @@ pub struct AggregateArgs {
     /// file:PATH with two node ids on each line [default: full]
     #[arg(long, value_name = "NAME")]
     pub topology: Option<Topology>,
-    /// Synchronous rounds for averaging and count, too: in a round all ask before any is answered
+    /// Synchronous rounds for the other algorithms, too: in a round all ask before any is answered
     #[arg(long)]
     pub synchronous: bool,
     /// What every experiment has.
@@ -147,16 +149,24 @@ fn lines(result: &aggregate::Outcome) -> Vec<(&'static str, String)> {
     let mut lines = vec![
         ("nodes, runs, seed", format!("{}, {}, {}", result.nodes, result.runs, result.seed)),
         ("algorithm", result.algorithm.clone()),
-        ("truth, found", format!("{:.6}, {:.6}", result.truth, result.estimate)),
+        ("truth, found", format!("{}, {}", figure(result.truth, 7), figure(result.estimate, 7))),
         ("factor per round", factor),
-        ("largest error", format!("{:.2e} of the truth", result.max_relative_error)),
-        ("mass lost or made", format!("{:.2e} of the truth", result.mass_error)),
-        ("sent", format!("{:.2} messages, {} per node and round", result.messages, bytes(result.bytes))),
+        ("largest error", format!("{} of the truth", figure(result.max_relative_error, 4))),
     ];
+    if let Some(off) = result.mass_error {
+        lines.push(("mass lost or made", format!("{} of the truth", figure(off, 4))));
+    }
+    lines.push((
+        "sent",
+        format!("{:.2} messages, {} per node and round", result.messages, bytes(result.bytes)),
+    ));
     if result.runs > 1 {
         let of = &result.percentiles;
-        let figures =
-            [("found", of.estimate), ("largest error", of.max_relative_error), ("mass", of.mass_error)];
+        let mass = of.mass_error.map(|mass| ("mass", mass));
+        let figures: Vec<_> = [("found", of.estimate), ("largest error", of.max_relative_error)]
+            .into_iter()
+            .chain(mass)
+            .collect();
         lines.push(("p50 / p90 / p99", percentiles(&figures)));
     }
     lines.push(("theory", theory));

@@ -8,7 +8,7 @@ use crate::outcome::{Failure, Outcome};
 use crate::show::{Out, bytes, count};
 use clap::Args;
 use rumormill_lab::epidemic::{self, Counting, Epidemic, Removal, Strategy, Theory};
-use rumormill_lab::stats::figure;
+use rumormill_lab::stats::{figure, with_error};
 use rumormill_lab::topology::Topology;
 use rumormill_sim::Latency;
 
@@ -30,7 +30,7 @@ pub struct EpidemicArgs {
     /// Nodes told in a round; for a flood the neighbours of a node, for a tree its children [default: the strategy's, 1 for rumors]
     #[arg(long, value_name = "F")]
     pub fanout: Option<u32>,
-    /// Contacts that a node takes in a round
+    /// Contacts that a node takes in a round [default: no limit]
     #[arg(long, value_name = "L")]
     pub connection_limit: Option<u32>,
     /// How often a refused contact is tried elsewhere
@@ -53,10 +53,11 @@ pub struct EpidemicArgs {
     /// Bytes of the update
     #[arg(long, default_value_t = 0)]
     pub bytes: usize,
-    /// The share of datagrams that are lost, 0 to 1
+    /// The share of datagrams that are lost, from 0 to below 1
     #[arg(long, value_name = "P", default_value_t = 0.0, value_parser = probability)]
     pub loss: f64,
-    /// Random latencies in place of synchronous rounds, against rounds of 1 s: MIN,MAX (uniform), for example 1ms,100ms
+    /// Random latencies in place of synchronous rounds, against rounds of 1 s: MIN,MAX (uniform), for example 1ms,100ms [default:
+    /// synchronous rounds]
     #[arg(long, value_name = "MIN,MAX", value_parser = latency)]
     pub latency: Option<Latency>,
     /// A run that is not over after so many rounds is broken off
@@ -128,9 +129,6 @@ pub fn run(given: &Given<EpidemicArgs>, out: &mut Out<'_>) -> Outcome {
 /// The outcome for people.
 fn lines(experiment: &Epidemic, result: &epidemic::Outcome) -> Vec<(&'static str, String)> {
     let error = &result.standard_error;
-    let with = |value: f64, error: f64| {
-        if error > 0.0 { format!("{value:.5} ± {error:.1e}") } else { format!("{value:.5}") }
-    };
     // Named where it is a part of the run.
     let removal = match experiment.check_flags(&["removal"]) {
         Ok(()) => format!(", removal {}", experiment.removal),
@@ -139,13 +137,13 @@ fn lines(experiment: &Epidemic, result: &epidemic::Outcome) -> Vec<(&'static str
     let mut lines = vec![
         ("nodes, runs, seed", format!("{}, {}, {}", result.nodes, result.runs, result.seed)),
         ("strategy", format!("{}{removal}", result.strategy)),
-        ("residue", with(result.residue, error.residue)),
-        ("traffic", format!("{} updates per node", with(result.traffic, error.traffic))),
+        ("residue", with_error(result.residue, error.residue)),
+        ("traffic", format!("{} updates per node", with_error(result.traffic, error.traffic))),
         (
             "t_avg, t_last",
-            format!("{}, {}", with(result.t_avg, error.t_avg), with(result.t_last, error.t_last)),
+            format!("{}, {}", with_error(result.t_avg, error.t_avg), with_error(result.t_last, error.t_last)),
         ),
-        ("rounds", with(result.rounds, error.rounds)),
+        ("rounds", with_error(result.rounds, error.rounds)),
         ("sent", format!("{:.2} messages, {} per node", result.messages, bytes(result.bytes))),
     ];
     if result.runs > 1 {
@@ -171,8 +169,8 @@ fn died_out(result: &epidemic::Outcome) -> String {
     match &result.taken_off {
         None => few,
         Some(others) => {
-            let (residue, t_last) = (figure(others.residue, 4), figure(others.t_last, 4));
-            format!("{few}; the others: residue {residue} ± {:.1e}, t_last {t_last}", others.residue_error)
+            let residue = with_error(others.residue, others.residue_error);
+            format!("{few}; the others: residue {residue}, t_last {}", figure(others.t_last, 4))
         }
     }
 }

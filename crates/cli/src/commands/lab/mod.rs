@@ -238,6 +238,35 @@ mod tests {
         assert!(why.contains("--values has no effect with --algorithm count"), "{why}");
     }
 
+    fn told(flags: &str) -> String {
+        let experiment = lab(flags).unwrap_or_else(|e| panic!("{e}"));
+        let mut written = Vec::new();
+        run(&experiment, &mut Out::new(&mut written, false)).unwrap_or_else(|e| panic!("{flags}: {e}"));
+        String::from_utf8(written).expect("text")
+    }
+
+    #[test]
+    fn figures_have_the_digits_that_they_can_have_and_what_is_not_there_is_not_shown() {
+        let line = |told: &str, label: &str| {
+            let found = told.lines().find(|line| line.trim().starts_with(label));
+            found.map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "))
+        };
+        let spread = told("epidemic --nodes 50 --runs 4");
+        assert_eq!(line(&spread, "residue").as_deref(), Some("residue 0"), "{spread}");
+        let rounds = line(&spread, "rounds").expect("it took some");
+        let digits = |text: &str| text.split_once('.').map_or(0, |(_, decimals)| decimals.len());
+        let (mean, error) = rounds.split_once(" ± ").expect("four runs have an error");
+        assert_eq!(digits(mean), digits(error), "{rounds}");
+        let broken = told("epidemic --rounds-max 1");
+        let theory = line(&broken, "theory").expect("push has one");
+        assert!(theory.ends_with("know after 1 round"), "{theory}");
+        let extrema = told("aggregate --nodes 50 --rounds 5 --runs 2 --algorithm extrema");
+        assert!(!extrema.contains("mass"), "{extrema}");
+        assert!(told("aggregate --nodes 50 --rounds 5 --runs 2").contains("mass lost or made"));
+        let advice = told("advise --nodes 2 --runs 5");
+        assert!(advice.contains("0 of 5 deliveries missed") && !advice.contains("0.0e0"), "{advice}");
+    }
+
     #[test]
     fn a_wrong_name_is_told_the_right_ones() {
         let refused = lab("epidemic --strategy shout").unwrap_err();

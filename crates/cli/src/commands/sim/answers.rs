@@ -1,14 +1,17 @@
-//! Answers to a statement about simulated nodes: CSV, or a line of JSON for each row; to standard output, or kept for a file.
+//! A statement about simulated nodes, and its answers: CSV, or a line of JSON for each row; to standard output, or kept for a file.
 
 use crate::commands::sql::answer::{csv, text};
 use crate::outcome::Outcome;
 use crate::show::Out;
 use rumormill_agent::features::sql::answer::answer;
-use rumormill_lab::scenario::Answered;
+use rumormill_core::time::Time;
+use rumormill_lab::scenario::Nodes;
+use rumormill_lab::scenario::sql::{Asking, Rows};
 use serde_json::{Map, Value};
 
-/// The file or stream that takes the rows.
+/// A statement, and the file or stream that takes its rows.
 pub(super) struct Answers {
+    asking: Option<Asking>,
     json: bool,
     /// The rows for a file; none: they are printed.
     kept: Option<String>,
@@ -18,8 +21,18 @@ pub(super) struct Answers {
 
 impl Answers {
     /// Rows as JSON or as CSV, kept for a file or printed.
-    pub(super) fn new(json: bool, is_kept: bool) -> Answers {
-        Answers { json, kept: is_kept.then(String::new), is_begun: false }
+    pub(super) fn new(asking: Option<Asking>, json: bool, is_kept: bool) -> Answers {
+        Answers { asking, json, kept: is_kept.then(String::new), is_begun: false }
+    }
+
+    /// The next time at which the statement is asked.
+    pub(super) fn next_after(&self, now: Time) -> Time {
+        self.asking.as_ref().map_or(Time::NEVER, |asking| asking.next_after(now))
+    }
+
+    /// The rows of the nodes as they are now; `None` if there is nobody to ask.
+    pub(super) fn ask(&mut self, nodes: &dyn Nodes) -> Result<Option<Rows>, String> {
+        self.asking.as_mut().map_or(Ok(None), |asking| asking.ask(nodes))
     }
 
     /// The rows that were kept.
@@ -27,10 +40,10 @@ impl Answers {
         self.kept.as_deref().unwrap_or_default()
     }
 
-    /// Writes the rows of an answer.
-    pub(super) fn take(&mut self, answered: &Answered, out: &mut Out<'_>) -> Outcome {
-        let first: [(&str, Value); 2] = [("run", answered.run.into()), ("t_s", answered.t_s.into())];
-        let answer = answer(answered.rows.clone());
+    /// Writes the rows of an answer, at so many seconds of that run.
+    pub(super) fn take(&mut self, run: u32, t_s: f64, rows: Rows, out: &mut Out<'_>) -> Outcome {
+        let first: [(&str, Value); 2] = [("run", run.into()), ("t_s", t_s.into())];
+        let answer = answer(rows);
         let names =
             || first.iter().map(|(name, _)| *name).chain(answer.columns.iter().map(|column| &*column.name));
         if !self.json && !std::mem::replace(&mut self.is_begun, true) {

@@ -6,11 +6,14 @@ use crate::commands::cost;
 use crate::commands::lab::write;
 use crate::commands::progress::Progress;
 use crate::outcome::{Failure, Outcome};
-use crate::show::{Out, count};
+use crate::show::{Out, count, either};
 use clap::Args;
+use rumormill_agent::config::foreign;
+use rumormill_core::time::Time;
 use rumormill_lab::plot::{Draw, Plot};
 use rumormill_lab::scenario::sql::Asking;
-use rumormill_lab::scenario::{self, Answered, Done, Event, Output, Sample, Scenario, stacks};
+use rumormill_lab::scenario::{self, Done, Event, Nodes, Output, Sample, Scenario, stacks};
+use rumormill_lab::stats::figure;
 use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -25,16 +28,16 @@ pub struct RunArgs {
     /// List the stacks of protocols that there are, with their calls and checks
     #[arg(long, conflicts_with_all = ["file", "seed", "runs", "nodes", "run", "threads", "events", "csv", "plot", "figure", "sql"])]
     pub stacks: bool,
-    /// In place of the file's seed
+    /// Seed [default: the file's]
     #[arg(long)]
     pub seed: Option<u64>,
-    /// In place of the file's number of runs
+    /// Runs [default: the file's]
     #[arg(long)]
     pub runs: Option<u32>,
-    /// In place of the file's number of nodes, also of those that its random plan acts on
+    /// Nodes at the beginning, and those that the file's random plan acts on [default: the file's]
     #[arg(long)]
     pub nodes: Option<u64>,
-    /// Only this run, counted from 0
+    /// Only this run, counted from 0 [default: all]
     #[arg(long, value_name = "N", conflicts_with = "runs")]
     pub run: Option<u32>,
     /// Threads; the outcome is the same on any number
@@ -46,13 +49,13 @@ pub struct RunArgs {
     /// With --json: what nodes tell, too
     #[arg(long, requires = "json")]
     pub events: bool,
-    /// Ask this statement about the nodes in SQL: their tables, each with a column `node`, and `nodes`. Prints CSV, or with --json a line for each row
+    /// Ask this statement about the nodes in SQL: their tables, each with a column `node`, and `nodes`. Prints CSV, or with --json a line for each row [default: none]
     #[arg(long, value_name = "STATEMENT")]
     pub sql: Option<String>,
     /// With --sql: at these simulated times [default: at the end]
     #[arg(long, value_name = "TIME", requires = "sql", value_delimiter = ',', value_parser = duration)]
     pub at: Vec<Duration>,
-    /// With --sql: again and again, after each such time
+    /// With --sql: again and again, after each such time [default: never]
     #[arg(long, value_name = "TIME", requires = "sql", value_parser = duration)]
     pub sql_every: Option<Duration>,
     /// With --sql: write the rows into this file
@@ -71,10 +74,10 @@ pub struct RunArgs {
 
 impl RunArgs {
     /// The statement, and when it is asked in a run of that length.
-    fn asking(&self, time: Duration) -> Option<Asking> {
-        let statement = self.sql.clone()?;
+    fn asking(&self, time: Duration) -> Outcome<Option<Asking>> {
+        let Some(statement) = &self.sql else { return Ok(None) };
         let at = if self.at.is_empty() && self.sql_every.is_none() { vec![time] } else { self.at.clone() };
-        Some(Asking { statement, at, every: self.sql_every })
+        Asking::new(statement, at, self.sql_every, time).map(Some).map_err(Failure::Usage)
     }
 }
 
@@ -90,7 +93,6 @@ pub fn run(args: &RunArgs, out: &mut Out<'_>) -> Outcome {
         scenario.set_nodes(nodes);
     }
     scenario.threads.count = args.threads;
-    scenario.asking = args.asking(scenario.time);
     scenario.check().map_err(Failure::Usage)?;
     let runs = match args.run {
         Some(run) => run..run.saturating_add(1),
@@ -105,7 +107,7 @@ pub fn run(args: &RunArgs, out: &mut Out<'_>) -> Outcome {
         json: args.json,
         events: args.events,
         csv: args.csv.as_ref().map(|_| String::new()),
-        answers: answers::Answers::new(args.json, args.sql_out.is_some()),
+        answers: answers::Answers::new(args.asking(scenario.time)?, args.json, args.sql_out.is_some()),
         figure: args.figure.clone(),
         curves: BTreeMap::new(),
         figures: Vec::new(),
@@ -159,9 +161,12 @@ fn read(file: &Path) -> Outcome<Scenario> {
         }
         false => read_text(file).map_err(Failure::Usage)?,
     };
+    let refused = |why: String| Failure::Usage(format!("{}: {why}", file.display()));
+    if let Some(fault) = foreign::fault(&text, "a scenario", "stack = \"swim\"") {
+        return Err(refused(format!("{fault}. `rumormill sim run --stacks` lists what there is")));
+    }
     let beside = file.parent().unwrap_or(Path::new("."));
-    Scenario::parse(&text, |name| read_text(&beside.join(name)))
-        .map_err(|e| Failure::Usage(format!("{}: {e}", file.display())))
+    Scenario::parse(&text, |name| read_text(&beside.join(name))).map_err(refused)
 }
 
 fn read_text(file: &Path) -> Result<String, String> {
@@ -206,15 +211,21 @@ fn tell(result: &scenario::Outcome, out: &mut Out<'_>) -> Outcome {
     result.sometimes.iter().try_for_each(|(name, held)| {
         out.line(&format!("  sometimes {name}: {}", if *held { "yes" } else { "never" }))
     })?;
-    result.figures.iter().try_for_each(|(name, figure)| out.line(&format!("  {name:<26} {figure:.4}")))
+    result
+        .figures
+        .iter()
+        .try_for_each(|(name, value)| out.line(&format!("  {name:<26} {}", figure(*value, 6))))
 }
 
 fn checks(result: &scenario::Outcome) -> String {
     match (result.checks, &result.failure, result.never().len()) {
         (0, ..) => "none were given: nothing was checked".into(),
         (_, Some(failure), _) => format!("{:?} failed in run {}", failure.check, failure.run),
+        (1, None, 0) => "the only one holds".into(),
         (n, None, 0) => format!("all {n} hold"),
-        (n, None, never) => format!("{never} of {n} failed: they never held"),
+        (n, None, never) => {
+            format!("{never} of {n} failed: {} never held", either(never as u64, "it", "they"))
+        }
     }
 }
 
@@ -272,10 +283,16 @@ impl Output for Printer<'_, '_> {
         }
     }
 
-    fn answered(&mut self, answered: &Answered) {
-        if self.failed.is_none() {
-            self.failed = self.answers.take(answered, self.out).err();
+    fn next_look(&self, now: Time) -> Time {
+        self.answers.next_after(now)
+    }
+
+    fn look(&mut self, run: u32, nodes: &dyn Nodes) -> Result<(), String> {
+        let rows = self.answers.ask(nodes)?.filter(|_| self.failed.is_none());
+        if let Some(rows) = rows {
+            self.failed = self.answers.take(run, nodes.now().as_secs_f64(), rows, self.out).err();
         }
+        Ok(())
     }
 
     fn progress(&mut self, at: &scenario::Progress) {

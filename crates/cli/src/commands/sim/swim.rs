@@ -20,25 +20,25 @@ pub struct SwimArgs {
     /// How many runs
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub runs: u32,
-    /// The share of datagrams that are lost, 0 to 1
+    /// The share of datagrams that are lost, from 0 to below 1
     #[arg(long, value_name = "P", default_value_t = 0.0, value_parser = probability)]
     pub loss: f64,
     /// How many nodes crash
     #[arg(long, value_name = "K", default_value_t = 0)]
     pub kill: u32,
-    /// Nodes whose sends and receives block and queue while their timers run
+    /// Nodes whose sends and receives block and queue while their timers run [default: none]
     ///
     /// That FRACTION of the nodes is paused again and again, each time for MIN_S to MAX_S seconds,
     /// running RUN_S seconds (1) in between.
     #[arg(long, value_name = "FRACTION,MIN_S,MAX_S[,RUN_S]", value_parser = stall)]
     pub pause: Option<Stall>,
-    /// Nodes that freeze altogether, timers too
+    /// Nodes that freeze altogether, timers too [default: none]
     ///
     /// That FRACTION of the nodes is stopped again and again, each time for MIN_S to MAX_S seconds,
     /// running RUN_S seconds (1) in between.
     #[arg(long, value_name = "FRACTION,MIN_S,MAX_S[,RUN_S]", value_parser = stall)]
     pub stop: Option<Stall>,
-    /// Cut that FRACTION of the nodes off from the rest for so many SECONDS
+    /// Cut that FRACTION of the nodes off from the rest for so many SECONDS [default: no partition]
     #[arg(long, value_name = "FRACTION,SECONDS", value_parser = cut)]
     pub partition: Option<Cut>,
     /// Simulated seconds for which the cluster is watched [default: 30 periods, 60 with pauses]

@@ -2,7 +2,7 @@
 
 use super::member::Member;
 use rumormill_core::observe::{Figure, Key, Moment, Observe};
-use rumormill_core::table::{Cell, Table};
+use rumormill_core::table::{Cell, Table, Wanted};
 use rumormill_node::{EVENTS, TABLES, Told, event_row};
 use std::sync::LazyLock;
 
@@ -25,10 +25,10 @@ impl Observe for Member {
         }
     }
 
-    fn row(&self, table: &Table, key: Key, at: &Moment) -> Option<Vec<Cell>> {
+    fn row(&self, table: &Table, key: Key, wanted: Wanted, at: &Moment) -> Option<Vec<Cell>> {
         let at = &self.by_its_clock(at);
         if table.name != EVENTS.name {
-            return self.node.row(table, key, at);
+            return self.node.row(table, key, wanted, at);
         }
         let (item, heard) = self.feed.get(usize::try_from(key[0]).ok()?)?;
         let named = |id| self.node.swim.name_of(id).map(String::from);

@@ -1,13 +1,12 @@
 //! Figures and the table of bans.
 
 use super::{Ban, Bans, Counters};
-use alloc::vec;
 use alloc::vec::Vec;
-use rumormill_core::columns;
 use rumormill_core::identity::{Keys, NodeId};
 use rumormill_core::observe::{Figure, Key, Moment, Observe};
-use rumormill_core::table::{Cell, Table};
+use rumormill_core::table::{Cell, Table, Wanted};
 use rumormill_core::time::Wall;
+use rumormill_core::{columns, row};
 
 /// Bans.
 pub static BANS: Table = Table {
@@ -65,16 +64,9 @@ impl<K: Keys> Observe for Bans<K> {
         }
     }
 
-    fn row(&self, table: &Table, [id, ..]: Key, at: &Moment) -> Option<Vec<Cell>> {
+    fn row(&self, table: &Table, [id, ..]: Key, wanted: Wanted, at: &Moment) -> Option<Vec<Cell>> {
         let ban = self.of(NodeId(id)).filter(|_| table.name == BANS.name)?;
-        let (name, by_name) = (ban.name().into(), Cell::Null);
-        Some(vec![
-            ban.id.into(),
-            name,
-            ban.by.into(),
-            by_name,
-            ban.age_s(at.wall).into(),
-            ban.reason().into(),
-        ])
+        let (name, by_name) = (ban.name(), Cell::Null);
+        Some(row![wanted; ban.id, name, ban.by, by_name, ban.age_s(at.wall), ban.reason()])
     }
 }

@@ -4,13 +4,11 @@ use super::api::{Status, Verdict, VerdictKind};
 use super::record::{Charge, TagMap, Tags};
 use super::*;
 use alloc::format;
-use alloc::string::String;
-use alloc::vec;
 use alloc::vec::Vec;
-use rumormill_core::columns;
 use rumormill_core::observe::{Figure, Key, Moment, Observe};
-use rumormill_core::table::{Cell, Table};
+use rumormill_core::table::{Cell, Table, Wanted};
 use rumormill_core::words::{millis, seconds};
+use rumormill_core::{columns, row};
 
 /// Members.
 pub static MEMBERS: Table = Table {
@@ -146,12 +144,16 @@ impl<K: Keys> Observe for Swim<K> {
         }
     }
 
-    fn row(&self, table: &Table, key: Key, at: &Moment) -> Option<Vec<Cell>> {
+    fn row(&self, table: &Table, key: Key, wanted: Wanted, at: &Moment) -> Option<Vec<Cell>> {
         let id = NodeId(key[0]);
         match table.name {
-            name if name == MEMBERS.name => self.member(id).map(|member| self.member_row(&member, at)),
-            name if name == SUSPICIONS.name => self.suspicion_row(id, at),
-            name if name == WHY.name => self.verdict_at(key).map(|verdict| self.verdict_row(verdict, at)),
+            name if name == MEMBERS.name => {
+                self.member(id).map(|member| self.member_row(&member, wanted, at))
+            }
+            name if name == SUSPICIONS.name => self.suspicion_row(id, wanted, at),
+            name if name == WHY.name => {
+                self.verdict_at(key).map(|verdict| self.verdict_row(verdict, wanted, at))
+            }
             _ => None,
         }
     }
@@ -163,40 +165,38 @@ impl<K: Keys> Swim<K> {
         self.member(id).map(|member| member.card.name.as_str())
     }
 
-    fn member_row(&self, member: &api::Member<'_>, at: &Moment) -> Vec<Cell> {
+    fn member_row(&self, member: &api::Member<'_>, wanted: Wanted, at: &Moment) -> Vec<Cell> {
         let card = member.card;
-        let tags = member.tags.and_then(TagMap::decode).unwrap_or_default();
-        vec![
-            member.id.into(),
-            card.name.as_str().into(),
-            (member.id == self.me().id).into(),
-            status(member.status).into(),
-            seconds(at.now.since(member.since)).into(),
-            member.heard.map(|heard| seconds(at.now.since(heard))).into(),
-            card.life.epoch.into(),
-            card.incarnation.into(),
+        row![wanted;
+            member.id,
+            card.name.as_str(),
+            member.id == self.me().id,
+            status(member.status),
+            seconds(at.now.since(member.since)),
+            member.heard.map(|heard| seconds(at.now.since(heard))),
+            card.life.epoch,
+            card.incarnation,
             Cell::list((at.addresses)(&card.contact)),
-            Cell::object(tags.0),
-            (member.tags.is_none() && !matches!(card.tags, Tags::Inline(_))).into(),
-            member.rtt.map(millis).into(),
-            member.stream_only.into(),
-            card.copied_from.into(),
+            Cell::object(member.tags.and_then(TagMap::decode).unwrap_or_default().0),
+            member.tags.is_none() && !matches!(card.tags, Tags::Inline(_)),
+            member.rtt.map(millis),
+            member.stream_only,
+            card.copied_from,
         ]
     }
 
-    fn suspicion_row(&self, id: NodeId, at: &Moment) -> Option<Vec<Cell>> {
+    fn suspicion_row(&self, id: NodeId, wanted: Wanted, at: &Moment) -> Option<Vec<Cell>> {
         let case = self.cases.get(id)?;
         let first = case.first.value();
-        let accusers: Vec<String> = case.accusers.iter().map(|id| format!("{id}")).collect();
-        Some(vec![
-            id.into(),
-            self.name_of(id).into(),
-            seconds(at.now.since(case.since)).into(),
-            seconds(case.end.since(at.now)).into(),
-            accusers.len().into(),
-            Cell::list(accusers),
-            first.incarnation.into(),
-            first.written.into(),
+        Some(row![wanted;
+            id,
+            self.name_of(id),
+            seconds(at.now.since(case.since)),
+            seconds(case.end.since(at.now)),
+            case.accusers.len(),
+            Cell::list(case.accusers.iter().map(|id| format!("{id}"))),
+            first.incarnation,
+            first.written,
         ])
     }
 
@@ -221,7 +221,7 @@ impl<K: Keys> Swim<K> {
         self.verdicts.get(at).filter(|verdict| verdict.heard.0 == heard)
     }
 
-    fn verdict_row(&self, verdict: &Verdict, at: &Moment) -> Vec<Cell> {
+    fn verdict_row(&self, verdict: &Verdict, wanted: Wanted, at: &Moment) -> Vec<Cell> {
         let what = match verdict.what {
             VerdictKind::Charged(Charge::Suspect) => "suspected",
             VerdictKind::Charged(Charge::Failed) => "declared_failed",
@@ -234,22 +234,22 @@ impl<K: Keys> Swim<K> {
         };
         let seen = verdict.evidence.as_ref();
         let small = |of: fn(&Evidence) -> u8| Cell::from(seen.map(|seen| u32::from(of(seen))));
-        vec![
-            verdict.accused.into(),
-            self.name_of(verdict.accused).into(),
-            what.into(),
-            verdict.by.into(),
-            self.name_of(verdict.by).into(),
-            verdict.written.into(),
-            seconds(at.now.since(verdict.heard)).into(),
-            verdict.incarnation.into(),
+        row![wanted;
+            verdict.accused,
+            self.name_of(verdict.accused),
+            what,
+            verdict.by,
+            self.name_of(verdict.by),
+            verdict.written,
+            seconds(at.now.since(verdict.heard)),
+            verdict.incarnation,
             small(|seen| seen.helpers),
             small(|seen| seen.nacks),
             small(|seen| seen.confirmations),
-            seen.map(|seen| seen.waited_ms).into(),
-            seen.and_then(|seen| seen.silent_ms).into(),
+            seen.map(|seen| seen.waited_ms),
+            seen.and_then(|seen| seen.silent_ms),
             small(|seen| seen.accuser_health),
-            seen.and_then(|seen| seen.replaced_by).into(),
+            seen.and_then(|seen| seen.replaced_by),
         ]
     }
 }

@@ -139,7 +139,7 @@ pub struct Ask {
     pub filter: Payload,
     /// The question's payload.
     pub body: Payload,
-    /// For so long answers are taken.
+    /// For so long answers are taken. If it is zero and nobody is expected, the query is over at once, and no member hears of it.
     pub timeout: Duration,
     /// Members that are meant, as far as the asker knows, itself included if it is.
     pub expected: u32,

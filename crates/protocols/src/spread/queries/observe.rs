@@ -9,7 +9,7 @@ use rumormill_core::columns;
 use rumormill_core::identity::NodeId;
 use rumormill_core::observe::{Figure, Key, Moment, Observe};
 use rumormill_core::payload::Payload;
-use rumormill_core::table::{Cell, Table};
+use rumormill_core::table::{Cell, Table, Wanted};
 use rumormill_core::time::Time;
 use rumormill_core::words::seconds;
 
@@ -98,7 +98,7 @@ impl Observe for Queries {
         keys
     }
 
-    fn row(&self, table: &Table, [asker, epoch, number]: Key, at: &Moment) -> Option<Vec<Cell>> {
+    fn row(&self, table: &Table, [asker, epoch, number]: Key, _: Wanted, at: &Moment) -> Option<Vec<Cell>> {
         let id = QueryId { asker: NodeId(asker), epoch, number };
         if table.name != QUERIES.name {
             return None;
