@@ -51,9 +51,11 @@ mod tests {
         let mut all = Vec::new();
         leaves(&Cli::command(), "rumormill", &mut all);
         for (written, command) in all {
-            for option in command.get_opts().filter(|option| !option.is_required_set()) {
-                let help = option.get_help().or(option.get_long_help()).map(ToString::to_string);
-                let help = help.unwrap_or_default();
+            // Before a command is built, clap counts switches among its options.
+            let valued = |option: &&clap::Arg| option.get_action().takes_values();
+            for option in command.get_opts().filter(valued).filter(|option| !option.is_required_set()) {
+                let texts = option.get_help().into_iter().chain(option.get_long_help());
+                let help: String = texts.map(ToString::to_string).collect();
                 let is_filter = help.starts_with("Only ");
                 let is_file = option.get_value_names().is_some_and(|names| {
                     names.iter().all(|name| ["FILE", "PATH", "DIR"].contains(&name.as_str()))
