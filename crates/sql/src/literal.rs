@@ -3,7 +3,7 @@
 use crate::decimal::Decimal;
 use crate::error::{Error, SqlState};
 use crate::span::{self, DAY, SECOND};
-use crate::types::{Type, days, text};
+use crate::types::{Type, days, length_of_month, text, unreadable};
 use rumormill_core::table::Cell;
 
 /// The value of `input` as a `ty`.
@@ -40,24 +40,6 @@ pub fn convert(cell: &Cell, ty: Type) -> Result<Cell, Error> {
         (Cell::Bool(value), _) => parse(if *value { "true" } else { "false" }, ty),
         _ => parse(&text(cell).unwrap_or_default(), ty),
     }
-}
-
-/// The error for text that is no value of a type.
-pub fn unreadable(input: &str, ty: Type) -> Error {
-    let shown: String = input.chars().take(60).collect();
-    // Text that has the form of a date names a day that there is not.
-    let dated = word_is_date(input);
-    let code = match ty {
-        Type::Time if dated => SqlState::TIME_OUT_OF_RANGE,
-        Type::Time | Type::Interval => SqlState("22007"),
-        _ => SqlState::INVALID_TEXT,
-    };
-    Error::new(code, format!("invalid input syntax for type {}: \"{shown}\"", ty.name()))
-}
-
-fn word_is_date(word: &str) -> bool {
-    let form = |(i, b): (usize, u8)| if i == 4 || i == 7 { b == b'-' } else { b.is_ascii_digit() };
-    word.len() >= 10 && word.bytes().take(10).enumerate().all(form)
 }
 
 fn boolean(word: &str) -> Option<bool> {
@@ -142,15 +124,6 @@ pub fn time(word: &str) -> Option<i64> {
 
 fn digits(word: &str, count: usize) -> Option<i64> {
     (word.len() == count && word.bytes().all(|b| b.is_ascii_digit())).then(|| word.parse().ok())?
-}
-
-pub fn length_of_month(year: i64, month: i64) -> i64 {
-    match month {
-        2 if year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) => 29,
-        2 => 28,
-        4 | 6 | 9 | 11 => 30,
-        _ => 31,
-    }
 }
 
 /// `13:59[:17[.5]]` in microseconds.

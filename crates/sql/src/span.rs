@@ -128,7 +128,7 @@ impl Span {
             let (year, month, of_month) = date(time.div_euclid(DAY));
             let months = year * 12 + month - 1 + self.months;
             let (year, month) = (months.div_euclid(12), months.rem_euclid(12) + 1);
-            let of_month = of_month.min(crate::literal::length_of_month(year, month));
+            let of_month = of_month.min(crate::types::length_of_month(year, month));
             let midnight = days(year, month, of_month).checked_mul(DAY).ok_or_else(range)?;
             time = midnight.checked_add(time.rem_euclid(DAY)).ok_or_else(range)?;
         }
@@ -157,7 +157,7 @@ impl Span {
         }
         if days < 0 {
             // The month that the earlier time lies in lends its days.
-            days += crate::literal::length_of_month(from_year, from_month);
+            days += crate::types::length_of_month(from_year, from_month);
             months -= 1;
         }
         Self { months, days, micros }
@@ -177,7 +177,7 @@ pub fn compare(a: &str, b: &str) -> Ordering {
 
 /// `5 minutes`, `1 day 02:30:00`, `-90s`, `1h30m`, `2 hours ago`.
 pub fn parse(word: &str) -> Result<Span, Error> {
-    let bad = || crate::literal::unreadable(word, crate::types::Type::Interval);
+    let bad = || crate::types::unreadable(word, crate::types::Type::Interval);
     let lower = word.to_ascii_lowercase();
     let (body, ago) = match lower.strip_suffix("ago") {
         Some(body) => (body.trim_end(), true),

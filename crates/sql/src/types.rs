@@ -1,5 +1,6 @@
 //! Types of the columns of answers, and cells as text.
 
+use crate::error::{Error, SqlState};
 use rumormill_core::table::{Cell, Kind};
 
 /// The type of an expression.
@@ -135,6 +136,34 @@ pub fn date(days: i64) -> (i64, i64, i64) {
     let day = of_year - (153 * shifted_month + 2) / 5 + 1;
     let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
     (year + era * 400 + i64::from(month <= 2), month, day)
+}
+
+/// The error for text that is no value of a type.
+pub fn unreadable(input: &str, ty: Type) -> Error {
+    let shown: String = input.chars().take(60).collect();
+    // Text that has the form of a date names a day that there is not.
+    let dated = word_is_date(input);
+    let code = match ty {
+        Type::Time if dated => SqlState::TIME_OUT_OF_RANGE,
+        Type::Time | Type::Interval => SqlState("22007"),
+        _ => SqlState::INVALID_TEXT,
+    };
+    Error::new(code, format!("invalid input syntax for type {}: \"{shown}\"", ty.name()))
+}
+
+fn word_is_date(word: &str) -> bool {
+    let form = |(i, b): (usize, u8)| if i == 4 || i == 7 { b == b'-' } else { b.is_ascii_digit() };
+    word.len() >= 10 && word.bytes().take(10).enumerate().all(form)
+}
+
+/// The days of a month.
+pub fn length_of_month(year: i64, month: i64) -> i64 {
+    match month {
+        2 if year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) => 29,
+        2 => 28,
+        4 | 6 | 9 | 11 => 30,
+        _ => 31,
+    }
 }
 
 /// The day, counted from 1970-01-01, of a date (Hinnant's `days_from_civil`).

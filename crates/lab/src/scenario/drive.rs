@@ -200,8 +200,7 @@ fn one_run<P: Part>(
     let (mut next_check, mut next_sample) = (checks.next_at(Time::ZERO), Time::ZERO + scenario.sample);
     let mut next_look = output.next_look(Time::ZERO);
     let tell = output.wants_events();
-    let mut found = None;
-    let mut figures = Vec::new();
+    let (mut found, mut figures) = (None, Vec::new());
     while sim.now() < end {
         let until = next_check.min(next_sample).min(next_look).min(end);
         {

@@ -200,14 +200,13 @@ fn bin(stride: &Span, time: i64, origin: i64) -> Result<Value, Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::literal;
 
     #[test]
     fn a_day_and_its_number_are_the_same() {
         for day in (-1_000_000..1_000_000).step_by(97) {
             let (year, month, of_month) = date(day);
             assert_eq!(days(year, month, of_month), day);
-            assert!(of_month <= literal::length_of_month(year, month));
+            assert!(of_month <= crate::types::length_of_month(year, month));
         }
     }
 }

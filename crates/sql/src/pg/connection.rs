@@ -1,10 +1,13 @@
 //! One connection: its messages in turn, until either side ends it.
 
 use super::activity::Activity;
-use super::extended::Prepared;
-use super::handler::Session;
+use super::extended::{Extended, Prepared};
+use super::handler::Inner;
 use super::intake::Intake;
+use super::startup::{self, Startup};
+use crate::engine::Engine;
 use futures_util::{SinkExt, StreamExt};
+use pgwire::api::cancel::DefaultCancelHandler;
 use pgwire::api::{ClientInfo, DEFAULT_NAME, DefaultClient, NoopHandler, PgWireConnectionState as State};
 use pgwire::error::{ErrorInfo, PgWireError};
 use pgwire::messages::response::{GssEncResponse, SslResponse};
@@ -19,6 +22,27 @@ use tokio::net::TcpStream;
 use tokio_util::codec::{Encoder, Framed};
 
 type Wire = Framed<Intake<TcpStream>, PgWireMessageServerCodec<Prepared>>;
+
+/// The handlers of one connection.
+#[derive(Clone)]
+pub struct Session {
+    startup: Arc<startup::Handler>,
+    cancel: Arc<DefaultCancelHandler>,
+    simple: Arc<Inner>,
+    extended: Arc<Extended>,
+}
+
+impl Session {
+    pub fn new(engine: Engine, startup: &Startup) -> Self {
+        let simple = Arc::new(Inner::new(engine));
+        Self {
+            startup: Arc::new(startup.handler()),
+            cancel: Arc::new(startup.cancel_handler()),
+            extended: Arc::new(Extended(simple.clone())),
+            simple,
+        }
+    }
+}
 
 /// Serves a client.
 pub async fn serve(socket: TcpStream, handlers: Session, activity: &Activity) -> io::Result<()> {

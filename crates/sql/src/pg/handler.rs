@@ -2,16 +2,13 @@
 
 use super::command::{Command, split};
 use super::encode;
-use super::extended::Extended;
 use super::names::Names;
 use super::settings::Settings;
-use super::startup::{self, Startup};
 use crate::engine::{Cancel, Described, Engine, Request, Rows, out_of_time};
 use crate::error::{Error, SqlState};
 use crate::types::{OutColumn, Type};
 use async_trait::async_trait;
 use futures_util::{Sink, SinkExt, stream};
-use pgwire::api::cancel::DefaultCancelHandler;
 use pgwire::api::portal::Format;
 use pgwire::api::query::SimpleQueryHandler;
 use pgwire::api::results::{CopyResponse, QueryResponse, Response, Tag};
@@ -33,15 +30,6 @@ const STATEMENTS_MAX: usize = 100;
 /// The only setting that changes and of which a client is told.
 const APPLICATION: &str = "application_name";
 
-/// The handlers of one connection.
-#[derive(Clone)]
-pub struct Session {
-    pub startup: Arc<startup::Handler>,
-    pub cancel: Arc<DefaultCancelHandler>,
-    pub simple: Arc<Inner>,
-    pub extended: Arc<Extended>,
-}
-
 /// The state that the handlers of a connection share.
 pub struct Inner {
     engine: Engine,
@@ -54,18 +42,6 @@ pub struct Asked {
     pub given: Vec<Option<Type>>,
     pub params: Vec<Cell>,
     pub format: Option<Format>,
-}
-
-impl Session {
-    pub fn new(engine: Engine, startup: &Startup) -> Self {
-        let simple = Arc::new(Inner { engine, settings: Mutex::default(), names: Mutex::default() });
-        Self {
-            startup: Arc::new(startup.handler()),
-            cancel: Arc::new(startup.cancel_handler()),
-            extended: Arc::new(Extended(simple.clone())),
-            simple,
-        }
-    }
 }
 
 #[async_trait]
@@ -109,6 +85,10 @@ impl SimpleQueryHandler for Inner {
 }
 
 impl Inner {
+    pub fn new(engine: Engine) -> Self {
+        Self { engine, settings: Mutex::default(), names: Mutex::default() }
+    }
+
     /// Bytes of the longest text.
     pub fn longest(&self) -> usize {
         self.engine.limits().text

@@ -6,7 +6,7 @@
 //! | --- | --- |
 //! | `admission` | which connections are served |
 //! | `activity` | when a connection is closed: silent, unused, or without a place |
-//! | `connection` | the messages of one connection in turn |
+//! | `connection` | the handlers of one connection, and its messages in turn |
 //! | `intake` | messages are checked before they are decoded |
 //! | `startup` | SCRAM-SHA-256, and what a client is told first |
 //! | `handler` | a connection's state, and simple queries |
@@ -97,7 +97,7 @@ pub async fn serve(
             }
         };
         let activity = Arc::new(Activity::new(place.clone()));
-        let session = handler::Session::new(engine.clone(), &startup);
+        let session = connection::Session::new(engine.clone(), &startup);
         let (login, idle) = (options.login, options.idle);
         connections.spawn(async move {
             tokio::select! {
