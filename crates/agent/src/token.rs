@@ -27,12 +27,12 @@ impl Token {
         let text = text.trim();
         if text.len() < TOKEN_CHARS_MIN {
             return Err(format!(
-                "the token has {}; take at least {TOKEN_CHARS_MIN}",
+                "it has {}; take at least {TOKEN_CHARS_MIN}",
                 words::count(text.len(), "character")
             ));
         }
         if !text.bytes().all(|b| b.is_ascii_graphic()) {
-            return Err("the token must be one word of printable ASCII characters".into());
+            return Err("it must be one word of printable ASCII characters".into());
         }
         Ok(Token(hash(text.as_bytes())))
     }
