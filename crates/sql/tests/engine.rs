@@ -93,7 +93,7 @@ fn decimals_and_intervals_are_compared_by_value() {
         "SELECT count(DISTINCT x), min(x), max(x) FROM (VALUES (9.5), (10.0), (9.50)) AS v (x)",
         "2|9.50|10.0",
     );
-    one(&engine, "SELECT 1.0 UNION SELECT 1.00 UNION SELECT 10 ORDER BY 1", "1.0\n10");
+    one(&engine, "SELECT count(*) FROM (SELECT 1.0 UNION SELECT 1.00 UNION SELECT 10) AS u", "2");
     one(&engine, "SELECT 2.0 IN (SELECT wants FROM roles), 1.50 <> ALL (ARRAY[1.5])", "t|f");
     one(
         &engine,

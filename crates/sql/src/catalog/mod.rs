@@ -76,7 +76,7 @@ pub fn oid(schema: &Schema, wanted: Entry) -> Option<i64> {
 }
 
 /// Settings that clients ask for. A server of version 14 is asked for the catalog in simpler words than a newer one: without arrays in subqueries.
-const SETTINGS: [(&str, &str); 17] = [
+const SETTINGS: [(&str, &str); 18] = [
     ("server_version", "14.0"),
     ("server_version_num", "140000"),
     ("server_encoding", "UTF8"),
@@ -84,6 +84,7 @@ const SETTINGS: [(&str, &str); 17] = [
     ("standard_conforming_strings", "on"),
     ("transaction_isolation", "repeatable read"),
     ("transaction_read_only", "on"),
+    ("default_table_access_method", "heap"),
     ("default_transaction_read_only", "on"),
     ("default_transaction_isolation", "repeatable read"),
     ("is_superuser", "off"),

@@ -8,8 +8,8 @@
 //! one that it is about; behind that, members that have any compare sums with a random peer once a period (anti-entropy: Demers 1987, section 1.3).
 //! What a ban does is not this protocol's business: it tells the application and whoever is composed with it.
 //!
-//! **Cost.** While there is no ban, three sums after a start, so that a newcomer does not wait until another member picks it. With b bans one sum of twelve
-//! bytes a period per member, in a datagram of its own; where sums differ 30·b bytes each way, and what is missing. State: [`Config::bans_max`] records of at most 700 bytes.
+//! **Cost.** Nothing while there is no ban. With b of them one sum of twelve bytes a period per member, in a datagram of its own; where sums differ
+//! 30·b bytes each way, and what is missing. State: [`Config::bans_max`] records of at most 700 bytes.
 //!
 //! A ban acts on an identity. Whoever has the key can make another one: to keep a *machine* out, the key must change as well.
 
@@ -46,21 +46,13 @@ pub struct Config {
     pub period: Duration,
     /// Each is shorter by a random part below one in so many (our guess).
     pub jitter_part: u32,
-    /// Comparisons after a start, also of a member that knows no ban (our guess: so many are hardly all lost).
-    pub first_comparisons: u32,
     /// Bytes of one message of records (our guess: a quarter of the largest).
     pub give_bytes_max: usize,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Config {
-            bans_max: 256,
-            period: Duration::from_secs(5),
-            jitter_part: 4,
-            first_comparisons: 3,
-            give_bytes_max: 16 * 1024,
-        }
+        Config { bans_max: 256, period: Duration::from_secs(5), jitter_part: 4, give_bytes_max: 16 * 1024 }
     }
 }
 
@@ -126,8 +118,6 @@ pub struct Bans<K> {
     sum: u64,
     peers: Peers,
     armed: bool,
-    /// Comparisons since the start.
-    compared: u32,
     /// What is counted.
     pub counters: Counters,
 }
@@ -142,7 +132,6 @@ impl<K: Keys> Bans<K> {
             sum: 0,
             peers: Peers::default(),
             armed: false,
-            compared: 0,
             counters: Counters::default(),
         }
     }
@@ -251,7 +240,7 @@ impl<K: Keys> Bans<K> {
     }
 
     fn arm(&mut self, cx: &mut Cx<'_, Self>) {
-        if !self.armed && (!self.known.is_empty() || self.compared < self.config.first_comparisons) {
+        if !self.armed && !self.known.is_empty() {
             self.armed = true;
             let spread = self.config.period / self.config.jitter_part.max(1);
             let sooner = cx.rng.within(spread);
@@ -263,7 +252,6 @@ impl<K: Keys> Bans<K> {
         self.armed = false;
         if let Some(peer) = self.peers.pick(cx.me, cx.rng).filter(|peer| *peer != cx.me) {
             cx.send(peer, Message::Sum(self.sum));
-            self.compared = self.compared.saturating_add(1);
         }
         self.arm(cx);
     }
