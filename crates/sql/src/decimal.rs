@@ -332,6 +332,7 @@ impl Decimal {
     }
 
     /// PostgreSQL's binary form.
+    #[cfg_attr(not(feature = "pg"), allow(dead_code))]
     pub fn to_binary(&self) -> Vec<u8> {
         let padded = self.at_scale(self.scale.next_multiple_of(4));
         let mut groups = Vec::new();
@@ -357,6 +358,7 @@ impl Decimal {
     ///
     /// # Errors
     /// If the number is too long.
+    #[cfg_attr(not(feature = "pg"), allow(dead_code))]
     pub fn of_binary(bytes: &[u8]) -> Result<Option<Self>, Error> {
         let words: Vec<u16> = bytes.as_chunks::<2>().0.iter().map(|pair| u16::from_be_bytes(*pair)).collect();
         let [count, weight, sign, scale, groups @ ..] = words.as_slice() else { return Ok(None) };
