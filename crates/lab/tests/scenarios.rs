@@ -398,7 +398,7 @@ fn what_is_wrong_in_a_file_is_said_with_what_there_is() {
     assert!(unknown.contains("latest on swim") && unknown.contains("median-counter"), "{unknown}");
 }
 
-/// What lies after the end of a run or beyond its nodes is never done, and a check would hold without it.
+/// A step after the end of a run, or for nodes that it lacks, never happens; a check would hold without being tested.
 #[test]
 fn what_no_run_can_reach_is_refused_with_what_to_write() {
     let refused = |rest: &str| parse(&small(rest)).err().unwrap_or_else(|| panic!("accepted: {rest}"));

@@ -440,7 +440,7 @@ mod tests {
         assert_eq!(Decimal::parse("1e2000").unwrap_err().code.0, "0A000");
     }
 
-    /// What PostgreSQL 15 prints.
+    /// The expected texts are PostgreSQL 15's.
     #[test]
     fn quotients_and_roots_have_postgresqls_digits() {
         for (a, b, quotient) in [

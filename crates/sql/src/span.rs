@@ -280,7 +280,7 @@ fn amount(number: &str, unit: &str) -> Option<Result<Span, Error>> {
 mod tests {
     use super::*;
 
-    /// What PostgreSQL 15 prints.
+    /// The expected texts are PostgreSQL 15's.
     #[test]
     fn spans_are_read_and_printed_as_postgresql_does() {
         for (text, shown) in [

@@ -1,4 +1,4 @@
-//! What statements and clients of SQL cannot do to an agent: keep it from gossiping, or keep others out.
+//! Statements and clients of SQL cannot keep an agent from gossiping, or other clients out.
 
 use super::agent::Story;
 use rumormill_testkit::postgres::Client;

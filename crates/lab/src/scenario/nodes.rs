@@ -11,7 +11,7 @@ pub trait Nodes {
     fn now(&self) -> Time;
     /// All nodes that were started, in the order of their ids.
     fn known(&self) -> Vec<NodeId>;
-    /// Whether a node is up.
+    /// True if a node is up.
     fn is_up(&self, id: NodeId) -> bool;
     /// Begin of the last life of a node.
     fn since(&self, id: NodeId) -> Time;

@@ -172,7 +172,7 @@ impl<K: Keys, A: Audience> Node<K, A> {
     }
 }
 
-/// Where a name is wanted, the id is read by which it is found.
+/// Adds the column of an id to a wanted name: the name is found by the id.
 fn with_ids(table: &Table, wanted: Wanted) -> Wanted {
     let places = NAMES.iter().map(|(id, name)| (table.position(id), table.position(name)));
     places.fold(wanted, |wanted, (id, name)| match (id, name) {

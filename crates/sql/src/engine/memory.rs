@@ -25,7 +25,7 @@ struct Allocator {
 }
 
 static ALLOCATOR: OnceLock<Allocator> = OnceLock::new();
-/// Whether SQLite has taken ours.
+/// True if SQLite has taken our allocator.
 static COUNTED: OnceLock<bool> = OnceLock::new();
 
 /// Lets SQLite's memory be counted by thread from now on. Only before the first use of SQLite in a process can it be: a program that uses SQLite beside an

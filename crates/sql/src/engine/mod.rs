@@ -189,8 +189,8 @@ impl Engine {
         cancel
     }
 
-    /// The types of a query's parameters and columns, without running it, by a call of `done`, at once if they are known, else on an SQL thread. `given` are types of parameters that
-    /// the client names.
+    /// The types of a query's parameters and columns, without running it, by a call of `done`: at once if its plan is kept, else on an SQL thread. `given`
+    /// are types of parameters that the client names.
     pub fn submit_describe(
         &self,
         sql: &str,

@@ -80,7 +80,7 @@ impl Pool {
         &self.shared.limits
     }
 
-    /// What is known of a statement without a thread.
+    /// The description of a statement whose plan is kept, which needs no thread.
     pub fn known(&self, sql: &str, given: &[Option<Type>]) -> Option<Described> {
         self.shared.plans.find(sql, given).map(|plan| Described::of(&plan))
     }

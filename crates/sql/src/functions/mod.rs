@@ -43,7 +43,7 @@ use rusqlite::types::{Value, ValueRef};
 pub struct Cx {
     /// The start of the statement, microseconds since 1970.
     pub now: i64,
-    /// What a call costs beside its arguments and its result, in bytes that could be read meanwhile.
+    /// The cost of a call beside its arguments and its result, in bytes that could be read in that time.
     pub work: std::cell::Cell<usize>,
 }
 

@@ -286,7 +286,7 @@ thread_local! {
     static COMPILED: RefCell<Vec<Compiled>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Whether the second text, a pattern, is found in the first one.
+/// True if the second text, a pattern, is found in the first one.
 fn matches(cx: &Cx, args: &Args<'_>, ignore_case: bool) -> Result<bool, Error> {
     let (text, pattern) = (string(args, 0)?, string(args, 1)?);
     COMPILED.with_borrow_mut(|kept| {

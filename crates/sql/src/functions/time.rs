@@ -38,7 +38,7 @@ pub const FUNCTIONS: &[Function] = &[
     function(".add", &[Time, Interval], Time, |_, a| within(span(a, 1)?.after(int(a, 0)?)?)),
     function(".sub", &[Time, Interval], Time, |_, a| within(span(a, 1)?.neg()?.after(int(a, 0)?)?)),
     function(".sub", &[Time, Time], Interval, |_, a| shown(Span::between(int(a, 0)?, int(a, 1)?))),
-    // Whether a series that is here goes on.
+    // True while the series has a next value.
     function(".within", &[Int, Int, Int], Bool, |_, a| goes_on(int(a, 0)?, int(a, 1)?, int(a, 2)?.into())),
     function(".within", &[Time, Time, Interval], Bool, |_, a| {
         goes_on(int(a, 0)?, int(a, 1)?, span(a, 2)?.length())

@@ -1,4 +1,4 @@
-//! Which connections are served: the program that serves them decides.
+//! Admission of connections: the program that serves them decides which ones get a place.
 
 use std::future::Future;
 use std::net::IpAddr;

@@ -143,7 +143,7 @@ pub async fn refuse(mut socket: TcpStream, why: &str) -> io::Result<()> {
     let client = DefaultClient::<Prepared>::new(socket.peer_addr()?, false);
     let message = Reply::ErrorResponse(fatal("53300", why).into());
     PgWireMessageServerCodec::new(client).encode(message, &mut reply)?;
-    // What is not read when a connection is closed takes the answer with it.
+    // Bytes that are unread when a connection is closed reset it, and the client loses the answer.
     let mut first = [0; 512];
     let _ = socket.read(&mut first).await?;
     socket.write_all(&reply).await?;

@@ -87,7 +87,7 @@ fn named(name: &Option<String>) -> &str {
     name.as_deref().unwrap_or(DEFAULT_NAME)
 }
 
-/// Whether the values of a Bind message, and the formats in it, are as many as the statement wants.
+/// Checks that a Bind message has as many values and formats as the statement wants.
 fn fits(message: &Bind, name: &str, wanted: usize, columns: usize) -> Result<(), Error> {
     let broken = |text: String| Err(Error::new(SqlState("08P01"), text));
     let supplied = message.parameters.len();

@@ -33,7 +33,7 @@ pub struct Intake<S> {
     phase: Phase,
 }
 
-/// What may come next.
+/// The kind of message that may come next.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 enum Phase {
     /// A message without a tag.
@@ -187,7 +187,7 @@ fn bind(body: &mut Body<'_>) -> Option<()> {
     body.list(2)
 }
 
-/// What is left of a message.
+/// The unread rest of a message.
 struct Body<'a>(&'a [u8]);
 
 impl Body<'_> {

@@ -1,4 +1,4 @@
-//! What a client has set with SET. Nothing but `statement_timeout` changes how a statement runs.
+//! Settings that a client has made with SET. Nothing but `statement_timeout` changes how a statement runs.
 
 use crate::error::{Error, SqlState};
 use std::collections::HashMap;

@@ -98,7 +98,7 @@ pub fn engine_of(hosts: i64, limits: Limits) -> Engine {
     Engine::new(Arc::new(Fixed { hosts }), limits)
 }
 
-/// What holds of any text: it is answered, or refused with a reason that is no fault of ours.
+/// Any text is answered, or refused with a reason that is no fault of ours.
 pub fn is_answered_or_refused(engine: &Engine, sql: &str) -> Result<bool, String> {
     match engine.query(sql, &[]) {
         Ok(_) => Ok(true),

@@ -89,7 +89,7 @@ fn the_rows_of_random_statements_are_those_of_postgresql() {
             let is = |answer: &Answer, codes: &[&str]| {
                 matches!(answer, Err(code) if codes.iter().any(|known| code.starts_with(known)))
             };
-            // Whether an operand is needed is the planner's choice: NULL + 1 / 0 is null in PostgreSQL. It has a FULL JOIN only for some conditions.
+            // The planner chooses which operands it needs: NULL + 1 / 0 is null in PostgreSQL. It has a FULL JOIN only for some conditions.
             is(theirs, &["0A000", "22"]) || is(mine, &["0A000", "22"])
         });
         assert!(same_rows >= 800, "only {same_rows} gave rows: the test compares little");
@@ -104,7 +104,7 @@ fn the_rows_of_edited_statements_are_those_of_postgresql() {
     let pair = Pair::start();
     for seed in seeds() {
         eprintln!("seed {seed}");
-        // What ours refuses is no wrong row; and a quote without an end would run into the next statement.
+        // A statement that ours refuses has no wrong row; and a quote without an end would run into the next statement.
         let statements: Vec<_> = mutate::Mutants::new(include_str!("../statements.sql"), seed)
             .take(4_000)
             .filter(|sql| {
@@ -122,7 +122,7 @@ fn the_rows_of_edited_statements_are_those_of_postgresql() {
     }
 }
 
-/// Whether the rows are the same but for their order.
+/// True if the rows are the same but for their order.
 fn same_up_to_order(mine: &str, theirs: &str) -> bool {
     let rows = |rows: &str| {
         let mut rows: Vec<String> = rows.split('\n').map(str::to_owned).collect();

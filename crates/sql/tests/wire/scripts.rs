@@ -5,7 +5,7 @@ use postgres_protocol::IsNull;
 use postgres_protocol::message::frontend;
 use std::io::Result;
 
-/// What a client sends in one flight, how often the server says that it is ready, and its answers: `T D 1 C SELECT 1 Z I`.
+/// Messages that a client sends in one flight, how often the server says that it is ready, and its answers: `T D 1 C SELECT 1 Z I`.
 pub struct Script {
     pub name: &'static str,
     pub write: fn(&mut BytesMut) -> Result<()>,

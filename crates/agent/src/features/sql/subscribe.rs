@@ -147,7 +147,7 @@ impl Subscription {
             () = due => {}
             () = stopped(&mut self.stop) => return false,
         }
-        // What came meanwhile is in the next answer.
+        // The next answer holds all changes until it is asked for, so those that were signalled before count as seen.
         self.changes.mark_unchanged();
         self.events.mark_unchanged();
         true
