@@ -7,6 +7,7 @@
 //! | [`guard`] | decides which requests pass |
 //! | [`reply`] | answers, errors with their status, extractors |
 //! | [`shared_answers`] | describes the answers that many operations have in common |
+//! | [`stream`] | streams of server-sent events |
 //! | [`serve`] | listeners and connections |
 
 pub mod guard;
@@ -15,5 +16,6 @@ pub mod route;
 pub mod router;
 pub mod serve;
 pub mod shared_answers;
+pub mod stream;
 
 pub use router::table;

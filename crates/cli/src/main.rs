@@ -7,6 +7,7 @@ mod commands;
 mod demo;
 mod hints;
 mod huge_pages;
+mod idle_code;
 mod init;
 mod lines;
 mod outcome;

@@ -389,6 +389,8 @@ fn what_is_wrong_in_a_file_is_said_with_what_there_is() {
         ("[[call]]\nat = \"1s\"\nwho = 1\ncall = \"sing\"", &["sing", "leave, join, ping"]),
         ("[[call]]\nat = \"1s\"\nwho = 1\ncall = \"leave\"\ntimes = 2", &["every"]),
         ("[[call]]\nat = \"2s\"\nuntil = \"1s\"\nwho = 1\ncall = \"leave\"", &["until"]),
+        ("[[step]]\nat = 1\ndo = \"crash\"\nwho = 1", &["1 has no unit", "\"1s\""]),
+        ("[settings.swim]\nperiod = 0.5", &["0.5 has no unit", "\"0.5s\""]),
         ("plan_files = [\"other\"]", &["no such file"]),
     ] {
         let e = refused(rest);

@@ -1,6 +1,7 @@
 //! `rumormill agent`.
 
 use crate::commands::setting_flags::SettingFlags;
+use crate::idle_code;
 use crate::outcome::{Failure, Outcome, block_on};
 use clap::Args;
 use rumormill_agent::config::{Partial, load};
@@ -60,6 +61,7 @@ pub fn run(args: &AgentArgs) -> Outcome {
     }
     rumormill_agent::build::set_commit(super::version::COMMIT);
     block_on(async {
+        tokio::spawn(idle_code::give_back_from_time_to_time());
         let running = start::run(config, shutdown());
         let exit = match args.exit_with_stdin {
             false => running.await,

@@ -4,7 +4,11 @@ use super::Duration;
 use alloc::format;
 use alloc::string::String;
 #[cfg(feature = "serde")]
-use serde::{Deserialize, Deserializer, Serializer, de::Error as _};
+use core::fmt::{self, Display, Formatter};
+#[cfg(feature = "serde")]
+use serde::de::{Deserialize, Deserializer, Error, Visitor};
+#[cfg(feature = "serde")]
+use serde::ser::Serializer;
 
 /// Units by name, in nanoseconds, from the largest.
 const UNITS: [(&str, u64); 9] = [
@@ -89,7 +93,51 @@ pub fn serialize<S: Serializer>(duration: &Duration, serializer: S) -> Result<S:
 /// If it is no text that [`parse`] reads.
 #[cfg(feature = "serde")]
 pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
-    parse(&String::deserialize(deserializer)?).map_err(D::Error::custom)
+    Written::deserialize(deserializer).map(|written| written.0)
+}
+
+/// A duration as it is written in a file. Numbers are refused with the text that was meant, as their unit could be any.
+#[cfg(feature = "serde")]
+struct Written(Duration);
+
+#[cfg(feature = "serde")]
+impl<'de> Deserialize<'de> for Written {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(Reader).map(Written)
+    }
+}
+
+#[cfg(feature = "serde")]
+struct Reader;
+
+#[cfg(feature = "serde")]
+impl Visitor<'_> for Reader {
+    type Value = Duration;
+
+    fn expecting(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str("a duration in quotes, like \"500ms\", \"1.5s\" or \"1m30s\"")
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<Duration, E> {
+        parse(text).map_err(E::custom)
+    }
+
+    fn visit_i64<E: Error>(self, number: i64) -> Result<Duration, E> {
+        Err(without_unit(number))
+    }
+
+    fn visit_u64<E: Error>(self, number: u64) -> Result<Duration, E> {
+        Err(without_unit(number))
+    }
+
+    fn visit_f64<E: Error>(self, number: f64) -> Result<Duration, E> {
+        Err(without_unit(number))
+    }
+}
+
+#[cfg(feature = "serde")]
+fn without_unit<E: Error>(number: impl Display) -> E {
+    E::custom(format!("{number} has no unit: write it like \"{number}s\" or \"{number}ms\""))
 }
 
 /// The same for a duration that may be missing.
@@ -113,8 +161,7 @@ pub mod option {
     /// # Errors
     /// If it is no text that [`parse`] reads.
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
-        let text = Option::<String>::deserialize(deserializer)?;
-        text.map(|text| parse(&text)).transpose().map_err(D::Error::custom)
+        Ok(Option::<Written>::deserialize(deserializer)?.map(|written| written.0))
     }
 }
 
@@ -137,8 +184,7 @@ pub mod pair {
     /// # Errors
     /// If it is not two texts that [`parse`] reads.
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<(Duration, Duration), D::Error> {
-        let (first, second) = <(String, String)>::deserialize(deserializer)?;
-        Ok((parse(&first).map_err(D::Error::custom)?, parse(&second).map_err(D::Error::custom)?))
+        <(Written, Written)>::deserialize(deserializer).map(|(first, second)| (first.0, second.0))
     }
 }
 

@@ -6,28 +6,22 @@
 use crate::agent::{Agent, WATCHERS_MAX, stopped};
 use crate::describe::Shape;
 use crate::http::reply::Params;
+use crate::http::stream;
 use crate::model;
 use crate::refusal::Refusal;
 use crate::view::{Cursor, Read};
 use axum::extract::State;
 use axum::http::HeaderMap;
-use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::sse::{Event, Sse};
 use futures_util::stream::{Stream, unfold};
 use rumormill_core::identity::NodeId;
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::Instant;
 use utoipa::IntoParams;
-
-/// A silent stream carries a comment this often, so that a dead connection is noticed.
-const KEEP_ALIVE: Duration = Duration::from_secs(15);
-
-/// The longest time of a watcher that gives one (our guess: longer than a process lives).
-const FOR_MAX: Duration = Duration::from_secs(365 * 24 * 3600);
 
 /// Where to go on.
 #[derive(Deserialize, IntoParams)]
@@ -68,17 +62,14 @@ pub async fn watch(
             return Err(Refusal::invalid(error, "without a cursor it begins with the present state"));
         }
     };
-    let seconds = params.for_s.map(|seconds| seconds.min(FOR_MAX.as_secs_f64()));
-    let time = seconds.map(Duration::try_from_secs_f64).transpose();
-    let time = time.map_err(|error| Refusal::invalid(format!("for_s: {error}"), "give 0 seconds or more"))?;
-    let ends = time.map(|time| Instant::now() + time);
+    let ends = stream::end(params.for_s)?;
     let permit = agent.watchers().try_acquire_owned();
     let permit = permit.map_err(|_| Refusal::busy(format!("there are {WATCHERS_MAX} watchers already")))?;
     let news = agent.view().subscribe();
     let stop = agent.stopping();
     let watcher = Watcher { agent, cursor, ends, news, stop, ready: VecDeque::new(), _permit: permit };
     let events = unfold(watcher, |mut watcher| async { Some((Ok(watcher.next().await?), watcher)) });
-    Ok(Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE).text("nothing new")))
+    Ok(stream::answer(events))
 }
 
 struct Watcher {
@@ -111,7 +102,7 @@ impl Watcher {
                 Read::Changes(_, changes) if changes.is_empty() => tokio::select! {
                     changed = self.news.changed() => changed.ok()?,
                     () = stopped(&mut self.stop) => return None,
-                    () = at(self.ends) => return None,
+                    () = stream::at(self.ends) => return None,
                 },
                 Read::Changes(first, changes) => self.changes(cursor.session, first, changes).await?,
             }
@@ -155,14 +146,6 @@ impl Watcher {
             self.cursor = Some(cursor);
         }
         Some(())
-    }
-}
-
-/// Waits for this moment; without one, for ever.
-async fn at(moment: Option<Instant>) {
-    match moment {
-        Some(moment) => tokio::time::sleep_until(moment).await,
-        None => std::future::pending().await,
     }
 }
 

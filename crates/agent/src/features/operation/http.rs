@@ -13,6 +13,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use serde_json::{Value, json};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use utoipa::openapi::{Object, RefOr, Schema};
@@ -55,8 +56,25 @@ fn document(features: &Features) -> &'static str {
             features.0.iter().for_each(|feature| add_fields(member, (feature.member_schema)()));
         }
         shared_answers::describe(&mut whole);
-        whole.to_json().expect("our own description can be written as JSON")
+        let mut whole = serde_json::to_value(&whole).expect("our own description can be written as JSON");
+        exclude_second_forms(&mut whole["components"]["schemas"]);
+        whole.to_string()
     })
+}
+
+/// What can be given as text or, under a name of its own, in base64, is given in one form. The crate that describes the API has no word for that.
+fn exclude_second_forms(schemas: &mut Value) {
+    for schema in schemas.as_object_mut().into_iter().flat_map(|schemas| schemas.values_mut()) {
+        let names = schema["properties"].as_object().into_iter().flat_map(|properties| properties.keys());
+        let both = names.clone().find_map(|name| {
+            let text = name.strip_suffix("_base64")?;
+            names.clone().any(|name| name == text).then(|| json!({"required": [text, name]}))
+        });
+        // Bodies of requests alone refuse a field that they do not know.
+        if let Some(both) = both.filter(|_| schema["additionalProperties"] == false) {
+            schema["not"] = both;
+        }
+    }
 }
 
 /// Adds the fields of one object to those of another one.

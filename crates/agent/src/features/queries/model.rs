@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use utoipa::ToSchema;
+use utoipa::openapi::schema::{Object, ObjectBuilder, SchemaFormat, Type};
 
 /// The body of `POST /v1/query`.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize, ToSchema)]
@@ -27,11 +28,25 @@ pub struct QueryRequest {
     pub node: Option<String>,
     /// Only members that have each of these tags, its whole value matching the regular expression.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schema(schema_with = patterns)]
     pub tags: BTreeMap<String, String>,
     /// For so long answers are taken, in milliseconds, at most 600,000; if nothing is said, 16 gossip intervals for each power of ten of the members, and no
     /// time at all if no listed live member is meant: then nobody is asked. With a time the query goes out all the same, for members that come back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1, maximum = 600_000)]
     pub timeout_ms: Option<u64>,
+}
+
+/// Regular expressions by the names of tags, with their description: a schema of our own takes none from the field.
+fn patterns() -> Object {
+    let pattern =
+        ObjectBuilder::new().schema_type(Type::String).format(Some(SchemaFormat::Custom("regex".into())));
+    let about = "Only members that have each of these tags, its whole value matching the regular expression.";
+    ObjectBuilder::new()
+        .schema_type(Type::Object)
+        .description(Some(about))
+        .additional_properties(Some(pattern))
+        .build()
 }
 
 /// A line of the answer to `POST /v1/query`: `asked` first, `done` last.

@@ -1,15 +1,16 @@
 //! The HTTP routes of SQL. A statement only reads, so it needs what a GET needs, also where it is sent by POST.
 
 use super::answer::{answer, params, refusal};
-use super::subscribe::{self, Subscription};
+use super::subscribe::Subscription;
 use crate::agent::Agent;
 use crate::http::reply::{Body, Params};
 use crate::http::route::Route;
+use crate::http::stream;
 use crate::model;
 use crate::refusal::Refusal;
 use axum::extract::State;
 use axum::http::header;
-use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::sse::{Event, Sse};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use futures_util::stream::Stream;
@@ -19,7 +20,7 @@ use std::sync::Arc;
 use utoipa::{IntoParams, OpenApi};
 
 #[derive(OpenApi)]
-#[openapi(paths(sql, subscribe), components(schemas(model::SqlChange)))]
+#[openapi(paths(sql, subscribe), components(schemas(model::SqlAnswer, model::SqlChange)))]
 pub(super) struct Document;
 
 pub(super) fn routes() -> Vec<Route> {
@@ -60,9 +61,14 @@ pub async fn sql(
 #[into_params(parameter_in = Query)]
 pub struct SubscribeParams {
     /// The statement. Leave ages out of it, or each row changes every second.
+    #[param(format = "sql")]
     sql: String,
     /// The columns of the answer that tell its rows apart, separated by commas: `id` if there is one, else all columns.
+    #[param(format = "columns")]
     key: Option<String>,
+    /// The stream ends after so many seconds. Without it the stream goes on until either side closes it.
+    #[param(minimum = 0)]
+    for_s: Option<f64>,
 }
 
 /// Subscribe to a statement: server-sent events.
@@ -73,7 +79,7 @@ pub struct SubscribeParams {
 #[utoipa::path(
     get, path = "/v1/sql/subscribe", tag = "sql", params(SubscribeParams),
     responses(
-        (status = 200, content_type = "text/event-stream", body = model::SqlAnswer),
+        (status = 200, content_type = "text/event-stream", body = model::SqlEvent),
         (status = 400, description = "The statement has a fault, or the answer more than 4096 rows.", body = model::Error),
         (status = 503, description = "Too many subscriptions, or the statement takes too long.", body = model::Error),
     )
@@ -82,8 +88,7 @@ pub async fn subscribe(
     State(agent): State<Arc<Agent>>,
     Params(params): Params<SubscribeParams>,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Refusal> {
-    let SubscribeParams { sql, key } = params;
-    let subscription = Subscription::open(agent, sql, key).await?;
-    Ok(Sse::new(subscription.events())
-        .keep_alive(KeepAlive::new().interval(subscribe::KEEP_ALIVE).text("nothing new")))
+    let SubscribeParams { sql, key, for_s } = params;
+    let subscription = Subscription::open(agent, sql, key, stream::end(for_s)?).await?;
+    Ok(stream::answer(subscription.events()))
 }

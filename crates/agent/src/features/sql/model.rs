@@ -3,16 +3,39 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
+use utoipa::openapi::schema::{Array, ArrayBuilder, ObjectBuilder, SchemaType, Type};
 
 /// The body of `POST /v1/sql`.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SqlRequest {
     /// One statement, which reads: `SELECT name FROM members WHERE status = $1`.
+    #[schema(format = "sql")]
     pub sql: String,
     /// The values of `$1`, `$2` and so on: null, booleans, numbers or text.
     #[serde(default)]
+    #[schema(schema_with = values)]
     pub params: Vec<Value>,
+}
+
+/// The parameters, with their description: a schema of our own takes none from the field.
+fn values() -> Array {
+    let kinds = SchemaType::from_iter([Type::Null, Type::Boolean, Type::Number, Type::String]);
+    ArrayBuilder::new()
+        .description(Some("The values of `$1`, `$2` and so on: null, booleans, numbers or text."))
+        .items(ObjectBuilder::new().schema_type(kinds))
+        .build()
+}
+
+/// A server-sent event of `/v1/sql/subscribe`, by its fields.
+#[derive(ToSchema)]
+#[allow(dead_code)] // the description of the API alone has it
+pub struct SqlEvent {
+    /// `state`, `change` or `error`.
+    #[schema(pattern = "^(state|change|error)$")]
+    event: String,
+    /// JSON: a `SqlAnswer`, a `SqlChange` or an `Error`.
+    data: String,
 }
 
 /// The answer to `POST /v1/sql`, and the first event of a subscription.

@@ -9,6 +9,7 @@ use super::model::{SqlAnswer, SqlChange, SqlColumn};
 use crate::agent::{Agent, stopped};
 use crate::describe::model::Error;
 use crate::features::events::entry::Place;
+use crate::http::stream;
 use crate::refusal::Refusal;
 use axum::response::sse::Event;
 use futures_util::stream::{Stream, unfold};
@@ -21,8 +22,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::{OwnedSemaphorePermit, watch};
 
-/// A silent stream carries a comment this often, so that a dead connection is noticed.
-pub(super) const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// Longest time between two answers.
 const INTERVAL: Duration = Duration::from_secs(1);
 /// Shortest time between two answers, however much happens (our guess: what a person takes for at once).
@@ -45,6 +44,8 @@ pub(super) struct Subscription {
     /// The last answer: when it was asked for, and how long it took.
     asked: Instant,
     took: Duration,
+    /// The moment at which the stream ends by itself.
+    ends: Option<tokio::time::Instant>,
     stop: watch::Receiver<bool>,
     is_over: bool,
     _permit: OwnedSemaphorePermit,
@@ -64,6 +65,7 @@ impl Subscription {
         agent: Arc<Agent>,
         sql: String,
         key: Option<String>,
+        ends: Option<tokio::time::Instant>,
     ) -> Result<Subscription, Refusal> {
         let permit = agent.watchers().try_acquire_owned();
         let permit = permit.map_err(|_| Refusal::busy("too many wait for changes already"))?;
@@ -87,13 +89,14 @@ impl Subscription {
             events: delivered,
             asked,
             took: asked.elapsed(),
+            ends,
             stop,
             is_over: false,
             _permit: permit,
         })
     }
 
-    /// The events, until the agent stops, or the statement has no answer any more.
+    /// The events, until the agent stops, the time is over, or the statement has no answer any more.
     pub(super) fn events(self) -> impl Stream<Item = Result<Event, Infallible>> {
         unfold(self, |mut subscription| async { Some((Ok(subscription.next().await?), subscription)) })
     }
@@ -130,7 +133,7 @@ impl Subscription {
         None
     }
 
-    /// Waits until the statement is to be asked again. False if the agent stops.
+    /// Waits until the statement is to be asked again. False if the agent stops, or the time is over.
     async fn wait(&mut self) -> bool {
         let pause = PAUSE.max(self.took * PAUSE_IN_ANSWERS);
         let due = async {
@@ -146,6 +149,7 @@ impl Subscription {
         tokio::select! {
             () = due => {}
             () = stopped(&mut self.stop) => return false,
+            () = stream::at(self.ends) => return false,
         }
         // The next answer holds all changes until it is asked for, so those that were signalled before count as seen.
         self.changes.mark_unchanged();

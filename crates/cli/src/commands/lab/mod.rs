@@ -66,10 +66,10 @@ pub struct CommonArgs {
     #[arg(long)]
     pub json: bool,
     /// Draw the curve into this SVG file, with theory over it where there is one for the model that is run
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = new_file)]
     pub plot: Option<PathBuf>,
     /// Write the runs into this CSV file, a line each
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = new_file)]
     pub csv: Option<PathBuf>,
 }
 
@@ -147,6 +147,21 @@ fn draw(file: Option<&Path>, plot: impl FnOnce() -> Plot) -> Outcome {
     file.map_or(Ok(()), |file| write(file, &plot().svg()))
 }
 
+/// A file that is to be written once the work is done: what cannot be one is refused before.
+pub fn new_file(name: &str) -> Result<PathBuf, String> {
+    let file = PathBuf::from(name);
+    let within = match file.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    match name {
+        "-" => Err("a file has a name; /dev/stdout is the standard output, which has the table too".into()),
+        _ if file.is_dir() => Err("this is a directory: name a file in it".into()),
+        _ if !within.is_dir() => Err(format!("there is no directory {}: make it first", within.display())),
+        _ => Ok(file),
+    }
+}
+
 /// Writes a file, or says which one could not be written.
 pub fn write(file: &Path, text: &str) -> Outcome {
     std::fs::write(file, text).map_err(|e| Failure::Usage(format!("cannot write {}: {e}", file.display())))
@@ -171,6 +186,17 @@ mod tests {
             Ok(other) => panic!("{other:?}"),
             Err(e) => Err(e.to_string()),
         }
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_written_is_refused_before_the_work() {
+        for (name, why) in
+            [("-", "/dev/stdout"), ("/", "is a directory"), ("/no/such/x.csv", "no directory /no/such")]
+        {
+            let refused = lab(&format!("epidemic --csv {name}")).unwrap_err();
+            assert!(refused.contains(why), "{refused}");
+        }
+        assert!(lab("epidemic --csv runs.csv --plot ./runs.svg").is_ok());
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! `rumormill lab paper`: a paper's table beside ours.
 
-use super::{draw, write};
+use super::{draw, new_file, write};
 use crate::commands::progress::Progress;
 use crate::outcome::{Failure, Outcome};
 use crate::show::Out;
@@ -30,7 +30,7 @@ pub struct PaperArgs {
     #[arg(long)]
     pub json: bool,
     /// Draw it into this SVG file
-    #[arg(long, value_name = "FILE", conflicts_with = "all")]
+    #[arg(long, value_name = "FILE", conflicts_with = "all", value_parser = new_file)]
     pub plot: Option<PathBuf>,
     /// With --all: write papers.md, and its pictures below papers/, into this directory
     #[arg(long, value_name = "DIR", requires = "all")]

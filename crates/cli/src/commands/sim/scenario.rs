@@ -3,7 +3,7 @@
 use super::answers;
 use crate::args::duration;
 use crate::commands::cost;
-use crate::commands::lab::write;
+use crate::commands::lab::{new_file, write};
 use crate::commands::progress::Progress;
 use crate::outcome::{Failure, Outcome};
 use crate::show::{Out, count, either};
@@ -59,13 +59,13 @@ pub struct RunArgs {
     #[arg(long, value_name = "TIME", requires = "sql", value_parser = duration)]
     pub sql_every: Option<Duration>,
     /// With --sql: write the rows into this file
-    #[arg(long, value_name = "FILE", requires = "sql")]
+    #[arg(long, value_name = "FILE", requires = "sql", value_parser = new_file)]
     pub sql_out: Option<PathBuf>,
     /// Write the samples as CSV into this file
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = new_file)]
     pub csv: Option<PathBuf>,
     /// Draw a figure of the samples, run by run, into an SVG file
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = new_file)]
     pub plot: Option<PathBuf>,
     /// The figure that is drawn, by the name of its column [default: what the stack is about]
     #[arg(long, value_name = "NAME", requires = "plot")]
