@@ -157,7 +157,8 @@ impl<E> Wires<E> {
 /// Fields that the wiring needs follow `with`, and numbers that must not be used again follow `retired`. A module holds one composite at most.
 ///
 /// Inputs go to the protocols in the order of the lines, but `Start` in the reverse order, so that an upper layer is started before the layers that
-/// call it. Events are routed in the order in which they happened, after the input has been handled.
+/// call it. Events are routed in the order in which they happened, after the input has been handled. A change of the peers that the wiring publishes
+/// ([`Cx::publish`]) is made after all of them, and then told to each protocol.
 #[macro_export]
 macro_rules! composite {
     (
@@ -216,6 +217,7 @@ macro_rules! composite {
                     Route::Input(Input::Message(_, Message::Unknown) | Input::Shed(_, Message::Unknown)) => {}
                     Route::Input(Input::Spare(peer, bytes)) => self.spare(cx, peer, bytes),
                     Route::Input(Input::Lost(peer, loss)) => { $(self.$field(cx, Input::Lost(peer, loss));)+ }
+                    Route::Input(Input::Peer(change)) => { $(self.$field(cx, Input::Peer(change));)+ }
                 }
             }
         }
@@ -242,6 +244,7 @@ mod tests {
     use crate::drive::{Driver, Limits, Scratch, Sink};
     use crate::identity::{Keys, Unsigned};
     use crate::lane::Lane;
+    use crate::peers::Change;
     use crate::protocol::{Loss, Message as _};
     use crate::time::{Duration, Time, Wall};
     use crate::wire;
@@ -284,6 +287,7 @@ mod tests {
                 Input::Spare(_, bytes) => cx.emit(format!("{bytes} spare")),
                 Input::Shed(to, word) => cx.emit(format!("{} to {} shed", word.0, to.0)),
                 Input::Lost(peer, loss) => cx.emit(format!("{} lost: {loss:?}", peer.0)),
+                Input::Peer(change) => cx.emit(format!("{change:?} of {}", cx.peers.len())),
             }
         }
     }
@@ -320,6 +324,10 @@ mod tests {
             match route {
                 Route::Event(Event::First(told)) if told.starts_with("go") && self.taste.likes(&told) => {
                     self.second(cx, Input::Call("second"));
+                    cx.emit(Event::First(told));
+                }
+                Route::Event(Event::First(told)) if told.starts_with("up") => {
+                    cx.publish(Change::Up(PEER));
                     cx.emit(Event::First(told));
                 }
                 Route::Event(Event::Second(told)) if told == "second 2" => {
@@ -423,6 +431,16 @@ mod tests {
         let all = ["first: 7 lost: Reset", "second: 7 lost: Reset", "third: 7 lost: Reset"];
         assert_eq!(seen.told, [&one[..], &all[..]].concat());
         assert_eq!(node.wires.absent(), 0);
+    }
+
+    #[test]
+    fn a_change_of_the_peers_is_made_after_the_events_and_told_once_to_each_protocol() {
+        let calls = ["up", "up"].map(|call| Input::Call(Call::First(call)));
+        let (_, seen) = run(Some(echo()), calls);
+        let published = ["first: up 1", "first: up 2"];
+        let told = ["first", "second", "third"].map(|name| format!("{name}: Up({PEER:?}) of 1"));
+        let told: Vec<&str> = told.iter().map(String::as_str).collect();
+        assert_eq!(seen.told, [&published[..], &told[..], &published[..]].concat());
     }
 
     #[test]

@@ -7,6 +7,7 @@
 
 use crate::identity::NodeId;
 use crate::lane::Lane;
+use crate::peers::{Change, Peers};
 use crate::protocol::{Cx, Input, Message, Output, Protocol, Via};
 use crate::rng::Rng;
 use crate::time::{Time, Wall};
@@ -63,6 +64,7 @@ pub struct Driver<P: Protocol> {
     /// The protocol.
     pub node: P,
     me: NodeId,
+    peers: Peers,
     rng: Rng,
     budget: Budget,
 }
@@ -72,6 +74,8 @@ pub struct Scratch<P: Protocol> {
     frames: Vec<Frame<P::Message>>,
     leaving: Vec<Frame<P::Message>>,
     packed: Vec<P::Message>,
+    /// Changes of the peers that the present input has brought.
+    changes: Vec<Change>,
 }
 
 /// Rounds of one flush: what was sent, what was sent to others while room was offered, and what a [`Input::Shed`] was answered with.
@@ -93,14 +97,15 @@ impl<M> Frame<M> {
 
 impl<P: Protocol> Default for Scratch<P> {
     fn default() -> Self {
-        Scratch { frames: Vec::new(), leaving: Vec::new(), packed: Vec::new() }
+        Scratch { frames: Vec::new(), leaving: Vec::new(), packed: Vec::new(), changes: Vec::new() }
     }
 }
 
 impl<P: Protocol> Driver<P> {
-    /// Drives `node` as `me`, with randomness from `seed`.
+    /// Drives `node` as `me`, with randomness from `seed`. It has no peers yet.
     pub fn new(node: P, me: NodeId, seed: u64, limits: &Limits) -> Self {
-        Driver { node, me, rng: Rng::seeded(seed), budget: Budget::new::<P::Message>(limits) }
+        let budget = Budget::new::<P::Message>(limits);
+        Driver { node, me, peers: Peers::default(), rng: Rng::seeded(seed), budget }
     }
 
     /// Who it drives.
@@ -108,7 +113,20 @@ impl<P: Protocol> Driver<P> {
         self.me
     }
 
-    /// Hands one input in. What it sends stays in `scratch` until [`flush`](Driver::flush).
+    /// Gives the node these peers in place of those before, and tells it.
+    pub fn meet(
+        &mut self,
+        scratch: &mut Scratch<P>,
+        sink: &mut impl Sink<P>,
+        now: Time,
+        wall: Wall,
+        peers: Peers,
+    ) {
+        self.peers = peers;
+        self.input(scratch, sink, now, wall, Input::Peer(Change::All));
+    }
+
+    /// Hands one input in, and then the changes of the peers that the node publishes. What it sends stays in `scratch` until [`flush`](Driver::flush).
     pub fn input(
         &mut self,
         scratch: &mut Scratch<P>,
@@ -117,7 +135,34 @@ impl<P: Protocol> Driver<P> {
         wall: Wall,
         input: Input<P>,
     ) {
-        let frames = &mut scratch.frames;
+        self.hand(scratch, sink, now, wall, input);
+        if !scratch.changes.is_empty() {
+            self.publish(scratch, sink, now, wall);
+        }
+    }
+
+    /// Makes the changes one by one, and tells the node of each that is one.
+    #[cold]
+    fn publish(&mut self, scratch: &mut Scratch<P>, sink: &mut impl Sink<P>, now: Time, wall: Wall) {
+        let mut next = 0;
+        while let Some(&change) = scratch.changes.get(next) {
+            next += 1;
+            if self.peers.change(change) {
+                self.hand(scratch, sink, now, wall, Input::Peer(change));
+            }
+        }
+        scratch.changes.clear();
+    }
+
+    fn hand(
+        &mut self,
+        scratch: &mut Scratch<P>,
+        sink: &mut impl Sink<P>,
+        now: Time,
+        wall: Wall,
+        input: Input<P>,
+    ) {
+        let Scratch { frames, changes, .. } = scratch;
         let mut out = |output: Output<P>| match output {
             Output::Send(to, via, message) => {
                 let bytes = wire::len(&message);
@@ -125,10 +170,12 @@ impl<P: Protocol> Driver<P> {
             }
             Output::Timer(delay, timer) => sink.timer(now + delay, timer),
             Output::Watch(peer, on) => sink.watch(peer, on),
+            Output::Peer(change) => changes.push(change),
             Output::Event(event) => sink.event(event),
         };
         let room = self.budget.room::<P::Message>(now);
-        self.node.handle(&mut Cx { now, wall, me: self.me, rng: &mut self.rng, room, out: &mut out }, input);
+        let Driver { node, me, peers, rng, .. } = self;
+        node.handle(&mut Cx { now, wall, me: *me, peers, rng, room, out: &mut out }, input);
     }
 
     /// Ends the instant: packs what was sent, offers what is spare, and lets go what the budget allows.

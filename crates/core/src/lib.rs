@@ -6,6 +6,7 @@
 //! | [`composite`](mod@composite) | many protocols in one node; [`numbered`](mod@numbered) is how their messages share the wire |
 //! | [`counters`](macro@counters) | a protocol's counters, with their help texts, from one list |
 //! | [`stack`] | one protocol on top of another |
+//! | [`peers`] | whom a protocol may talk to |
 //! | [`lane`] | shares of the budget |
 //! | [`drive`] | what every driver does alike: packing frames, offering what is spare, keeping the budget |
 //! | [`wire`] | how a message becomes bytes, and why no bytes can hurt the one who reads them |
@@ -26,10 +27,12 @@ pub mod composite;
 mod counters;
 pub mod drive;
 pub mod identity;
+mod implicit_peers;
 pub mod lane;
 pub mod numbered;
 pub mod observe;
 pub mod payload;
+pub mod peers;
 pub mod protocol;
 pub mod record;
 pub mod rng;
@@ -41,7 +44,8 @@ pub mod words;
 
 pub use identity::NodeId;
 pub use lane::Lane;
-pub use protocol::{Change, Cx, Input, Loss, Message, Output, Protocol, Via};
+pub use peers::{Change, Peers};
+pub use protocol::{Cx, Input, Loss, Message, Output, Protocol, Via};
 pub use rng::Rng;
 pub use time::{Duration, Time, Wall};
 

@@ -6,6 +6,7 @@
 
 use crate::identity::NodeId;
 pub use crate::lane::Lane;
+pub use crate::peers::{Change, Peers};
 use crate::rng::Rng;
 use crate::time::{Duration, Time, Wall};
 use crate::wire::{self, Wire};
@@ -67,15 +68,6 @@ pub enum Loss {
     Replaced(NodeId),
 }
 
-/// What a view tells a spreader.
-#[derive(Copy, Clone, PartialEq, Eq, Debug)]
-pub enum Change {
-    /// This peer can be talked to.
-    Up(NodeId),
-    /// It no longer can.
-    Down(NodeId),
-}
-
 /// What is handed to a protocol.
 pub enum Input<P: Protocol> {
     /// The first input, once.
@@ -92,6 +84,8 @@ pub enum Input<P: Protocol> {
     Shed(NodeId, P::Message),
     /// Something did not arrive, for this reason.
     Lost(NodeId, Loss),
+    /// The peers have changed; [`Cx::peers`] shows them as they are now.
+    Peer(Change),
 }
 
 /// What a protocol pushes out.
@@ -102,6 +96,8 @@ pub enum Output<P: Protocol> {
     Timer(Duration, P::Timer),
     /// From now on tell me (or no longer) when the connection to this peer breaks.
     Watch(NodeId, bool),
+    /// The peers change. All protocols of this node are told so right after the present input.
+    Peer(Change),
     /// Tell the application, or the layer above.
     Event(P::Event),
 }
@@ -114,6 +110,8 @@ pub struct Cx<'a, P: Protocol> {
     pub wall: Wall,
     /// Who I am.
     pub me: NodeId,
+    /// Whom I may talk to: one set for all protocols of this node.
+    pub peers: &'a Peers,
     /// My random source.
     pub rng: &'a mut Rng,
     /// Bytes that may be sent now without being shed, as of the start of this handler.
@@ -148,6 +146,24 @@ impl<P: Protocol> Cx<'_, P> {
         (self.out)(Output::Watch(peer, on));
     }
 
+    /// Publishes a change of the peers to all protocols of this node.
+    pub fn publish(&mut self, change: Change) {
+        (self.out)(Output::Peer(change));
+    }
+
+    /// Runs `body` with these peers in place of the node's: for a protocol with a view of its own.
+    pub fn among<R>(&mut self, peers: &Peers, body: impl FnOnce(&mut Cx<'_, P>) -> R) -> R {
+        body(&mut Cx {
+            now: self.now,
+            wall: self.wall,
+            me: self.me,
+            peers,
+            rng: self.rng,
+            room: self.room,
+            out: self.out,
+        })
+    }
+
     /// Runs `body`, and adds to `taken` the bytes that it says to `peer` in datagrams: how several protocols share spare room.
     pub fn counted<R>(
         &mut self,
@@ -168,6 +184,7 @@ impl<P: Protocol> Cx<'_, P> {
             now: self.now,
             wall: self.wall,
             me: self.me,
+            peers: self.peers,
             rng: self.rng,
             room: self.room,
             out: &mut counting,
@@ -187,12 +204,14 @@ impl<P: Protocol> Cx<'_, P> {
             Output::Send(to, via, m) => out(Output::Send(to, via, message(m))),
             Output::Timer(delay, t) => out(Output::Timer(delay, timer(t))),
             Output::Watch(peer, on) => out(Output::Watch(peer, on)),
+            Output::Peer(change) => out(Output::Peer(change)),
             Output::Event(event) => on_event(event),
         };
         body(&mut Cx {
             now: self.now,
             wall: self.wall,
             me: self.me,
+            peers: self.peers,
             rng: self.rng,
             room: self.room,
             out: &mut inner,

@@ -1,10 +1,11 @@
 //! One protocol on top of another (the composition of MiCA, Princehouse 2014, as a type).
 //!
-//! In `Stack<Upper, Lower>` the lower's events become the upper's calls, as in a spreader on a membership view. Both
+//! In `Stack<Upper, Lower>` the lower's events become the upper's calls, or changes of the peers, as of a spreader on a membership view. Both
 //! talk to their own kind on the peers; what is sent to one peer at one instant shares a datagram. Events of the lower
 //! layer are queued and delivered, in order, after its `handle` has returned.
 
 use crate::lane::{Lane, Lanes};
+use crate::peers::Change;
 use crate::protocol::{Cx, Input, Message, Protocol};
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
@@ -27,10 +28,16 @@ pub enum Layer<U, L> {
     Lower(L),
 }
 
-/// A protocol that follows another one's events: how each becomes a call. `None` is passed over.
+/// A protocol that follows another one's events. An event that becomes neither a call nor a change is passed over.
 pub trait Subscriber<E>: Protocol {
     /// The call that follows from `event`.
-    fn call_for(event: &E) -> Option<Self::Call>;
+    fn call_for(_event: &E) -> Option<Self::Call> {
+        None
+    }
+    /// The change of the peers that follows from `event`.
+    fn change_for(_event: &E) -> Option<Change> {
+        None
+    }
 }
 
 impl<U, L: Protocol> Stack<U, L> {
@@ -47,6 +54,9 @@ impl<U: Protocol + Subscriber<L::Event>, L: Protocol> Stack<U, L> {
         while let Some(event) = self.events.pop_front() {
             if let Some(call) = U::call_for(&event) {
                 self.upper(cx, Input::Call(call));
+            }
+            if let Some(change) = U::change_for(&event) {
+                cx.publish(change);
             }
             cx.emit(Layer::Lower(event));
         }
@@ -94,6 +104,10 @@ impl<U: Protocol + Subscriber<L::Event>, L: Protocol> Protocol for Stack<U, L> {
             Input::Lost(peer, loss) => {
                 self.lower(cx, Input::Lost(peer, loss));
                 self.upper(cx, Input::Lost(peer, loss));
+            }
+            Input::Peer(change) => {
+                self.lower(cx, Input::Peer(change));
+                self.upper(cx, Input::Peer(change));
             }
         }
     }

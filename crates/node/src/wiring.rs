@@ -1,6 +1,6 @@
 //! The wiring of the agent's node: `route` says who is told of what, `spare` who gets what is left of a datagram.
 //!
-//! SWIM's changes of the live set go to all that keep peers. Newer vitals of a member are its signs of life for phi. A query travels as an event, but
+//! SWIM's live members are the peers of all other protocols. Newer vitals of a member are its signs of life for phi. A query travels as an event, but
 //! no subscriber of events gets it: the events hand it to the queries, and here it is decided whether this node is meant, by its name and tags of that
 //! moment. Before a node that was alone joins others, or is joined by them, its events find out what was before it; until then membership waits
 //! ([`Gate`](super::gate::Gate)).
@@ -33,7 +33,10 @@ impl<K: Keys, A: Audience> Wiring for Node<K, A> {
                 self.gate.hold(from, message);
                 self.events(cx, Input::Call(events::Call::Join { peer: from, seeks: false }));
             }
-            Route::Event(Event::Swim(event)) => self.on_swim(cx, event),
+            Route::Event(Event::Swim(event)) => {
+                event.change().into_iter().for_each(|change| cx.publish(change));
+                cx.emit(Event::Swim(event));
+            }
             Route::Event(Event::Events(event)) => self.on_event(cx, event),
             Route::Event(Event::Queries(event)) => self.on_query(cx, event),
             Route::Event(Event::Vitals(lww::Event::Heard(id))) if let Some(sign) = self.sign_of(id) => {
@@ -67,17 +70,6 @@ impl<K: Keys, A: Audience> Wiring for Node<K, A> {
 }
 
 impl<K: Keys, A: Audience> Node<K, A> {
-    fn on_swim(&mut self, cx: &mut Cx<'_, Self>, event: swim::Event) {
-        if let Some(change) = event.change() {
-            self.vitals(cx, Input::Call(lww::Call::Peer(change)));
-            self.events(cx, Input::Call(events::Call::Peer(change)));
-            self.queries(cx, Input::Call(queries::Call::Peer(change)));
-            self.bans(cx, Input::Call(bans::Call::Peer(change)));
-            self.phi(cx, Input::Call(detect::Call::Peer(change)));
-        }
-        cx.emit(Event::Swim(event));
-    }
-
     /// Questions go to the queries, and so does what became of those asked here; all else is told.
     fn on_event(&mut self, cx: &mut Cx<'_, Self>, event: events::Event) {
         use events::Event::{Covered, Joined, Queued, Refused};

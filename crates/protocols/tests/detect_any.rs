@@ -1,12 +1,12 @@
 //! What holds for every detector: they are asked and tell the same, so one test drives them all.
 
 use rumormill_core::identity::Life;
+use rumormill_core::peers::Peers;
 use rumormill_core::protocol::{Change, Cx, Input, Loss, Output};
 use rumormill_core::rng::Rng;
 use rumormill_core::time::{Duration, Time, Wall};
 use rumormill_core::{NodeId, wire};
 use rumormill_protocols::detect::{self, Call, Detector, Event};
-use rumormill_protocols::kit::peers::Peers;
 use rumormill_sim::{Latency, Sim, World};
 use std::sync::Arc;
 
@@ -54,7 +54,7 @@ fn settled_for<P: Detector>(seed: u64, after: Duration) -> Sim<P> {
     let config = config::<P>();
     for id in (0..NODES).map(NodeId) {
         sim.spawn(id, P::start(&config, id, Life::default()), Time::ZERO);
-        sim.call(id, Call::Peers(Peers::Everyone(NODES)));
+        sim.meet(id, Peers::Everyone(NODES));
     }
     sim.run_for(after, &mut |_, id, event| panic!("seed {seed}: node {} tells {event:?}", id.0));
     sim
@@ -91,7 +91,7 @@ promise!(a_node_that_comes_back_is_trusted_again, |P| {
     sim.crash(CRASHED);
     sim.run_for(noticed::<P>(), &mut |_, _, _| {});
     sim.restart(CRASHED, P::start(&config::<P>(), CRASHED, Life { epoch: 1, session: 9 }));
-    sim.call(CRASHED, Call::Peers(Peers::Everyone(NODES)));
+    sim.meet(CRASHED, Peers::Everyone(NODES));
     let mut trusted = Vec::new();
     sim.run_for(noticed::<P>(), &mut |_, by, event| match event {
         Event::Trusted(peer) if peer == CRASHED => trusted.push(by),
@@ -125,7 +125,7 @@ promise!(memory_is_bounded_however_long_it_runs_and_however_the_view_changes, |P
     let most = P::samples_max(&P::Config::default());
     let mut sim = settled_for::<P>(6, Duration::from_secs(1_200));
     assert!(sim.ids().all(|id| sim.node(id).samples_len() <= most), "{}", P::NAME);
-    sim.call(NodeId(0), Call::Peers(Peers::default()));
+    sim.meet(NodeId(0), Peers::default());
     let mut rng = Rng::seeded(6);
     for _ in 0..200 {
         let id = NodeId(rng.below(NODES as usize) as u64);
@@ -139,14 +139,14 @@ promise!(alone_or_without_a_view_nothing_is_sent, |P| {
     let mut sim = Sim::new(World::default(), 7);
     let config = config::<P>();
     (0..2).for_each(|id| sim.spawn(NodeId(id), P::start(&config, NodeId(id), Life::default()), Time::ZERO));
-    sim.call(NodeId(1), Call::Peers(Peers::Listed(vec![NodeId(1)])));
+    sim.meet(NodeId(1), Peers::listed([NodeId(1)]));
     sim.run_for(Duration::from_secs(60), &mut |_, _, event| panic!("{}: {event:?}", P::NAME));
     assert_eq!(sim.total().bytes_sent(), 0, "{}", P::NAME);
 });
 
 promise!(no_message_that_can_be_read_makes_one_panic_or_grow, |P| {
     let (mut rng, mut node_rng, mut now) = (Rng::seeded(8), Rng::seeded(1), 0u64);
-    let me = NodeId(0);
+    let (me, mut peers) = (NodeId(0), Peers::default());
     let mut node = P::start(&config::<P>(), me, Life::default());
     let samples: Vec<P::Message> = P::samples().into_iter().map(|(_, message)| message).collect();
     let mut timers: Vec<P::Timer> = Vec::new();
@@ -154,11 +154,17 @@ promise!(no_message_that_can_be_read_makes_one_panic_or_grow, |P| {
         let from = NodeId(rng.below(12) as u64);
         let input = match rng.below(12) {
             _ if step == 3 => Input::Start,
-            0 => Input::Call(Call::Peer(Change::Up(from))),
-            1 => Input::Call(Call::Peer(Change::Down(from))),
+            kind @ (0 | 1) => {
+                let change = if kind == 0 { Change::Up(from) } else { Change::Down(from) };
+                peers.change(change);
+                Input::Peer(change)
+            }
             2 => Input::Lost(from, Loss::Reset),
             3 => Input::Shed(from, samples[0].clone()),
-            4 if step % 50 == 0 => Input::Call(Call::Peers(Peers::Everyone(rng.below(9) as u64))),
+            4 if step % 50 == 0 => {
+                peers = Peers::Everyone(rng.below(9) as u64);
+                Input::Peer(Change::All)
+            }
             5 | 6 if !timers.is_empty() => Input::Timer(timers.remove(0)),
             _ => {
                 let mut bytes = Vec::new();
@@ -175,8 +181,8 @@ promise!(no_message_that_can_be_read_makes_one_panic_or_grow, |P| {
                 timers.push(timer);
             }
         };
-        let (now, wall) = (Time(now), Wall(0));
-        node.handle(&mut Cx { now, wall, me, rng: &mut node_rng, room: 9_999, out: &mut out }, input);
+        let (now, wall, peers) = (Time(now), Wall(0), &peers);
+        node.handle(&mut Cx { now, wall, me, peers, rng: &mut node_rng, room: 9_999, out: &mut out }, input);
         assert!(timers.len() <= 1, "{}: {} timers", P::NAME, timers.len());
         assert!(node.samples_len() <= P::samples_max(&P::Config::default()), "{}", P::NAME);
     }

@@ -2,6 +2,7 @@
 
 use rumormill_core::identity::{Life, NodeId};
 use rumormill_core::payload::Payload;
+use rumormill_core::peers::Peers;
 use rumormill_core::protocol::{Cx, Input, Output, Protocol};
 use rumormill_core::time::{Duration, Time, Wall};
 use rumormill_core::wire;
@@ -25,8 +26,8 @@ impl Asked {
     fn handle(&mut self, now: Time, input: Input<Queries>) -> Vec<Output<Queries>> {
         let (mut rng, mut said) = (rumormill_core::rng::Rng::seeded(1), Vec::new());
         let mut out = |output| said.push(output);
-        let (wall, me) = (Wall(now.0 / 1_000_000), NodeId(0));
-        self.node.handle(&mut Cx { now, wall, me, rng: &mut rng, room: 0, out: &mut out }, input);
+        let (wall, me, peers) = (Wall(now.0 / 1_000_000), NodeId(0), &Peers::default());
+        self.node.handle(&mut Cx { now, wall, me, peers, rng: &mut rng, room: 0, out: &mut out }, input);
         said
     }
 

@@ -5,11 +5,11 @@ mod common;
 use common::*;
 use rumormill_core::identity::Life;
 use rumormill_core::payload::Payload;
+use rumormill_core::peers::Peers;
 use rumormill_core::protocol::{Change, Cx, Input, Loss, Message, Output};
 use rumormill_core::rng::Rng;
 use rumormill_core::time::{Duration, Time, Wall};
 use rumormill_core::{NodeId, wire};
-use rumormill_protocols::kit::peers::Peers;
 use rumormill_protocols::spread::rumor::{self, Rumor};
 use rumormill_protocols::spread::{self, Call, Event, Reach, Spreader, Update, UpdateId};
 use rumormill_sim::World;
@@ -106,7 +106,7 @@ promise!(a_new_life_is_heard_although_it_begins_to_count_anew, |name, _reach, ma
     sim.run_for(Duration::from_secs(10), &mut |_, _, _| {});
     sim.crash(NodeId(0));
     sim.restart(NodeId(0), make(Life { epoch: 1, session: 5 }));
-    sim.call(NodeId(0), Call::Peers(Peers::Everyone(3)));
+    sim.meet(NodeId(0), Peers::Everyone(3));
     sim.call(NodeId(0), Call::Publish(Payload::EMPTY));
     let mut delivered = 0;
     sim.run_for(Duration::from_secs(10), &mut |_, _, event| {
@@ -123,7 +123,7 @@ promise!(alone_or_without_a_view_nothing_is_sent, |name, _reach, make| {
     let mut sim = rumormill_sim::Sim::new(World::default(), 1);
     sim.spawn(NodeId(0), make(Life::default()), Time::ZERO);
     sim.call(NodeId(0), Call::Publish(Payload::EMPTY));
-    sim.call(NodeId(0), Call::Peers(Peers::Everyone(1)));
+    sim.meet(NodeId(0), Peers::Everyone(1));
     sim.call(NodeId(0), Call::Publish(Payload::EMPTY));
     let mut delivered = 0;
     sim.run_for(Duration::from_secs(60), &mut |_, _, event| {
@@ -157,19 +157,28 @@ no_message_that_can_be_read_makes_one_panic_or_grow, |name, _reach, make| {
     let (mut node, mut node_rng, mut now) = (make(Life::default()), Rng::seeded(1), 0);
     let mut said: Vec<P::Message> = Vec::new();
     let mut timers: Vec<P::Timer> = Vec::new();
-    let mut taken = 0;
+    let (mut peers, mut taken) = (Peers::default(), 0);
     for step in 0..20_000u64 {
         let from = NodeId(rng.below(12) as u64);
         let input = match rng.below(20) {
             _ if step == 3 => Input::Start,
             0 => Input::Call(Call::Publish(Payload::from(&[1; 9][..]))),
-            1 => Input::Call(Call::Peer(Change::Up(from))),
-            2 => Input::Call(Call::Peer(Change::Down(from))),
+            kind @ (1 | 2) => {
+                let change = if kind == 1 { Change::Up(from) } else { Change::Down(from) };
+                peers.change(change);
+                Input::Peer(change)
+            }
             3 if !said.is_empty() => Input::Shed(from, said[rng.below(said.len())].clone()),
             4 => Input::Lost(from, Loss::Reset),
             5 => Input::Spare(from, 1_000),
-            6 if step % 50 == 0 => Input::Call(Call::Peers(Peers::Everyone(rng.below(9) as u64))),
-            7 if step % 50 == 0 => Input::Call(Call::Peers(Peers::Listed(vec![NodeId(0), from, from]))),
+            6 if step % 50 == 0 => {
+                peers = Peers::Everyone(rng.below(9) as u64);
+                Input::Peer(Change::All)
+            }
+            7 if step % 50 == 0 => {
+                peers = Peers::listed([NodeId(0), from, from]);
+                Input::Peer(Change::All)
+            }
             9..=11 if !timers.is_empty() => Input::Timer(timers.remove(0)),
             _ => match mutated(&said, &mut rng) {
                 Some(message) => {
@@ -189,8 +198,8 @@ no_message_that_can_be_read_makes_one_panic_or_grow, |name, _reach, make| {
                 _ => {}
             }
         };
-        let (now, wall, me) = (Time(now), Wall(0), NodeId(0));
-        node.handle(&mut Cx { now, wall, me, rng: &mut node_rng, room: 9_999, out: &mut out }, input);
+        let (now, wall, me, peers) = (Time(now), Wall(0), NodeId(0), &peers);
+        node.handle(&mut Cx { now, wall, me, peers, rng: &mut node_rng, room: 9_999, out: &mut out }, input);
         assert!(outputs <= 140, "{name}: {outputs} outputs of one input");
         assert!(timers.len() <= 1, "{name}: {} timers", timers.len());
         assert!(node.known_len() <= KNOWN_MAX && node.hot_len() <= HOT_MAX, "{name}");
@@ -232,8 +241,8 @@ fn an_update_with_a_payload_that_is_too_large_is_not_taken() {
         let mut events = 0;
         let mut out = |output| events += i32::from(matches!(output, Output::Event(Event::Delivered { .. })));
         let message = rumor::Message::Update { update: update(len), hops: 1, misses: 0, contact: 1 };
-        let (now, wall, me) = (Time(1), Wall(0), NodeId(0));
-        let mut cx = Cx { now, wall, me, rng: &mut rng, room: 9_999, out: &mut out };
+        let (now, wall, me, peers) = (Time(1), Wall(0), NodeId(0), &Peers::default());
+        let mut cx = Cx { now, wall, me, peers, rng: &mut rng, room: 9_999, out: &mut out };
         rumormill_core::Protocol::handle(&mut node, &mut cx, Input::Message(NodeId(5), message));
         assert_eq!(events, delivered);
     }

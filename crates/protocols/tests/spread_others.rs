@@ -6,8 +6,8 @@ use common::*;
 use rumormill_core::NodeId;
 use rumormill_core::identity::Life;
 use rumormill_core::payload::Payload;
+use rumormill_core::peers::Peers;
 use rumormill_core::time::Duration;
-use rumormill_protocols::kit::peers::Peers;
 use rumormill_protocols::spread::direct_mail::{self, DirectMail};
 use rumormill_protocols::spread::flood::{self, Flood};
 use rumormill_protocols::spread::infect_and_die::{self, InfectAndDie};
@@ -132,7 +132,7 @@ fn a_flood_over_a_listed_view_goes_round_a_ring_and_stops_at_its_hops() {
         let mut sim = everyone(World::default(), 1, 20, || Flood::new(config.clone(), Life::default()));
         for id in 0..20 {
             let beside = vec![NodeId((id + 1) % 20), NodeId((id + 19) % 20)];
-            sim.call(NodeId(id), Call::Peers(Peers::Listed(beside)));
+            sim.meet(NodeId(id), Peers::listed(beside));
         }
         assert_eq!(spread(&mut sim, 10).reached, reached, "both ways from node 0, {hops_max} hops passed on");
     }
@@ -166,7 +166,7 @@ fn every_publisher_is_the_root_of_its_own_tree_over_a_listed_view() {
             let mut view = ids.clone();
             view.rotate_left(id.0 as usize % 7);
             view.retain(|peer| peer != id || id.0 % 2 == 0);
-            sim.call(*id, Call::Peers(Peers::Listed(view)));
+            sim.meet(*id, Peers::listed(view));
         }
         sim.call(*publisher, Call::Publish(Payload::EMPTY));
         let mut reached = BTreeSet::new();

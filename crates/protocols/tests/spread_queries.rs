@@ -2,10 +2,10 @@
 
 use rumormill_core::identity::{Life, NodeId};
 use rumormill_core::payload::Payload;
+use rumormill_core::peers::Peers;
 use rumormill_core::protocol::{Cx, Input, Protocol};
 use rumormill_core::stack::{Layer, Stack};
 use rumormill_core::time::{Duration, Time, Wall};
-use rumormill_protocols::kit::peers::Peers;
 use rumormill_protocols::spread::events::{self, Config as EventsConfig, Events, Publish};
 use rumormill_protocols::spread::queries::*;
 use rumormill_sim::{Clock, Sim, World};
@@ -56,8 +56,7 @@ impl Story {
         for id in (0..n).map(NodeId) {
             let node = Stack::new(Queries::new(config.clone(), life), Events::new(events.clone(), life));
             sim.spawn(id, node, Time::ZERO);
-            sim.call(id, Layer::Upper(Call::Peers(Peers::Everyone(n))));
-            sim.call(id, Layer::Lower(events::Call::Peers(Peers::Everyone(n))));
+            sim.meet(id, Peers::Everyone(n));
         }
         let app = |_| App::Answers(8, Duration::ZERO);
         let mut story = Story { sim, app, later: Vec::new(), told: BTreeMap::new(), tickets: 0 };
@@ -332,11 +331,10 @@ fn what_is_too_much_is_refused_and_counted() {
     let mut handle = |node: &mut Queries, input: Input<Queries>| {
         let mut rng = rumormill_core::rng::Rng::seeded(1);
         let mut out = |_| sent += 1;
-        let (now, wall) = (Time::ZERO + SECOND, Wall(0));
-        let mut cx = Cx { now, wall, me: NodeId(0), rng: &mut rng, room: 0, out: &mut out };
+        let (now, wall, peers) = (Time::ZERO + SECOND, Wall(0), &Peers::Everyone(4));
+        let mut cx = Cx { now, wall, me: NodeId(0), peers, rng: &mut rng, room: 0, out: &mut out };
         node.handle(&mut cx, input);
     };
-    handle(&mut node, Input::Call(Call::Peers(Peers::Everyone(4))));
     let mut handle = |node: &mut Queries, from: u64, message: Message| {
         handle(node, Input::Message(NodeId(from), message));
     };

@@ -9,12 +9,11 @@ use common::*;
 use rumormill_core::drive::Limits;
 use rumormill_core::identity::Life;
 use rumormill_core::payload::Payload;
-use rumormill_core::protocol::Change;
+use rumormill_core::peers::Peers;
 use rumormill_core::rng::Rng;
 use rumormill_core::time::{Duration, Time};
 use rumormill_core::{Cx, Input, NodeId, Output, Protocol, Wall};
 use rumormill_protocols::kit::peer_selection::PeerSelection;
-use rumormill_protocols::kit::peers::Peers;
 use rumormill_protocols::spread::rumor::{Config, Credit, Direction, Message, Removal, Rumor, Timer};
 use rumormill_protocols::spread::{Call, Event, PAYLOAD_BYTES_MAX, Spreader, UpdateId};
 use rumormill_sim::{Sim, World};
@@ -245,8 +244,8 @@ fn the_next_contact_begins_with_the_first_update_that_was_shed() {
                 sent.push(message);
             }
         };
-        let (me, wall, room) = (NodeId(0), Wall(0), usize::MAX);
-        node.handle(&mut Cx { now: Time(now), wall, me, rng: &mut rng, room, out: &mut out }, input);
+        let (me, peers, wall, room) = (NodeId(0), &Peers::Everyone(2), Wall(0), usize::MAX);
+        node.handle(&mut Cx { now: Time(now), wall, me, peers, rng: &mut rng, room, out: &mut out }, input);
         sent
     };
     let names = |sent: &[Message]| -> Vec<u8> {
@@ -256,7 +255,6 @@ fn the_next_contact_begins_with_the_first_update_that_was_shed() {
         };
         sent.iter().map(name).collect()
     };
-    handle(0, Input::Call(Call::Peers(Peers::Everyone(2))));
     for name in 1..=3 {
         handle(0, Input::Call(Call::Publish(Payload::from(&[name; 100][..]))));
     }
@@ -346,7 +344,7 @@ fn a_view_is_followed_and_a_new_life_is_not_taken_for_the_old_one() {
     let mut sim: Sim<Rumor> = Sim::new(World::default(), 3);
     for id in 0..3 {
         sim.spawn(NodeId(id), Rumor::new(config.clone(), Life::default()), Time::ZERO);
-        sim.call(NodeId(id), Call::Peers(Peers::Listed(vec![NodeId((id + 1) % 3)])));
+        sim.meet(NodeId(id), Peers::listed([NodeId((id + 1) % 3)]));
     }
     let mut heard = Vec::new();
     sim.call(NodeId(0), Call::Publish(Payload::from(&b"one"[..])));
@@ -355,11 +353,11 @@ fn a_view_is_followed_and_a_new_life_is_not_taken_for_the_old_one() {
         heard.iter().filter(|(_, event)| matches!(event, Event::Delivered { .. })).count()
     };
     assert_eq!(delivered(&heard), 3, "round the ring");
-    sim.call(NodeId(1), Call::Peer(Change::Down(NodeId(2))));
+    sim.meet(NodeId(1), Peers::default());
     sim.crash(NodeId(0));
     sim.run_for(Duration::from_secs(1), &mut |_, _, _| {});
     sim.restart(NodeId(0), Rumor::new(config, Life { epoch: 1, session: 7 }));
-    sim.call(NodeId(0), Call::Peer(Change::Up(NodeId(1))));
+    sim.meet(NodeId(0), Peers::listed([NodeId(1)]));
     sim.call(NodeId(0), Call::Publish(Payload::from(&b"two"[..])));
     heard.clear();
     sim.run_for(Duration::from_secs(20), &mut |_, id, event| heard.push((id, event)));

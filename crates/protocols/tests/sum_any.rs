@@ -1,11 +1,11 @@
 //! What holds for every aggregator: they are asked and tell the same, so one test drives them all.
 
 use rumormill_core::identity::Life;
+use rumormill_core::peers::Peers;
 use rumormill_core::protocol::{Change, Cx, Input, Loss, Output};
 use rumormill_core::rng::Rng;
 use rumormill_core::time::{Duration, Time, Wall};
 use rumormill_core::{NodeId, wire};
-use rumormill_protocols::kit::peers::Peers;
 use rumormill_protocols::sum::{self, Aggregator, Call, Event, Truth};
 use rumormill_sim::{Latency, Sim, World};
 use std::collections::BTreeMap;
@@ -44,7 +44,7 @@ promise!(all_nodes_come_to_the_truth_and_a_value_that_is_no_number_is_ignored, |
         let mut sim = Sim::new(whole(), seed);
         for id in 0..NODES {
             sim.spawn(NodeId(id), P::start(&config, NodeId(id), Life::default()), Time::ZERO);
-            sim.call(NodeId(id), Call::Peers(Peers::Everyone(NODES)));
+            sim.meet(NodeId(id), Peers::Everyone(NODES));
             sim.call(NodeId(id), Call::Set(value(id)));
             sim.call(NodeId(id), Call::Set(f64::NAN));
         }
@@ -74,7 +74,7 @@ promise!(alone_or_without_a_view_nothing_is_sent, |P| {
     let config = Arc::new(P::Config::default());
     let mut sim = Sim::new(World::default(), 4);
     (0..2).for_each(|id| sim.spawn(NodeId(id), P::start(&config, NodeId(id), Life::default()), Time::ZERO));
-    sim.call(NodeId(0), Call::Peers(Peers::Everyone(1)));
+    sim.meet(NodeId(0), Peers::Everyone(1));
     (0..2).for_each(|id| sim.call(NodeId(id), Call::Set(90.0)));
     sim.run_for(Duration::from_secs(120), &mut |_, _, _| {});
     assert_eq!(sim.total().bytes_sent(), 0, "{}", P::NAME);
@@ -82,7 +82,7 @@ promise!(alone_or_without_a_view_nothing_is_sent, |P| {
 
 promise!(no_message_that_can_be_read_makes_one_panic, |P| {
     let (mut rng, mut node_rng, mut now) = (Rng::seeded(5), Rng::seeded(1), 0u64);
-    let me = NodeId(0);
+    let (me, mut peers) = (NodeId(0), Peers::default());
     let mut node = P::start(&Arc::new(P::Config::default()), me, Life::default());
     let samples: Vec<P::Message> = P::samples().into_iter().map(|(_, message)| message).collect();
     let mut timers: Vec<P::Timer> = Vec::new();
@@ -90,11 +90,17 @@ promise!(no_message_that_can_be_read_makes_one_panic, |P| {
         let from = NodeId(rng.below(12) as u64);
         let input = match rng.below(14) {
             _ if step == 3 => Input::Start,
-            0 => Input::Call(Call::Peer(Change::Up(from))),
-            1 => Input::Call(Call::Peer(Change::Down(from))),
+            kind @ (0 | 1) => {
+                let change = if kind == 0 { Change::Up(from) } else { Change::Down(from) };
+                peers.change(change);
+                Input::Peer(change)
+            }
             2 => Input::Lost(from, Loss::Reset),
             3 => Input::Shed(from, samples[0].clone()),
-            4 if step % 50 == 0 => Input::Call(Call::Peers(Peers::Everyone(rng.below(9) as u64))),
+            4 if step % 50 == 0 => {
+                peers = Peers::Everyone(rng.below(9) as u64);
+                Input::Peer(Change::All)
+            }
             5 => Input::Call(Call::Set(rng.unit() * 100.0)),
             6..=8 if !timers.is_empty() => Input::Timer(timers.remove(0)),
             _ => {
@@ -112,8 +118,8 @@ promise!(no_message_that_can_be_read_makes_one_panic, |P| {
                 timers.push(timer);
             }
         };
-        let (now, wall) = (Time(now), Wall(0));
-        node.handle(&mut Cx { now, wall, me, rng: &mut node_rng, room: 9_999, out: &mut out }, input);
+        let (now, wall, peers) = (Time(now), Wall(0), &peers);
+        node.handle(&mut Cx { now, wall, me, peers, rng: &mut node_rng, room: 9_999, out: &mut out }, input);
         assert!(timers.len() <= 64, "{}: {} timers", P::NAME, timers.len());
     }
 });

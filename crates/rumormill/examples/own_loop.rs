@@ -4,6 +4,7 @@
 //! all the world there is: a message takes a millisecond, a timer its time.
 
 use rumormill::core::identity::{Life, Unsigned};
+use rumormill::core::peers::Peers;
 use rumormill::core::rng::Rng;
 use rumormill::swim::{Call, Config, Me};
 use rumormill::{Cx, Input, NodeId, Output, Protocol, Swim, Time, Wall};
@@ -41,11 +42,12 @@ fn main() {
                 }
                 Output::Timer(delay, timer) => _ = due.insert(key(delay), (at, Input::Timer(timer))),
                 Output::Event(event) => println!("{:.3} s  node {at}: {event:?}", now.as_secs_f64()),
-                Output::Watch(..) => {}
+                Output::Watch(..) | Output::Peer(_) => {}
             }
         };
         let (wall, me) = (Wall(now.0 / 1_000_000), NodeId(at as u64));
-        node.handle(&mut Cx { now, wall, me, rng, room: usize::MAX, out: &mut out }, input);
+        let peers = &Peers::default(); // SWIM draws from its own list
+        node.handle(&mut Cx { now, wall, me, peers, rng, room: usize::MAX, out: &mut out }, input);
     }
     assert!(nodes.iter().all(|(node, _)| node.live_len() == 3));
     println!("after {count} outputs all three know each other");

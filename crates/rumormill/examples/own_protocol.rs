@@ -5,7 +5,6 @@
 
 use rumormill::core::identity::{Life, Unsigned};
 use rumormill::core::stack::{Layer, Stack, Subscriber};
-use rumormill::protocols::kit::peers::Peers;
 use rumormill::runtime::{App, Book, Config, Contact, Handle, Keyring, Sockets, start};
 use rumormill::swim::{self, Me};
 use rumormill::{Change, Cx, Input, Lane, Message, NodeId, Protocol, Swim, Time, Wall};
@@ -19,13 +18,11 @@ const ROUND: Duration = Duration::from_millis(50);
 
 #[derive(Default)]
 struct Rumor {
-    peers: Peers,
     heard: BTreeSet<u64>,
 }
 
 enum Call {
     Tell(u64),
-    Peer(Change),
 }
 
 #[derive(Clone, Debug, minicbor::Encode, minicbor::Decode, minicbor::CborLen)]
@@ -53,11 +50,10 @@ impl Protocol for Rumor {
 
     fn handle(&mut self, cx: &mut Cx<'_, Self>, input: Input<Self>) {
         match input {
-            Input::Call(Call::Peer(change)) => self.peers.change(change),
             Input::Call(Call::Tell(what)) => self.hear(cx, what),
             Input::Message(_, Said(what)) => self.hear(cx, what),
             Input::Timer(Again { what, left }) => self.spread(cx, what, left),
-            Input::Start | Input::Spare(..) | Input::Shed(..) | Input::Lost(..) => {}
+            Input::Start | Input::Spare(..) | Input::Shed(..) | Input::Lost(..) | Input::Peer(_) => {}
         }
     }
 }
@@ -72,7 +68,7 @@ impl Rumor {
 
     fn spread(&mut self, cx: &mut Cx<'_, Self>, what: u64, left: u32) {
         for _ in 0..FANOUT {
-            if let Some(peer) = self.peers.pick(cx.me, cx.rng) {
+            if let Some(peer) = cx.peers.pick(cx.me, cx.rng) {
                 cx.send(peer, Said(what));
             }
         }
@@ -82,10 +78,10 @@ impl Rumor {
     }
 }
 
-/// An event of the membership becomes a call of the rumor.
+/// The membership's view is the rumor's.
 impl Subscriber<swim::Event> for Rumor {
-    fn call_for(event: &swim::Event) -> Option<Call> {
-        event.change().map(Call::Peer)
+    fn change_for(event: &swim::Event) -> Option<Change> {
+        event.change()
     }
 }
 

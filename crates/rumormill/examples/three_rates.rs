@@ -31,8 +31,7 @@ impl Wiring for Node {
         if let Route::Event(Event::Swim(event)) = &route
             && let Some(change) = event.change()
         {
-            self.load(cx, Input::Call(sum::Call::Peer(change)));
-            self.readings(cx, Input::Call(lww::Call::Peer(change)));
+            cx.publish(change);
         }
         self.pass(cx, route);
     }

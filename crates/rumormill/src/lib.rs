@@ -39,13 +39,12 @@
 //!
 #![cfg_attr(feature = "sim", doc = "```")]
 #![cfg_attr(not(feature = "sim"), doc = "```ignore")]
-//! use rumormill::protocols::kit::peers::Peers;
+//! use rumormill::core::peers::Peers;
 //! use rumormill::sim::{Sim, World};
 //! use rumormill::{Cx, Input, Lane, Message, NodeId, Protocol, Time, minicbor};
 //! use std::time::Duration;
 //!
 //! struct Rumor {
-//!     peers: Peers,
 //!     heard: bool,
 //! }
 //!
@@ -70,7 +69,7 @@
 //!         }
 //!         cx.emit(word);
 //!         for _ in 0..5 {
-//!             if let Some(peer) = self.peers.pick(cx.me, cx.rng) {
+//!             if let Some(peer) = cx.peers.pick(cx.me, cx.rng) {
 //!                 cx.send(peer, Word(word));
 //!             }
 //!         }
@@ -79,7 +78,8 @@
 //!
 //! let mut sim = Sim::new(World { loss: 0.01, ..World::default() }, 1); // a seed: the same run every time
 //! for i in 0..1_000 {
-//!     sim.spawn(NodeId(i), Rumor { peers: Peers::Everyone(1_000), heard: false }, Time::ZERO);
+//!     sim.spawn(NodeId(i), Rumor { heard: false }, Time::ZERO);
+//!     sim.meet(NodeId(i), Peers::Everyone(1_000)); // where no membership says who is there
 //! }
 //! sim.call(NodeId(0), 42);
 //! let mut informed = 0;
@@ -146,7 +146,9 @@ pub use rumormill_cluster::{
     Unconfirmed, Why,
 };
 pub use rumormill_core::payload::Payload;
-pub use rumormill_core::{Change, Cx, Input, Lane, Message, NodeId, Output, Protocol, Time, Via, Wall};
+pub use rumormill_core::{
+    Change, Cx, Input, Lane, Message, NodeId, Output, Peers, Protocol, Time, Via, Wall,
+};
 pub use rumormill_protocols::member::swim::{self, Swim};
 pub use rumormill_runtime::keyring::{Fingerprint, Key, Keyring};
 

@@ -6,9 +6,9 @@
 use rumormill::core::composite::{Route, Wires, Wiring};
 use rumormill::core::identity::{Life, Unsigned};
 use rumormill::core::payload::Payload;
+use rumormill::core::peers::Peers;
 use rumormill::core::wire;
 use rumormill::protocols::agree::lww::{self, Lww};
-use rumormill::protocols::kit::peers::Peers;
 use rumormill::protocols::sum::averaging::{self, Averaging};
 use rumormill::protocols::sum::{self, Aggregator};
 use rumormill::swim::{self, Me};
@@ -83,10 +83,7 @@ impl Wiring for Node {
             }
             Route::Event(Event::Swim(event)) => {
                 if let Some(change) = event.change() {
-                    if !self.follows {
-                        self.load(cx, Input::Call(sum::Call::Peer(change)));
-                    }
-                    self.readings(cx, Input::Call(lww::Call::Peer(change)));
+                    cx.publish(change);
                 }
             }
             _ => {}
@@ -96,8 +93,8 @@ impl Wiring for Node {
 
     fn spare(&mut self, cx: &mut Cx<'_, Self>, peer: NodeId, bytes: usize) {
         if std::mem::take(&mut self.is_due) {
-            self.load(cx, Input::Call(sum::Call::Peers(Peers::Listed(vec![peer]))));
-            self.load(cx, Input::Timer(averaging::Timer::Cycle));
+            let only = Peers::listed([peer]);
+            cx.among(&only, |cx| self.load(cx, Input::Timer(averaging::Timer::Cycle)));
         }
         let half = bytes.saturating_sub(QUESTION_BYTES_MAX) / 2;
         self.swim(cx, Input::Spare(peer, half));
@@ -169,7 +166,7 @@ impl Cluster {
             sim.call(NodeId(i), Call::Swim(swim::Call::Join(NodeId(0))));
             sim.call(NodeId(i), Call::Load(sum::Call::Set(i as f64)));
             if self.swim.is_none() {
-                sim.call(NodeId(i), Call::Load(sum::Call::Peers(Peers::Everyone(self.nodes))));
+                sim.meet(NodeId(i), Peers::Everyone(self.nodes));
             }
         }
         let mut news = 0;

@@ -2,11 +2,10 @@
 
 use rumormill::core::identity::{Life, Unsigned};
 use rumormill::core::payload::Payload;
-use rumormill::core::protocol::Change;
+use rumormill::core::peers::Peers;
 use rumormill::core::stack::{Layer, Stack};
 use rumormill::protocols::agree::{anti_entropy, bans};
 use rumormill::protocols::detect::{self, Detector};
-use rumormill::protocols::kit::peers::Peers;
 use rumormill::protocols::spread::{self, events, queries, rumor};
 use rumormill::protocols::sum::{self, Aggregator, Truth};
 use rumormill::runtime::{App, Book, Config, Handle, Keyring, Sockets, start};
@@ -65,6 +64,13 @@ where
         Cluster { nodes, told }
     }
 
+    /// All become peers.
+    async fn meet(&self) {
+        for node in &self.nodes {
+            node.meet(Peers::Everyone(NODES)).await.unwrap();
+        }
+    }
+
     /// Asks the same of all nodes.
     async fn call_all(&self, call: impl Fn(NodeId) -> P::Call) {
         for node in &self.nodes {
@@ -100,7 +106,7 @@ where
     P: spread::Spreader,
 {
     let mut cluster = Cluster::new(make).await;
-    cluster.call_all(|_| spread::Call::Peers(Peers::Everyone(NODES))).await;
+    cluster.meet().await;
     let payload = Payload::from(&b"have you heard?"[..]);
     cluster.nodes[3].call(spread::Call::Publish(payload.clone())).await.unwrap();
     let mut delivered = std::collections::BTreeMap::new();
@@ -173,7 +179,7 @@ async fn sums_up<P: Aggregator>() {
     let config = Arc::new(P::paced(PERIOD));
     let value = |id: u64| 50.0 + 10.0 * id as f64;
     let mut cluster = Cluster::new(|life| P::start(&config, NodeId(0), life)).await;
-    cluster.call_all(|_| sum::Call::Peers(Peers::Everyone(NODES))).await;
+    cluster.meet().await;
     cluster.call_all(|id| sum::Call::Set(value(id.0))).await;
     let truth = P::truth(&config);
     if let Truth::Between(..) = truth {
@@ -227,7 +233,7 @@ async fn detects<P: Detector>() {
     println!("{}", P::NAME);
     let config = Arc::new(P::paced(4 * PERIOD));
     let mut cluster = Cluster::new(|life| P::start(&config, NodeId(0), life)).await;
-    cluster.call_all(|_| detect::Call::Peers(Peers::Everyone(NODES))).await;
+    cluster.meet().await;
     tokio::time::sleep(20 * PERIOD).await; // some heartbeats, or the story is about one that was never heard
     cluster.nodes.remove(3).shutdown().await;
     let mut by = std::collections::BTreeSet::new();
@@ -255,7 +261,7 @@ async fn every_detector_notices_that_a_node_ended() {
 async fn agrees(compare: anti_entropy::Compare, direction: anti_entropy::Direction) {
     let config = anti_entropy::Config { compare, direction, period: PERIOD, ..Default::default() };
     let mut cluster = Cluster::new(|_| anti_entropy::AntiEntropy::new(config.clone())).await;
-    cluster.call_all(|_| anti_entropy::Call::Peers(Peers::Everyone(NODES))).await;
+    cluster.meet().await;
     let (key, value) = (Payload::from(&b"motd"[..]), Payload::from(&b"hello"[..]));
     let put = anti_entropy::Call::Put { key: key.clone(), value: value.clone() };
     cluster.nodes[5].call(put).await.unwrap();
@@ -287,11 +293,7 @@ async fn anti_entropy_makes_stores_equal_however_they_are_compared() {
 async fn a_ban_reaches_all_once() {
     let config = bans::Config { period: PERIOD, ..Default::default() };
     let mut cluster = Cluster::new(|_| bans::Bans::new(config.clone(), Unsigned)).await;
-    for node in &cluster.nodes {
-        for other in (0..NODES).map(NodeId).filter(|other| *other != node.me()) {
-            node.call(bans::Call::Peer(Change::Up(other))).await.unwrap();
-        }
-    }
+    cluster.meet().await;
     let reason = Payload::from(&b"it answers for others"[..]);
     let say = bans::Call::Say { id: NodeId(900), lifted: false, reason, name: None };
     cluster.nodes[2].call(say).await.unwrap();
@@ -311,7 +313,7 @@ async fn a_ban_reaches_all_once() {
 async fn events_reach_all_once_in_the_order_of_their_origin_and_the_publisher_hears_how_far() {
     let config = events::Config { join_period: PERIOD, ..Default::default() };
     let mut cluster = Cluster::new(|life| events::Events::new(config.clone(), life)).await;
-    cluster.call_all(|_| events::Call::Peers(Peers::Everyone(NODES))).await;
+    cluster.meet().await;
     for node in &cluster.nodes {
         let wait = async {
             while !node.inspect(|node, _| node.is_joined()).await.unwrap() {
@@ -371,8 +373,7 @@ async fn a_query_is_answered_by_all_with_small_answers_and_large_ones() {
         Stack::new(queries, events::Events::new(config.clone(), life))
     })
     .await;
-    cluster.call_all(|_| Layer::Upper(queries::Call::Peers(Peers::Everyone(NODES)))).await;
-    cluster.call_all(|_| Layer::Lower(events::Call::Peers(Peers::Everyone(NODES)))).await;
+    cluster.meet().await;
     for node in &cluster.nodes {
         let wait = async {
             while !node.inspect(|node, _| node.lower.is_joined()).await.unwrap() {

@@ -272,6 +272,10 @@ impl<P: Protocol, A: App<P>> Engine<P, A> {
     fn command(&mut self, command: Command<P>) -> Next {
         match command {
             Command::Call(call) => self.input(Input::Call(call)),
+            Command::Meet(peers) => {
+                let (now, wall) = (self.effects.now, self.effects.wall);
+                self.driver.meet(&mut self.scratch, &mut self.effects, now, wall, peers);
+            }
             Command::Inspect(look) => {
                 look(&self.driver.node, &view(self.me, self.life, self.local, &self.effects))
             }

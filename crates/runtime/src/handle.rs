@@ -8,7 +8,7 @@ use crate::key_recovery::RecoveryPacket;
 use crate::keyring::Keyring;
 use crate::strangers::Strangers;
 use rumormill_core::identity::Life;
-use rumormill_core::{NodeId, Protocol};
+use rumormill_core::{NodeId, Peers, Protocol};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
@@ -27,6 +27,7 @@ pub(crate) type Inspection<P> = Box<dyn FnOnce(&P, &View<'_>) + Send>;
 /// What is asked of the node's task.
 pub(crate) enum Command<P: Protocol> {
     Call(P::Call),
+    Meet(Peers),
     Inspect(Inspection<P>),
     Resolve(SocketAddr, oneshot::Sender<Result<NodeId, ResolveError>>),
     Connect(SocketAddr, oneshot::Sender<Result<NodeId, ResolveError>>),
@@ -87,6 +88,11 @@ impl<P: Protocol> Handle<P> {
     /// Asks something of the protocol. Waits only while [`COMMANDS_MAX`] requests are ahead; what comes of it is told by events.
     pub async fn call(&self, call: P::Call) -> Result<(), Stopped> {
         self.send(Command::Call(call)).await
+    }
+
+    /// Gives the node these peers in place of those before: for protocols without a membership beneath.
+    pub async fn meet(&self, peers: Peers) -> Result<(), Stopped> {
+        self.send(Command::Meet(peers)).await
     }
 
     /// Looks at the protocol's state, in the task that owns it: be brief.

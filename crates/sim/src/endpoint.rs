@@ -7,6 +7,7 @@ use crate::network::Network;
 use crate::node::Port;
 use rumormill_core::drive::Sink;
 use rumormill_core::identity::NodeId;
+use rumormill_core::peers::Peers;
 use rumormill_core::protocol::{Input, Loss, Protocol};
 use rumormill_core::time::{Duration, Time};
 use std::mem;
@@ -20,6 +21,7 @@ pub(crate) struct Endpoint<'a, 'b, P: Protocol> {
 /// Input that is ready for the protocol.
 pub(crate) enum Delivery<P: Protocol> {
     One(Input<P>),
+    Meet(Peers),
     Messages(NodeId, Vec<P::Message>),
 }
 
@@ -62,6 +64,7 @@ impl<P: Protocol> Endpoint<'_, '_, P> {
                 Some(Delivery::One(Input::Start))
             }
             What::Call(call) => Some(Delivery::One(Input::Call(call))),
+            What::Meet(peers) => Some(Delivery::Meet(peers)),
             What::Timer(_, timer) => {
                 self.port.timers -= 1;
                 Some(Delivery::One(Input::Timer(timer)))
@@ -117,7 +120,7 @@ impl<P: Protocol> Endpoint<'_, '_, P> {
         let same_life = self.port.life == entry.life;
         let meant = match &entry.what {
             What::Start => same_life,
-            What::Call(_) | What::Timer(..) | What::Lost(..) => up && same_life,
+            What::Call(_) | What::Meet(_) | What::Timer(..) | What::Lost(..) => up && same_life,
             What::Silent(peer) => up && same_life && self.is_watched(*peer) && self.is_cut_off(*peer),
             What::Broken(peer, _) => up && same_life && self.is_watched(*peer),
             What::Watched(..) => true,
@@ -208,7 +211,7 @@ impl<P: Protocol> Endpoint<'_, '_, P> {
     /// Keeps `entry` if the node is blocked or frozen and the entry has to wait.
     fn unless_paused(&mut self, entry: Entry<P>) -> Option<Entry<P>> {
         let waits = match &entry.what {
-            What::Start | What::Call(_) | What::Timer(..) => self.port.frozen,
+            What::Start | What::Call(_) | What::Meet(_) | What::Timer(..) => self.port.frozen,
             What::Packet(_) | What::Lost(..) | What::Silent(_) | What::Broken(..) => {
                 self.port.frozen || self.port.blocked
             }

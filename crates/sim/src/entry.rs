@@ -2,6 +2,7 @@
 
 use crate::content::Content;
 use rumormill_core::identity::NodeId;
+use rumormill_core::peers::Peers;
 use rumormill_core::protocol::{Loss, Protocol};
 use rumormill_core::rng::mix;
 use rumormill_core::time::Time;
@@ -83,6 +84,8 @@ impl<P: Protocol> Item for Entry<P> {
 pub(crate) enum What<P: Protocol> {
     Start,
     Call(P::Call),
+    /// The node gets other peers.
+    Meet(Peers),
     Packet(Packet<P::Message>),
     /// A timer with its deadline, which may be earlier than the instant at which it fires.
     Timer(Time, P::Timer),

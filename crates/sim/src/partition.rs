@@ -264,6 +264,10 @@ fn instant<P: Protocol>(
                 inputs += 1;
                 driver.input(scratch, &mut endpoint, now, wall, input);
             }
+            Some(Delivery::Meet(peers)) => {
+                inputs += 1;
+                driver.meet(scratch, &mut endpoint, now, wall, peers);
+            }
             Some(Delivery::Messages(from, mut messages)) => {
                 for message in messages.drain(..) {
                     inputs += 1;

@@ -15,6 +15,7 @@ use crate::wheel::Wheel;
 use crate::world::World;
 use rumormill_core::drive::Driver;
 use rumormill_core::identity::NodeId;
+use rumormill_core::peers::Peers;
 use rumormill_core::protocol::Protocol;
 use rumormill_core::rng::{Rng, mix};
 use rumormill_core::time::{Duration, Time, Wall};
@@ -136,6 +137,15 @@ impl<P: Protocol> Sim<P> {
     pub fn call(&mut self, id: NodeId, call: P::Call) {
         let slot = self.slot(id);
         self.set(self.now, FIRST, slot, What::Call(call));
+    }
+
+    /// Gives a node these peers in place of those before, as [`Sim::call`] hands in a call: for protocols without a membership beneath.
+    ///
+    /// # Panics
+    /// If there is no such node.
+    pub fn meet(&mut self, id: NodeId, peers: Peers) {
+        let slot = self.slot(id);
+        self.set(self.now, FIRST, slot, What::Meet(peers));
     }
 
     /// Sets an entry of the caller for a node in its present life.

@@ -3,10 +3,9 @@
 use super::{Aggregate, Algorithm, Values, settings};
 use crate::topology::Known;
 use rumormill_core::identity::NodeId;
+use rumormill_core::peers::{ImplicitPeers, Peers};
 use rumormill_core::rng::mix;
 use rumormill_core::time::Time;
-use rumormill_protocols::kit::implicit_peers::ImplicitPeers;
-use rumormill_protocols::kit::peers::Peers;
 use rumormill_protocols::sum::averaging::Averaging;
 use rumormill_protocols::sum::extrema::Extrema;
 use rumormill_protocols::sum::plain::Plain;
@@ -146,7 +145,7 @@ where
     let view = View::new(aggregate, seed);
     for id in 0..aggregate.nodes {
         sim.spawn(NodeId(id), make(), Time::ZERO);
-        sim.call(NodeId(id), Call::Peers(view.peers(aggregate, seed, id)));
+        sim.meet(NodeId(id), view.peers(aggregate, seed, id));
         sim.call(NodeId(id), Call::Set(value(id)));
     }
     let mut result = RunResult { truth: reading.truth, ..RunResult::default() };

@@ -6,7 +6,6 @@ use rumormill_core::identity::NodeId;
 use rumormill_core::payload::Payload;
 use rumormill_core::protocol::Protocol;
 use rumormill_core::time::Time;
-use rumormill_protocols::kit::peers::Peers;
 use rumormill_sim::{Busy, Latency, Sim, World};
 
 /// Progress of a run.
@@ -28,8 +27,6 @@ pub struct Progress {
 pub(super) trait Subject {
     /// The protocol.
     type Node: Protocol<Call: Send, Message: Send, Timer: Send, Event: Send> + Send;
-    /// The call that gives a node its peers.
-    fn meet(peers: Peers) -> <Self::Node as Protocol>::Call;
     /// The call that publishes the update.
     fn publish(payload: Payload) -> <Self::Node as Protocol>::Call;
     /// The meaning of an event.
@@ -109,7 +106,7 @@ pub(super) fn run<S: Subject>(
         .unwrap_or_else(|e| panic!("it was checked: {e}"));
     for id in (0..epidemic.nodes).map(NodeId) {
         sim.spawn(id, make(id), Time::ZERO);
-        sim.call(id, S::meet(known.peers(id)));
+        sim.meet(id, known.peers(id));
     }
     let content = vec![0u8; epidemic.bytes];
     sim.call(NodeId(0), S::publish(Payload::from(&content[..])));

@@ -7,7 +7,6 @@ use rumormill_core::payload::Payload;
 use rumormill_core::time::Duration;
 use rumormill_protocols::agree::anti_entropy::{self, AntiEntropy};
 use rumormill_protocols::catalog::Catalogued;
-use rumormill_protocols::kit::peers::Peers;
 use rumormill_protocols::spread::rumor::{self, Rumor};
 use rumormill_protocols::spread::{self, Call, Ends, Event, Spreader, Trial};
 use rumormill_sim::Sim;
@@ -253,9 +252,6 @@ struct Spread<P>(PhantomData<P>);
 
 impl<P: Spreader> Subject for Spread<P> {
     type Node = P;
-    fn meet(peers: Peers) -> Call {
-        Call::Peers(peers)
-    }
     fn publish(payload: Payload) -> Call {
         Call::Publish(payload)
     }
@@ -282,9 +278,6 @@ struct Stores;
 
 impl Subject for Stores {
     type Node = AntiEntropy;
-    fn meet(peers: Peers) -> anti_entropy::Call {
-        anti_entropy::Call::Peers(peers)
-    }
     fn publish(value: Payload) -> anti_entropy::Call {
         anti_entropy::Call::Put { key: Payload::from(&b"news"[..]), value }
     }

@@ -6,9 +6,9 @@ use crate::plot::{Draw, Plot};
 use crate::stats::Samples;
 use crate::theory::spatial;
 use rumormill_core::identity::NodeId;
+use rumormill_core::peers::Peers;
 use rumormill_core::rng::{Rng, mix};
 use rumormill_protocols::kit::peer_selection::PeerSelection;
-use rumormill_protocols::kit::peers::Peers;
 
 /// Exponents, and their names in the cells.
 const EXPONENTS: [(&str, f64); 5] = [("0", 0.0), ("1", 1.0), ("1.5", 1.5), ("2", 2.0), ("3", 3.0)];

@@ -4,7 +4,7 @@ use super::part::{self, CallOf, CallRecord, Check, Line, Names, Part, View};
 use super::settings;
 use crate::topology::Known;
 use rumormill_core::identity::NodeId;
-use rumormill_core::protocol::Change;
+use rumormill_core::peers::Peers;
 use rumormill_core::rng::mix;
 use rumormill_core::time::Time;
 use rumormill_protocols::sum::{Aggregator, Call, Event, Truth};
@@ -105,9 +105,12 @@ impl<N: Aggregator> Part for AggregatorPart<N> {
         N::start(&self.config, id, part::life(id, life))
     }
 
-    fn first_calls(&self, id: NodeId, _: u32, alone: bool) -> Vec<Call> {
-        let peers = alone.then(|| Call::Peers(self.known.peers(id)));
-        peers.into_iter().chain([Call::Set(self.world.first_value(id))]).collect()
+    fn peers(&self, id: NodeId) -> Option<Peers> {
+        Some(self.known.peers(id))
+    }
+
+    fn first_calls(&self, id: NodeId, _: u32) -> Vec<Call> {
+        vec![Call::Set(self.world.first_value(id))]
     }
 
     fn calls(&self) -> Names {
@@ -120,10 +123,6 @@ impl<N: Aggregator> Part for AggregatorPart<N> {
             ("set", _) => Err(format!("set to {with:?}: give a number, like `with = \"42\"`")),
             _ => Err(super::unknown("call", call, &self.calls())),
         }
-    }
-
-    fn follow(change: Change) -> Option<Call> {
-        Some(Call::Peer(change))
     }
 
     fn see(&self, seen: &mut Seen, at: Time, id: NodeId, event: &Event) {

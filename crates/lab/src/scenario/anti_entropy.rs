@@ -5,7 +5,7 @@ use super::settings;
 use crate::topology::Known;
 use rumormill_core::identity::NodeId;
 use rumormill_core::payload::Payload;
-use rumormill_core::protocol::Change;
+use rumormill_core::peers::Peers;
 use rumormill_core::time::Time;
 use rumormill_protocols::agree::anti_entropy::{AntiEntropy, Call, Config, Event, KEY_BYTES_MAX};
 use rumormill_protocols::kit::hybrid_clock::Timestamp;
@@ -48,8 +48,8 @@ impl Part for AntiEntropyPart {
         AntiEntropy::new(self.config.clone())
     }
 
-    fn first_calls(&self, id: NodeId, _: u32, alone: bool) -> Vec<Call> {
-        if alone { vec![Call::Peers(self.known.peers(id))] } else { Vec::new() }
+    fn peers(&self, id: NodeId) -> Option<Peers> {
+        Some(self.known.peers(id))
     }
 
     fn calls(&self) -> Names {
@@ -78,10 +78,6 @@ impl Part for AntiEntropyPart {
         }
         let (key, value) = (Payload::from(key.as_bytes()), Payload::from(value.as_bytes()));
         Ok(if call == "put" { Call::Put { key, value } } else { Call::Delete { key } })
-    }
-
-    fn follow(change: Change) -> Option<Call> {
-        Some(Call::Peer(change))
     }
 
     fn see(&self, seen: &mut Seen, _: Time, _: NodeId, event: &Event) {

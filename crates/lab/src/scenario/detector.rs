@@ -4,10 +4,9 @@ use super::part::{self, CallOf, CallRecord, Check, Line, Names, Part, View};
 use super::settings;
 use crate::topology::Known;
 use rumormill_core::identity::NodeId;
-use rumormill_core::protocol::Change;
+use rumormill_core::peers::{Change, Peers};
 use rumormill_core::time::Time;
 use rumormill_protocols::detect::{Call, Detector, Event};
-use rumormill_protocols::kit::peers::Peers;
 use std::sync::Arc;
 use toml::Table;
 
@@ -40,10 +39,9 @@ impl<N: Detector> Part for DetectorPart<N> {
         N::start(&self.config, id, part::life(id, life))
     }
 
-    fn first_calls(&self, id: NodeId, _: u32, alone: bool) -> Vec<Call> {
-        // A detector changes its view, so it gets a list.
-        let listed = || Peers::Listed(self.known.peers(id).iter().collect());
-        if alone { vec![Call::Peers(listed())] } else { Vec::new() }
+    /// A list, which calls may change.
+    fn peers(&self, id: NodeId) -> Option<Peers> {
+        Some(Peers::listed(self.known.peers(id).iter()))
     }
 
     fn calls(&self) -> Names {
@@ -60,10 +58,6 @@ impl<N: Detector> Part for DetectorPart<N> {
             "ignore" => peer().map(|id| Call::Peer(Change::Down(id))),
             _ => Err(super::unknown("call", call, &self.calls())),
         }
-    }
-
-    fn follow(change: Change) -> Option<Call> {
-        Some(Call::Peer(change))
     }
 
     fn see(&self, seen: &mut Seen, _: Time, _: NodeId, event: &Event) {

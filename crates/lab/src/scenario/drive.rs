@@ -6,6 +6,7 @@ use super::nodes::NodesOf;
 use super::output::{self, Done, Event, FailureReport, Outcome, Output, Progress, Sample, Silent};
 use super::part::{CallOf, CallRecord, EventOf, Part, SimView, Since, View};
 use rumormill_core::identity::NodeId;
+use rumormill_core::peers::Peers;
 use rumormill_core::rng::mix;
 use rumormill_core::time::{Duration, Time};
 use rumormill_sim::check::Found;
@@ -27,8 +28,12 @@ impl<P: Part> Actor<P::Node> for Recorder<P> {
         self.part.make(id, life, kept)
     }
 
+    fn peers(&mut self, id: NodeId) -> Option<Peers> {
+        self.part.peers(id)
+    }
+
     fn first_calls(&mut self, id: NodeId, life: u32) -> Vec<CallOf<P>> {
-        self.part.first_calls(id, life, true)
+        self.part.first_calls(id, life)
     }
 
     fn call(&self, id: NodeId, call: &str, with: &str) -> Result<CallOf<P>, String> {

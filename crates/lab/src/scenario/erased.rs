@@ -9,7 +9,8 @@ use super::part::{CallOf, CallRecord, Check, EventOf, LayerView, Line, Names, Pa
 use rumormill_core::identity::NodeId;
 use rumormill_core::lane::Lane;
 use rumormill_core::observe::Observe;
-use rumormill_core::protocol::{Change, Cx, Input, Message, Protocol};
+use rumormill_core::peers::{Change, Peers};
+use rumormill_core::protocol::{Cx, Input, Message, Protocol};
 use rumormill_core::stack::Subscriber;
 use rumormill_core::time::Time;
 use rumormill_core::wire;
@@ -181,11 +182,7 @@ impl<'b, S> minicbor::Decode<'b, ()> for ErasedMessage<S> {
 }
 
 /// A call.
-pub(super) enum ErasedCall {
-    Call(Box<dyn Any + Send>),
-    /// The view beneath it changed.
-    Change(Change),
-}
+pub(super) struct ErasedCall(Box<dyn Any + Send>);
 
 /// A timer.
 pub(super) struct Timer(Box<dyn Any + Send>);
@@ -251,14 +248,14 @@ impl<P: Part, S> AnyNode<S> for NodeOf<P> {
 fn opened<P: Part, S: Shape>(input: Input<Node<S>>) -> Option<Input<P::Node>> {
     Some(match input {
         Input::Start => Input::Start,
-        Input::Call(ErasedCall::Call(call)) => Input::Call(*open(call)),
-        Input::Call(ErasedCall::Change(change)) => Input::Call(P::follow(change)?),
+        Input::Call(ErasedCall(call)) => Input::Call(*open(call)),
         Input::Message(from, said) => Input::Message(from, said.open()?),
         Input::Timer(Timer(timer)) => Input::Timer(*open(timer)),
         Input::Spare(..) if !P::Node::FILLS => return None,
         Input::Spare(to, bytes) => Input::Spare(to, bytes),
         Input::Shed(to, said) => Input::Shed(to, said.open()?),
         Input::Lost(to, loss) => Input::Lost(to, loss),
+        Input::Peer(change) => Input::Peer(change),
     })
 }
 
@@ -280,8 +277,8 @@ impl<S: Shape> Protocol for Node<S> {
 }
 
 impl<S: Shape> Subscriber<swim::Event> for Node<S> {
-    fn call_for(event: &swim::Event) -> Option<ErasedCall> {
-        event.change().map(ErasedCall::Change)
+    fn change_for(event: &swim::Event) -> Option<Change> {
+        event.change()
     }
 }
 
@@ -312,7 +309,8 @@ impl Seen {
 /// [`Part`], as far as it takes a value to call it on.
 trait AnyPart<S: Shape>: 'static {
     fn make(&self, id: NodeId, life: u32, kept: Option<&Node<S>>) -> Node<S>;
-    fn first_calls(&self, id: NodeId, life: u32, alone: bool) -> Vec<ErasedCall>;
+    fn peers(&self, id: NodeId) -> Option<Peers>;
+    fn first_calls(&self, id: NodeId, life: u32) -> Vec<ErasedCall>;
     fn calls(&self) -> Names;
     fn call(&self, id: NodeId, call: &str, with: &str) -> Result<ErasedCall, String>;
     fn see(&self, seen: &mut Seen, at: Time, id: NodeId, event: &Event);
@@ -334,8 +332,11 @@ impl<P: Part, S: Shape> AnyPart<S> for Hidden<P> {
     fn make(&self, id: NodeId, life: u32, kept: Option<&Node<S>>) -> Node<S> {
         Node(Box::new(NodeOf::<P>(self.0.make(id, life, kept.map(Node::inside)))))
     }
-    fn first_calls(&self, id: NodeId, life: u32, alone: bool) -> Vec<ErasedCall> {
-        self.0.first_calls(id, life, alone).into_iter().map(asked::<P>).collect()
+    fn peers(&self, id: NodeId) -> Option<Peers> {
+        self.0.peers(id)
+    }
+    fn first_calls(&self, id: NodeId, life: u32) -> Vec<ErasedCall> {
+        self.0.first_calls(id, life).into_iter().map(asked::<P>).collect()
     }
     fn calls(&self) -> Names {
         self.0.calls()
@@ -369,7 +370,7 @@ impl<P: Part, S: Shape> AnyPart<S> for Hidden<P> {
 }
 
 fn asked<P: Part>(call: CallOf<P>) -> ErasedCall {
-    ErasedCall::Call(Box::new(call))
+    ErasedCall(Box::new(call))
 }
 
 impl<S: Shape> Part for Erased<S> {
@@ -379,17 +380,17 @@ impl<S: Shape> Part for Erased<S> {
     fn make(&self, id: NodeId, life: u32, kept: Option<&Node<S>>) -> Node<S> {
         self.0.make(id, life, kept)
     }
-    fn first_calls(&self, id: NodeId, life: u32, alone: bool) -> Vec<ErasedCall> {
-        self.0.first_calls(id, life, alone)
+    fn peers(&self, id: NodeId) -> Option<Peers> {
+        self.0.peers(id)
+    }
+    fn first_calls(&self, id: NodeId, life: u32) -> Vec<ErasedCall> {
+        self.0.first_calls(id, life)
     }
     fn calls(&self) -> Names {
         self.0.calls()
     }
     fn call(&self, id: NodeId, call: &str, with: &str) -> Result<ErasedCall, String> {
         self.0.call(id, call, with)
-    }
-    fn follow(change: Change) -> Option<ErasedCall> {
-        Some(ErasedCall::Change(change))
     }
     fn see(&self, seen: &mut Seen, at: Time, id: NodeId, event: &Event) {
         self.0.see(seen, at, id, event);

@@ -5,7 +5,6 @@ use super::settings;
 use rumormill_core::identity::NodeId;
 use rumormill_core::observe::Observe;
 use rumormill_core::payload::Payload;
-use rumormill_core::protocol::Change;
 use rumormill_core::time::Time;
 use rumormill_protocols::agree::lww::{Call, Config, Event, Lww, VALUE_BYTES_MAX};
 use std::collections::BTreeMap;
@@ -36,10 +35,6 @@ impl Part for LwwPart {
         Lww::new(self.config.clone(), part::life(id, life))
     }
 
-    fn first_calls(&self, _: NodeId, _: u32, _: bool) -> Vec<Call> {
-        Vec::new()
-    }
-
     fn calls(&self) -> Names {
         vec![("put", "this is my newest value")]
     }
@@ -50,10 +45,6 @@ impl Part for LwwPart {
             "put" => Err(format!("a value of {} bytes: at most {VALUE_BYTES_MAX}", with.len())),
             _ => Err(super::unknown("call", call, &self.calls())),
         }
-    }
-
-    fn follow(change: Change) -> Option<Call> {
-        Some(Call::Peer(change))
     }
 
     fn see(&self, seen: &mut Seen, _: Time, _: NodeId, Event::Heard(_): &Event) {

@@ -32,8 +32,8 @@ impl Stacks {
         Stacks::default()
     }
 
-    /// Adds a protocol under this name. `make` makes its part from `[settings.NAME]` and the number of nodes. Alone, it is told its peers by
-    /// [`Part::first_calls`].
+    /// Adds a protocol under this name. `make` makes its part from `[settings.NAME]` and the number of nodes. Alone, it has the peers of
+    /// [`Part::peers`].
     ///
     /// # Panics
     /// If the name has blanks, or this crate has a stack of that name.
@@ -51,7 +51,7 @@ impl Stacks {
         self
     }
 
-    /// Adds a protocol under `NAME` and `NAME on swim`: there the membership's view gives it its peers, by [`Part::follow`].
+    /// Adds a protocol under `NAME` and `NAME on swim`: there its peers are the members.
     ///
     /// # Panics
     /// As [`Stacks::add`].

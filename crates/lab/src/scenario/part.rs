@@ -2,7 +2,8 @@
 
 use rumormill_core::identity::{Life, NodeId};
 use rumormill_core::observe::Observe;
-use rumormill_core::protocol::{Change, Protocol};
+use rumormill_core::peers::Peers;
+use rumormill_core::protocol::Protocol;
 use rumormill_core::rng::mix;
 use rumormill_core::stack::{Layer, Stack, Subscriber};
 use rumormill_core::time::{Time, Wall};
@@ -31,8 +32,14 @@ pub trait Part: 'static {
 
     /// Makes a node for its life of that number. `kept` is the node of the life before, unless it was wiped.
     fn make(&self, id: NodeId, life: u32, kept: Option<&Self::Node>) -> Self::Node;
-    /// The calls of a node right after each start. `alone`: no view beneath it knows the peers.
-    fn first_calls(&self, id: NodeId, life: u32, alone: bool) -> Vec<CallOf<Self>>;
+    /// The peers of a node where no membership beneath says who is there.
+    fn peers(&self, _id: NodeId) -> Option<Peers> {
+        None
+    }
+    /// The calls of a node right after each start.
+    fn first_calls(&self, _id: NodeId, _life: u32) -> Vec<CallOf<Self>> {
+        Vec::new()
+    }
     /// The named calls.
     fn calls(&self) -> Names;
     /// The call of that name.
@@ -40,10 +47,6 @@ pub trait Part: 'static {
     /// # Errors
     /// If the call does not take this argument.
     fn call(&self, id: NodeId, call: &str, with: &str) -> Result<CallOf<Self>, String>;
-    /// The call that reports a change of the view beneath.
-    fn follow(_change: Change) -> Option<CallOf<Self>> {
-        None
-    }
     /// Records an event.
     fn see(&self, seen: &mut Self::Seen, at: Time, id: NodeId, event: &EventOf<Self>);
     /// Records a call.
@@ -236,9 +239,9 @@ impl<U: Part<Node: Subscriber<EventOf<L>>>, L: Part> Part for On<U, L> {
         Stack::new(above, below)
     }
 
-    fn first_calls(&self, id: NodeId, life: u32, alone: bool) -> Vec<CallOf<Self>> {
-        let above = self.upper.first_calls(id, life, false).into_iter().map(Layer::Upper);
-        let below = self.lower.first_calls(id, life, alone).into_iter().map(Layer::Lower);
+    fn first_calls(&self, id: NodeId, life: u32) -> Vec<CallOf<Self>> {
+        let above = self.upper.first_calls(id, life).into_iter().map(Layer::Upper);
+        let below = self.lower.first_calls(id, life).into_iter().map(Layer::Lower);
         above.chain(below).collect()
     }
 

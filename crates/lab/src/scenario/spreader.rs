@@ -5,7 +5,7 @@ use super::settings;
 use crate::topology::Known;
 use rumormill_core::identity::NodeId;
 use rumormill_core::payload::Payload;
-use rumormill_core::protocol::Change;
+use rumormill_core::peers::Peers;
 use rumormill_core::time::Time;
 use rumormill_protocols::spread::{Call, Event, Spreader, UpdateId};
 use std::collections::BTreeMap;
@@ -80,8 +80,8 @@ impl<N: Spreader> Part for SpreaderPart<N> {
         N::start(&self.config, id, part::life(id, life))
     }
 
-    fn first_calls(&self, id: NodeId, _: u32, alone: bool) -> Vec<Call> {
-        if alone { vec![Call::Peers(self.known.peers(id))] } else { Vec::new() }
+    fn peers(&self, id: NodeId) -> Option<Peers> {
+        Some(self.known.peers(id))
     }
 
     fn calls(&self) -> Names {
@@ -93,10 +93,6 @@ impl<N: Spreader> Part for SpreaderPart<N> {
             "publish" => Ok(Call::Publish(Payload::from(with.as_bytes()))),
             _ => Err(super::unknown("call", call, &self.calls())),
         }
-    }
-
-    fn follow(change: Change) -> Option<Call> {
-        Some(Call::Peer(change))
     }
 
     fn see(&self, seen: &mut Seen, at: Time, id: NodeId, event: &Event) {

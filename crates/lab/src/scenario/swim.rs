@@ -57,7 +57,7 @@ impl Part for SwimPart {
         Swim::new(self.config.clone(), card_for(id.0, u64::from(life) + 1), Unsigned)
     }
 
-    fn first_calls(&self, id: NodeId, _: u32, _: bool) -> Vec<Call> {
+    fn first_calls(&self, id: NodeId, _: u32) -> Vec<Call> {
         (0..SEEDS).map(NodeId).filter(|seed| *seed != id).map(Call::Join).collect()
     }
 

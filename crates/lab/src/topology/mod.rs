@@ -14,9 +14,9 @@ mod graph;
 
 pub use graph::Graph;
 use rumormill_core::identity::NodeId;
+use rumormill_core::peers::Peers;
 use rumormill_core::rng::mix;
 use rumormill_core::words::count;
-use rumormill_protocols::kit::peers::Peers;
 use serde::de::value::{MapAccessDeserializer, StrDeserializer};
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde::{Deserialize, Serialize, Serializer};
@@ -318,7 +318,7 @@ impl Known {
     pub fn peers(&self, id: NodeId) -> Peers {
         match &self.graph {
             None => Peers::Everyone(self.nodes),
-            Some(graph) => Peers::Listed(graph.neighbours(id).to_vec()),
+            Some(graph) => Peers::listed(graph.neighbours(id).iter().copied()),
         }
     }
 }

@@ -68,8 +68,6 @@ pub enum Call {
     Keep(Payload),
     /// From now on `budget_bytes_per_s` is this.
     Ration(u32),
-    /// Follow a change of the view: records are kept of those who are up.
-    Peer(Change),
 }
 
 /// What travels.
@@ -188,18 +186,14 @@ pub struct Lww {
     mine: Option<Record>,
     /// My newest value, with when it was written and put, whether or not it travels.
     kept: Option<(Payload, Wall, Time)>,
-    peers: Vec<NodeId>,
-    known: BTreeMap<NodeId, Slot>,
+    /// How many peers there were when they last changed.
+    peers: usize,
+    /// The newest record of each peer.
+    known: BTreeMap<NodeId, Received>,
     fresh: RetransmitQueue<Record>,
     tokens: f64,
     filled: Time,
     counters: Counters,
-}
-
-/// Where a peer stands in `peers`, and what is known of it.
-struct Slot {
-    place: usize,
-    known: Option<Received>,
 }
 
 impl Protocol for Lww {
@@ -214,10 +208,9 @@ impl Protocol for Lww {
             Input::Call(Call::Put(value)) => self.on_put(cx, value),
             Input::Call(Call::Keep(value)) => self.on_keep(cx, value),
             Input::Call(Call::Ration(bytes_per_s)) => self.config.budget_bytes_per_s = bytes_per_s,
-            Input::Call(Call::Peer(Change::Up(peer))) => self.on_up(peer),
-            Input::Call(Call::Peer(Change::Down(peer))) => self.on_down(peer),
             Input::Message(_, Message(records)) => self.on_records(cx, records),
             Input::Spare(peer, bytes) => self.on_spare(cx, peer, bytes),
+            Input::Peer(change) => self.on_peer(cx, change),
             Input::Timer(timer) => match timer {},
             Input::Start | Input::Shed(..) | Input::Lost(..) => {}
         }
@@ -241,7 +234,7 @@ impl Lww {
             counter: 0,
             mine: None,
             kept: None,
-            peers: Vec::new(),
+            peers: 0,
             known: BTreeMap::new(),
             tokens: 0.0,
             filled: Time::ZERO,
@@ -251,7 +244,7 @@ impl Lww {
 
     /// The latest word of a member, if any has come.
     pub fn get(&self, owner: NodeId) -> Option<&Received> {
-        self.known.get(&owner).and_then(|slot| slot.known.as_ref())
+        self.known.get(&owner)
     }
 
     /// My newest value, with when it was written, by the wall clock and by the monotonic one.
@@ -268,7 +261,7 @@ impl Lww {
     /// record on `FRESH_SENDS` times.
     pub fn put_interval(&self) -> Duration {
         let record_bytes = self.mine.as_ref().map_or(128, wire::len) as f64;
-        let n = self.peers.len() as f64 + 1.0;
+        let n = self.peers as f64 + 1.0;
         let seconds = n * record_bytes * f64::from(FRESH_SENDS) * 2.0
             / f64::from(self.config.budget_bytes_per_s.max(1));
         self.config.period.max(Duration::from_secs_f64(seconds))
@@ -296,20 +289,28 @@ impl Lww {
         self.fresh.put(record, bytes);
     }
 
-    fn on_up(&mut self, peer: NodeId) {
-        if self.peers.len() < self.config.owners_max && !self.known.contains_key(&peer) {
-            self.known.insert(peer, Slot { place: self.peers.len(), known: None });
-            self.peers.push(peer);
+    /// Records are kept of peers alone.
+    fn on_peer(&mut self, cx: &mut Cx<'_, Self>, change: Change) {
+        self.peers = cx.peers.len();
+        match change {
+            Change::Up(_) => {}
+            Change::Down(peer) => self.forget(peer),
+            Change::All => {
+                let gone: Vec<NodeId> =
+                    self.known.keys().copied().filter(|id| !cx.peers.contains(*id)).collect();
+                gone.into_iter().for_each(|peer| self.forget(peer));
+            }
         }
     }
 
-    fn on_down(&mut self, peer: NodeId) {
-        let Some(slot) = self.known.remove(&peer) else { return };
-        self.fresh.remove(peer);
-        self.peers.swap_remove(slot.place);
-        if let Some(moved) = self.peers.get(slot.place) {
-            self.known.get_mut(moved).expect("every peer has its slot").place = slot.place;
+    fn forget(&mut self, peer: NodeId) {
+        if self.known.remove(&peer).is_some() {
+            self.fresh.remove(peer);
         }
+    }
+
+    fn may_know(&self, cx: &Cx<'_, Self>, owner: NodeId) -> bool {
+        owner != cx.me && cx.peers.contains(owner) && self.known.len() < self.config.owners_max
     }
 
     fn on_records(&mut self, cx: &mut Cx<'_, Self>, records: Vec<Record>) {
@@ -320,16 +321,18 @@ impl Lww {
                 self.counters.records_corrupt += 1;
                 continue;
             }
-            let newer = |known: &Received| record.version > known.record.version;
-            match self.known.get_mut(&record.owner) {
-                Some(slot) if slot.known.as_ref().is_none_or(newer) => {
-                    self.counters.records_heard += 1;
-                    slot.known = Some(Received { record: record.clone(), heard: cx.now });
-                    cx.emit(Event::Heard(record.owner));
-                    self.pass_on(record);
-                }
-                _ => self.counters.records_stale += 1,
+            let is_newer = match self.known.get(&record.owner) {
+                Some(known) => record.version > known.record.version,
+                None => self.may_know(cx, record.owner),
+            };
+            if !is_newer {
+                self.counters.records_stale += 1;
+                continue;
             }
+            self.counters.records_heard += 1;
+            self.known.insert(record.owner, Received { record: record.clone(), heard: cx.now });
+            cx.emit(Event::Heard(record.owner));
+            self.pass_on(record);
         }
     }
 
@@ -349,10 +352,10 @@ impl Lww {
                 records.push(record);
             }
         });
-        for _ in 0..DRAWS_MAX.min(self.peers.len() + 1) {
-            let drawn = match cx.rng.below(self.peers.len() + 1).checked_sub(1) {
+        for _ in 0..DRAWS_MAX.min(cx.peers.len() + 1) {
+            let drawn = match cx.rng.below(cx.peers.len() + 1).checked_sub(1) {
                 None => self.mine.as_ref(),
-                Some(at) => self.get(self.peers[at]).map(|known| &known.record),
+                Some(at) => cx.peers.get(at).and_then(|peer| self.get(peer)).map(|known| &known.record),
             };
             let Some(record) = drawn.filter(|drawn| drawn.owner != peer) else { continue };
             let len = wire::len(record);

@@ -17,7 +17,6 @@
 
 use crate::catalog::Catalogued;
 use crate::detect::{Call, Detector, Event};
-use crate::kit::peers::Peers;
 use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -126,7 +125,6 @@ pub struct Heartbeat {
     counter: u64,
     /// The start of the next period.
     due: Time,
-    peers: Peers,
     /// The view has changed since `watched` was brought up to date.
     is_stale: bool,
     watched: BTreeMap<NodeId, Watched>,
@@ -155,11 +153,8 @@ impl Protocol for Heartbeat {
     fn handle(&mut self, cx: &mut Cx<'_, Self>, input: Input<Self>) {
         match input {
             Input::Start => self.on_start(cx),
-            Input::Call(Call::Peers(peers)) => (self.peers, self.is_stale) = (peers, true),
-            Input::Call(Call::Peer(change)) => {
-                self.peers.change(change);
-                self.is_stale = true;
-            }
+            Input::Peer(_) => self.is_stale = true,
+            Input::Call(Call::Peer(change)) => cx.publish(change),
             // A sign from another protocol has no counter that others could compare.
             Input::Call(Call::Heard(_)) => {}
             Input::Message(_, Message(beats)) => self.on_beats(cx, &beats),
@@ -183,7 +178,6 @@ impl Heartbeat {
             epoch: life.epoch,
             counter: 0,
             due: Time::NEVER,
-            peers: Peers::default(),
             is_stale: false,
             watched: BTreeMap::new(),
             counters: Counters::default(),
@@ -241,7 +235,7 @@ impl Heartbeat {
             }
         }
         // A suspected member is gossiped to like any other: it may be this node that was cut off.
-        if let Some(peer) = self.peers.pick(cx.me, cx.rng).filter(|peer| *peer != cx.me) {
+        if let Some(peer) = cx.peers.pick(cx.me, cx.rng).filter(|peer| *peer != cx.me) {
             self.counters.sent += 1;
             let table = self.table(cx);
             cx.send(peer, table);
@@ -274,13 +268,8 @@ impl Heartbeat {
         if !core::mem::take(&mut self.is_stale) {
             return;
         }
-        self.peers.sort();
-        let peers = &self.peers;
-        self.watched.retain(|id, _| match peers.list() {
-            Some(sorted) => sorted.binary_search(id).is_ok(),
-            None => peers.contains(*id),
-        });
-        let (me, now) = (cx.me, cx.now);
+        let (me, now, peers) = (cx.me, cx.now, cx.peers);
+        self.watched.retain(|id, _| peers.contains(*id));
         for id in peers.iter().filter(|id| *id != me) {
             let new = Watched { newest: None, rose: now, is_suspected: false };
             self.watched.entry(id).or_insert(new);
@@ -363,6 +352,7 @@ impl Catalogued for Heartbeat {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use rumormill_core::peers::Peers;
     use rumormill_sim::{Sim, World};
 
     const N: u64 = 50;
@@ -373,7 +363,7 @@ mod tests {
         let mut sim = Sim::new(World::default(), seed);
         for id in 0..N {
             sim.spawn(NodeId(id), Heartbeat::new(config.clone(), Life::default()), Time::ZERO);
-            sim.call(NodeId(id), Call::Peers(Peers::Everyone(N)));
+            sim.meet(NodeId(id), Peers::Everyone(N));
         }
         sim.run_for(Duration::from_secs(60), &mut |_, _, event| panic!("{event:?}, and nobody crashed"));
         sim.crash(NodeId(0));

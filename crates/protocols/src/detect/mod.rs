@@ -4,10 +4,9 @@ pub mod heartbeat;
 pub mod phi;
 
 use crate::catalog::{Catalogued, family};
-use crate::kit::peers::Peers;
 use alloc::vec::Vec;
 use rumormill_core::identity::NodeId;
-use rumormill_core::protocol::Change;
+use rumormill_core::peers::Change;
 use rumormill_core::time::{Duration, Time};
 
 family! { Detector: phi::Phi, heartbeat::Heartbeat }
@@ -15,9 +14,7 @@ family! { Detector: phi::Phi, heartbeat::Heartbeat }
 /// What a detector is asked.
 #[derive(Clone, Debug)]
 pub enum Call {
-    /// These are the peers, in place of those before.
-    Peers(Peers),
-    /// Follow a change of the view.
+    /// Change this node's peers: for a program that has no membership to do so.
     Peer(Change),
     /// Another protocol has brought a sign of a peer's life. Only for a detector that sends no heartbeats.
     Heard(Sign),

@@ -25,7 +25,6 @@
 use crate::catalog::Catalogued;
 use crate::detect::{Call, Detector, Event, Sign};
 use crate::kit::arrivals::Arrivals;
-use crate::kit::peers::Peers;
 use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::String;
@@ -176,7 +175,6 @@ pub struct Phi {
     number: u64,
     /// When the next period begins.
     due: Time,
-    peers: Peers,
     /// The view has changed since the ring was read.
     is_stale: bool,
     watchers: Vec<NodeId>,
@@ -209,8 +207,8 @@ impl Protocol for Phi {
     fn handle(&mut self, cx: &mut Cx<'_, Self>, input: Input<Self>) {
         match input {
             Input::Start => self.on_start(cx),
-            Input::Call(Call::Peers(peers)) => self.on_peers(peers),
-            Input::Call(Call::Peer(change)) => self.on_change(change),
+            Input::Peer(change) => self.on_peer(cx, change),
+            Input::Call(Call::Peer(change)) => cx.publish(change),
             Input::Call(Call::Heard(sign)) => self.on_sign(cx, sign),
             Input::Message(from, message) => self.on_heartbeat(cx, from, message),
             Input::Timer(Timer::Period) => self.on_period(cx),
@@ -233,7 +231,6 @@ impl Phi {
             epoch: life.epoch,
             number: 0,
             due: Time::NEVER,
-            peers: Peers::default(),
             is_stale: false,
             watchers: Vec::new(),
             watched: BTreeMap::new(),
@@ -253,19 +250,13 @@ impl Phi {
         self.arm(cx, period - phase);
     }
 
-    fn on_peers(&mut self, peers: Peers) {
-        if self.config.is_of_signs() {
-            self.watched.retain(|id, _| peers.contains(*id));
-        }
-        (self.peers, self.is_stale) = (peers, true);
-    }
-
     /// A peer that goes down has no level any more. If it comes back, its window begins anew.
-    fn on_change(&mut self, change: Change) {
-        if let Change::Down(peer) = change {
-            self.watched.remove(&peer);
+    fn on_peer(&mut self, cx: &mut Cx<'_, Self>, change: Change) {
+        match change {
+            Change::Down(peer) => drop(self.watched.remove(&peer)),
+            Change::All if self.config.is_of_signs() => self.watched.retain(|id, _| cx.peers.contains(*id)),
+            Change::Up(_) | Change::All => {}
         }
-        self.peers.change(change);
         self.is_stale = true;
     }
 
@@ -286,7 +277,7 @@ impl Phi {
 
     /// The first sign of a peer begins to watch it. The period follows that of the signs, which may depend on the size of the cluster.
     fn on_sign(&mut self, cx: &mut Cx<'_, Self>, sign: Sign) {
-        if !self.config.is_of_signs() || !self.peers.contains(sign.peer) {
+        if !self.config.is_of_signs() || !cx.peers.contains(sign.peer) {
             self.counters.unwatched += 1;
             return;
         }
@@ -356,13 +347,8 @@ impl Phi {
         if !core::mem::take(&mut self.is_stale) || self.config.is_of_signs() {
             return;
         }
-        self.peers.sort();
-        let all = self.peers.len();
-        let place = match self.peers.list() {
-            Some(list) => list.partition_point(|id| *id < cx.me),
-            None => cx.me.0.min(all as u64) as usize,
-        };
-        let at = |step: usize| self.peers.get((place + step) % all).filter(|id| *id != cx.me);
+        let (all, place) = (cx.peers.len(), cx.peers.below(cx.me));
+        let at = |step: usize| cx.peers.get((place + step) % all).filter(|id| *id != cx.me);
         self.watchers = (0..all).filter_map(at).take(self.config.watchers).collect();
         let before: Vec<NodeId> =
             (1..=all).filter_map(|step| at(all - step)).take(self.config.watchers).collect();
@@ -493,6 +479,7 @@ impl Catalogued for Phi {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use rumormill_core::peers::Peers;
     use rumormill_core::rng::Rng;
 
     #[test]
@@ -561,12 +548,13 @@ mod tests {
         at.since(peer.last).as_secs_f64()
     }
 
-    /// Hands an input to a node and returns how many events it told.
+    /// Hands an input to a node whose only peer is 2, and returns how many events it told.
     fn handle(node: &mut Phi, now: Time, input: Input<Phi>) -> usize {
         let mut told = 0;
         let mut out = |output| told += usize::from(matches!(output, rumormill_core::Output::Event(_)));
         let (wall, me, mut rng) = (rumormill_core::Wall(0), NodeId(1), Rng::seeded(3));
-        node.handle(&mut Cx { now, wall, me, rng: &mut rng, room: 9_999, out: &mut out }, input);
+        let peers = &Peers::listed([NodeId(2)]);
+        node.handle(&mut Cx { now, wall, me, peers, rng: &mut rng, room: 9_999, out: &mut out }, input);
         told
     }
 
@@ -576,7 +564,7 @@ mod tests {
         let mut node = Phi::new(Config::default(), life);
         let mut now = Time::ZERO;
         handle(&mut node, now, Input::Start);
-        handle(&mut node, now, Input::Call(Call::Peers(Peers::Listed(alloc::vec![peer]))));
+        handle(&mut node, now, Input::Peer(Change::Up(peer)));
         for number in 1..=100 {
             now = now + Duration::from_secs(1);
             handle(&mut node, now, Input::Message(peer, Message { epoch: 0, number }));
@@ -608,7 +596,7 @@ mod tests {
     fn of_signs(peer: NodeId, signs: u64) -> (Phi, Time) {
         let (mut node, mut now) = (Phi::new(Config::of_signs(EVERY), Life::default()), Time::ZERO);
         handle(&mut node, now, Input::Start);
-        handle(&mut node, now, Input::Call(Call::Peer(Change::Up(peer))));
+        handle(&mut node, now, Input::Peer(Change::Up(peer)));
         assert_eq!(node.level(peer, now), None, "it was not heard yet");
         for number in 1..=signs {
             now = now + EVERY;
@@ -628,9 +616,9 @@ mod tests {
         assert_eq!((node.watched(), node.samples_len()), (alloc::vec![peer], SIGNS_WINDOW));
         let level = |after: u32| node.level(peer, now + EVERY * after).unwrap();
         assert!(level(1) < 0.01 && level(5) > node.config.threshold, "{} {}", level(1), level(5));
-        handle(&mut node, now, Input::Call(Call::Peer(Change::Down(peer))));
+        handle(&mut node, now, Input::Peer(Change::Down(peer)));
         assert_eq!(node.level(peer, now), None);
-        handle(&mut node, now, Input::Call(Call::Peer(Change::Up(peer))));
+        handle(&mut node, now, Input::Peer(Change::Up(peer)));
         assert_eq!((node.level(peer, now), node.samples_len()), (None, 0));
     }
 

@@ -5,10 +5,10 @@
 //! keeps most conversations near at a small price in time.
 
 use crate::kit::locality::Locality;
-use crate::kit::peers::Peers;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use rumormill_core::identity::NodeId;
+use rumormill_core::peers::Peers;
 use rumormill_core::rng::Rng;
 use smallvec::SmallVec;
 
@@ -375,7 +375,7 @@ mod tests {
             PeerSelection::ring(1_000, 4.0),
             PeerSelection::sites(100, 4.0, |a, b| a.abs_diff(b) as u64),
         ] {
-            let far = Peers::Listed(vec![NodeId(90), NodeId(5_000)]);
+            let far = Peers::listed([NodeId(90), NodeId(5_000)]);
             for me in [0, 4_000] {
                 let picked = choice.pick(&far, NodeId(me), &mut rng).unwrap();
                 assert!([90, 5_000].contains(&picked.0), "{me} picked {picked}");

@@ -13,7 +13,6 @@
 //! view that changes while mail goes out may cost somebody its copy or bring it twice (it is delivered once).
 
 use crate::catalog::Catalogued;
-use crate::kit::peers::Peers;
 use crate::spread::{Call, Counters, Ends, Event, Intake, Reach, Setup, Spreader, Taken, Trial, Update};
 use alloc::collections::VecDeque;
 use alloc::string::String;
@@ -77,17 +76,16 @@ impl protocol::Message for Message {
 /// The state machine.
 pub struct DirectMail {
     config: Arc<Config>,
-    peers: Peers,
     intake: Intake,
     outgoing: VecDeque<Outgoing>,
     armed: bool,
     counters: Counters,
 }
 
-/// An update and the place of the peer who is next.
+/// An update, and the least id of those that are still to get it.
 struct Outgoing {
     update: Update,
-    next: usize,
+    next: Option<NodeId>,
 }
 
 const _: () = assert!(size_of::<Message>() <= 64 && size_of::<DirectMail>() <= 256);
@@ -101,14 +99,12 @@ impl Protocol for DirectMail {
 
     fn handle(&mut self, cx: &mut Cx<'_, Self>, input: Input<Self>) {
         match input {
-            Input::Call(Call::Peers(peers)) => self.peers = peers,
-            Input::Call(Call::Peer(change)) => self.peers.change(change),
             Input::Call(Call::Publish(payload)) => self.on_publish(cx, payload),
             Input::Message(from, Message(update)) => self.on_update(cx, from, update),
             Input::Timer(Timer::Round) => self.on_round(cx),
             Input::Shed(_, message) => self.counters.shed(&message),
             Input::Lost(..) => self.counters.lost += 1,
-            Input::Start | Input::Spare(..) => {}
+            Input::Start | Input::Spare(..) | Input::Peer(_) => {}
         }
     }
 }
@@ -118,7 +114,6 @@ impl DirectMail {
     pub fn new(config: impl Into<Arc<Config>>, life: Life) -> DirectMail {
         DirectMail {
             config: config.into(),
-            peers: Peers::default(),
             intake: Intake::new(life),
             outgoing: VecDeque::new(),
             armed: false,
@@ -137,7 +132,7 @@ impl DirectMail {
             self.counters.overflowed += 1;
             cx.emit(Event::Removed(given_up.update.id));
         }
-        self.outgoing.push_back(Outgoing { update, next: 0 });
+        self.outgoing.push_back(Outgoing { update, next: Some(NodeId(0)) });
         if !self.armed {
             self.on_round(cx);
         }
@@ -164,7 +159,7 @@ impl DirectMail {
         cx.after(self.config.period, Timer::Round);
         let (mut mails, mut bytes) = (0, 0);
         while let Some(outgoing) = self.outgoing.front_mut() {
-            let Some(peer) = self.peers.get(outgoing.next) else {
+            let Some(peer) = outgoing.next.and_then(|next| cx.peers.first_from(next)) else {
                 cx.emit(Event::Removed(outgoing.update.id));
                 self.outgoing.pop_front();
                 continue;
@@ -179,7 +174,7 @@ impl DirectMail {
                 self.counters.updates_sent += 1;
                 cx.send(peer, Message(outgoing.update.clone()));
             }
-            outgoing.next += 1;
+            outgoing.next = peer.0.checked_add(1).map(NodeId);
         }
     }
 }

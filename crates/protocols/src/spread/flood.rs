@@ -14,7 +14,6 @@
 //! for itself ([`RandomGraph`]). A node passes on at most [`Config::updates_per_period_max`]; what comes faster it delivers and does not pass on.
 
 use crate::catalog::Catalogued;
-use crate::kit::peers::Peers;
 use crate::kit::random_graph::RandomGraph;
 use crate::kit::rate_limit::RateLimit;
 use crate::spread::{Call, Counters, Ends, Event, Intake, Reach, Setup, Spreader, Taken, Trial, Update};
@@ -24,6 +23,7 @@ use alloc::vec::Vec;
 use minicbor::{CborLen, Decode, Encode};
 use rumormill_core::identity::{Life, NodeId};
 use rumormill_core::payload::Payload;
+use rumormill_core::peers::Peers;
 use rumormill_core::protocol::{self, Cx, Input, Lane, Protocol};
 use rumormill_core::time::Duration;
 
@@ -88,7 +88,6 @@ impl protocol::Message for Message {
 /// The state machine.
 pub struct Flood {
     config: Arc<Config>,
-    peers: Peers,
     intake: Intake,
     rate_limit: RateLimit,
     counters: Counters,
@@ -105,14 +104,12 @@ impl Protocol for Flood {
 
     fn handle(&mut self, cx: &mut Cx<'_, Self>, input: Input<Self>) {
         match input {
-            Input::Call(Call::Peers(peers)) => self.peers = peers,
-            Input::Call(Call::Peer(change)) => self.peers.change(change),
             Input::Call(Call::Publish(payload)) => self.on_publish(cx, payload),
             Input::Message(from, Message { update, hops }) => self.on_update(cx, from, update, hops),
             Input::Timer(timer) => match timer {},
             Input::Shed(_, message) => self.counters.shed(&message),
             Input::Lost(..) => self.counters.lost += 1,
-            Input::Start | Input::Spare(..) => {}
+            Input::Start | Input::Spare(..) | Input::Peer(_) => {}
         }
     }
 }
@@ -122,7 +119,6 @@ impl Flood {
     pub fn new(config: impl Into<Arc<Config>>, life: Life) -> Flood {
         Flood {
             config: config.into(),
-            peers: Peers::default(),
             intake: Intake::new(life),
             rate_limit: RateLimit::default(),
             counters: Counters::default(),
@@ -149,17 +145,23 @@ impl Flood {
         if hops > self.config.hops_max {
             self.counters.rejected += 1;
         } else if self.rate_limit.take(cx.now, self.config.period, self.config.updates_per_period_max) {
-            let (me, sent) = (cx.me, &mut self.counters.updates_sent);
+            let (me, peers, sent) = (cx.me, cx.peers, &mut self.counters.updates_sent);
             let mut tell = |peer: NodeId| {
                 if peer != from && peer != me {
                     *sent += 1;
                     cx.send(peer, Message { update: update.clone(), hops });
                 }
             };
-            match &self.peers {
+            match peers {
                 Peers::Everyone(n) => RandomGraph::new(*n, self.config.degree, self.config.graph_seed)
                     .neighbours(me.0, |peer| tell(NodeId(peer))),
-                listed => listed.iter().take(self.config.neighbours_max).for_each(tell),
+                // Each begins with those behind it in the order of the ids: no peer is left out by all.
+                listed => {
+                    let first = listed.below(me);
+                    let behind =
+                        (0..listed.len()).filter_map(|step| listed.get((first + step) % listed.len()));
+                    behind.take(self.config.neighbours_max).for_each(tell);
+                }
             }
         } else {
             self.counters.overflowed += 1;

@@ -13,7 +13,6 @@
 
 use crate::catalog::Catalogued;
 use crate::kit::peer_selection::PeerSelection;
-use crate::kit::peers::Peers;
 use crate::kit::rate_limit::RateLimit;
 use crate::spread::{Call, Counters, Ends, Event, Intake, Reach, Setup, Spreader, Taken, Trial, Update};
 use alloc::sync::Arc;
@@ -82,7 +81,6 @@ impl protocol::Message for Message {
 /// The state machine.
 pub struct InfectAndDie {
     config: Arc<Config>,
-    peers: Peers,
     intake: Intake,
     rate_limit: RateLimit,
     counters: Counters,
@@ -99,14 +97,12 @@ impl Protocol for InfectAndDie {
 
     fn handle(&mut self, cx: &mut Cx<'_, Self>, input: Input<Self>) {
         match input {
-            Input::Call(Call::Peers(peers)) => self.peers = peers,
-            Input::Call(Call::Peer(change)) => self.peers.change(change),
             Input::Call(Call::Publish(payload)) => self.on_publish(cx, payload),
             Input::Message(from, Message { update, hops }) => self.on_update(cx, from, update, hops),
             Input::Timer(timer) => match timer {},
             Input::Shed(_, message) => self.counters.shed(&message),
             Input::Lost(..) => self.counters.lost += 1,
-            Input::Start | Input::Spare(..) => {}
+            Input::Start | Input::Spare(..) | Input::Peer(_) => {}
         }
     }
 }
@@ -116,7 +112,6 @@ impl InfectAndDie {
     pub fn new(config: impl Into<Arc<Config>>, life: Life) -> InfectAndDie {
         InfectAndDie {
             config: config.into(),
-            peers: Peers::default(),
             intake: Intake::new(life),
             rate_limit: RateLimit::default(),
             counters: Counters::default(),
@@ -143,7 +138,7 @@ impl InfectAndDie {
         if hops > self.config.hops_max {
             self.counters.rejected += 1;
         } else if self.rate_limit.take(cx.now, self.config.period, self.config.updates_per_period_max) {
-            for peer in self.config.choice.several(&self.peers, cx.me, cx.rng, self.config.fanout) {
+            for peer in self.config.choice.several(cx.peers, cx.me, cx.rng, self.config.fanout) {
                 self.counters.updates_sent += 1;
                 cx.send(peer, Message { update: update.clone(), hops });
             }

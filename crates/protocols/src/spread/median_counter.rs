@@ -26,7 +26,6 @@
 
 use crate::catalog::Catalogued;
 use crate::kit::peer_selection::PeerSelection;
-use crate::kit::peers::Peers;
 use crate::kit::rate_limit::RateLimit;
 use crate::spread::{
     Call, Counters, Ends, Event, Intake, KNOWN_HEAP_BYTES, Reach, Setup, Spreader, Taken, Trial, Update,
@@ -148,7 +147,6 @@ impl protocol::Message for Message {
 /// The state machine.
 pub struct MedianCounter {
     config: Arc<Config>,
-    peers: Peers,
     intake: Intake,
     /// What is in B or C, the youngest last.
     hot: Vec<Hot>,
@@ -182,8 +180,6 @@ impl Protocol for MedianCounter {
     fn handle(&mut self, cx: &mut Cx<'_, Self>, input: Input<Self>) {
         match input {
             Input::Start => self.on_start(cx),
-            Input::Call(Call::Peers(peers)) => self.peers = peers,
-            Input::Call(Call::Peer(change)) => self.peers.change(change),
             Input::Call(Call::Publish(payload)) => self.on_publish(cx, payload),
             Input::Message(from, Message::Update { update, counter, age }) => {
                 self.on_update(cx, from, update, counter, age)
@@ -193,7 +189,7 @@ impl Protocol for MedianCounter {
             Input::Timer(Timer::Round) => self.on_round(cx),
             Input::Shed(_, message) => self.counters.shed(&message),
             Input::Lost(..) => self.counters.lost += 1,
-            Input::Spare(..) => {}
+            Input::Spare(..) | Input::Peer(_) => {}
         }
     }
 }
@@ -203,7 +199,6 @@ impl MedianCounter {
     pub fn new(config: impl Into<Arc<Config>>, life: Life) -> MedianCounter {
         MedianCounter {
             config: config.into(),
-            peers: Peers::default(),
             intake: Intake::new(life),
             hot: Vec::new(),
             answers: RateLimit::default(),
@@ -258,7 +253,7 @@ impl MedianCounter {
         if !self.hot.is_empty() {
             self.step(cx);
         }
-        if let Some(peer) = self.config.choice.pick(&self.peers, cx.me, cx.rng) {
+        if let Some(peer) = self.config.choice.pick(cx.peers, cx.me, cx.rng) {
             self.tell(cx, peer);
             self.counters.asks_sent += 1;
             cx.send(peer, Message::Call);
@@ -269,7 +264,7 @@ impl MedianCounter {
 
     /// What the partners of the last round make of each update.
     fn step(&mut self, cx: &mut Cx<'_, Self>) {
-        let (counter_max, age_max) = self.config.bounds(self.peers.nodes());
+        let (counter_max, age_max) = self.config.bounds(cx.peers.nodes());
         self.hot.retain_mut(|hot| {
             let keep = hot.step(counter_max, age_max);
             if !keep {

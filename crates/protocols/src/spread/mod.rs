@@ -12,13 +12,12 @@ pub mod tree;
 
 use crate::catalog::{Catalogued, family};
 use crate::kit::peer_selection::PeerSelection;
-use crate::kit::peers::Peers;
 use crate::kit::seen_set::SeenSet;
 use minicbor::{CborLen, Decode, Encode};
 use rumormill_core::counters;
 use rumormill_core::identity::{Life, NodeId};
 use rumormill_core::payload::Payload;
-use rumormill_core::protocol::{self, Change};
+use rumormill_core::protocol;
 use rumormill_core::time::Duration;
 use rumormill_core::wire::Item;
 
@@ -71,10 +70,6 @@ impl Update {
 /// What a spreader is asked.
 #[derive(Clone, Debug)]
 pub enum Call {
-    /// These are the peers, in place of those before.
-    Peers(Peers),
-    /// Follow a change of the view.
-    Peer(Change),
     /// Tell everybody.
     Publish(Payload),
 }

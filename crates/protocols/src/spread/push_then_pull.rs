@@ -22,7 +22,6 @@
 
 use crate::catalog::Catalogued;
 use crate::kit::peer_selection::PeerSelection;
-use crate::kit::peers::Peers;
 use crate::kit::rate_limit::RateLimit;
 use crate::spread::{
     Call, Counters, Ends, Event, Intake, KNOWN_HEAP_BYTES, Reach, Setup, Spreader, Taken, Trial, Update,
@@ -34,6 +33,7 @@ use alloc::vec::Vec;
 use minicbor::{CborLen, Decode, Encode};
 use rumormill_core::identity::{Life, NodeId};
 use rumormill_core::payload::Payload;
+use rumormill_core::peers::Peers;
 use rumormill_core::protocol::{self, Cx, Input, Lane, Protocol};
 use rumormill_core::time::{Duration, Time};
 
@@ -121,7 +121,6 @@ impl protocol::Message for Message {
 /// The state machine.
 pub struct PushThenPull {
     config: Arc<Config>,
-    peers: Peers,
     intake: Intake,
     /// The youngest last.
     held: Vec<Held>,
@@ -153,15 +152,13 @@ impl Protocol for PushThenPull {
     fn handle(&mut self, cx: &mut Cx<'_, Self>, input: Input<Self>) {
         match input {
             Input::Start => self.on_start(cx),
-            Input::Call(Call::Peers(peers)) => self.peers = peers,
-            Input::Call(Call::Peer(change)) => self.peers.change(change),
             Input::Call(Call::Publish(payload)) => self.on_publish(cx, payload),
             Input::Message(from, Message::Update { update, age }) => self.on_update(cx, from, update, age),
             Input::Message(from, Message::Ask(known)) => self.on_ask(cx, from, &known),
             Input::Timer(Timer::Round) => self.on_round(cx),
             Input::Shed(_, message) => self.counters.shed(&message),
             Input::Lost(..) => self.counters.lost += 1,
-            Input::Spare(..) => {}
+            Input::Spare(..) | Input::Peer(_) => {}
         }
     }
 }
@@ -171,7 +168,6 @@ impl PushThenPull {
     pub fn new(config: impl Into<Arc<Config>>, life: Life) -> PushThenPull {
         PushThenPull {
             config: config.into(),
-            peers: Peers::default(),
             intake: Intake::new(life),
             held: Vec::new(),
             armed: false,
@@ -221,7 +217,7 @@ impl PushThenPull {
 
     fn on_round(&mut self, cx: &mut Cx<'_, Self>) {
         self.armed = false;
-        let push_rounds = self.push_rounds();
+        let push_rounds = self.push_rounds(cx.peers);
         self.grow_older(cx, push_rounds);
         if self.held.is_empty() {
             self.held = Vec::new(); // so that a cluster at rest keeps no room for what is over
@@ -236,7 +232,7 @@ impl PushThenPull {
         } else {
             self.empty_rounds = 0;
             if self.held.iter().any(|held| held.age <= push_rounds)
-                && let Some(peer) = self.config.choice.pick(&self.peers, cx.me, cx.rng)
+                && let Some(peer) = self.config.choice.pick(cx.peers, cx.me, cx.rng)
             {
                 self.tell(cx, peer, |held, _| held.age <= push_rounds);
             }
@@ -250,15 +246,15 @@ impl PushThenPull {
     }
 
     fn ask(&mut self, cx: &mut Cx<'_, Self>) {
-        if let Some(peer) = self.config.choice.pick(&self.peers, cx.me, cx.rng) {
+        if let Some(peer) = self.config.choice.pick(cx.peers, cx.me, cx.rng) {
             self.counters.asks_sent += 1;
             cx.send(peer, Message::Ask(self.held.iter().map(|held| held.update.id).collect()));
         }
     }
 
     /// R.
-    fn push_rounds(&self) -> u32 {
-        self.config.push_rounds.unwrap_or_else(|| push_rounds_for(self.peers.nodes()))
+    fn push_rounds(&self, peers: &Peers) -> u32 {
+        self.config.push_rounds.unwrap_or_else(|| push_rounds_for(peers.nodes()))
     }
 
     fn grow_older(&mut self, cx: &mut Cx<'_, Self>, push_rounds: u32) {

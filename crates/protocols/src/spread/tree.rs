@@ -16,8 +16,8 @@
 //! passes on at most [`Config::updates_per_period_max`].
 
 use crate::catalog::Catalogued;
-use crate::kit::peers::Peers;
 use crate::kit::rate_limit::RateLimit;
+use crate::kit::row::Row;
 use crate::spread::{Call, Counters, Ends, Event, Intake, Reach, Setup, Spreader, Taken, Trial, Update};
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -74,7 +74,6 @@ impl protocol::Message for Message {
 /// The state machine.
 pub struct Tree {
     config: Arc<Config>,
-    peers: Peers,
     intake: Intake,
     rate_limit: RateLimit,
     counters: Counters,
@@ -91,14 +90,12 @@ impl Protocol for Tree {
 
     fn handle(&mut self, cx: &mut Cx<'_, Self>, input: Input<Self>) {
         match input {
-            Input::Call(Call::Peers(peers)) => self.peers = peers,
-            Input::Call(Call::Peer(change)) => self.peers.change(change),
             Input::Call(Call::Publish(payload)) => self.on_publish(cx, payload),
             Input::Message(from, Message(update)) => self.on_update(cx, from, update),
             Input::Timer(timer) => match timer {},
             Input::Shed(_, message) => self.counters.shed(&message),
             Input::Lost(..) => self.counters.lost += 1,
-            Input::Start | Input::Spare(..) => {}
+            Input::Start | Input::Spare(..) | Input::Peer(_) => {}
         }
     }
 }
@@ -108,7 +105,6 @@ impl Tree {
     pub fn new(config: impl Into<Arc<Config>>, life: Life) -> Tree {
         Tree {
             config: config.into(),
-            peers: Peers::default(),
             intake: Intake::new(life),
             rate_limit: RateLimit::default(),
             counters: Counters::default(),
@@ -133,14 +129,15 @@ impl Tree {
     fn pass_down(&mut self, cx: &mut Cx<'_, Self>, from: NodeId, update: Update) {
         cx.emit(Event::Delivered { update: update.clone(), from });
         if self.rate_limit.take(cx.now, self.config.period, self.config.updates_per_period_max) {
-            self.peers.sort();
-            let row = Row { peers: &self.peers, me: cx.me };
+            let row = Row { peers: cx.peers, me: cx.me };
             let (n, first, arity) =
-                (row.len(), row.place(update.id.origin), self.config.arity.max(1) as usize);
+                (row.nodes(), row.place(update.id.origin), self.config.arity.max(1) as usize);
             let own = (row.place(cx.me) + n - first) % n;
             for child in (own * arity + 1..).take(arity).take_while(|child| *child < n) {
-                self.counters.updates_sent += 1;
-                cx.send(row.at((first + child) % n), Message(update.clone()));
+                if let Some(child) = row.at((first + child) % n) {
+                    self.counters.updates_sent += 1;
+                    cx.send(child, Message(update.clone()));
+                }
             }
         } else {
             self.counters.overflowed += 1;
@@ -170,43 +167,6 @@ impl Spreader for Tree {
     }
 }
 
-/// Sorted peers, with the asker in its place among them, whether its view has it or not.
-struct Row<'a> {
-    peers: &'a Peers,
-    me: NodeId,
-}
-
-impl Row<'_> {
-    fn len(&self) -> usize {
-        match self.peers.list() {
-            Some(list) => list.len() + usize::from(list.binary_search(&self.me).is_err()),
-            None => self.peers.len().max(1),
-        }
-    }
-
-    /// Where `id` stands; one that is unknown, where it would.
-    fn place(&self, id: NodeId) -> usize {
-        match self.peers.list() {
-            Some(list) => {
-                let above_me = id > self.me && list.binary_search(&self.me).is_err();
-                (list.partition_point(|peer| *peer < id) + usize::from(above_me)) % self.len()
-            }
-            None => (id.0 % self.len() as u64) as usize,
-        }
-    }
-
-    fn at(&self, place: usize) -> NodeId {
-        match self.peers.list() {
-            Some(list) => match (place.cmp(&self.place(self.me)), list.binary_search(&self.me)) {
-                (core::cmp::Ordering::Equal, _) => self.me,
-                (core::cmp::Ordering::Greater, Err(_)) => list[place - 1],
-                _ => list[place],
-            },
-            None => NodeId(place as u64),
-        }
-    }
-}
-
 impl Catalogued for Tree {
     type Config = Config;
     const NAME: &'static str = "tree";
@@ -224,29 +184,5 @@ impl Catalogued for Tree {
 
     fn samples() -> Vec<(&'static str, Message)> {
         alloc::vec![("update", Message(Update::sample())), ("update-empty", Message(Update::smallest()))]
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use alloc::vec::Vec;
-
-    #[test]
-    fn a_row_has_its_asker_in_the_right_place_whether_it_is_listed_or_not() {
-        let ids = [2, 5, 7, 11].map(NodeId);
-        for me in ids {
-            let without: Vec<NodeId> = ids.into_iter().filter(|id| *id != me).collect();
-            for list in [without, ids.to_vec()] {
-                let peers = Peers::Listed(list);
-                let row = Row { peers: &peers, me };
-                assert_eq!(row.len(), 4);
-                assert!(
-                    (0..4).all(|place| row.at(place) == ids[place] && row.place(ids[place]) == place),
-                    "{me}"
-                );
-                assert_eq!([row.place(NodeId(6)), row.place(NodeId(99))], [2, 0]);
-            }
-        }
     }
 }

@@ -29,10 +29,9 @@ use super::{Aggregator, Call, Event, Standing, Truth};
 use crate::kit::epochs::{Epochs, Heard, PERIOD_MIN, Stamp, millis};
 use crate::kit::ledger::{Asked, Counters, Ledger};
 use crate::kit::matching;
-use crate::kit::peers::Peers;
+use crate::kit::row::Row;
 use alloc::boxed::Box;
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 use minicbor::{CborLen, Decode, Encode};
 use rumormill_core::identity::NodeId;
 use rumormill_core::protocol::{self, Change, Cx, Input, Lane, Protocol};
@@ -192,7 +191,6 @@ pub enum Timer {
 /// The state machine.
 pub struct Averaging {
     config: Arc<Config>,
-    peers: Peers,
     epochs: Epochs,
     standing: Standing,
     /// When the cycle began that the next exchange belongs to.
@@ -213,8 +211,6 @@ impl Protocol for Averaging {
     fn handle(&mut self, cx: &mut Cx<'_, Self>, input: Input<Self>) {
         match input {
             Input::Start => self.on_start(cx),
-            Input::Call(Call::Peers(peers)) => self.peers = peers,
-            Input::Call(Call::Peer(change)) => self.on_peer(change),
             Input::Call(Call::Set(value)) => self.on_set(cx, value),
             Input::Message(from, Message::Ask { stamp, opened_ms, number, have }) => {
                 self.on_ask(cx, from, stamp, (number, opened_ms), have);
@@ -225,7 +221,8 @@ impl Protocol for Averaging {
             Input::Message(_, Message::Refused { stamp, number }) => self.on_refused(cx, stamp, number),
             Input::Timer(Timer::Cycle) => self.on_cycle(cx),
             Input::Timer(Timer::Ask) => self.on_ask_again(cx),
-            Input::Spare(..) | Input::Shed(..) | Input::Lost(..) => {}
+            Input::Peer(Change::Down(peer)) => self.ledger.gone(peer),
+            Input::Spare(..) | Input::Shed(..) | Input::Lost(..) | Input::Peer(_) => {}
         }
     }
 }
@@ -267,7 +264,6 @@ impl Averaging {
         let period = config.period();
         let epochs = Epochs::new(period, config.cycles);
         Averaging {
-            peers: Peers::default(),
             standing: Standing::NONE,
             cycle_began: Time::ZERO,
             shares: None,
@@ -295,13 +291,6 @@ impl Averaging {
         };
         self.cycle_began = cx.now;
         cx.after(phase, Timer::Cycle);
-    }
-
-    fn on_peer(&mut self, change: Change) {
-        self.peers.change(change);
-        if let Change::Down(peer) = change {
-            self.ledger.gone(peer);
-        }
     }
 
     fn on_set(&mut self, cx: &mut Cx<'_, Self>, value: f64) {
@@ -413,24 +402,15 @@ impl Averaging {
     /// Whom to exchange with now.
     fn partner(&self, cx: &mut Cx<'_, Self>, stamp: Stamp) -> Option<NodeId> {
         if self.config.pairing != Pairing::Matching {
-            return self.peers.pick(cx.me, cx.rng);
+            return cx.peers.pick(cx.me, cx.rng);
         }
         let half_ms = (self.config.period().as_millis() as u64 / 2).max(1);
         let round = (u64::from(stamp.age_ms) + half_ms / 2) / half_ms;
         let key = mix(u64::from(stamp.epoch) << 32 | round);
         let first = |(place, speaks_first): (u64, bool)| speaks_first.then_some(place);
-        match &self.peers {
-            Peers::Everyone(n) => matching::partner(key, *n, cx.me.0).and_then(first).map(NodeId),
-            listed => {
-                let mut all: Vec<NodeId> = listed.iter().collect();
-                all.push(cx.me);
-                all.sort_unstable();
-                all.dedup(); // some views list their owner
-                let me = all.binary_search(&cx.me).ok()? as u64;
-                let place = matching::partner(key, all.len() as u64, me).and_then(first)?;
-                all.get(place as usize).copied()
-            }
-        }
+        let row = Row { peers: cx.peers, me: cx.me };
+        let place = matching::partner(key, row.nodes() as u64, row.place(cx.me) as u64).and_then(first)?;
+        row.at(place as usize)
     }
 
     /// Follows the epoch of another, and returns whether it is the one this node took part in already, or begins now with a
@@ -458,7 +438,7 @@ impl Averaging {
             What::Average => self.standing.value.map(Shares::One),
             What::Count(leaders) => {
                 // Each node leads with the same chance, from what it last took n for, as in the paper.
-                let n = self.standing.settled.unwrap_or(self.peers.len() as f64).max(1.0);
+                let n = self.standing.settled.unwrap_or(cx.peers.len() as f64).max(1.0);
                 let leads = cx.rng.chance(leaders / n);
                 let share =
                     Share { tag: mix(cx.me.0 ^ mix(u64::from(self.standing.epoch))) as u32, amount: 1.0 };

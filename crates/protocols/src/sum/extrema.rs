@@ -20,7 +20,6 @@
 use super::{Aggregator, Call, Event, Standing, Truth};
 use crate::catalog::Catalogued;
 use crate::kit::epochs::{Epochs, Heard, PERIOD_MIN, Stamp};
-use crate::kit::peers::Peers;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use minicbor::{CborLen, Decode, Encode};
@@ -189,7 +188,6 @@ pub enum Timer {
 /// The state machine.
 pub struct Extrema {
     config: Config,
-    peers: Peers,
     epochs: Epochs,
     standing: Standing,
     knowledge: Knowledge,
@@ -212,13 +210,11 @@ impl Protocol for Extrema {
     fn handle(&mut self, cx: &mut Cx<'_, Self>, input: Input<Self>) {
         match input {
             Input::Start => self.wake(cx),
-            Input::Call(Call::Peers(peers)) => self.peers = peers,
-            Input::Call(Call::Peer(change)) => self.peers.change(change),
             Input::Call(Call::Set(value)) => self.on_set(cx, value),
             Input::Message(from, message) => self.on_message(cx, from, message),
             Input::Timer(Timer::Cycle) => self.on_cycle(cx),
             Input::Timer(Timer::End(epoch)) => self.on_end(cx, epoch),
-            Input::Spare(..) | Input::Shed(..) | Input::Lost(..) => {}
+            Input::Spare(..) | Input::Shed(..) | Input::Lost(..) | Input::Peer(_) => {}
         }
     }
 }
@@ -265,7 +261,6 @@ impl Extrema {
         config.period = config.period.max(PERIOD_MIN);
         config.numbers = config.numbers.clamp(NUMBERS_MIN, NUMBERS_MAX);
         Extrema {
-            peers: Peers::default(),
             epochs: Epochs::new(config.period, config.cycles),
             standing: Standing::NONE,
             knowledge: Knowledge::NONE,
@@ -347,7 +342,7 @@ impl Extrema {
         if self.knowledge == Knowledge::NONE {
             return;
         }
-        let Some(peer) = self.peers.pick(cx.me, cx.rng) else { return };
+        let Some(peer) = cx.peers.pick(cx.me, cx.rng) else { return };
         self.standing.fresh = false;
         let (stamp, knowledge) = (self.epochs.stamp(cx.now), self.knowledge.clone());
         cx.send(peer, Message { stamp, knowledge, answer: false });

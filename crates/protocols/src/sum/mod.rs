@@ -22,9 +22,7 @@ pub mod threshold;
 
 use crate::catalog::{Catalogued, family};
 use crate::kit::epochs::Epochs;
-use crate::kit::peers::Peers;
 use alloc::vec::Vec;
-use rumormill_core::protocol::Change;
 use rumormill_core::time::{Duration, Time};
 
 family! {
@@ -34,10 +32,6 @@ family! {
 /// What an aggregator is asked.
 #[derive(Clone, Debug)]
 pub enum Call {
-    /// These are the peers, in place of those before.
-    Peers(Peers),
-    /// Follow a change of the view.
-    Peer(Change),
     /// This is my value from now on. What is not finite is ignored. It counts from the next epoch on, or at once if nothing has
     /// yet been exchanged in this one ([`threshold`]: always at once). A node that has no value counts for nothing.
     Set(f64),
@@ -164,6 +158,7 @@ mod tests {
     use extrema::Extrema;
     use push_sum::{PushSum, Read};
     use rumormill_core::identity::NodeId;
+    use rumormill_core::peers::Peers;
     use rumormill_core::rng::mix;
     use testing::{hostile, run, worst};
     use threshold::Threshold;
@@ -176,7 +171,7 @@ mod tests {
         let mut sim = Sim::new(World { wire: true, ..hostile() }, 1);
         for i in 1..=8 {
             sim.spawn(id(i), make(), sim.now());
-            (1..=8).filter(|j| *j != i).for_each(|j| sim.call(id(i), Call::Peer(Change::Up(id(j)))));
+            sim.meet(id(i), Peers::listed((1..=8).filter(|j| *j != i).map(id)));
             sim.call(id(i), Call::Set(i as f64));
         }
         let told = run(&mut sim, 45_000).into_iter().map(|(_, _, event)| event).collect();

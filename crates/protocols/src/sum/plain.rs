@@ -14,7 +14,6 @@
 
 use super::{Aggregator, Call, Event, Truth};
 use crate::catalog::Catalogued;
-use crate::kit::peers::Peers;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use minicbor::{CborLen, Decode, Encode};
@@ -64,7 +63,6 @@ pub struct Cycle;
 /// The state machine.
 pub struct Plain {
     config: Arc<Config>,
-    peers: Peers,
     /// What this node has now; none before it was told.
     value: Option<f64>,
 }
@@ -82,8 +80,6 @@ impl Protocol for Plain {
                 let phase = cx.rng.within(self.config.period);
                 cx.after(phase, Cycle);
             }
-            Input::Call(Call::Peers(peers)) => self.peers = peers,
-            Input::Call(Call::Peer(change)) => self.peers.change(change),
             Input::Call(Call::Set(value)) => {
                 self.value = Some(value).filter(|value| value.is_finite()).or(self.value)
             }
@@ -96,7 +92,7 @@ impl Protocol for Plain {
             Input::Message(_, Message::Answer(theirs)) => {
                 self.meet(theirs);
             }
-            Input::Spare(..) | Input::Shed(..) | Input::Lost(..) => {}
+            Input::Spare(..) | Input::Shed(..) | Input::Lost(..) | Input::Peer(_) => {}
         }
     }
 }
@@ -129,12 +125,12 @@ impl Aggregator for Plain {
 impl Plain {
     /// Without peers and without a value yet. Many nodes may share one `config`.
     pub fn new(config: impl Into<Arc<Config>>) -> Plain {
-        Plain { config: config.into(), peers: Peers::default(), value: None }
+        Plain { config: config.into(), value: None }
     }
 
     fn on_cycle(&mut self, cx: &mut Cx<'_, Self>) {
         cx.after(self.config.period, Cycle);
-        if let (Some(mine), Some(peer)) = (self.value, self.peers.pick(cx.me, cx.rng)) {
+        if let (Some(mine), Some(peer)) = (self.value, cx.peers.pick(cx.me, cx.rng)) {
             cx.send(peer, Message::Ask(mine));
         }
     }

@@ -27,7 +27,6 @@
 use super::{Aggregator, Call, Event, Standing, Truth};
 use crate::catalog::Catalogued;
 use crate::kit::epochs::{Epochs, Heard, PERIOD_MIN, Stamp};
-use crate::kit::peers::Peers;
 use crate::kit::sketch::{BUCKET_BYTES, Sketch};
 use alloc::boxed::Box;
 use alloc::string::String;
@@ -36,6 +35,7 @@ use alloc::vec::Vec;
 use minicbor::{CborLen, Decode, Encode};
 use rumormill_core::identity::{Life, NodeId};
 use rumormill_core::payload::Payload;
+use rumormill_core::peers::Peers;
 use rumormill_core::protocol::{self, Cx, Input, Lane, Protocol};
 use rumormill_core::rng::mix;
 use rumormill_core::time::Duration;
@@ -170,7 +170,6 @@ pub enum Timer {
 /// The state machine.
 pub struct PushSum {
     config: Config,
-    peers: Peers,
     epochs: Epochs,
     mass: Mass,
     standing: Standing,
@@ -188,12 +187,10 @@ impl Protocol for PushSum {
     fn handle(&mut self, cx: &mut Cx<'_, Self>, input: Input<Self>) {
         match input {
             Input::Start => self.on_start(cx),
-            Input::Call(Call::Peers(peers)) => self.peers = peers,
-            Input::Call(Call::Peer(change)) => self.peers.change(change),
             Input::Call(Call::Set(value)) => self.on_set(cx, value),
             Input::Message(from, message) => self.on_message(cx, from, message),
             Input::Timer(Timer::Cycle) => self.on_cycle(cx),
-            Input::Spare(..) | Input::Shed(..) | Input::Lost(..) => {}
+            Input::Spare(..) | Input::Shed(..) | Input::Lost(..) | Input::Peer(_) => {}
         }
     }
 }
@@ -242,7 +239,6 @@ impl PushSum {
         }
         config.period = config.period.max(PERIOD_MIN);
         PushSum {
-            peers: Peers::default(),
             epochs: Epochs::new(config.period, config.cycles),
             mass: Mass::default(),
             standing: Standing::NONE,
@@ -289,7 +285,7 @@ impl PushSum {
 
     fn on_set(&mut self, cx: &mut Cx<'_, Self>, value: f64) {
         if self.standing.set(value, &self.epochs, cx.now) {
-            self.fill(cx.me);
+            self.fill(cx);
         }
     }
 
@@ -325,11 +321,11 @@ impl PushSum {
             return;
         }
         // The paper draws among all nodes, the sender included: then it keeps both halves.
-        let others = self.peers.nodes().saturating_sub(1);
+        let others = cx.peers.nodes().saturating_sub(1);
         if cx.rng.below(others as usize + 1) == 0 {
             return;
         }
-        let Some(peer) = self.peers.pick(cx.me, cx.rng) else { return };
+        let Some(peer) = cx.peers.pick(cx.me, cx.rng) else { return };
         self.standing.fresh = false;
         let sketch = self.sketch.as_mut().map_or(Payload::EMPTY, |sketch| sketch.take_half());
         cx.send(peer, Message { stamp: self.epochs.stamp(cx.now), mass: self.mass.halve(), sketch });
@@ -341,11 +337,11 @@ impl PushSum {
         if let Some(result) = self.standing.begin(&self.epochs, late, estimate) {
             cx.emit(result);
         }
-        self.fill(cx.me);
+        self.fill(cx);
     }
 
     /// The mass that a node has at the beginning of an epoch.
-    fn fill(&mut self, me: NodeId) {
+    fn fill(&mut self, cx: &Cx<'_, Self>) {
         self.mass = Mass::default();
         if let Some(sketch) = &mut self.sketch {
             sketch.clear();
@@ -353,7 +349,7 @@ impl PushSum {
         if self.standing.late {
             return;
         }
-        self.mass.root = if is_root(&self.peers, me, self.standing.epoch) { 1.0 } else { 0.0 };
+        self.mass.root = if is_root(cx.peers, cx.me, self.standing.epoch) { 1.0 } else { 0.0 };
         let Some(value) = self.standing.value else { return };
         self.mass.one = 1.0;
         let power = |n: &u8| libm::pow(value, f64::from(*n));

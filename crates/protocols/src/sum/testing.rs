@@ -1,9 +1,9 @@
 //! What the stories of all aggregators begin with.
 
 use super::{Aggregator, Call, Event};
-use crate::kit::peers::Peers;
 use alloc::vec::Vec;
 use rumormill_core::identity::NodeId;
+use rumormill_core::peers::Peers;
 use rumormill_core::rng::mix;
 use rumormill_core::time::{Duration, Time};
 use rumormill_sim::{Latency, Sim, World};
@@ -44,7 +44,7 @@ pub fn start<A: Aggregator>(
 /// One more node.
 pub fn join<A: Aggregator>(sim: &mut Sim<A>, id: u64, n: u64, make: impl Fn() -> A, value: f64) {
     sim.spawn(NodeId(id), make(), sim.now());
-    sim.call(NodeId(id), Call::Peers(Peers::Everyone(n)));
+    sim.meet(NodeId(id), Peers::Everyone(n));
     sim.call(NodeId(id), Call::Set(value));
 }
 

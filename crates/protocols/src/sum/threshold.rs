@@ -30,7 +30,6 @@ use super::{Aggregator, Call, Event, Truth};
 use crate::catalog::Catalogued;
 use crate::kit::epochs::{Epochs, Heard, PERIOD_MIN, Stamp, millis};
 use crate::kit::ledger::{Asked, Counters, Ledger};
-use crate::kit::peers::Peers;
 use crate::kit::t_test::TTest;
 use alloc::format;
 use alloc::string::String;
@@ -114,7 +113,6 @@ struct Answer {
 /// The state machine.
 pub struct Threshold {
     config: Config,
-    peers: Peers,
     epochs: Epochs,
     epoch: u32,
     value: Option<f64>,
@@ -143,8 +141,6 @@ impl Protocol for Threshold {
     fn handle(&mut self, cx: &mut Cx<'_, Self>, input: Input<Self>) {
         match input {
             Input::Start => self.on_start(cx),
-            Input::Call(Call::Peers(peers)) => self.peers = peers,
-            Input::Call(Call::Peer(change)) => self.on_peer(change),
             Input::Call(Call::Set(value)) => self.on_set(cx, value),
             Input::Message(from, Message::Ask { stamp, number, have, opened_ms, crossings }) => {
                 self.on_ask(cx, from, stamp, (number, opened_ms), have, crossings);
@@ -158,7 +154,8 @@ impl Protocol for Threshold {
             Input::Timer(Timer::Cycle) => self.on_cycle(cx),
             Input::Timer(Timer::Ask) => self.on_ask_again(cx),
             Input::Timer(Timer::End(epoch)) => self.on_end(cx, epoch),
-            Input::Spare(..) | Input::Shed(..) | Input::Lost(..) => {}
+            Input::Peer(Change::Down(peer)) => self.ledger.gone(peer),
+            Input::Spare(..) | Input::Shed(..) | Input::Lost(..) | Input::Peer(_) => {}
         }
     }
 }
@@ -198,7 +195,6 @@ impl Threshold {
         config.period = config.period.max(PERIOD_MIN);
         assert!(config.lower <= config.upper, "thresholds from {} to {}", config.lower, config.upper);
         Threshold {
-            peers: Peers::default(),
             epochs: Epochs::new(config.period, config.cycles),
             epoch: 0,
             value: None,
@@ -238,13 +234,6 @@ impl Threshold {
         // The first epoch begins at once: a silent node has no cycle to begin it in.
         if self.epochs.turn(cx.now) {
             self.begin(cx);
-        }
-    }
-
-    fn on_peer(&mut self, change: Change) {
-        self.peers.change(change);
-        if let Change::Down(peer) = change {
-            self.ledger.gone(peer);
         }
     }
 
@@ -338,7 +327,7 @@ impl Threshold {
         }
         self.cycle(cx, self.config.period);
         let Some(have) = self.amount else { return };
-        let Some(peer) = self.peers.pick(cx.me, cx.rng) else { return };
+        let Some(peer) = cx.peers.pick(cx.me, cx.rng) else { return };
         let stamp = self.epochs.stamp(cx.now);
         if let Some(number) = self.ledger.open(peer, stamp.age_ms) {
             let (opened_ms, crossings) = (stamp.age_ms, self.crossings);

@@ -3,8 +3,8 @@
 
 use rumormill_core::NodeId;
 use rumormill_core::payload::Payload;
+use rumormill_core::peers::Peers;
 use rumormill_core::time::{Duration, Time};
-use rumormill_protocols::kit::peers::Peers;
 use rumormill_protocols::spread::{Call, Counters, Event, Spreader};
 use rumormill_sim::{Latency, Sim, World};
 
@@ -42,7 +42,7 @@ pub fn everyone<P: Spreader>(world: World, seed: u64, n: u64, node: impl Fn() ->
     let mut sim = Sim::new(world, seed);
     for id in 0..n {
         sim.spawn(NodeId(id), node(), Time::ZERO);
-        sim.call(NodeId(id), Call::Peers(Peers::Everyone(n)));
+        sim.meet(NodeId(id), Peers::Everyone(n));
     }
     sim
 }

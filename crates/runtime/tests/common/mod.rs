@@ -101,6 +101,7 @@ impl Protocol for Toy {
             Input::Timer(tag) => cx.emit(Event::Tick(tag, cx.now)),
             Input::Shed(to, word) => cx.emit(Event::Shed(to, word.lane())),
             Input::Lost(from, loss) => cx.emit(Event::Lost(from, loss)),
+            Input::Peer(_) => {}
         }
     }
 }

@@ -7,6 +7,7 @@ use crate::clock::Clock;
 use crate::loss::Bursts;
 use crate::sim::Sim;
 use rumormill_core::identity::NodeId;
+use rumormill_core::peers::Peers;
 use rumormill_core::protocol::Protocol;
 use rumormill_core::rng::{Rng, mix};
 use rumormill_core::time::{Duration, Time};
@@ -23,6 +24,11 @@ pub trait Actor<P: Protocol> {
     /// Makes a node for its life of that number, counted from 0. `kept` is the node at the end of its last life, if it had one and was not
     /// wiped: the protocol decides which part of it outlives the process.
     fn make(&mut self, id: NodeId, life: u32, kept: Option<&P>) -> P;
+
+    /// The peers of a node, unless a membership in it says who is there.
+    fn peers(&mut self, _id: NodeId) -> Option<Peers> {
+        None
+    }
 
     /// Calls of a node right after each start, such as a join.
     fn first_calls(&mut self, _id: NodeId, _life: u32) -> Vec<P::Call> {
@@ -56,7 +62,7 @@ pub struct Runner<P: Protocol, A> {
     seed: u64,
     steps: Vec<Step>,
     /// Actions to come, by time; at one time undone before done, and each in the order in which they were set.
-    agenda: BTreeMap<(Time, u8, u64), Turn<P>>,
+    agenda: BTreeMap<(Time, u8, u64), Turn>,
     pub(super) set: u64,
     pub(super) cuts: BTreeMap<u64, Active>,
     pub(super) losses: BTreeMap<u64, Weather>,
@@ -85,14 +91,15 @@ pub(super) struct Active {
     pub on: bool,
 }
 
-pub(super) enum Turn<P: Protocol> {
+pub(super) enum Turn {
     Step(usize),
     Undo(Undo),
     /// A flapping partition changes; the time is its end.
     Flap(u64, (Duration, Duration), Time),
     /// A node of a swizzle is isolated.
     Isolate(u64, NodeId),
-    FirstCalls(NodeId, Vec<P::Call>),
+    /// A node starts.
+    Begin(NodeId),
 }
 
 pub(super) enum Undo {
@@ -155,19 +162,24 @@ impl<P: Protocol, A: Actor<P>> Runner<P, A> {
         Ok(runner)
     }
 
-    /// Adds a node to the simulation that starts at `at` and then gets its first calls.
+    /// Adds a node to the simulation that starts at `at`, and then gets its peers and its first calls.
     ///
     /// # Panics
     /// If there was a node of this id before.
     pub fn spawn(&mut self, sim: &mut Sim<P>, id: NodeId, at: Time) {
         let node = self.actor.make(id, 0, None);
         sim.spawn(id, node, at);
-        let calls = self.actor.first_calls(id, 0);
         if at <= sim.now() {
-            calls.into_iter().for_each(|call| sim.call(id, call));
-        } else if !calls.is_empty() {
-            self.turn(at, UNDONE, Turn::FirstCalls(id, calls));
+            self.begin(sim, id, 0);
+        } else {
+            self.turn(at, UNDONE, Turn::Begin(id));
         }
+    }
+
+    /// A node that starts gets its peers and its first calls.
+    fn begin(&mut self, sim: &mut Sim<P>, id: NodeId, life: u32) {
+        self.actor.peers(id).into_iter().for_each(|peers| sim.meet(id, peers));
+        self.actor.first_calls(id, life).into_iter().for_each(|call| sim.call(id, call));
     }
 
     /// [`Sim::run_until`], with the plan's actions on the way.
@@ -210,7 +222,7 @@ impl<P: Protocol, A: Actor<P>> Runner<P, A> {
         &mut self.actor
     }
 
-    pub(super) fn turn(&mut self, at: Time, order: u8, turn: Turn<P>) {
+    pub(super) fn turn(&mut self, at: Time, order: u8, turn: Turn) {
         self.agenda.insert((at, order, self.set), turn);
         self.set += 1;
     }
@@ -224,7 +236,7 @@ impl<P: Protocol, A: Actor<P>> Runner<P, A> {
         }
     }
 
-    fn carry_out(&mut self, sim: &mut Sim<P>, turn: Turn<P>) {
+    fn carry_out(&mut self, sim: &mut Sim<P>, turn: Turn) {
         match turn {
             Turn::Step(at) => {
                 let step = self.steps[at].clone();
@@ -238,7 +250,7 @@ impl<P: Protocol, A: Actor<P>> Runner<P, A> {
                 self.cut(sim, key, cut, false);
                 self.note(sim, "isolate".into(), &[id]);
             }
-            Turn::FirstCalls(id, calls) => calls.into_iter().for_each(|call| sim.call(id, call)),
+            Turn::Begin(id) => self.begin(sim, id, 0),
         }
     }
 
@@ -450,7 +462,7 @@ impl<P: Protocol, A: Actor<P>> Runner<P, A> {
         let node = self.actor.make(id, life, kept);
         sim.restart(id, node);
         self.history.end(Which::Down(id), sim.now());
-        self.actor.first_calls(id, life).into_iter().for_each(|call| sim.call(id, call));
+        self.begin(sim, id, life);
     }
 
     fn call(&mut self, sim: &mut Sim<P>, id: NodeId, call: &str, with: &str) {

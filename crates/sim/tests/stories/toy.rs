@@ -108,6 +108,7 @@ impl Protocol for Toy {
                 }
             }
             Input::Lost(peer, loss) => cx.emit(Event::Lost(peer, loss)),
+            Input::Peer(_) => {}
             Input::Spare(..) => {}
         }
     }

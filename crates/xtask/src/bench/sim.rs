@@ -219,7 +219,7 @@ const ABOUT: &str = "# The simulator at a million nodes\n\n\
      AverageFunction (cycle engine: there an exchange is a call, here a timer and two messages), the serial collector's CPU time included. Our\n\
      laboratory asks for huge pages by itself; the JVM by default does not, and is shown with them, too. `--algorithm averaging` is the agent's own,\n\
      which loses no mass. Neighbours are the same random others throughout a run on both sides: PeerSim lists them, ours are computed when one is\n\
-     picked (`kit::implicit_peers`). Median [min..max] over the runs; ratios run by run.\n";
+     picked (`core::peers::ImplicitPeers`). Median [min..max] over the runs; ratios run by run.\n";
 
 /// The table from its raw lines.
 pub fn table(raw: &[Value]) -> Result<String> {

@@ -2,10 +2,10 @@
 //!
 //! `cargo run --features lab --bin own_stack -- DIR` writes `rumor.csv` and `rumor.svg` into DIR.
 
+use rumormill::core::peers::Peers;
 use rumormill::core::stack::Subscriber;
 use rumormill::lab::scenario::part::{CallRecord, Check, Line, Names, Part, View};
 use rumormill::lab::scenario::{Samples, Scenario, Stacks};
-use rumormill::protocols::kit::peers::Peers;
 use rumormill::swim;
 use rumormill::{Change, Cx, Input, Lane, Message, NodeId, Protocol, Time, minicbor};
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,14 +13,11 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Infect and die: a node that first hears a rumor tells it to `fanout` others.
 struct Rumor {
     fanout: usize,
-    peers: Peers,
     heard: BTreeSet<u64>,
 }
 
 enum Call {
     Tell(u64),
-    Peers(Peers),
-    Peer(Change),
 }
 
 #[derive(Clone, Debug, minicbor::Encode, minicbor::Decode, minicbor::CborLen)]
@@ -39,28 +36,26 @@ impl Protocol for Rumor {
 
     fn handle(&mut self, cx: &mut Cx<'_, Self>, input: Input<Self>) {
         match input {
-            Input::Call(Call::Peers(peers)) => self.peers = peers,
-            Input::Call(Call::Peer(change)) => self.peers.change(change),
             Input::Call(Call::Tell(word)) | Input::Message(_, Word(word)) => {
                 if !self.heard.insert(word) {
                     return;
                 }
                 cx.emit(word);
                 for _ in 0..self.fanout {
-                    if let Some(peer) = self.peers.pick(cx.me, cx.rng) {
+                    if let Some(peer) = cx.peers.pick(cx.me, cx.rng) {
                         cx.send(peer, Word(word));
                     }
                 }
             }
-            Input::Start | Input::Timer(()) | Input::Spare(..) | Input::Shed(..) | Input::Lost(..) => {}
+            _ => {}
         }
     }
 }
 
 /// On SWIM, its view gives the rumor its peers.
 impl Subscriber<swim::Event> for Rumor {
-    fn call_for(event: &swim::Event) -> Option<Call> {
-        event.change().map(Call::Peer)
+    fn change_for(event: &swim::Event) -> Option<Change> {
+        event.change()
     }
 }
 
@@ -79,11 +74,11 @@ impl Part for RumorPart {
     type Seen = Seen;
 
     fn make(&self, _: NodeId, _: u32, _: Option<&Rumor>) -> Rumor {
-        Rumor { fanout: self.fanout, peers: Peers::default(), heard: BTreeSet::new() }
+        Rumor { fanout: self.fanout, heard: BTreeSet::new() }
     }
 
-    fn first_calls(&self, _: NodeId, _: u32, alone: bool) -> Vec<Call> {
-        if alone { vec![Call::Peers(Peers::Everyone(self.nodes))] } else { Vec::new() }
+    fn peers(&self, _: NodeId) -> Option<Peers> {
+        Some(Peers::Everyone(self.nodes))
     }
 
     fn calls(&self) -> Names {

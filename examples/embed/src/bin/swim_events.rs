@@ -28,9 +28,7 @@ impl Wiring for Node {
                 self.events(cx, Input::Call(events::Call::Join { peer: *peer, seeks: true }));
             }
             Route::Event(Event::Swim(event)) => {
-                if let Some(change) = event.change() {
-                    self.events(cx, Input::Call(events::Call::Peer(change)));
-                }
+                event.change().into_iter().for_each(|change| cx.publish(change));
             }
             _ => {}
         }

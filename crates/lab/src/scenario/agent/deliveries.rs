@@ -78,7 +78,7 @@ impl Deliveries {
         match event.change() {
             Some(rumormill_core::protocol::Change::Up(id)) => lists.entry(id).or_default().1 = true,
             Some(rumormill_core::protocol::Change::Down(id)) => lists.entry(id).or_default().1 = false,
-            None => {}
+            Some(rumormill_core::protocol::Change::All) | None => {}
         }
     }
 

@@ -422,7 +422,8 @@ impl Protocol for Member {
             other => out(other),
         };
         let out = &mut true_timers;
-        let cx = &mut Cx { now, wall: cx.wall, me: cx.me, rng: cx.rng, room: cx.room, out };
+        let (wall, me, peers, room) = (cx.wall, cx.me, cx.peers, cx.room);
+        let cx = &mut Cx { now, wall, me, peers, rng: cx.rng, room, out };
         match input {
             Input::Start => self.on_start(cx),
             Input::Call(call) => self.on_call(cx, call),
@@ -434,6 +435,7 @@ impl Protocol for Member {
             Input::Spare(peer, bytes) => self.node(cx, Input::Spare(peer, bytes)),
             Input::Shed(peer, message) => self.node(cx, Input::Shed(peer, message)),
             Input::Lost(peer, loss) => self.node(cx, Input::Lost(peer, loss)),
+            Input::Peer(change) => self.node(cx, Input::Peer(change)),
         }
     }
 }

@@ -89,11 +89,6 @@ impl Part for AgentPart {
         Member::new(&self.config, id, life, kept)
     }
 
-    /// A member joins by itself.
-    fn first_calls(&self, _: NodeId, _: u32, _: bool) -> Vec<Call> {
-        Vec::new()
-    }
-
     fn calls(&self) -> Names {
         vec![
             ("leave", "say goodbye"),

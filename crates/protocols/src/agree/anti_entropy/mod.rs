@@ -47,7 +47,6 @@ mod tests;
 
 use crate::kit::hybrid_clock::{self, HybridClock, Timestamp};
 use crate::kit::peer_selection::PeerSelection;
-use crate::kit::peers::Peers;
 use crate::kit::rate_limit::RateLimit;
 use alloc::sync::Arc;
 pub use config::{Certificates, Compare, Config, Direction, KEY_BYTES_MAX, PAGE_BYTES_MAX, VALUE_BYTES_MAX};
@@ -58,16 +57,12 @@ pub use message::{Message, Peel, Peeled, Span, Then, Turn, Way};
 use rumormill_core::counters;
 use rumormill_core::identity::NodeId;
 use rumormill_core::payload::Payload;
-use rumormill_core::protocol::{Change, Cx, Input, Protocol};
+use rumormill_core::protocol::{Cx, Input, Protocol};
 use store::Store;
 
 /// What is asked of it.
 #[derive(Clone, Debug)]
 pub enum Call {
-    /// These are the peers, in place of those before.
-    Peers(Peers),
-    /// Follow a change of the view.
-    Peer(Change),
     /// This key has this value from now on. Keys have 1 to [`KEY_BYTES_MAX`] bytes; what does not fit is ignored and counted.
     Put {
         /// The key.
@@ -142,7 +137,6 @@ counters! {
 /// The state machine.
 pub struct AntiEntropy {
     config: Arc<Config>,
-    peers: Peers,
     store: Store,
     dormant: DormantCertificates,
     clock: HybridClock,
@@ -172,8 +166,6 @@ impl Protocol for AntiEntropy {
         self.counters.overflowed += self.dormant.sweep(&mut self.store, &self.config, cx.wall, cx.me);
         match input {
             Input::Start => self.on_start(cx),
-            Input::Call(Call::Peers(peers)) => self.peers = peers,
-            Input::Call(Call::Peer(change)) => self.peers.change(change),
             Input::Call(Call::Put { key, value }) => self.on_put(cx, key, value),
             Input::Call(Call::Delete { key }) => self.on_delete(cx, key),
             Input::Message(from, Message::Page { entries, span, way }) => {
@@ -195,7 +187,7 @@ impl Protocol for AntiEntropy {
             Input::Timer(Timer::Round) => self.on_round(cx),
             Input::Shed(..) => self.counters.shed += 1,
             Input::Lost(..) => self.counters.lost += 1,
-            Input::Spare(..) => {}
+            Input::Spare(..) | Input::Peer(_) => {}
         }
     }
 }
@@ -205,7 +197,6 @@ impl AntiEntropy {
     pub fn new(config: impl Into<Arc<Config>>) -> AntiEntropy {
         let config = config.into();
         AntiEntropy {
-            peers: Peers::default(),
             store: Store::new(config.compare),
             config,
             dormant: DormantCertificates::default(),
@@ -280,7 +271,7 @@ impl AntiEntropy {
             }
             return;
         };
-        let peers = &self.peers;
+        let peers = cx.peers;
         let sites =
             death::draw_sites(certificates, cx.me, || PeerSelection::Uniform.pick(peers, cx.me, cx.rng));
         self.write(cx, Entry::death_of(key, stamp, sites));
@@ -331,7 +322,7 @@ impl AntiEntropy {
 
     /// One contact with somebody: at once, or first asking whether it may be.
     fn begin(&mut self, cx: &mut Cx<'_, Self>) {
-        let Some(peer) = self.config.choice.pick(&self.peers, cx.me, cx.rng) else { return };
+        let Some(peer) = self.config.choice.pick(cx.peers, cx.me, cx.rng) else { return };
         self.counters.contacts += 1;
         if self.config.connection_limit.is_some() {
             self.open += 1;

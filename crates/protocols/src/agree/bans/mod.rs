@@ -20,12 +20,11 @@ mod observe;
 pub use message::{Ban, BanVersion, Kept, Message, NAME_BYTES_MAX, REASON_BYTES_MAX, Signed};
 pub use observe::BANS;
 
-use crate::kit::peers::Peers;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use rumormill_core::identity::{Keys, NodeId};
 use rumormill_core::payload::Payload;
-use rumormill_core::protocol::{Change, Cx, Input, Protocol};
+use rumormill_core::protocol::{Cx, Input, Protocol};
 use rumormill_core::record::{Record, checksum};
 use rumormill_core::time::Duration;
 use rumormill_core::wire;
@@ -70,8 +69,6 @@ pub enum Call {
         /// The name it has, if it is known: at most [`NAME_BYTES_MAX`] bytes. Without one, that of the word before holds.
         name: Option<Payload>,
     },
-    /// A peer came or went.
-    Peer(Change),
 }
 
 /// What it wants to be reminded of: to compare.
@@ -116,7 +113,6 @@ pub struct Bans<K> {
     keys: K,
     known: BTreeMap<NodeId, Record<Ban>>,
     sum: u64,
-    peers: Peers,
     armed: bool,
     /// What is counted.
     pub counters: Counters,
@@ -125,15 +121,7 @@ pub struct Bans<K> {
 impl<K: Keys> Bans<K> {
     /// Nobody is kept out. `keys` sign what this node says.
     pub fn new(config: Config, keys: K) -> Bans<K> {
-        Bans {
-            config,
-            keys,
-            known: BTreeMap::new(),
-            sum: 0,
-            peers: Peers::default(),
-            armed: false,
-            counters: Counters::default(),
-        }
+        Bans { config, keys, known: BTreeMap::new(), sum: 0, armed: false, counters: Counters::default() }
     }
 
     /// Takes in what was kept at an earlier start: what is not signed by its giver counts for nothing.
@@ -228,9 +216,9 @@ impl<K: Keys> Bans<K> {
         if ban.id != cx.me {
             cx.send(ban.id, give(&record)); // it should know why nobody answers
         }
-        let fanout = libm::ceil(libm::log(self.peers.nodes() as f64)) as usize + 2;
+        let fanout = libm::ceil(libm::log(cx.peers.nodes() as f64)) as usize + 2;
         for _ in 0..fanout {
-            match self.peers.pick(cx.me, cx.rng) {
+            match cx.peers.pick(cx.me, cx.rng) {
                 Some(peer) if peer != from && peer != cx.me => cx.send(peer, give(&record)),
                 _ => {}
             }
@@ -250,7 +238,7 @@ impl<K: Keys> Bans<K> {
 
     fn on_timer(&mut self, cx: &mut Cx<'_, Self>) {
         self.armed = false;
-        if let Some(peer) = self.peers.pick(cx.me, cx.rng).filter(|peer| *peer != cx.me) {
+        if let Some(peer) = cx.peers.pick(cx.me, cx.rng).filter(|peer| *peer != cx.me) {
             cx.send(peer, Message::Sum(self.sum));
         }
         self.arm(cx);
@@ -324,7 +312,6 @@ impl<K: Keys> Protocol for Bans<K> {
                 let by = cx.me;
                 self.on_say(cx, Ban { id, version: 0, lifted, by, reason, name });
             }
-            Input::Call(Call::Peer(change)) => self.peers.change(change),
             Input::Message(from, Message::Sum(sum)) if sum != self.sum => {
                 self.say_what_i_have(cx, from, false)
             }
@@ -333,7 +320,7 @@ impl<K: Keys> Protocol for Bans<K> {
             Input::Message(from, Message::Give(given)) => self.on_give(cx, from, given),
             Input::Timer(Timer) => self.on_timer(cx),
             // What was shed or lost is found by the next comparison.
-            Input::Spare(..) | Input::Shed(..) | Input::Lost(..) => {}
+            Input::Spare(..) | Input::Shed(..) | Input::Lost(..) | Input::Peer(_) => {}
         }
     }
 }

@@ -4,6 +4,7 @@ use super::*;
 use alloc::vec;
 use rumormill_core::Time;
 use rumormill_core::identity::Unsigned;
+use rumormill_core::peers::Peers;
 use rumormill_sim::{Sim, World};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -19,9 +20,7 @@ fn story(n: u64, world: World, seed: u64) -> Story {
     std::println!("seed {seed}");
     let mut sim = Sim::new(World { wire: true, ..world }, seed);
     (0..n).for_each(|id| sim.spawn(NodeId(id), new(), Time::ZERO));
-    for a in 0..n {
-        (0..n).filter(|b| a != *b).for_each(|b| sim.call(NodeId(a), Call::Peer(Change::Up(NodeId(b)))));
-    }
+    (0..n).for_each(|id| sim.meet(NodeId(id), Peers::Everyone(n)));
     run(&mut sim, SECOND);
     sim
 }
@@ -49,7 +48,7 @@ fn a_ban_is_known_to_all_at_once_and_to_who_was_missed_or_away_after_a_compariso
         run(&mut sim, SECOND);
         assert!(know(&sim, 7) >= 55, "{} of 60 within a second", know(&sim, 7));
         sim.spawn(NodeId(60), new(), sim.now());
-        (0..60).for_each(|a| sim.call(NodeId(a), Call::Peer(Change::Up(NodeId(60)))));
+        (0..60).for_each(|id| sim.meet(NodeId(id), Peers::Everyone(61)));
         run(&mut sim, SECOND * 60);
         assert_eq!(know(&sim, 7), 61, "and the one that joined since");
     }

@@ -225,7 +225,7 @@ impl Protocol for Keys {
             }
             Input::Timer(Timer { serial }) => self.on_timer(cx, serial),
             // A try that was shed or lost is repeated by its timer, as one that was not heard.
-            Input::Start | Input::Spare(..) | Input::Shed(..) | Input::Lost(..) => {}
+            Input::Start | Input::Spare(..) | Input::Shed(..) | Input::Lost(..) | Input::Peer(_) => {}
         }
     }
 }

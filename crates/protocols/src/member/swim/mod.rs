@@ -178,6 +178,7 @@ impl<K: Keys> Protocol for Swim<K> {
             Input::Spare(peer, bytes) => self.on_spare(cx, peer, bytes),
             Input::Shed(_, message) => self.on_shed(&message),
             Input::Lost(peer, loss) => self.on_lost(cx, peer, loss),
+            Input::Peer(_) => {} // it is this node's own view
         }
     }
 }

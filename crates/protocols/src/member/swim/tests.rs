@@ -9,6 +9,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use rumormill_core::identity::Life;
 use rumormill_core::payload::Payload;
+use rumormill_core::peers::Peers;
 use rumormill_core::protocol::{Output, Via};
 use rumormill_core::record::Record;
 use rumormill_core::record::checksum;
@@ -438,7 +439,15 @@ fn a_bit_that_flips_in_a_relay_dies_there() {
             }
         };
         let (now, mut rng) = (Time(1 + bit as u64), Rng::seeded(1));
-        let mut cx = Cx { now, wall: Wall(0), me: NodeId(9), rng: &mut rng, room: 0, out: &mut out };
+        let mut cx = Cx {
+            now,
+            wall: Wall(0),
+            me: NodeId(9),
+            peers: &Peers::default(),
+            rng: &mut rng,
+            room: 0,
+            out: &mut out,
+        };
         let news = [&card, &other].map(|card| News::Card(Record::signed(card.clone(), &Summed))).to_vec();
         relay.handle(&mut cx, Input::Message(NodeId(1), Message::News(news.into())));
         relay.news.put(News::Card(relay.member_table.get(card.id).unwrap().card.clone()), 200);
@@ -487,7 +496,15 @@ fn marks_tell_the_cards_of_live_members_and_nothing_else() {
 fn news_that_was_shed_is_sent_again_and_no_other_message_counts_as_news() {
     let (mut a, mut rng) = (node(1, 1), Rng::seeded(1));
     let mut out = |_: Output<Node>| {};
-    let mut cx = Cx { now: Time(5), wall: Wall(5), me: NodeId(1), rng: &mut rng, room: 0, out: &mut out };
+    let mut cx = Cx {
+        now: Time(5),
+        wall: Wall(5),
+        me: NodeId(1),
+        peers: &Peers::default(),
+        rng: &mut rng,
+        room: 0,
+        out: &mut out,
+    };
     let news = |i| News::Card(Record::signed(node(i, 1).me().card.clone(), &Summed));
     [2, 3].into_iter().for_each(|i| a.spread(&mut cx, news(i)));
     // The one that was sent least often, the newest first.
@@ -525,7 +542,15 @@ fn of_two_lives_under_one_id_the_smaller_gives_way_and_the_greater_answers() {
             _ => {}
         };
         let mut rng = Rng::seeded(1);
-        let mut cx = Cx { now: Time(5), wall: Wall(5), me: NodeId(1), rng: &mut rng, room: 0, out: &mut out };
+        let mut cx = Cx {
+            now: Time(5),
+            wall: Wall(5),
+            me: NodeId(1),
+            peers: &Peers::default(),
+            rng: &mut rng,
+            room: 0,
+            out: &mut out,
+        };
         let card = News::Card(Record::signed(b.me().card.clone(), &Summed));
         a.handle(&mut cx, Input::Message(NodeId(2), Message::News(alloc::vec![card].into())));
         let copied = a.why(NodeId(1)).any(|v| v.what == VerdictKind::Copied);

@@ -153,7 +153,7 @@ impl Events {
 
     pub(super) fn arm_join(&mut self, cx: &mut Ctx) {
         let state = &mut self.baseline;
-        let waits = !state.asked.is_empty() || state.answered.is_some() || !self.peers.is_empty();
+        let waits = !state.asked.is_empty() || state.answered.is_some() || !cx.peers.is_empty();
         if waits && !self.joined && !state.timing {
             state.timing = true;
             let tick = self.config.join_grace / TICKS_PER_GRACE;
@@ -240,11 +240,11 @@ impl Events {
     }
 
     /// Whether a joiner may take this node's answer at once.
-    pub(super) fn is_established(&self, now: Time) -> bool {
+    pub(super) fn is_established(&self, cx: &Ctx) -> bool {
         let state = &self.baseline;
         let alone = if state.unresolved > 0 { self.config.join_patience } else { self.config.join_grace };
-        let is_alone = self.peers.is_empty() && !state.seeks();
-        self.joined || is_alone && now.since(state.started) >= alone
+        let is_alone = cx.peers.is_empty() && !state.seeks();
+        self.joined || is_alone && cx.now.since(state.started) >= alone
     }
 
     /// Whether a joiner that asks this node is to wait, because a seed may still tell this node of an older cluster.

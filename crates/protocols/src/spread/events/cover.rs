@@ -103,7 +103,7 @@ impl Events {
             Cover::Nobody => return,
             Cover::Sample => (config.cover_wait, None),
             Cover::All(wait) => {
-                (wait, Some(self.peers.iter().filter(|peer| *peer != cx.me).collect::<Vec<_>>()))
+                (wait, Some(cx.peers.iter().filter(|peer| *peer != cx.me).collect::<Vec<_>>()))
             }
         };
         self.cover.tickets.push(Ticket {
@@ -175,8 +175,8 @@ impl Events {
 
     /// So many random members; all, where there are no more.
     fn sample(&self, cx: &mut Ctx, count: usize) -> Vec<NodeId> {
-        match self.peers.len() <= count {
-            true => self.peers.iter().filter(|peer| *peer != cx.me).collect(),
+        match cx.peers.len() <= count {
+            true => cx.peers.iter().filter(|peer| *peer != cx.me).collect(),
             false => self.some_peers(cx, count),
         }
     }

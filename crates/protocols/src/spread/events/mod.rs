@@ -61,7 +61,6 @@ mod repair;
 mod tests;
 mod window;
 
-use crate::kit::peers::Peers;
 use crate::kit::rate_limit::RateLimit;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -77,17 +76,13 @@ pub use log::{GAPS_MAX, HOLES_MAX};
 pub use message::{Digest, Message, Row, Scope, Want};
 pub use publish::Publish;
 use rumormill_core::identity::{Life, NodeId};
-use rumormill_core::protocol::{Change, Cx, Input, Protocol};
+use rumormill_core::protocol::{Cx, Input, Protocol};
 use rumormill_core::time::{Duration, Time};
 use window::Window;
 
 /// What is asked of it.
 #[derive(Clone, Debug)]
 pub enum Call {
-    /// These are the peers, in place of those before.
-    Peers(Peers),
-    /// Follow a change of the view.
-    Peer(Change),
     /// Find out by this peer what was before this node, and tell in an [`Event::Joined`]; not answered if that is known. To be called
     /// before this node's card is given to anybody.
     Join {
@@ -195,7 +190,6 @@ pub struct Events {
     life: Life,
     /// Known from the start on.
     me: Option<NodeId>,
-    peers: Peers,
     window: Window,
     mongering: mongering::State,
     repair: repair::State,
@@ -219,8 +213,6 @@ impl Protocol for Events {
     fn handle(&mut self, cx: &mut Cx<'_, Self>, input: Input<Self>) {
         match input {
             Input::Start => self.on_start(cx),
-            Input::Call(Call::Peers(peers)) => self.on_peers(cx, peers),
-            Input::Call(Call::Peer(change)) => self.on_peer(cx, change),
             Input::Call(Call::Join { peer, seeks }) => self.on_join(cx, peer, seeks),
             Input::Call(Call::Resolving(more)) => self.on_resolving(more),
             Input::Call(Call::Publish(publish)) => self.on_publish(cx, publish),
@@ -244,6 +236,7 @@ impl Protocol for Events {
             Input::Spare(peer, bytes) => self.on_spare(cx, peer, bytes),
             Input::Shed(_, message) => self.on_shed(cx.now, &message),
             Input::Lost(..) => self.counters.lost += 1,
+            Input::Peer(_) => self.arm_join(cx),
         }
     }
 }
@@ -255,7 +248,6 @@ impl Events {
             config: config.into(),
             life,
             me: None,
-            peers: Peers::default(),
             window: Window::default(),
             mongering: mongering::State::default(),
             repair: repair::State::default(),
@@ -334,16 +326,6 @@ impl Events {
         let period = self.config.repair_period;
         let phase = cx.rng.within(period);
         cx.after(period - phase, Timer::Repair);
-    }
-
-    fn on_peers(&mut self, cx: &mut Cx<'_, Self>, peers: Peers) {
-        self.peers = peers;
-        self.arm_join(cx);
-    }
-
-    fn on_peer(&mut self, cx: &mut Cx<'_, Self>, change: Change) {
-        self.peers.change(change);
-        self.arm_join(cx);
     }
 
     /// A push that was shed is repaired, a question is asked again.

@@ -210,7 +210,7 @@ impl Events {
         if cx.now < self.mongering.resume {
             return self.arm_flush(cx);
         }
-        let fanout = config.fanout(self.peers.nodes());
+        let fanout = config.fanout(cx.peers.nodes());
         let count = fanout as usize + usize::from(cx.rng.chance(fanout - libm::floor(fanout)));
         let peers = self.some_peers(cx, count);
         let bytes_max = config.contact_bytes_max.min(cx.room / 2 / peers.len().max(1));
@@ -319,7 +319,7 @@ impl Events {
             if peers.len() >= count {
                 break;
             }
-            match self.config.choice.pick(&self.peers, cx.me, cx.rng) {
+            match self.config.choice.pick(cx.peers, cx.me, cx.rng) {
                 Some(peer) if peer != cx.me && !peers.contains(&peer) => peers.push(peer),
                 Some(_) => {}
                 None => break,

@@ -65,7 +65,7 @@ impl Events {
             return Some(Refusal::TooLarge);
         }
         if let Cover::All(_) = publish.cover {
-            let members = self.peers.iter().filter(|peer| *peer != cx.me).count();
+            let members = cx.peers.iter().filter(|peer| *peer != cx.me).count();
             let (events, confirms) = self.cover.outstanding();
             if members > CONFIRM_MEMBERS_MAX {
                 return Some(Refusal::TooManyMembers);

@@ -69,7 +69,7 @@ impl Events {
             let wait = self.config.gap_wait / 2;
             let misses =
                 |(source, log): (Source, &Log)| log.misses_for(cx.now, wait).then_some(source.origin);
-            let is_there = |origin: &NodeId| *origin != cx.me && self.peers.contains(*origin);
+            let is_there = |origin: &NodeId| *origin != cx.me && cx.peers.contains(*origin);
             let origins: Vec<NodeId> = self.window.iter().filter_map(misses).filter(is_there).collect();
             if let Some(origin) = cx.rng.pick(&origins) {
                 return Some(*origin);
@@ -174,7 +174,7 @@ impl Events {
             }
             rows.push(row);
         }
-        let joined = self.is_established(cx.now);
+        let joined = self.is_established(cx);
         let waits = (!joined && self.waits_for_seed(from)).then_some(true);
         let digest = Digest { rows, scope: Scope::Page, rest: 0, after, next, joined, waits };
         if is_joiner {
@@ -426,7 +426,7 @@ impl Events {
         let holed: Vec<Source> = self.window.iter().filter_map(holed).collect();
         let config = self.config.clone();
         for source in holed {
-            let is_there = source.origin != cx.me && self.peers.contains(source.origin);
+            let is_there = source.origin != cx.me && cx.peers.contains(source.origin);
             let give_up = |log: &mut Log| {
                 log.present = if is_there { cx.now } else { log.present };
                 log.give_up(cx.now, config.gap_votes, config.gap_wait, config.gap_patience)

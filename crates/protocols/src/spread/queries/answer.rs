@@ -291,7 +291,7 @@ impl Queries {
             let wait = (config.retry * (1 << asked.tries.min(16))).min(config.retry_max);
             asked.due = cx.now + jittered(cx.rng, wait);
             let by_another = asked.tries >= config.relay_from;
-            let relay = by_another.then(|| self.peers.pick(cx.me, cx.rng)).flatten();
+            let relay = by_another.then(|| cx.peers.pick(cx.me, cx.rng)).flatten();
             asked.tries += 1;
             self.counters.replies_sent += 1;
             if let Some(via) = relay.filter(|relay| *relay != id.asker) {

@@ -25,7 +25,6 @@ mod catalogued;
 mod message;
 mod observe;
 
-use crate::kit::peers::Peers;
 use crate::kit::rate_limit::RateLimit;
 use alloc::boxed::Box;
 use alloc::sync::Arc;
@@ -35,7 +34,7 @@ pub use observe::QUERIES;
 use rumormill_core::counters;
 use rumormill_core::identity::{Life, NodeId};
 use rumormill_core::payload::Payload;
-use rumormill_core::protocol::{Change, Cx, Input, Protocol};
+use rumormill_core::protocol::{Cx, Input, Protocol};
 use rumormill_core::time::Duration;
 use rumormill_core::wire;
 
@@ -148,10 +147,6 @@ pub struct Ask {
 /// What is asked of it.
 #[derive(Clone, Debug)]
 pub enum Call {
-    /// These are the peers, in place of those before.
-    Peers(Peers),
-    /// Follow a change of the view.
-    Peer(Change),
     /// Ask everybody.
     Ask(Ask),
     /// Take no more answers to that query of this node.
@@ -321,7 +316,6 @@ type Ctx<'a> = Cx<'a, Queries>;
 pub struct Queries {
     config: Arc<Config>,
     life: Life,
-    peers: Peers,
     asks: ask::State,
     answers: answer::State,
     relays: RateLimit,
@@ -337,8 +331,6 @@ impl Protocol for Queries {
 
     fn handle(&mut self, cx: &mut Cx<'_, Self>, input: Input<Self>) {
         match input {
-            Input::Call(Call::Peers(peers)) => self.peers = peers,
-            Input::Call(Call::Peer(change)) => self.peers.change(change),
             Input::Call(Call::Ask(ask)) => self.on_ask(cx, ask),
             Input::Call(Call::Cancel { ticket }) => self.on_cancel(cx, ticket),
             Input::Call(Call::Heard { name, payload }) => self.on_heard(cx, name, &payload),
@@ -355,7 +347,7 @@ impl Protocol for Queries {
             Input::Timer(Timer::Answers) => self.on_answers_timer(cx),
             Input::Timer(Timer::Asks) => self.on_asks_timer(cx),
             Input::Shed(..) => self.counters.shed += 1,
-            Input::Start | Input::Spare(..) | Input::Lost(..) => {}
+            Input::Start | Input::Spare(..) | Input::Lost(..) | Input::Peer(_) => {}
         }
     }
 }
@@ -366,7 +358,6 @@ impl Queries {
         Queries {
             config: config.into(),
             life,
-            peers: Peers::default(),
             asks: ask::State::default(),
             answers: answer::State::default(),
             relays: RateLimit::default(),
@@ -415,7 +406,7 @@ impl Queries {
 
     /// Passes on what somebody has for one that it cannot reach.
     fn on_relay(&mut self, cx: &mut Ctx, from: NodeId, to: NodeId, message: Box<PeerMessage>) {
-        if !message.is_valid() || !self.peers.contains(to) || to == cx.me {
+        if !message.is_valid() || !cx.peers.contains(to) || to == cx.me {
             self.counters.rejected += 1;
         } else if !self.relays.take(cx.now, Duration::from_secs(1), self.config.relays_max) {
             self.counters.shed_relays += 1;

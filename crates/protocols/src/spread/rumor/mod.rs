@@ -27,7 +27,6 @@ mod catalogued;
 mod config;
 mod hot;
 
-use crate::kit::peers::Peers;
 use crate::kit::rate_limit::RateLimit;
 use crate::spread::{Call, Counters, Event, Intake, Taken, Update, UpdateId};
 use alloc::boxed::Box;
@@ -107,7 +106,6 @@ impl protocol::Message for Message {
 /// The state machine.
 pub struct Rumor {
     config: Arc<Config>,
-    peers: Peers,
     intake: Intake,
     /// Of one rumor in place: an epidemic over a million nodes has one.
     hot: SmallVec<[Hot; 1]>,
@@ -145,8 +143,6 @@ impl Protocol for Rumor {
     fn handle(&mut self, cx: &mut Cx<'_, Self>, input: Input<Self>) {
         match input {
             Input::Start => self.on_start(cx),
-            Input::Call(Call::Peers(peers)) => self.peers = peers,
-            Input::Call(Call::Peer(change)) => self.peers.change(change),
             Input::Call(Call::Publish(payload)) => self.on_publish(cx, payload),
             Input::Message(from, Message::Update { update, hops, misses, contact }) => {
                 self.on_update(cx, from, update, hops, misses, contact)
@@ -161,7 +157,7 @@ impl Protocol for Rumor {
             Input::Timer(Timer::Round) => self.on_round(cx),
             Input::Shed(_, message) => self.on_shed(cx.now, &message),
             Input::Lost(..) => self.count().lost += 1,
-            Input::Spare(..) => {}
+            Input::Spare(..) | Input::Peer(_) => {}
         }
     }
 }
@@ -171,7 +167,6 @@ impl Rumor {
     pub fn new(config: impl Into<Arc<Config>>, life: Life) -> Rumor {
         Rumor {
             config: config.into(),
-            peers: Peers::default(),
             intake: Intake::new(life),
             hot: SmallVec::new(),
             turn: 0,
@@ -310,7 +305,7 @@ impl Rumor {
         rare.open -= 1;
         if rare.hunts_left > 0 {
             rare.hunts_left -= 1;
-            let Some(peer) = self.config.choice.pick(&self.peers, cx.me, cx.rng) else { return };
+            let Some(peer) = self.config.choice.pick(cx.peers, cx.me, cx.rng) else { return };
             self.contact(cx, peer);
         }
     }
@@ -330,7 +325,7 @@ impl Rumor {
         if self.config.hunt > 0 {
             self.rare().hunts_left = self.config.hunt.saturating_mul(self.config.fanout);
         }
-        for peer in self.config.choice.several(&self.peers, cx.me, cx.rng, self.config.fanout) {
+        for peer in self.config.choice.several(cx.peers, cx.me, cx.rng, self.config.fanout) {
             self.contact(cx, peer);
         }
         self.armed = true;
@@ -398,7 +393,7 @@ impl Rumor {
     }
 
     fn tell_at_once(&mut self, cx: &mut Cx<'_, Self>) {
-        for peer in self.config.choice.several(&self.peers, cx.me, cx.rng, self.config.fanout) {
+        for peer in self.config.choice.several(cx.peers, cx.me, cx.rng, self.config.fanout) {
             let hot = self.hot.last_mut().expect("it was pushed a moment ago");
             hot.tell(cx, peer, &self.config);
             self.updates_sent += 1;

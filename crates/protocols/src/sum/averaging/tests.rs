@@ -1,5 +1,7 @@
 use super::*;
 use crate::sum::testing::*;
+use alloc::vec::Vec;
+use rumormill_core::peers::Peers;
 use rumormill_sim::{Sim, World};
 
 fn config(pairing: Pairing) -> Config {
@@ -67,7 +69,7 @@ fn where_all_ask_before_any_is_answered_it_still_falls_by_half() {
 
 /// Lets what is on its way arrive, and what is open be settled, while nobody begins anything new.
 fn quiesce(sim: &mut Sim<Averaging>) {
-    sim.ids().collect::<Vec<_>>().iter().for_each(|&id| sim.call(id, Call::Peers(Peers::default())));
+    sim.ids().collect::<Vec<_>>().iter().for_each(|&id| sim.meet(id, Peers::default()));
     run(sim, 34_000);
 }
 
@@ -137,7 +139,7 @@ fn leaders_that_nobody_appoints_count_the_nodes() {
     // A fifth is gone at once, early in the epoch: its counts are wrong, the next epoch's are not.
     run(&mut sim, 3_000);
     (800..1_000).for_each(|id| sim.crash(NodeId(id)));
-    (0..800).for_each(|id| sim.call(NodeId(id), Call::Peers(Peers::Everyone(800))));
+    (0..800).for_each(|id| sim.meet(NodeId(id), Peers::Everyone(800)));
     run(&mut sim, 59_500);
     let settled: Vec<f64> = sim.live_ids().filter_map(|id| sim.node(id).settled()).collect();
     assert_eq!((settled.len(), sim.node(NodeId(0)).epoch()), (800, 4));
@@ -164,7 +166,7 @@ fn who_joins_late_waits_for_the_next_epoch() {
     let make = || Averaging::new(Config::default());
     let mut sim = start(quick(), 8, 100, make, |id| id as f64);
     run(&mut sim, 10_000);
-    (0..100).for_each(|id| sim.call(NodeId(id), Call::Peers(Peers::Everyone(101))));
+    (0..100).for_each(|id| sim.meet(NodeId(id), Peers::Everyone(101)));
     join(&mut sim, 100, 101, make, 10_000.0);
     let told = run(&mut sim, 21_000);
     assert_eq!(told.len(), 100);

@@ -1,5 +1,6 @@
 use super::*;
 use crate::sum::testing::*;
+use rumormill_core::peers::Peers;
 use rumormill_sim::{Sim, World};
 
 fn config(what: What, numbers: usize) -> Config {
@@ -85,7 +86,7 @@ fn who_leaves_counts_until_the_epoch_ends_and_who_joins_from_the_next_on() {
     (0..200).for_each(|id| sim.crash(NodeId(id)));
     let make = || Extrema::new(config(What::Size, 300));
     (400..402).for_each(|id| join(&mut sim, id, 402, make, 0.0));
-    (200..400).for_each(|id| sim.call(NodeId(id), Call::Peers(Peers::Everyone(402))));
+    (200..400).for_each(|id| sim.meet(NodeId(id), Peers::Everyone(402)));
     run(&mut sim, 15_000);
     assert!(sim.live_ids().all(|id| sim.node(id).estimate() == first), "those who join learn it");
     run(&mut sim, 25_000);
@@ -108,7 +109,7 @@ fn news_wakes_who_is_silent() {
     (teller.standing.epoch, teller.knowledge) = (1, message.knowledge.clone());
     teller.epochs.hear(sim.now(), message.stamp);
     sim.spawn(NodeId(100), teller, sim.now());
-    sim.call(NodeId(100), Call::Peers(Peers::Everyone(100)));
+    sim.meet(NodeId(100), Peers::Everyone(100));
     run(&mut sim, 9_000);
     assert!((0..100).all(|id| sim.node(NodeId(id)).minimum().unwrap().value == -1.0));
 }

@@ -114,7 +114,7 @@ fn no_mass_is_made_or_lost_by_reordering() {
     let (mut sim, truth) = uniform(4, 300, World { latency, ..quick() });
     run(&mut sim, 30_000);
     // Nothing is sent to a node that knows nobody: with this the network runs dry.
-    sim.ids().collect::<Vec<_>>().iter().for_each(|&id| sim.call(id, Call::Peers(Peers::default())));
+    sim.ids().collect::<Vec<_>>().iter().for_each(|&id| sim.meet(id, Peers::default()));
     run(&mut sim, 5_000);
     let total = total(&sim);
     assert!((total.one - 300.0).abs() < 1e-9 && (total.root - 1.0).abs() < 1e-12, "{total:?}");
@@ -146,7 +146,7 @@ fn who_joins_late_learns_the_result_and_counts_from_the_next_epoch_on() {
     let mut sim = start(quick(), 5, 100, make, |_| 1.0);
     let told = run(&mut sim, 15_000);
     assert_eq!(told, []);
-    (0..100).for_each(|id| sim.call(NodeId(id), Call::Peers(Peers::Everyone(101))));
+    (0..100).for_each(|id| sim.meet(NodeId(id), Peers::Everyone(101)));
     join(&mut sim, 100, 101, make, 1.0);
     let told = run(&mut sim, 30_000);
     assert_eq!(told.len(), 101);
@@ -182,9 +182,9 @@ fn a_node_without_a_value_helps_and_does_not_count() {
     let (mut sim, truth) = uniform(7, 50, quick());
     for id in 50..100 {
         sim.spawn(NodeId(id), PushSum::new(Config::default()), Time::ZERO);
-        sim.call(NodeId(id), Call::Peers(Peers::Everyone(100)));
+        sim.meet(NodeId(id), Peers::Everyone(100));
     }
-    (0..50).for_each(|id| sim.call(NodeId(id), Call::Peers(Peers::Everyone(100))));
+    (0..50).for_each(|id| sim.meet(NodeId(id), Peers::Everyone(100)));
     run(&mut sim, 39_000);
     let told = estimates(&sim);
     assert_eq!(told.len(), 100);
@@ -201,6 +201,7 @@ fn mass_that_is_none_is_refused() {
         now: Time::ZERO,
         wall: rumormill_core::time::Wall(0),
         me: NodeId(9),
+        peers: &Peers::default(),
         rng: &mut rng,
         room: 1_000,
         out: &mut out,

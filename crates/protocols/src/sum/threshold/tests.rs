@@ -1,6 +1,7 @@
 use super::*;
 use crate::sum::testing::*;
 use alloc::vec::Vec;
+use rumormill_core::peers::Peers;
 use rumormill_sim::{Sim, World};
 
 const N: u64 = 500;
@@ -151,7 +152,7 @@ fn who_joins_learns_on_which_side_the_average_is_when_it_has_to() {
     let mut sim = loaded(quick(), 11, 0.9);
     told_once(&run(&mut sim, 40_000), 0..N, true);
     let make = || Threshold::new(Config::between(0.6, 0.8));
-    (0..N).for_each(|id| sim.call(NodeId(id), Call::Peers(Peers::Everyone(N + 1))));
+    (0..N).for_each(|id| sim.meet(NodeId(id), Peers::Everyone(N + 1)));
     join(&mut sim, N, N + 1, make, 0.95);
     told_once(&run(&mut sim, 10_000), N..N + 1, true);
     assert!(sim.node(NodeId(N)).is_above());

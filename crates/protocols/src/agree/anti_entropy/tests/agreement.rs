@@ -48,7 +48,7 @@ fn become_equal(seed: u64, config: &Config) {
     let expected = write_apart(&mut sim, &mut rng, n);
     let different = (1..n).filter(|id| sim.node(NodeId(*id)).checksum() != sim.node(NodeId(0)).checksum());
     assert_eq!(different.count() as u64, n - 1, "seed {seed}: they begin with different stores");
-    (0..n).for_each(|id| sim.call(NodeId(id), Call::Peers(Peers::Everyone(n))));
+    (0..n).for_each(|id| sim.meet(NodeId(id), Peers::Everyone(n)));
     let what = alloc::format!("seed {seed}, {:?} {:?}", config.compare, config.direction);
     let equal = |sim: &Sim<AntiEntropy>| {
         (1..n).all(|id| sim.node(NodeId(id)).checksum() == sim.node(NodeId(0)).checksum())
@@ -112,7 +112,7 @@ fn nodes_set_differently_come_to_agree() {
             sim.spawn(NodeId(id), AntiEntropy::new(config), Time::ZERO);
         }
         let expected = write_apart(&mut sim, &mut Rng::seeded(seed), n);
-        (0..n).for_each(|id| sim.call(NodeId(id), Call::Peers(Peers::Everyone(n))));
+        (0..n).for_each(|id| sim.meet(NodeId(id), Peers::Everyone(n)));
         run(&mut sim, 60 * SECOND);
         for id in (0..n).map(NodeId) {
             let node = sim.node(id);

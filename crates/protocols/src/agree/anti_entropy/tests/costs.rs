@@ -21,9 +21,8 @@ fn stores(compare: Compare, direction: Direction) -> [AntiEntropy; 2] {
     let entries: Vec<Entry> = (0..ENTRIES)
         .map(|n| Entry::value_of(numbered(n), clock.next(Wall(n as u64), NodeId(5)), numbered(n)))
         .collect();
-    [0, 1].map(|id| {
+    [0, 1].map(|_| {
         let mut node = AntiEntropy::new(config.clone());
-        node.peers = Peers::Listed(alloc::vec![NodeId(1 - id)]);
         entries.iter().for_each(|entry| node.store.put(entry.clone(), Time::ZERO));
         node
     })
@@ -39,7 +38,7 @@ fn talk(nodes: &mut [AntiEntropy; 2]) -> Cost {
 /// The first contacts the second; they talk until nobody has anything to say. Nothing is lost.
 fn exchange([first, second]: &mut [AntiEntropy; 2], ms: u64) -> Cost {
     let mut cost = Cost::default();
-    let mut waiting = hand_to(first, NodeId(0), ms, Input::Timer(Timer::Round));
+    let mut waiting = hand_to(first, NodeId(0), &Peers::Everyone(2), ms, Input::Timer(Timer::Round));
     let mut to_second = true;
     while !waiting.is_empty() {
         let mut next = Vec::new();
@@ -51,7 +50,7 @@ fn exchange([first, second]: &mut [AntiEntropy; 2], ms: u64) -> Cost {
             cost.bytes += wire::len(&message);
             let (from, node): (_, &mut AntiEntropy) =
                 if to_second { (NodeId(0), &mut *second) } else { (NodeId(1), &mut *first) };
-            next.extend(hand_to(node, to, ms, Input::Message(from, message)));
+            next.extend(hand_to(node, to, &Peers::Everyone(2), ms, Input::Message(from, message)));
         }
         waiting = next;
         to_second = !to_second;

@@ -163,8 +163,8 @@ fn dormant_certificates_are_bounded_and_the_first_to_end_goes_first() {
 fn sites_are_different_peers_and_as_many_as_there_are() {
     for peers in [0, 1, 2, 3, 4, 100] {
         let mut node = AntiEntropy::new(config(Direction::PushPull, some(4)));
-        hand(&mut node, 0, Input::Call(Call::Peers(Peers::Everyone(peers))));
-        hand(&mut node, 1, Input::Call(Call::Delete { key: bytes("k") }));
+        let delete = Input::Call(Call::Delete { key: bytes("k") });
+        hand_to(&mut node, NodeId(1), &Peers::Everyone(peers), 1, delete);
         let mut sites = node.entry(b"k").unwrap().sites().to_vec();
         let drawn = sites.len();
         sites.sort_unstable();

@@ -8,6 +8,7 @@ mod rounds;
 
 use super::*;
 use alloc::vec::Vec;
+use rumormill_core::peers::Peers;
 use rumormill_core::protocol::Output;
 use rumormill_core::rng::Rng;
 use rumormill_core::time::{Duration, Time, Wall};
@@ -38,7 +39,7 @@ fn everyone(world: World, seed: u64, n: u64, config: &Config) -> Sim<AntiEntropy
     let config = Arc::new(config.clone());
     for id in (0..n).map(NodeId) {
         sim.spawn(id, AntiEntropy::new(config.clone()), Time::ZERO);
-        sim.call(id, Call::Peers(Peers::Everyone(n)));
+        sim.meet(id, Peers::Everyone(n));
     }
     sim
 }
@@ -68,28 +69,27 @@ fn total(sim: &Sim<AntiEntropy>) -> Counters {
     total
 }
 
-/// One node without a world. It knows a hundred others, and its id is 1.
+/// One node without a world.
 fn alone(config: Config) -> AntiEntropy {
-    let mut node = AntiEntropy::new(config);
-    hand(&mut node, 0, Input::Call(Call::Peers(Peers::Everyone(100))));
-    node
+    AntiEntropy::new(config)
 }
 
-/// Hands one input to it, at so many milliseconds of both its clocks, and returns what follows.
+/// Hands one input to it, at so many milliseconds of both its clocks, and returns what follows. Its id is 1, and it knows a hundred others.
 fn hand(node: &mut AntiEntropy, ms: u64, input: Input<AntiEntropy>) -> Vec<Output<AntiEntropy>> {
-    hand_to(node, NodeId(1), ms, input)
+    hand_to(node, NodeId(1), &Peers::Everyone(100), ms, input)
 }
 
 fn hand_to(
     node: &mut AntiEntropy,
     me: NodeId,
+    peers: &Peers,
     ms: u64,
     input: Input<AntiEntropy>,
 ) -> Vec<Output<AntiEntropy>> {
     let (mut outputs, mut rng) = (Vec::new(), Rng::seeded(ms));
     let mut out = |output| outputs.push(output);
     let (now, wall) = (Time(ms * 1_000_000), Wall(ms));
-    let mut cx = Cx { now, wall, me, rng: &mut rng, room: usize::MAX, out: &mut out };
+    let mut cx = Cx { now, wall, me, peers, rng: &mut rng, room: usize::MAX, out: &mut out };
     node.handle(&mut cx, input);
     outputs
 }

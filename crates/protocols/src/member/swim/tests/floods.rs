@@ -24,7 +24,15 @@ fn says(node: &mut Node, i: u64, now: Time, input: Input<Node>) -> Vec<Output<No
     let (mut rng, mut said) = (Rng::seeded(5), Vec::new());
     let mut out = |output| said.push(output);
     node.handle(
-        &mut Cx { now, wall: Wall(1), me: NodeId(i), rng: &mut rng, room: 1 << 20, out: &mut out },
+        &mut Cx {
+            now,
+            wall: Wall(1),
+            me: NodeId(i),
+            peers: &Peers::default(),
+            rng: &mut rng,
+            room: 1 << 20,
+            out: &mut out,
+        },
         input,
     );
     said

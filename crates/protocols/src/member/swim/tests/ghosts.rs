@@ -54,7 +54,18 @@ fn told(node: &mut Node, input: Input<Node>) -> Vec<Event> {
         }
     };
     let me = node.me().id;
-    node.handle(&mut Cx { now: Time(5), wall: Wall(5), me, rng: &mut rng, room: 0, out: &mut out }, input);
+    node.handle(
+        &mut Cx {
+            now: Time(5),
+            wall: Wall(5),
+            me,
+            peers: &Peers::default(),
+            rng: &mut rng,
+            room: 0,
+            out: &mut out,
+        },
+        input,
+    );
     events
 }
 

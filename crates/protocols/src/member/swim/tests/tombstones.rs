@@ -305,7 +305,15 @@ fn order(node: &mut Node, id: u64, incarnation: u64, written: u64) {
     };
     let news = alloc::vec![News::Accusation(Record::signed(order, &Summed))];
     let (mut rng, me) = (Rng::seeded(1), node.me().id);
-    let mut cx = Cx { now: Time(5), wall: Wall(5), me, rng: &mut rng, room: 0, out: &mut |_| {} };
+    let mut cx = Cx {
+        now: Time(5),
+        wall: Wall(5),
+        me,
+        peers: &Peers::default(),
+        rng: &mut rng,
+        room: 0,
+        out: &mut |_| {},
+    };
     node.handle(&mut cx, Input::Message(NodeId(9), Message::News(news.into())));
 }
 

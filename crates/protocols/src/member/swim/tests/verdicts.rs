@@ -37,7 +37,8 @@ impl Alone {
             Output::Timer(delay, timer) => timers.push((now + delay, timer)),
             _ => {}
         };
-        let mut cx = Cx { now, wall, me: ME, rng: &mut self.rng, room: 0, out: &mut out };
+        let mut cx =
+            Cx { now, wall, me: ME, peers: &Peers::default(), rng: &mut self.rng, room: 0, out: &mut out };
         self.node.handle(&mut cx, input);
     }
 

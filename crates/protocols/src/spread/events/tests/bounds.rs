@@ -71,15 +71,16 @@ fn a_gap_with_too_much_behind_it_is_given_up() {
     let mut other = Events::new(Config::default(), life(1));
     let mut out = |_| {};
     let mut rng = Rng::seeded(1);
-    let mut cx =
-        Cx { now: Time(1), wall: Wall(0), me: NodeId(1), rng: &mut rng, room: 1 << 20, out: &mut out };
-    other.handle(&mut cx, Input::Call(Call::Peers(Peers::Everyone(4))));
+    let (now, wall, me, peers) = (Time(1), Wall(0), NodeId(1), &Peers::Everyone(4));
+    let mut cx = Cx { now, wall, me, peers, rng: &mut rng, room: 1 << 20, out: &mut out };
+    other.handle(&mut cx, Input::Peer(Change::All));
     for seq in 2..=20 {
         let id = EventId { source: source(0), seq };
         let item = Item { id, flags: Flags::NONE, name: text("test"), payload: text("x") };
         other.handle(&mut cx, Input::Message(NodeId(0), Message::Push { item, turn: 0 }));
     }
     story.sim.restart(NodeId(1), other);
+    story.sim.meet(NodeId(1), Peers::Everyone(4));
     story.run(20 * SECOND);
     assert_eq!(story.gaps(3, source(0)), [Span { from: 1, to: 1 }]);
     assert_eq!(story.seqs(3, source(0)), (2..=20).collect::<Vec<_>>());
@@ -93,8 +94,8 @@ fn the_number_of_lives_and_of_sources_is_bounded() {
     node.joined = true;
     let mut rng = Rng::seeded(1);
     let mut out = |_| {};
-    let mut cx =
-        Cx { now: Time(1), wall: Wall(0), me: NodeId(99), rng: &mut rng, room: 1 << 20, out: &mut out };
+    let (now, wall, me, peers) = (Time(1), Wall(0), NodeId(99), &Peers::default());
+    let mut cx = Cx { now, wall, me, peers, rng: &mut rng, room: 1 << 20, out: &mut out };
     let mut push = |node: &mut Events, origin: u64, epoch: u64| {
         let id = EventId { source: Source { origin: NodeId(origin), epoch }, seq: 1 };
         let item = Item { id, flags: Flags::NONE, name: text("test"), payload: text("x") };

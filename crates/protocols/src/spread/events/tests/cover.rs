@@ -62,6 +62,7 @@ fn all_of_three_hundred_confirm_though_a_tenth_is_lost_and_those_that_do_not_are
 /// A member by itself, and what it says.
 struct Member {
     node: Events,
+    peers: Peers,
     rng: Rng,
     said: Vec<(NodeId, Message)>,
     told: Vec<Event>,
@@ -71,7 +72,7 @@ impl Member {
     fn new(joined: bool) -> Member {
         let mut node = Events::new(Config::default(), life(1));
         node.joined = joined;
-        Member { node, rng: Rng::seeded(1), said: Vec::new(), told: Vec::new() }
+        Member { node, peers: Peers::default(), rng: Rng::seeded(1), said: Vec::new(), told: Vec::new() }
     }
 
     fn take(&mut self, seconds: u64, input: Input<Events>) {
@@ -79,10 +80,10 @@ impl Member {
         let mut out = |output| match output {
             Output::Send(to, _, message) => said.push((to, message)),
             Output::Event(event) => told.push(event),
-            Output::Timer(..) | Output::Watch(..) => {}
+            Output::Timer(..) | Output::Watch(..) | Output::Peer(_) => {}
         };
-        let (now, rng) = (Time::ZERO + SECOND * seconds as u32, &mut self.rng);
-        let mut cx = Cx { now, wall: Wall(0), me: NodeId(99), rng, room: 1 << 20, out: &mut out };
+        let (now, peers, rng) = (Time::ZERO + SECOND * seconds as u32, &self.peers, &mut self.rng);
+        let mut cx = Cx { now, wall: Wall(0), me: NodeId(99), peers, rng, room: 1 << 20, out: &mut out };
         self.node.handle(&mut cx, input);
     }
 
@@ -161,13 +162,12 @@ fn what_the_baseline_or_a_told_gap_has_passed_over_is_not_confirmed_though_it_is
 #[test]
 fn confirmations_and_questions_that_wait_are_bounded_and_what_is_too_much_is_refused() {
     let mut member = Member::new(true);
-    let everyone = |n| Input::Call(Call::Peers(Peers::Everyone(n)));
     let all = |ticket| Publish { cover: Cover::All(60 * SECOND), ..event(ticket) };
     let refused = |ticket, why| Event::Refused { ticket, why };
-    member.take(1, everyone(CONFIRM_MEMBERS_MAX as u64 + 2));
+    member.peers = Peers::Everyone(CONFIRM_MEMBERS_MAX as u64 + 2);
     member.take(1, Input::Call(Call::Publish(all(1))));
     assert_eq!(member.told.pop(), Some(refused(1, Refusal::TooManyMembers)));
-    member.take(1, everyone(CONFIRM_MEMBERS_MAX as u64 + 1));
+    member.peers = Peers::Everyone(CONFIRM_MEMBERS_MAX as u64 + 1);
     let fit = (CONFIRMS_MAX / CONFIRM_MEMBERS_MAX) as u64;
     (1..=fit + 1).for_each(|ticket| member.take(1, Input::Call(Call::Publish(all(ticket)))));
     assert_eq!(member.told.pop(), Some(refused(fit + 1, Refusal::QueueFull)));

@@ -65,8 +65,8 @@ fn an_unordered_event_does_not_wait_and_an_ordered_one_does() {
                 told.push((seq, item.id.seq));
             }
         };
-        let mut cx =
-            Cx { now: Time(1), wall: Wall(0), me: NodeId(9), rng: &mut rng, room: 1 << 20, out: &mut out };
+        let (now, wall, me, peers) = (Time(1), Wall(0), NodeId(9), &Peers::default());
+        let mut cx = Cx { now, wall, me, peers, rng: &mut rng, room: 1 << 20, out: &mut out };
         node.handle(&mut cx, Input::Message(NodeId(0), Message::Push { item, turn: 0 }));
     }
     assert_eq!(told, [(2, 2), (1, 1), (1, 3)]);
@@ -144,7 +144,7 @@ fn coverage_is_what_members_say_and_a_publisher_that_is_cut_off_reads_zero() {
         assert_eq!(covered(&story, 3)[1], (0, 5));
     }
     let mut alone = Story::of(2, World::default(), 9, Config::default());
-    alone.sim.call(NodeId(0), Call::Peers(Peers::default()));
+    alone.sim.meet(NodeId(0), Peers::default());
     alone.say(0);
     alone.run(3 * SECOND);
     assert_eq!(covered(&alone, 0), [(0, 0)]);

@@ -81,7 +81,8 @@ fn hand(node: &mut Events, rng: &mut Rng, now: u64, input: Input<Events>) {
             assert_eq!(bytes.len(), len);
         }
     };
-    let mut cx = Cx { now: Time(now), wall: Wall(0), me: NodeId(4), rng, room: 1 << 20, out: &mut out };
+    let (me, peers) = (NodeId(4), &Peers::Everyone(6));
+    let mut cx = Cx { now: Time(now), wall: Wall(0), me, peers, rng, room: 1 << 20, out: &mut out };
     node.handle(&mut cx, input);
 }
 
@@ -91,7 +92,7 @@ fn no_message_makes_a_node_panic_or_grow() {
         let mut rng = Rng::seeded(seed);
         let mut node = Events::new(small(), life(3));
         node.joined = seed % 2 == 0;
-        hand(&mut node, &mut rng, 0, Input::Call(Call::Peers(Peers::Everyone(6))));
+        hand(&mut node, &mut rng, 0, Input::Peer(Change::All));
         for (at, message) in traffic(seed).into_iter().enumerate() {
             let now = at as u64 * 50_000_000;
             hand(&mut node, &mut rng, now, Input::Message(NodeId(at as u64 % 6), message));

@@ -13,7 +13,7 @@ fn join(story: &mut Story, id: u64, n: u64, config: Config) {
         assert!(tries < 1_000, "{id} has no baseline");
     }
     let all: Vec<NodeId> = story.sim.ids().collect();
-    all.into_iter().for_each(|other| story.sim.call(other, Call::Peers(Peers::Everyone(n))));
+    all.into_iter().for_each(|other| story.sim.meet(other, Peers::Everyone(n)));
 }
 
 #[test]
@@ -63,7 +63,7 @@ fn who_restarts_with_its_positions_is_told_what_it_missed_and_nothing_twice() {
                 story.run(SECOND);
                 let node = Events::resume(story.config.clone(), life(2 + round / 10), &positions);
                 story.sim.restart(NodeId(4), node);
-                story.sim.call(NodeId(4), Call::Peers(Peers::Everyone(10)));
+                story.sim.meet(NodeId(4), Peers::Everyone(10));
             }
         }
         story.run(20 * SECOND);
@@ -150,7 +150,7 @@ fn what_is_kept_on_disk_is_held_again_is_given_to_who_lacks_it_and_is_told_nowhe
                 _ => Events::new(replay.clone(), life(2)),
             };
             story.sim.restart(NodeId(id), node);
-            story.sim.call(NodeId(id), Call::Peers(Peers::Everyone(5)));
+            story.sim.meet(NodeId(id), Peers::Everyone(5));
         }
         kept.reverse(); // the order does not matter
         story.sim.call(NodeId(2), Call::Keep(kept));

@@ -13,6 +13,7 @@ use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::vec;
 use rumormill_core::payload::Payload;
+use rumormill_core::peers::{Change, Peers};
 use rumormill_core::rng::Rng;
 use rumormill_core::time::Wall;
 use rumormill_sim::{Sim, World};
@@ -66,7 +67,7 @@ impl Story {
         let mut story = Story { sim, config: Arc::new(config), told: BTreeMap::new(), tickets: 0 };
         for id in 0..n {
             story.sim.spawn(NodeId(id), Events::new(story.config.clone(), life(1)), Time::ZERO);
-            story.sim.call(NodeId(id), Call::Peers(Peers::Everyone(n)));
+            story.sim.meet(NodeId(id), Peers::Everyone(n));
         }
         story.run(5 * SECOND);
         assert!((0..n).all(|id| story.node(id).is_joined()), "not all have joined");

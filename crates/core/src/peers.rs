@@ -1,38 +1,76 @@
-//! Whom a spreader may talk to, as its view tells it.
+//! Whom a protocol may talk to. The driver keeps the peers of a node and lends them with each input
+//! ([`Cx::peers`](crate::protocol::Cx)), so the protocols of one node need no lists of their own.
 
-use super::implicit_peers::ImplicitPeers;
+pub use crate::implicit_peers::ImplicitPeers;
+
+use crate::identity::NodeId;
+use crate::rng::Rng;
 use alloc::vec::Vec;
-use rumormill_core::identity::NodeId;
-use rumormill_core::protocol::Change;
-use rumormill_core::rng::Rng;
+use core::ops::Deref;
 use smallvec::SmallVec;
 
-/// The peers of a spreader. A spreader keeps no list of its own.
+/// A change of the peers.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub enum Change {
+    /// This peer can be talked to.
+    Up(NodeId),
+    /// It no longer can.
+    Down(NodeId),
+    /// Other peers have taken the place of all.
+    All,
+}
+
+/// The peers of a node.
 #[derive(Clone, Debug)]
 pub enum Peers {
-    /// Fed one by one from a view.
-    Listed(Vec<NodeId>),
-    /// All ids `0..n`: eight bytes, told once, for uniform gossip at any size.
+    /// One by one, as a view tells them.
+    Listed(Listed),
+    /// All ids `0..n`: eight bytes, for uniform gossip at any size.
     Everyone(u64),
-    /// So many random others, in sixteen bytes, told once.
+    /// So many random others, in sixteen bytes.
     Implicit(ImplicitPeers),
+}
+
+/// Ids in ascending order, each once: any id is found by halving.
+#[derive(Clone, Debug, Default)]
+pub struct Listed(Vec<NodeId>);
+
+impl Deref for Listed {
+    type Target = [NodeId];
+    fn deref(&self) -> &[NodeId] {
+        &self.0
+    }
 }
 
 impl Default for Peers {
     fn default() -> Self {
-        Peers::Listed(Vec::new())
+        Peers::Listed(Listed::default())
     }
 }
 
 impl Peers {
-    /// Follows a change of the view.
-    pub fn change(&mut self, change: Change) {
-        let Peers::Listed(list) = self else { return };
-        match change {
-            Change::Up(id) if !list.contains(&id) => list.push(id),
-            Change::Up(_) => {}
-            Change::Down(id) => list.retain(|peer| *peer != id),
+    /// These peers, in whatever order.
+    pub fn listed(ids: impl IntoIterator<Item = NodeId>) -> Peers {
+        let mut ids: Vec<NodeId> = ids.into_iter().collect();
+        ids.sort_unstable();
+        ids.dedup();
+        Peers::Listed(Listed(ids))
+    }
+
+    /// Follows a change of a list, and returns whether the list is another one now.
+    pub fn change(&mut self, change: Change) -> bool {
+        let Peers::Listed(Listed(list)) = self else { return false };
+        let (id, is_up) = match change {
+            Change::Up(id) => (id, true),
+            Change::Down(id) => (id, false),
+            Change::All => return false,
+        };
+        match list.binary_search(&id) {
+            Err(place) if is_up => list.insert(place, id),
+            Ok(place) if !is_up => drop(list.remove(place)),
+            _ => return false,
         }
+        true
     }
 
     /// How many there are; `Everyone` counts the asker too.
@@ -61,13 +99,13 @@ impl Peers {
     /// Whether `id` is one of them.
     pub fn contains(&self, id: NodeId) -> bool {
         match self {
-            Peers::Listed(list) => list.contains(&id),
+            Peers::Listed(list) => list.binary_search(&id).is_ok(),
             Peers::Everyone(n) => id.0 < *n,
             Peers::Implicit(_) => self.iter().any(|peer| peer == id),
         }
     }
 
-    /// The peer at this place, in `0..len`; `Everyone` has its asker among them.
+    /// The peer at this place, in `0..len`; `Everyone` has its asker among them. All but implicit peers stand in the order of their ids.
     pub fn get(&self, place: usize) -> Option<NodeId> {
         match self {
             Peers::Listed(list) => list.get(place).copied(),
@@ -76,30 +114,26 @@ impl Peers {
         }
     }
 
-    /// The list, where it is one: always after [`Peers::sort`], but for `Everyone`.
-    pub fn list(&self) -> Option<&[NodeId]> {
+    /// How many peers have ids below `id`: the place of `id`, or the place that it would take.
+    pub fn below(&self, id: NodeId) -> usize {
         match self {
-            Peers::Listed(list) => Some(list),
-            Peers::Everyone(_) | Peers::Implicit(_) => None,
+            Peers::Listed(list) => list.partition_point(|peer| *peer < id),
+            Peers::Everyone(n) => id.0.min(*n) as usize,
+            Peers::Implicit(_) => self.iter().filter(|peer| *peer < id).count(),
+        }
+    }
+
+    /// The peer with the least id that is not below `id`.
+    pub fn first_from(&self, id: NodeId) -> Option<NodeId> {
+        match self {
+            Peers::Listed(_) | Peers::Everyone(_) => self.get(self.below(id)),
+            Peers::Implicit(_) => self.iter().filter(|peer| *peer >= id).min(),
         }
     }
 
     /// All of them, by their places.
     pub fn iter(&self) -> impl Iterator<Item = NodeId> + '_ {
         (0..self.len()).filter_map(|place| self.get(place))
-    }
-
-    /// Puts a list in ascending order, without repetitions: where it already is, at the price of one look.
-    pub fn sort(&mut self) {
-        if let Peers::Implicit(_) = self {
-            *self = Peers::Listed(self.iter().collect());
-        }
-        if let Peers::Listed(list) = self
-            && !list.is_sorted_by(|a, b| a < b)
-        {
-            list.sort_unstable();
-            list.dedup();
-        }
     }
 
     /// One peer other than `me`, uniformly.
@@ -139,7 +173,6 @@ const _: () = assert!(size_of::<Peers>() == 24);
 #[cfg(test)]
 mod tests {
     use super::*;
-    use alloc::vec;
 
     #[test]
     fn nobody_picks_itself_and_everybody_else_is_picked() {
@@ -152,7 +185,7 @@ mod tests {
 
     #[test]
     fn several_are_all_different_and_each_is_as_likely_as_any_other() {
-        let listed = Peers::Listed([0, 1, 3, 4].map(NodeId).to_vec());
+        let listed = Peers::listed([0, 1, 3, 4].map(NodeId));
         for peers in [Peers::Everyone(5), listed, Peers::Implicit(ImplicitPeers::new(2, 5, 4, 1))] {
             let (mut rng, mut hits) = (Rng::seeded(2), [0; 5]);
             for _ in 0..2_000 {
@@ -170,38 +203,43 @@ mod tests {
     }
 
     #[test]
-    fn a_view_is_followed() {
-        let mut peers = Peers::default();
-        [Change::Up(NodeId(1)), Change::Up(NodeId(1)), Change::Up(NodeId(2)), Change::Down(NodeId(1))]
-            .into_iter()
-            .for_each(|change| peers.change(change));
-        assert_eq!(peers.len(), 1);
-        assert_eq!(peers.pick(NodeId(9), &mut Rng::seeded(1)), Some(NodeId(2)));
+    fn a_view_is_followed_and_its_peers_stand_in_order_each_once() {
+        let mut peers = Peers::listed([9, 3, 9].map(NodeId));
+        let ids = |peers: &Peers| peers.iter().map(|id| id.0).collect::<Vec<_>>();
+        assert_eq!(ids(&peers), [3, 9]);
+        let changes = [
+            (Change::Up(NodeId(5)), true),
+            (Change::Up(NodeId(5)), false),
+            (Change::Down(NodeId(9)), true),
+            (Change::Down(NodeId(9)), false),
+            (Change::All, false),
+        ];
+        for (change, is_another) in changes {
+            assert_eq!(peers.change(change), is_another, "{change:?}");
+        }
+        assert_eq!(ids(&peers), [3, 5]);
+        assert!(peers.contains(NodeId(5)) && !peers.contains(NodeId(4)));
+        assert_eq!([2, 3, 4, 5, 6].map(|id| peers.below(NodeId(id))), [0, 0, 1, 1, 2]);
+        assert_eq!((peers.nodes(), peers.get(2)), (3, None));
+        assert_eq!(Peers::default().pick(NodeId(9), &mut Rng::seeded(1)), None);
     }
 
     #[test]
-    fn implicit_peers_are_looked_up_and_sorted_as_listed_ones() {
+    fn everyone_and_implicit_peers_are_looked_up_as_listed_ones_and_follow_no_view() {
+        let mut everyone = Peers::Everyone(4);
+        assert!(!everyone.change(Change::Down(NodeId(1))));
+        assert_eq!((everyone.nodes(), everyone.get(4)), (4, None));
+        assert_eq!([0, 3, 4, 9].map(|id| everyone.below(NodeId(id))), [0, 3, 4, 4]);
         let mut peers = Peers::Implicit(ImplicitPeers::new(4, 1_000, 20, 9));
         let (all, mut rng) = (peers.iter().collect::<Vec<_>>(), Rng::seeded(1));
         assert!((0..100).all(|_| all.contains(&peers.pick(NodeId(4), &mut rng).unwrap())));
         assert!(all.iter().all(|id| peers.contains(*id)) && !peers.contains(NodeId(4)));
-        peers.change(Change::Down(all[0]));
+        assert!(!peers.change(Change::Down(all[0])));
         assert_eq!((peers.len(), peers.nodes()), (20, 21));
-        peers.sort();
-        assert!(peers.iter().is_sorted() && all.iter().all(|id| peers.contains(*id)));
+        let listed = Peers::listed(peers.iter());
+        let are_alike =
+            |id| (peers.below(id), peers.first_from(id)) == (listed.below(id), listed.first_from(id));
+        assert!((0..1_000).map(NodeId).all(are_alike));
         assert_eq!(Peers::Implicit(ImplicitPeers::new(0, 1, 3, 1)).pick(NodeId(0), &mut rng), None);
-    }
-
-    #[test]
-    fn a_sorted_view_has_each_peer_once_and_at_its_place() {
-        let mut peers = Peers::Listed(vec![NodeId(9), NodeId(3), NodeId(9), NodeId(5)]);
-        peers.sort();
-        assert_eq!(
-            (0..4).map(|place| peers.get(place)).collect::<Vec<_>>(),
-            [Some(NodeId(3)), Some(NodeId(5)), Some(NodeId(9)), None]
-        );
-        assert!(peers.contains(NodeId(5)) && !peers.contains(NodeId(4)));
-        assert_eq!((peers.nodes(), Peers::Everyone(4).nodes()), (4, 4));
-        assert_eq!(Peers::Everyone(4).get(4), None);
     }
 }

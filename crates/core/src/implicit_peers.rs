@@ -1,7 +1,7 @@
 //! Implicit peers: random others that are computed and not listed. A million lists of twenty fill a memory, and each look at one is a wait.
 
-use rumormill_core::identity::NodeId;
-use rumormill_core::rng::mix;
+use crate::identity::NodeId;
+use crate::rng::mix;
 
 /// Rounds of a Feistel network (Luby and Rackoff 1988: four make a permutation that looks random).
 const ROUNDS: u64 = 4;
