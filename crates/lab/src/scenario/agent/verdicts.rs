@@ -6,6 +6,10 @@ use rumormill_core::identity::NodeId;
 use rumormill_core::time::{Duration, Time};
 use std::collections::{BTreeMap, BTreeSet};
 
+/// For so long after a crash a member's own last word may still be on its way to others, who then rightly list it again: a word is retransmitted for
+/// about two seconds, and members compare their lists within as many more (our guess, doubled for a fifth of all packets lost).
+const LAST_WORD: Duration = Duration::from_secs(8);
+
 /// The verdicts of members on others.
 #[derive(Debug, Default)]
 pub struct Verdicts {
@@ -83,6 +87,7 @@ impl Verdicts {
             let gone = at.since(since);
             self.listed_after = self.listed_after.max(gone);
             let forgot = self.forgot.get(&(by, about)).filter(|forgot| (since..=at).contains(*forgot));
+            let forgot = forgot.filter(|_| gone > LAST_WORD);
             if let Some(forgot) = forgot {
                 let (at, gone, forgot) = (at.as_secs_f64(), gone.as_secs_f64(), forgot.as_secs_f64());
                 self.ghost.get_or_insert_with(|| {
@@ -132,7 +137,7 @@ impl Verdicts {
         ))
     }
 
-    /// Whether nobody listed a member again that it had forgotten, while that one was down.
+    /// Whether nobody listed a member again that it had forgotten, while that one was down and had no word on its way.
     pub fn check_ghosts(&self) -> Result<(), String> {
         self.ghost.clone().map_or(Ok(()), Err)
     }

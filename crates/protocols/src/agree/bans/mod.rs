@@ -8,8 +8,8 @@
 //! one that it is about; behind that, members that have any compare sums with a random peer once a period (anti-entropy: Demers 1987, section 1.3).
 //! What a ban does is not this protocol's business: it tells the application and whoever is composed with it.
 //!
-//! **Cost.** Nothing while there is no ban. With b of them one sum of twelve bytes a period per member, in a datagram of its own; where sums differ
-//! 30·b bytes each way, and what is missing. State: [`Config::bans_max`] records of at most 700 bytes.
+//! **Cost.** While there is no ban, three sums after a start, so that a newcomer does not wait until another member picks it. With b bans one sum of twelve
+//! bytes a period per member, in a datagram of its own; where sums differ 30·b bytes each way, and what is missing. State: [`Config::bans_max`] records of at most 700 bytes.
 //!
 //! A ban acts on an identity. Whoever has the key can make another one: to keep a *machine* out, the key must change as well.
 
@@ -45,13 +45,21 @@ pub struct Config {
     pub period: Duration,
     /// Each is shorter by a random part below one in so many (our guess).
     pub jitter_part: u32,
+    /// Comparisons after a start, also of a member that knows no ban (our guess: so many are hardly all lost).
+    pub first_comparisons: u32,
     /// Bytes of one message of records (our guess: a quarter of the largest).
     pub give_bytes_max: usize,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Config { bans_max: 256, period: Duration::from_secs(5), jitter_part: 4, give_bytes_max: 16 * 1024 }
+        Config {
+            bans_max: 256,
+            period: Duration::from_secs(5),
+            jitter_part: 4,
+            first_comparisons: 3,
+            give_bytes_max: 16 * 1024,
+        }
     }
 }
 
@@ -114,6 +122,8 @@ pub struct Bans<K> {
     known: BTreeMap<NodeId, Record<Ban>>,
     sum: u64,
     armed: bool,
+    /// Comparisons since the start.
+    compared: u32,
     /// What is counted.
     pub counters: Counters,
 }
@@ -121,7 +131,15 @@ pub struct Bans<K> {
 impl<K: Keys> Bans<K> {
     /// Nobody is kept out. `keys` sign what this node says.
     pub fn new(config: Config, keys: K) -> Bans<K> {
-        Bans { config, keys, known: BTreeMap::new(), sum: 0, armed: false, counters: Counters::default() }
+        Bans {
+            config,
+            keys,
+            known: BTreeMap::new(),
+            sum: 0,
+            armed: false,
+            compared: 0,
+            counters: Counters::default(),
+        }
     }
 
     /// Takes in what was kept at an earlier start: what is not signed by its giver counts for nothing.
@@ -228,7 +246,7 @@ impl<K: Keys> Bans<K> {
     }
 
     fn arm(&mut self, cx: &mut Cx<'_, Self>) {
-        if !self.armed && !self.known.is_empty() {
+        if !self.armed && (!self.known.is_empty() || self.compared < self.config.first_comparisons) {
             self.armed = true;
             let spread = self.config.period / self.config.jitter_part.max(1);
             let sooner = cx.rng.within(spread);
@@ -240,6 +258,7 @@ impl<K: Keys> Bans<K> {
         self.armed = false;
         if let Some(peer) = cx.peers.pick(cx.me, cx.rng).filter(|peer| *peer != cx.me) {
             cx.send(peer, Message::Sum(self.sum));
+            self.compared = self.compared.saturating_add(1);
         }
         self.arm(cx);
     }
