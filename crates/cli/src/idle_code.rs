@@ -39,7 +39,7 @@ fn give_back() {
     }
 }
 
-/// Whether no page of a mapping differs from the file: the loader writes into some (relocations) before it protects them.
+/// A mapping is as in the file if no page of it is a copy: the loader writes into some (relocations) before it protects them.
 fn is_as_in_the_file(map: &MemoryMap) -> bool {
     map.perms.contains(MMPermissions::READ | MMPermissions::PRIVATE)
         && !map.perms.contains(MMPermissions::WRITE)

@@ -1,4 +1,4 @@
-//! Whom a protocol may talk to. The driver keeps the peers of a node and lends them with each input
+//! The peers of a node: the nodes that its protocols may talk to. The driver keeps them and lends them with each input
 //! ([`Cx::peers`](crate::protocol::Cx)), so the protocols of one node need no lists of their own.
 
 pub use crate::implicit_peers::ImplicitPeers;
@@ -27,7 +27,7 @@ pub enum Peers {
     Listed(Listed),
     /// All ids `0..n`: eight bytes, for uniform gossip at any size.
     Everyone(u64),
-    /// So many random others, in sixteen bytes.
+    /// Random others, computed from sixteen bytes.
     Implicit(ImplicitPeers),
 }
 
@@ -82,7 +82,7 @@ impl Peers {
         }
     }
 
-    /// True if there is no item.
+    /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -114,7 +114,7 @@ impl Peers {
         }
     }
 
-    /// How many peers have ids below `id`: the place of `id`, or the place that it would take.
+    /// The number of peers with ids below `id`: the place of `id`, or the place that it would take.
     pub fn below(&self, id: NodeId) -> usize {
         match self {
             Peers::Listed(list) => list.partition_point(|peer| *peer < id),

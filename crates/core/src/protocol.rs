@@ -110,7 +110,7 @@ pub struct Cx<'a, P: Protocol> {
     pub wall: Wall,
     /// Who I am.
     pub me: NodeId,
-    /// Whom I may talk to: one set for all protocols of this node.
+    /// The peers of this node: one set for all its protocols.
     pub peers: &'a Peers,
     /// My random source.
     pub rng: &'a mut Rng,

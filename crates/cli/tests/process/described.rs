@@ -9,7 +9,7 @@ use std::process::Command;
 /// Requests to each operation. More find no more: the answers depend on the kind of a mistake.
 const EXAMPLES: &str = "3";
 
-/// What waits, waits for a moment.
+/// Operations that wait do so for a moment only.
 const SETTINGS: &str = "
 [parameters]
 wait_s = 0.1

@@ -62,7 +62,7 @@ fn document(features: &Features) -> &'static str {
     })
 }
 
-/// What can be given as text or, under a name of its own, in base64, is given in one form. The crate that describes the API has no word for that.
+/// A payload has two forms, text and base64, and a request gives one of them. The crate that describes the API has no word for that.
 fn exclude_second_forms(schemas: &mut Value) {
     for schema in schemas.as_object_mut().into_iter().flat_map(|schemas| schemas.values_mut()) {
         let names = schema["properties"].as_object().into_iter().flat_map(|properties| properties.keys());
